@@ -1,0 +1,162 @@
+"""Programs that end with whoever started them, free ports, and waiting until a program answers."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self
+from urllib.parse import urlsplit
+
+import psutil
+
+from cyclone.errors import PlatformError
+from local_platform import guard
+
+_GUARD_MARGIN_SECONDS = 10.0  # for killing and burying, after the grace
+_PROBE_SECONDS = 2.0
+_PROBE_PAUSE_SECONDS = 0.05
+_QUOTED_LOG_LINES = 20
+
+
+class GuardedProcess:
+    """A program under a guard: it and its descendants end when this object's pipe closes, however it happens.
+
+    Only forking without executing, as `multiprocessing` may do, hands the pipe on and delays that.
+    """
+
+    def __init__(self, name: str, guarding: "subprocess.Popen[bytes]", log_path: Path, grace_seconds: float):
+        self.name = name
+        self.log_path = log_path
+        self._guard = guarding
+        self._grace_seconds = grace_seconds
+
+    @classmethod
+    def start(
+        cls,
+        name: str,
+        argv: Sequence[str | Path],
+        env: Mapping[str, str] | None,
+        log_path: Path,
+        stop_signal: Literal["INT", "TERM"] = "TERM",
+        grace_seconds: float = 10,
+        cwd: Path | None = None,
+    ) -> Self:
+        """Start `argv` with its output appended to `log_path`; `env` None inherits ours."""
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        options = ["--stop-signal", stop_signal, "--grace", str(grace_seconds)]
+        command = [sys.executable, "-I", "-S", guard.__file__, *options, "--", *map(str, argv)]
+        with log_path.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
+        return cls(name, process, log_path, grace_seconds)
+
+    @property
+    def pid(self) -> int:
+        """The guard's process id. SIGTERM to it stops the program in order."""
+        return self._guard.pid
+
+    @property
+    def program_pid(self) -> int | None:
+        """The program's own process id; None before it is started and after its end."""
+        try:
+            children = psutil.Process(self._guard.pid).children()
+        except psutil.NoSuchProcess:
+            return None
+        oldest = min(
+            children, key=lambda child: child.create_time(), default=None
+        )  # adopted ones are younger
+        return oldest.pid if oldest else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the program or anything that it started still runs."""
+        return self.poll() is None
+
+    def poll(self) -> int | None:
+        """The exit code, 128 + n after signal n; None while it runs."""
+        return self._guard.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; raises `subprocess.TimeoutExpired` after `timeout` seconds."""
+        return self._guard.wait(timeout)
+
+    def begin_stop(self) -> None:
+        """Ask for the end without waiting for it. Harmless when repeated."""
+        if self._guard.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._guard.stdin.close()
+
+    def stop(self) -> int:
+        """Stop the program: stop signal, grace, kill; return its exit code. Harmless when repeated."""
+        self.begin_stop()
+        return self._guard.wait(self._grace_seconds + _GUARD_MARGIN_SECONDS)
+
+    def read_log_end(self, lines: int = _QUOTED_LOG_LINES) -> str:
+        """The last lines of the log."""
+        with self.log_path.open("rb") as log:
+            return _read_end(log, lines)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def free_port(preferred: int) -> int:
+    """`preferred` when it can be bound on 127.0.0.1, else any port that can; 0 means any."""
+    for port in (preferred, 0):
+        with socket.socket() as candidate, contextlib.suppress(OSError):
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            candidate.bind(("127.0.0.1", port))
+            return int(candidate.getsockname()[1])
+    raise PlatformError(f"neither port {preferred} nor any other can be bound on 127.0.0.1")
+
+
+def wait_until_ready(url: str, deadline_seconds: float, process: GuardedProcess) -> None:
+    """Return once GET `url` answers 2xx or 3xx; raise PlatformError when the process ends or time is up."""
+    deadline = time.monotonic() + deadline_seconds
+    seen = "no answer"
+    while process.is_running:
+        if time.monotonic() > deadline:
+            problem = f"is not ready after {deadline_seconds:g} s: {url} gave {seen}"
+            break
+        seen = _probe(url)
+        if seen.startswith(("2", "3")):
+            return
+        time.sleep(_PROBE_PAUSE_SECONDS)
+    else:
+        problem = f"ended with code {process.poll()} before {url} answered"
+    raise PlatformError(f"{process.name} {problem}. The end of {process.log_path}:\n{process.read_log_end()}")
+
+
+def _probe(url: str) -> str:
+    """The status of GET `url`, or what went wrong. No proxy settings of the environment apply."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PROBE_SECONDS)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+            return str(connection.getresponse().status)
+        except (OSError, http.client.HTTPException) as error:
+            return str(error) or type(error).__name__
+
+
+def _read_end(log: IO[bytes], lines: int) -> str:
+    log.seek(max(0, log.seek(0, os.SEEK_END) - 400 * lines))
+    return "\n".join(log.read().decode(errors="replace").splitlines()[-lines:])
