@@ -1,0 +1,1 @@
+"""The core of Cyclone: the model spec, the evaluation store's client, and the decisions."""

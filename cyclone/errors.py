@@ -1,0 +1,33 @@
+"""Every error that Cyclone raises on purpose. The message names the thing, its value and what is allowed."""
+
+
+class CycloneError(Exception):
+    """Something that the user can mend; the message says how, and no traceback is shown."""
+
+
+class ConfigurationError(CycloneError):
+    """A setting, a `model.yaml` or a model's folder is not usable; nothing was changed."""
+
+
+class StoreError(CycloneError):
+    """The evaluation store does not answer, or its schema is not the one this code needs."""
+
+
+class CheckError(CycloneError):
+    """A check's SQL does not keep its contract: `subject, value, sample_size[, standard_error]`."""
+
+
+class DataError(CycloneError):
+    """Rows cannot be used: too few, invalid, or missing their labels."""
+
+
+class ReleaseError(CycloneError):
+    """A revision could not be deployed, judged, promoted or rolled back; traffic is as the message says."""
+
+
+class StaleReleaseError(ReleaseError):
+    """A newer release holds the model's record; this one must not overwrite it."""
+
+
+class PlatformError(CycloneError):
+    """A part of the local platform did not start, or is already running."""

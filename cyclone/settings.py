@@ -1,0 +1,47 @@
+"""Where the parts are: read once from `CYCLONE_*` environment variables."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cyclone.errors import ConfigurationError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Endpoints and credentials; the code path is the same on a laptop and on Google Cloud."""
+
+    model_config = SettingsConfigDict(env_prefix="CYCLONE_", frozen=True, extra="ignore")
+
+    store_dsn: str = ""
+    training_dsn: str = ""
+    """Where training reads from: a replica or a separate store. Empty means `store_dsn`."""
+    models_dir: Path = REPOSITORY / "models"
+    work_dir: Path = REPOSITORY / ".cyclone"
+    """Scratch space of a retraining: datasets, staged build contexts, validation pages."""
+    mlflow_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
+    cloud_run_endpoint: str = ""
+    """The Admin API's address; empty means Google's, with application default credentials."""
+    cloud_run_project: str = "local"
+    cloud_run_location: str = "local"
+    clock: Literal["wall", "replay"] = "wall"
+    """`replay`: the present is the newest event time in the prediction log."""
+    monitor_schedule: str = ""
+    """A cron expression that replaces every model's own `monitor.schedule`; empty keeps them."""
+
+    @property
+    def training_store_dsn(self) -> str:
+        return self.training_dsn or self.store_dsn
+
+
+def read_settings() -> Settings:
+    """The settings of this process. Errors: `ConfigurationError` naming the variable and its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "CYCLONE_" + str(first["loc"][0]).upper()
+        raise ConfigurationError(f"{name}={first['input']!r}: {first['msg']}") from error

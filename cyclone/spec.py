@@ -1,0 +1,269 @@
+"""`ModelSpec`: everything that varies per model, read from `models/<name>/model.yaml`."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cyclone.errors import ConfigurationError
+
+Task = Literal["regression", "binary", "multiclass"]
+CheckKind = Literal["drift", "error", "service"]
+FeatureType = Literal["integer", "number", "category", "boolean", "text"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Percent = Annotated[int, Field(ge=1, le=100)]
+RESERVED_FEATURES = {"prediction", "label"}
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Feature(Section):
+    """One input of the model. `range` bounds numbers, inclusive; `values` lists a category's values."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    type: FeatureType
+    range: tuple[float, float] | None = None
+    values: tuple[str, ...] | None = None
+    nullable: bool = False
+    calendar: bool = False
+    """Follows the calendar (hour, weekday, season): it moves by itself, so drift checks leave it out."""
+
+    @field_validator("range", "values", mode="before")
+    @classmethod
+    def _accept_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        is_number = self.type in ("integer", "number")
+        if self.range is not None and not is_number:
+            raise ValueError(f"range is for integer and number features; {self.name!r} is {self.type}")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range {list(self.range)} must have its lower bound first")
+        if (self.type == "category") != (self.values is not None):
+            raise ValueError(f"values are needed for a category and only there; {self.name!r} is {self.type}")
+        if self.values is not None and (not self.values or len(set(self.values)) != len(self.values)):
+            raise ValueError(f"values {list(self.values)} must be distinct and not empty")
+        return self
+
+
+class Label(Section):
+    """The true value, which arrives about `expected_delay_hours` after the prediction."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    type: Literal["integer", "number", "category", "boolean"]
+    range: tuple[float, float] | None = None
+    values: tuple[str, ...] | None = None
+    expected_delay_hours: float = Field(ge=0)
+
+    _accept_list = field_validator("range", "values", mode="before")(
+        lambda value: tuple(value) if isinstance(value, list) else value
+    )
+
+
+class Check(Section):
+    """When one check fails. `limit` is absolute for drift and service, for error a multiple of the accepted error."""
+
+    limit: float = Field(gt=0)
+    window_days: int = Field(default=7, ge=1, le=366)
+    minimum_samples: int = Field(default=100, ge=1)
+
+
+class Monitor(Section):
+    schedule: str = "*/5 * * * *"
+    drift: dict[Name, Check] = {"population_stability": Check(limit=0.2, minimum_samples=150)}
+    error: dict[Name, Check] = {}
+    """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.5 × the accepted error."""
+    service: dict[Name, Check] = {
+        "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
+        "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
+    }
+
+    @field_validator("schedule")
+    @classmethod
+    def _check_schedule(cls, value: str) -> str:
+        if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\- ]+", value):
+            raise ValueError("a cron expression of five fields is needed, e.g. '*/5 * * * *'")
+        return value
+
+    def checks(self, kind: CheckKind) -> dict[str, Check]:
+        return dict(getattr(self, kind))
+
+
+class Retrain(Section):
+    triggered_by: tuple[CheckKind, ...] = ("error",)
+    """Kinds of checks whose failure opens an incident; the others warn."""
+    window_days: int | None = Field(default=None, ge=7)
+    """Train on the last so many days; null means on everything."""
+    holdout_days: int = Field(default=3, ge=1, le=90)
+    """The newest days: kept from training, scored by the gate."""
+    holdout_share: float = Field(default=0.2, gt=0, lt=0.9)
+    """A random share of the training rows that measures the accepted error."""
+    minimum_rows: int = Field(default=200, ge=20)
+    gate_margin: float = Field(default=0.0, ge=0, lt=1)
+    """A challenger passes when its error is at most `1 + gate_margin` times the champion's."""
+    cooldown_days: float = Field(default=7, ge=0)
+    """Counted from the last retraining's end; alarms within it join no incident."""
+
+    @field_validator("triggered_by", mode="before")
+    @classmethod
+    def _accept_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Release(Section):
+    steps: tuple[Percent, ...] = (5, 20, 50, 100)
+    requests_per_step: int = Field(default=20, ge=1)
+    """The candidate answers at least so many requests at a step before it is judged."""
+    seconds_per_step: float = Field(default=2, ge=0)
+    deadline_minutes: float = Field(default=30, gt=0)
+    """A step without enough requests for so long rolls back."""
+    failure_share_limit: float = Field(default=0.01, ge=0, lt=1)
+    latency_ratio_limit: float = Field(default=3.0, gt=1)
+    error_ratio_limit: float = Field(default=1.5, gt=1)
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _accept_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("steps")
+    @classmethod
+    def _check_steps(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or list(value) != sorted(set(value)) or value[-1] != 100:
+            raise ValueError("steps must rise and end with 100")
+        return value
+
+
+class Serving(Section):
+    concurrency: int = Field(default=40, ge=1, le=1000)
+    min_instances: int = Field(default=1, ge=0, le=100)
+    max_instances: int = Field(default=4, ge=1, le=1000)
+    cpu: str = "1"
+    memory: str = "512Mi"
+    max_rows: int = Field(default=1000, ge=1, le=100_000)
+    """Rows that one request may carry."""
+    accept_created_at: bool = False
+    """Let clients set a row's event time: needed to replay history."""
+
+    @model_validator(mode="after")
+    def _check_instances(self) -> Self:
+        if self.min_instances > self.max_instances:
+            raise ValueError(
+                f"min_instances {self.min_instances} is above max_instances {self.max_instances}"
+            )
+        return self
+
+
+class ModelSpec(Section):
+    name: Name
+    task: Task
+    description: str = ""
+    features: tuple[Feature, ...] = Field(min_length=1)
+    label: Label
+    history: str | None = None
+    """A CSV in the model's folder with `created_at`, the features and the label: what is known before Cyclone."""
+    history_until: str | None = None
+    """Rows before this date (ISO, UTC) train the first version; the rest can be replayed as traffic."""
+    monitor: Monitor = Monitor()
+    retrain: Retrain = Retrain()
+    release: Release = Release()
+    serving: Serving = Serving()
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _accept_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_error_check(cls, data: Any) -> Any:
+        monitor = data.get("monitor", {}) if isinstance(data, dict) else None
+        if isinstance(monitor, dict) and not monitor.get("error"):
+            metric = "mean_absolute_error" if data.get("task") == "regression" else "log_loss"
+            check = {"limit": 1.5, "minimum_samples": 72}
+            return {**data, "monitor": {**monitor, "error": {metric: check}}}
+        return data
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [feature.name for feature in self.features]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"feature {name!r} is declared twice")
+            if name in RESERVED_FEATURES or name == self.label.name:
+                raise ValueError(f"feature {name!r}: this name is taken by the label or the prediction")
+        if self.task == "regression" and self.label.type not in ("integer", "number"):
+            raise ValueError(f"a regression needs a numeric label, not {self.label.type}")
+        if self.task == "multiclass" and not self.label.values:
+            raise ValueError("a multiclass label needs its values")
+        if self.task == "binary" and self.label.type != "boolean":
+            raise ValueError(f"a binary label is boolean, not {self.label.type}")
+        return self
+
+    @property
+    def feature_names(self) -> list[str]:
+        return [feature.name for feature in self.features]
+
+    @property
+    def error_metric(self) -> str:
+        """The metric that the gate and the error check compare: smaller is better."""
+        return "mean_absolute_error" if self.task == "regression" else "log_loss"
+
+
+def load_model_spec(folder: Path) -> ModelSpec:
+    """Read `<folder>/model.yaml`. Errors: `ConfigurationError` quoting key, value and what is allowed."""
+    path = folder / "model.yaml"
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: there is no such file; a model is a folder with a model.yaml")
+    try:
+        data = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{path}: a mapping with name, task, features and label is needed")
+    try:
+        spec = ModelSpec.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
+    if spec.name != folder.name:
+        raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
+    if not (folder / "pipeline.py").is_file():
+        raise ConfigurationError(
+            f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}"
+        )
+    return spec
+
+
+def load_model_specs(models_dir: Path) -> list[ModelSpec]:
+    """Every model's spec, sorted by name."""
+    return [load_model_spec(path.parent) for path in sorted(models_dir.glob("*/model.yaml"))]
+
+
+def find_model(models_dir: Path, name: str) -> ModelSpec:
+    """The spec of one model. Errors: `ConfigurationError` naming the models there are."""
+    if not (models_dir / name / "model.yaml").is_file():
+        known = ", ".join(sorted(path.parent.name for path in models_dir.glob("*/model.yaml"))) or "none"
+        raise ConfigurationError(f"model {name!r} is not in {models_dir}; models there: {known}")
+    return load_model_spec(models_dir / name)
+
+
+def _describe(error: ValidationError) -> list[str]:
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "model"
+        if item["type"] == "extra_forbidden":
+            lines.append(
+                f"{key}: unknown key (value {item['input']!r}); see docs/bring-a-model.md for the keys"
+            )
+        elif item["type"] == "missing":
+            lines.append(f"{key}: missing")
+        else:
+            value = item["input"]
+            shown = "" if isinstance(value, dict) else f" (value {value!r})"
+            lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}")
+    return lines

@@ -1,0 +1,35 @@
+import pytest
+
+from cyclone.errors import StoreError
+from cyclone.store import Store
+
+
+def test_migrating_twice_applies_nothing_the_second_time(store: Store) -> None:
+    assert store.migrate() == []
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    store = Store("postgresql://someone:secret@127.0.0.1:9/cyclone")
+    with pytest.raises(StoreError, match=r"host=127\.0\.0\.1 port=9 does not answer") as raised:
+        store.fetch("store/newest_event", model="bike_demand")
+    assert "secret" not in str(raised.value)
+
+
+def test_a_store_without_its_schema_says_which_command_to_run(postgres_uri: str) -> None:
+    with pytest.raises(StoreError, match="run `cyclone migrate`"):
+        Store(postgres_uri).fetch("store/newest_event", model="bike_demand")
+
+
+def test_an_unknown_statement_is_named(store: Store) -> None:
+    with pytest.raises(StoreError, match="store/no_such_statement"):
+        store.fetch("store/no_such_statement")
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
+        with transaction.connection.cursor() as cursor:
+            cursor.execute("INSERT INTO prediction_id VALUES ('m', 'a', now())")
+        raise ZeroDivisionError
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM prediction_id")
+        assert cursor.fetchone() == (0,)
