@@ -77,7 +77,7 @@ class Monitor(Section):
     schedule: str = "*/5 * * * *"
     drift: dict[Name, Check] = {"population_stability": Check(limit=0.2, minimum_samples=150)}
     error: dict[Name, Check] = {}
-    """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.5 × the accepted error."""
+    """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.75 × the accepted error."""
     service: dict[Name, Check] = {
         "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
         "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
@@ -185,7 +185,7 @@ class ModelSpec(Section):
         monitor = data.get("monitor", {}) if isinstance(data, dict) else None
         if isinstance(monitor, dict) and not monitor.get("error"):
             metric = "mean_absolute_error" if data.get("task") == "regression" else "log_loss"
-            check = {"limit": 1.5, "minimum_samples": 72}
+            check = {"limit": 1.75, "minimum_samples": 72}
             return {**data, "monitor": {**monitor, "error": {metric: check}}}
         return data
 

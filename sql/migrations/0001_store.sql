@@ -220,8 +220,8 @@ CREATE TABLE release_step (
     traffic_percent integer NOT NULL,
     verdict text NOT NULL CHECK (verdict IN ('passed', 'failed', 'no_data')),
     detail jsonb NOT NULL,
-    started_at timestamptz NOT NULL,
-    ended_at timestamptz NOT NULL,
+    started_at timestamptz NOT NULL, -- wall time, as the requests of a canary are
+    ended_at timestamptz, -- NULL: the step that is being judged
     PRIMARY KEY (release_id, step_number)
 );
 

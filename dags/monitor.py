@@ -1,0 +1,56 @@
+"""### Watch a model, and ask for a retraining when its error has truly risen
+
+Every few minutes, for the run's data interval:
+
+1. **roll_up** counts what was logged since the last run: features by reference bin, errors by hour.
+2. **check_drift**, **check_error**, **check_service** each run their SQL checks (`sql/checks/<kind>/`) over whole
+   days up to the interval's end, and record a verdict for every subject: `passed`, `failed` or `no_data`.
+3. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
+   cooldown is over. Everything after it is skipped otherwise.
+4. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
+
+The verdict tables are in the task logs and in the store's `check_result`. A backfill
+(`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
+"""
+
+from datetime import datetime, timezone
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronDataIntervalTimetable
+from cyclone_airflow.monitor_tasks import check, decide, roll_up
+
+from cyclone.settings import read_settings
+from cyclone.spec import ModelSpec, load_model_specs
+
+
+def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
+    """The DAG `monitor__<model>`, once every `schedule` (a cron expression)."""
+    with DAG(
+        dag_id=f"monitor__{spec.name}",
+        description=f"Drift, error and service checks of {spec.name}",
+        doc_md=f"{__doc__}\n\n**{spec.name}**: {spec.description}",
+        schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
+        start_date=datetime(2011, 1, 1, tzinfo=timezone.utc),
+        catchup=False,
+        max_active_runs=1,
+        params={"model": spec.name},
+        tags=["cyclone", "monitor", spec.name],
+    ) as dag:
+        rolled_up = roll_up(spec.name)
+        verdicts = [
+            check.override(task_id=f"check_{kind}")(spec.name, kind) for kind in ("drift", "error", "service")
+        ]
+        decision = decide(spec.name, verdicts)
+        request_retraining = TriggerDagRunOperator(
+            task_id="request_retraining",
+            trigger_dag_id=f"retrain__{spec.name}",
+            trigger_run_id="{{ ti.xcom_pull(task_ids='decide') }}",
+            skip_when_already_exists=True,
+        )
+        rolled_up >> verdicts >> decision >> request_retraining
+    return dag
+
+
+settings = read_settings()
+for model_spec in load_model_specs(settings.models_dir):
+    build_monitor_dag(model_spec, settings.monitor_schedule or model_spec.monitor.schedule)

@@ -1,0 +1,73 @@
+"""### Retrain a model, and release the new version only if it is better
+
+One run answers one incident:
+
+1. **start** joins the open incident, or opens one for the person who triggered this DAG by hand.
+2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations).
+3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
+   A challenger that is not better ends here: the champion stays.
+4. **register** makes it a version with a reference profile; **image** builds what serves it.
+5. **candidate** deploys it at 0 % of the traffic; **canary** raises its share step by step, each judged by SQL.
+6. **promote** moves traffic, alias and release record together. If any of these three fails, **roll_back**
+   returns all traffic to the champion.
+7. **close** closes the incident with its outcome.
+
+Every task can run twice. Trigger it from this page, over the REST API, or with
+`airflow dags trigger retrain__<model>`.
+"""
+
+from datetime import datetime, timezone
+
+from airflow.sdk import DAG
+from cyclone_airflow.canary import CanaryOperator
+from cyclone_airflow.retrain_tasks import (
+    candidate,
+    close,
+    dataset,
+    gate,
+    image,
+    promote,
+    register,
+    roll_back,
+    start,
+    train,
+    validate,
+)
+
+from cyclone.settings import read_settings
+from cyclone.spec import ModelSpec, load_model_specs
+
+
+def build_retrain_dag(spec: ModelSpec) -> DAG:
+    """The DAG `retrain__<model>`; it has no schedule: incidents and people start it."""
+    model = spec.name
+    with DAG(
+        dag_id=f"retrain__{model}",
+        description=f"Retrain {model}, gate it, release it step by step",
+        doc_md=f"{__doc__}\n\n**{model}**: {spec.description}",
+        schedule=None,
+        start_date=datetime(2011, 1, 1, tzinfo=timezone.utc),
+        max_active_runs=1,
+        tags=["cyclone", "retrain", model],
+    ) as dag:
+        started = start(model)
+        data = dataset(model, started)
+        valid = validate(model, data)
+        challenger = train(model, data)
+        decision = gate(model, data, challenger)
+        version = register(model, challenger, decision)
+        built = image(model, version)
+        deployed = candidate(model, version, built)
+        judged = CanaryOperator(task_id="canary", model=model)
+        promoted = promote(model, deployed)
+        rolled_back = roll_back(model)
+        closed = close(model)
+
+        started >> data >> valid >> challenger >> decision >> version >> built >> deployed >> judged >> promoted
+        [deployed, judged, promoted] >> rolled_back
+        [promoted, rolled_back] >> closed
+    return dag
+
+
+for model_spec in load_model_specs(read_settings().models_dir):
+    build_retrain_dag(model_spec)
