@@ -188,7 +188,7 @@ CREATE TABLE incident_alarm (
 CREATE TABLE retraining (
     run_id text PRIMARY KEY, -- the Airflow run
     model text NOT NULL,
-    incident_id bigint REFERENCES incident,
+    incident_id bigint UNIQUE REFERENCES incident, -- one retraining answers an incident
     started_at timestamptz NOT NULL,
     finished_at timestamptz,
     version integer,

@@ -1,0 +1,108 @@
+"""The replay of real traffic: rows of the past sent as live requests, their labels following late."""
+
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+
+from cyclone.errors import PlatformError
+from cyclone.spec import ModelSpec
+
+REQUEST_TIMEOUT_SECONDS = 30
+RECENT_DAYS = 7
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One row of the past: when it happened, what was known then, and what turned out to be true."""
+
+    created_at: datetime
+    features: dict[str, Any]
+    label: float
+
+    @property
+    def prediction_id(self) -> str:
+        return f"replay-{self.created_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    row: HistoryRow
+    version: int
+    prediction: float
+
+    @property
+    def absolute_error(self) -> float:
+        return abs(self.prediction - self.row.label)
+
+
+@dataclass
+class Replay:
+    """Sends rows one request each, in order; remembers every answer and every failure.
+
+    A label is posted once the replayed present has reached the time at which it was observed.
+    """
+
+    spec: ModelSpec
+    address: str
+    answers: list[Answer] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    request_count: int = 0
+    _session: requests.Session = field(default_factory=requests.Session)
+    _unlabelled: deque[HistoryRow] = field(default_factory=deque)
+
+    def send(self, row: HistoryRow) -> None:
+        """Post the labels that are due by `row`'s time, then ask for its prediction."""
+        self.send_labels(row.created_at)
+        body = {
+            "rows": [row.features],
+            "ids": [row.prediction_id],
+            "created_at": [row.created_at.isoformat()],
+        }
+        reply = self._post("/predict", body)
+        if reply is not None:
+            self.answers.append(Answer(row, reply["version"], reply["predictions"][0]["prediction"]))
+        self._unlabelled.append(row)
+
+    def send_labels(self, present: datetime) -> None:
+        """Post every label observed until `present`, in one request."""
+        delay = timedelta(hours=self.spec.label.expected_delay_hours)
+        labels = []
+        while self._unlabelled and self._unlabelled[0].created_at + delay <= present:
+            row = self._unlabelled.popleft()
+            observed_at = (row.created_at + delay).isoformat()
+            labels.append({"id": row.prediction_id, "label": row.label, "observed_at": observed_at})
+        if labels:
+            self._post("/labels", {"labels": labels})
+
+    def recent_error(self) -> float:
+        """The mean absolute error over the answers of the last seven replayed days."""
+        since = self.answers[-1].row.created_at - timedelta(days=RECENT_DAYS)
+        recent = [answer.absolute_error for answer in self.answers[-RECENT_DAYS * 24 :] if answer.row.created_at > since]
+        return statistics.fmean(recent)
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The reply, or None when the request failed: counted, never sent again."""
+        self.request_count += 1
+        try:
+            response = self._session.post(self.address + path, json=body, timeout=REQUEST_TIMEOUT_SECONDS)
+        except requests.RequestException as error:
+            self.failures.append(f"{path}: {error}")
+            return None
+        if response.status_code != 200:
+            self.failures.append(f"{path}: {response.status_code} {response.text[:300]}")
+            return None
+        reply: dict[str, Any] = response.json()
+        return reply
+
+
+def select_rows(rows: list[HistoryRow], start: datetime, days: int) -> list[HistoryRow]:
+    """The rows of `days` whole days from `start`. Errors: `PlatformError` when the history ends before."""
+    end = start + timedelta(days=days)
+    if not rows or rows[-1].created_at < end - timedelta(days=1):
+        last = f"{rows[-1].created_at:%Y-%m-%d}" if rows else "nowhere"
+        raise PlatformError(f"{days} days from {start:%Y-%m-%d} are asked for, but the history ends at {last}")
+    return [row for row in rows if start <= row.created_at < end]

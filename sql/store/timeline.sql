@@ -1,0 +1,11 @@
+-- What happened to a model, oldest first.
+-- params: model text
+-- returns: at timestamptz, event text, subject bigint, detail text
+SELECT
+    at,
+    event,
+    subject,
+    detail
+FROM timeline
+WHERE model = %(model)s::text
+ORDER BY at, subject, event

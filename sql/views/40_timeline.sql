@@ -1,0 +1,44 @@
+-- What happened to a model, in event time: incidents, retrainings that ended, releases.
+CREATE OR REPLACE VIEW timeline AS
+SELECT
+    model,
+    opened_at AS at,
+    'incident opened' AS event,
+    incident_id AS subject,
+    reason AS detail
+FROM incident
+UNION ALL
+SELECT
+    model,
+    closed_at AS at,
+    'incident closed' AS event,
+    incident_id AS subject,
+    outcome AS detail
+FROM incident
+WHERE closed_at IS NOT NULL
+UNION ALL
+SELECT
+    model,
+    created_at AS at,
+    'candidate' AS event,
+    version AS subject,
+    revision AS detail
+FROM release
+UNION ALL
+SELECT
+    model,
+    promoted_at AS at,
+    'promoted' AS event,
+    version AS subject,
+    revision AS detail
+FROM release
+WHERE promoted_at IS NOT NULL
+UNION ALL
+SELECT
+    model,
+    ended_at AS at,
+    'rolled back' AS event,
+    version AS subject,
+    reason AS detail
+FROM release
+WHERE state = 'rolled_back'
