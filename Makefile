@@ -1,0 +1,62 @@
+# One list of commands for a laptop, CI and the README. Everything is installed into .venv by the first that needs it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status check format test test-fast test-e2e lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(READY) ## install everything into .venv (the other commands do it when needed)
+
+$(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	    f"Python 3.11, 3.12 or 3.13 is needed, {v[0]}.{v[1]} is here; name another with: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/cyclone-dev.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## run the whole loop on real bike-sharing demand (about ten minutes; DAYS=334 replays the year)
+	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS))
+
+up: $(READY) ## start the local platform and leave it running
+	@$(BIN)/cyclone up
+
+down: $(READY) ## stop what `make up` started
+	@$(BIN)/cyclone down
+
+status: $(READY) ## what runs, and what each model does
+	@$(BIN)/cyclone status
+
+check: $(READY) ## lint and type-check Python and SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --nofail-ignored --disable-progress-bar sql
+
+format: $(READY) ## format Python and SQL
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --disable-progress-bar sql
+
+test: $(READY) ## every test: the fast ones, then the loop through a real Airflow
+	$(BIN)/pytest
+
+test-fast: $(READY) ## the tests that take seconds
+	$(BIN)/pytest -m "not e2e"
+
+lock: ## compile the requirement files anew
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    --extra dev pyproject.toml --output-file requirements/cyclone-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    pyproject.toml --output-file requirements/cyclone.txt
+	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    - --output-file requirements/uv.txt
+
+clean: ## remove everything that was installed or produced here
+	rm -rf $(VENV) .cyclone .mypy_cache .ruff_cache .pytest_cache
