@@ -1,0 +1,41 @@
+"""The MLflow tracking server and registry of one machine: one worker on the embedded Postgres, artifacts on disk."""
+
+import os
+import sys
+from pathlib import Path
+
+from local_platform.processes import GuardedProcess
+
+READY_PATH = "/health"
+_STOP_SECONDS = 10.0
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a job runner and its workers, for generative models
+}
+
+
+def start_mlflow(state_dir: Path, dsn: str, port: int) -> GuardedProcess:
+    """Start `mlflow server` on 127.0.0.1:`port`; it answers `READY_PATH` once its schema is up to date."""
+    artifacts = state_dir / "mlflow" / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    arguments = {
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--workers": "1",
+        "--backend-store-uri": dsn,
+        "--artifacts-destination": artifacts.resolve().as_uri(),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        *(part for pair in arguments.items() for part in pair),
+    ]
+    return GuardedProcess.start(
+        "MLflow",
+        command,
+        os.environ | _SETTINGS,
+        state_dir / "logs" / "mlflow.log",
+        grace_seconds=_STOP_SECONDS,
+    )

