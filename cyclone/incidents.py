@@ -1,0 +1,95 @@
+"""Incidents: one open reason to retrain a model, joined by any number of alarms, answered once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from cyclone.errors import StoreError
+from cyclone.store import Store
+
+Outcome = Literal["promoted", "kept_champion", "failed"]
+
+
+@dataclass(frozen=True)
+class Incident:
+    """`is_new`: this very call opened it. `closed_at` and `outcome` are None while it is open."""
+
+    incident_id: int
+    model: str
+    opened_at: datetime
+    closed_at: datetime | None
+    outcome: Outcome | None
+    reason: str
+    is_new: bool = False
+
+
+def join_incident(
+    store: Store, model: str, source: str, at: datetime, reason: str, detail: Mapping[str, Any]
+) -> Incident:
+    """Join the model's open incident, or open one.
+
+    `source` names one alarm (a monitor's run, an alert with its start, a person's request): the same source
+    twice is the same alarm, also after its incident was closed. An alarm about a time when an incident was open
+    belongs to that one, even if it arrives when the incident is closed: it has been answered.
+    """
+    from psycopg2.extras import Json
+
+    with store.transaction() as transaction:
+        row = transaction.fetch_one("store/incident_answered", model=model, source=source, at=at)
+        if row is None:
+            row = transaction.fetch_one("store/incident_open", model=model, at=at, reason=reason)
+        assert row is not None, "the statement opens an incident or returns the open one"
+        transaction.run(
+            "store/incident_add_alarm",
+            incident_id=row["incident_id"],
+            source=source,
+            at=at,
+            detail=Json(dict(detail)),
+        )
+    return Incident(**row)
+
+
+def find_open_incident(store: Store, model: str) -> Incident | None:
+    row = store.fetch_one("store/incident_find_open", model=model)
+    return Incident(**row) if row else None
+
+
+def close_incident(store: Store, incident_id: int, at: datetime, outcome: Outcome) -> bool:
+    """Whether this call closed it; an incident is closed once and keeps its first outcome."""
+    return store.run("store/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
+
+
+def retraining_run_id(model: str, incident_id: int) -> str:
+    """The run that answers an incident: whoever asks gets the same name, so it can be started only once.
+
+    >>> retraining_run_id("bike_demand", 7)
+    'retrain__bike_demand__incident_7'
+    """
+    return f"retrain__{model}__incident_{incident_id}"
+
+
+def start_retraining(store: Store, run_id: str, model: str, incident_id: int | None, at: datetime) -> None:
+    """Record that a retraining began; a repeated start keeps the first. No incident: a person asked."""
+    store.run("store/retraining_start", run_id=run_id, model=model, incident_id=incident_id, at=at)
+
+
+def finish_retraining(
+    store: Store, run_id: str, at: datetime, outcome: Outcome, reason: str, version: int | None
+) -> bool:
+    """Record how a retraining ended; whether this call was the first to say so.
+
+    Errors: `StoreError` when the run was never started.
+    """
+    row = store.fetch_one(
+        "store/retraining_finish", run_id=run_id, at=at, outcome=outcome, reason=reason, version=version
+    )
+    if row is None:
+        raise StoreError(f"retraining {run_id!r} is not in the store: it has to be started before it ends")
+    return bool(row["is_first"])
+
+
+def last_retraining_end(store: Store, model: str, before: datetime) -> datetime | None:
+    """When the last retraining up to `before` ended, promoted or not: a failed one cools down too."""
+    row = store.fetch_one("store/retraining_last_end", model=model, before=before)
+    return row["finished_at"] if row else None

@@ -1,0 +1,6 @@
+-- Records that a retraining began, once for each run.
+-- params: run_id text, model text, incident_id bigint or NULL, at timestamptz
+-- returns: nothing
+INSERT INTO retraining (run_id, model, incident_id, started_at)
+VALUES (%(run_id)s::text, %(model)s::text, %(incident_id)s::bigint, %(at)s::timestamptz)
+ON CONFLICT DO NOTHING
