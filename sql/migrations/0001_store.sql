@@ -71,6 +71,7 @@ CREATE TABLE request_stat (
     PRIMARY KEY (instance_id, flush_number, bucket_start)
 );
 CREATE INDEX ON request_stat (model, bucket_start);
+CREATE INDEX ON request_stat (model, stored_at);
 
 -- Upper bounds of the latency histogram, milliseconds; the last bin is open.
 CREATE TABLE latency_bound (bin integer PRIMARY KEY, upper_ms double precision NOT NULL);
@@ -163,7 +164,7 @@ CREATE TABLE check_result (
     window_start timestamptz NOT NULL,
     window_end timestamptz NOT NULL,
     evaluated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    UNIQUE (run_id, kind, check_name, subject)
+    UNIQUE (model, run_id, kind, check_name, subject)
 );
 CREATE INDEX ON check_result (model, window_end);
 
