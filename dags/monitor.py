@@ -13,14 +13,14 @@ The verdict tables are in the task logs and in the store's `check_result`. A bac
 (`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
 """
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
-from cyclone_airflow.monitor_tasks import check, decide, roll_up
 
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec, load_model_specs
+from cyclone_airflow.monitor_tasks import check, decide, roll_up
 
 
 def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
@@ -30,16 +30,14 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         description=f"Drift, error and service checks of {spec.name}",
         doc_md=f"{__doc__}\n\n**{spec.name}**: {spec.description}",
         schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
-        start_date=datetime(2011, 1, 1, tzinfo=timezone.utc),
+        start_date=datetime(2011, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         params={"model": spec.name},
         tags=["cyclone", "monitor", spec.name],
     ) as dag:
         rolled_up = roll_up(spec.name)
-        verdicts = [
-            check.override(task_id=f"check_{kind}")(spec.name, kind) for kind in ("drift", "error", "service")
-        ]
+        verdicts = [check.override(task_id=f"check_{kind}")(spec.name, kind) for kind in ("drift", "error", "service")]
         decision = decide(spec.name, verdicts)
         request_retraining = TriggerDagRunOperator(
             task_id="request_retraining",

@@ -16,9 +16,12 @@ Every task can run twice. Trigger it from this page, over the REST API, or with
 `airflow dags trigger retrain__<model>`.
 """
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG
+
+from cyclone.settings import read_settings
+from cyclone.spec import ModelSpec, load_model_specs
 from cyclone_airflow.canary import CanaryOperator
 from cyclone_airflow.retrain_tasks import (
     candidate,
@@ -34,9 +37,6 @@ from cyclone_airflow.retrain_tasks import (
     validate,
 )
 
-from cyclone.settings import read_settings
-from cyclone.spec import ModelSpec, load_model_specs
-
 
 def build_retrain_dag(spec: ModelSpec) -> DAG:
     """The DAG `retrain__<model>`; it has no schedule: incidents and people start it."""
@@ -46,8 +46,9 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         description=f"Retrain {model}, gate it, release it step by step",
         doc_md=f"{__doc__}\n\n**{model}**: {spec.description}",
         schedule=None,
-        start_date=datetime(2011, 1, 1, tzinfo=timezone.utc),
+        start_date=datetime(2011, 1, 1, tzinfo=UTC),
         max_active_runs=1,
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
         tags=["cyclone", "retrain", model],
     ) as dag:
         started = start(model)
@@ -61,7 +62,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         judged = CanaryOperator(task_id="canary", model=model)
         promoted = promote(model, deployed)
         rolled_back = roll_back(model)
-        closed = close(model)
+        closed = close(model, started)
 
         started >> data >> valid >> challenger >> decision >> version >> built >> deployed >> judged >> promoted
         [deployed, judged, promoted] >> rolled_back

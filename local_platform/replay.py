@@ -8,7 +8,6 @@ from typing import Any
 
 import requests
 
-from cyclone.errors import PlatformError
 from cyclone.spec import ModelSpec
 
 REQUEST_TIMEOUT_SECONDS = 30
@@ -81,7 +80,9 @@ class Replay:
     def recent_error(self) -> float:
         """The mean absolute error over the answers of the last seven replayed days."""
         since = self.answers[-1].row.created_at - timedelta(days=RECENT_DAYS)
-        recent = [answer.absolute_error for answer in self.answers[-RECENT_DAYS * 24 :] if answer.row.created_at > since]
+        recent = [
+            answer.absolute_error for answer in self.answers[-RECENT_DAYS * 24 :] if answer.row.created_at > since
+        ]
         return statistics.fmean(recent)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -97,12 +98,3 @@ class Replay:
             return None
         reply: dict[str, Any] = response.json()
         return reply
-
-
-def select_rows(rows: list[HistoryRow], start: datetime, days: int) -> list[HistoryRow]:
-    """The rows of `days` whole days from `start`. Errors: `PlatformError` when the history ends before."""
-    end = start + timedelta(days=days)
-    if not rows or rows[-1].created_at < end - timedelta(days=1):
-        last = f"{rows[-1].created_at:%Y-%m-%d}" if rows else "nowhere"
-        raise PlatformError(f"{days} days from {start:%Y-%m-%d} are asked for, but the history ends at {last}")
-    return [row for row in rows if start <= row.created_at < end]

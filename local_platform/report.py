@@ -77,8 +77,14 @@ def draw_picture(comparison: Comparison, promotions: Sequence[tuple[datetime, in
     for at, version in promotions:
         moment = at.replace(tzinfo=None)
         axes.axvline(moment, color="#d9822b", linestyle="--", linewidth=1)
-        axes.annotate(f"v{version}", (moment, 1), xycoords=("data", "axes fraction"), xytext=(3, -12),
-                      textcoords="offset points", color="#d9822b")
+        axes.annotate(
+            f"v{version}",
+            (moment, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -12),
+            textcoords="offset points",
+            color="#d9822b",
+        )
     axes.set(title="Error by day; dashed: a new version took all traffic", ylabel="mean absolute error, bikes an hour")
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(mdates.AutoDateLocator()))
     axes.set_ylim(bottom=0)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
-from cyclone.spec import CheckKind, ModelSpec, find_model
 from cyclone.settings import read_settings
+from cyclone.spec import CheckKind, ModelSpec, find_model
 from cyclone.store import Store
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def check(model: str, kind: CheckKind, **context: Any) -> list[dict[str, Any]]:
     """Evaluate and record every check of one kind; the verdicts are printed and returned."""
     from cyclone.checks import evaluate_checks, format_verdicts
 
-    results = evaluate_checks(
-        _open_store(), _find_spec(model), kind, _read_window_end(context), context["run_id"]
-    )
+    results = evaluate_checks(_open_store(), _find_spec(model), kind, _read_window_end(context), context["run_id"])
     log.info("%s checks of %s:\n%s", kind, model, format_verdicts(results))
     return [result.to_json() for result in results]
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
-from cyclone.errors import DataError
+from cyclone.errors import ReleaseError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from cyclone.incidents import Outcome
 
 log = logging.getLogger(__name__)
 Values = dict[str, Any]
@@ -29,8 +29,10 @@ def start(model: str, **context: Any) -> Values | None:
     as_of = read_now(store, settings, model)
     run_id = context["run_id"]
     incident = join_incident(store, model, source=run_id, at=as_of, reason=f"requested by {run_id}", detail={})
-    if not start_retraining(store, run_id, model, incident.incident_id, as_of):
-        log.info("Incident %s is answered by another retraining: nothing to do here.", incident.incident_id)
+    start_retraining(store, run_id, model, incident.incident_id, as_of)
+    owner = store.fetch_one("store/retraining_owner", incident_id=incident.incident_id)
+    if owner is None or owner["run_id"] != run_id:
+        log.info("Incident %s is answered by another run (%s): nothing to do.", incident.incident_id, owner)
         return None
     log.info("Retraining %s for incident %s, with what is known at %s", model, incident.incident_id, as_of)
     return {"incident_id": incident.incident_id, "as_of": as_of.isoformat()}
@@ -130,22 +132,26 @@ def roll_back(model: str, **context: Any) -> None:
 
 
 @task(trigger_rule="all_done")
-def close(model: str, **context: Any) -> str:
+def close(model: str, started: Values, **context: Any) -> str:
     """Close the incident with its outcome: promoted, kept_champion or failed. A failure fails the run."""
     from cyclone.clock import read_now
-    from cyclone.incidents import close_retraining
+    from cyclone.incidents import close_incident, finish_retraining
+    from cyclone.releases import release_of_run
 
     settings, _ = _read(model)
-    store = Store(settings.store_dsn)
+    store, run_id = Store(settings.store_dsn), context["run_id"]
     outcome, reason = _conclude(context["ti"])
-    close_retraining(store, context["run_id"], read_now(store, settings, model), outcome, reason)
+    now = read_now(store, settings, model)
+    release = release_of_run(store, run_id)
+    finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
+    close_incident(store, started["incident_id"], now, outcome)
     log.info("The retraining is over: %s (%s)", outcome, reason)
     if outcome == "failed":
-        raise DataError(f"{context['run_id']}: {reason}; the champion serves on")
+        raise ReleaseError(f"{run_id}: {reason}; the champion serves on")
     return outcome
 
 
-def _conclude(instance: Any) -> tuple[str, str]:
+def _conclude(instance: Any) -> "tuple[Outcome, str]":
     """The outcome and its reason, from the states of this run's tasks."""
     states = instance.get_task_states(dag_id=instance.dag_id, run_ids=[instance.run_id])[instance.run_id]
     failed = sorted(name for name, state in states.items() if state in ("failed", "upstream_failed"))

@@ -1,0 +1,67 @@
+"""The `cyclone` command. Other packages add commands through the entry point group `cyclone.commands`."""
+
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cyclone.errors import CycloneError
+from cyclone.settings import read_settings
+from cyclone.spec import find_model, load_model_specs
+from cyclone.store import Store
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Serve models, watch them, and retrain and re-release them only when that pays.",
+    epilog="Start with [bold]cyclone demo[/bold]: the whole loop on real data, on this machine.",
+)
+console = Console()
+ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
+
+
+@app.command()
+def models() -> None:
+    """List the models, after checking every model.yaml."""
+    table = Table("model", "task", "features", "label", "monitored by")
+    for spec in load_model_specs(read_settings().models_dir):
+        checks = [*spec.monitor.drift, *spec.monitor.error, *spec.monitor.service]
+        table.add_row(spec.name, spec.task, ", ".join(spec.feature_names), spec.label.name, ", ".join(checks))
+    console.print(table)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the evaluation store's schema up to date. Safe to run twice."""
+    applied = Store(read_settings().store_dsn).migrate()
+    console.print(f"applied: {', '.join(applied)}" if applied else "nothing to apply: the schema is up to date")
+
+
+@app.command()
+def timeline(model: ModelName) -> None:
+    """Show what happened to a model: incidents, candidates, promotions, roll-backs."""
+    settings = read_settings()
+    spec = find_model(settings.models_dir, model)
+    table = Table("when", "what", "number", "detail")
+    for row in Store(settings.store_dsn).fetch("store/timeline", model=spec.name):
+        table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"]), row["detail"] or "")
+    console.print(table)
+
+
+def main() -> None:
+    """Run the command; an error that the user can mend is one sentence, not a traceback."""
+    for entry in entry_points(group="cyclone.commands"):
+        entry.load()(app)
+    try:
+        app()
+    except CycloneError as error:
+        Console(stderr=True).print(f"[bold red]cyclone:[/bold red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Did the loop turn? Every claim of the demo is looked up where it would be seen, not taken from the demo itself."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.table import Table
+
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Row, Store
+from local_platform.airflow import AirflowClient
+from local_platform.replay import Replay
+
+FIRST_RUN_ID = "first_release"
+
+
+@dataclass
+class Evidence:
+    """Incidents with what answered them, and every claim that does not hold (`problems`)."""
+
+    incidents: list[Row]
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def automatic(self) -> list[Row]:
+        """The incidents that a monitor opened."""
+        return [row for row in self.incidents if row["run_id"] != FIRST_RUN_ID]
+
+    @property
+    def promoted(self) -> list[Row]:
+        return [row for row in self.automatic if row["outcome"] == "promoted"]
+
+
+def collect_evidence(
+    settings: Settings, spec: ModelSpec, airflow: AirflowClient, replay: Replay, least_promotions: int
+) -> Evidence:
+    """Look at the store, Airflow, MLflow and Cloud Run for what the replay caused."""
+    store = Store(settings.store_dsn)
+    evidence = Evidence(store.fetch("store/evidence", model=spec.name))
+    say = evidence.problems.append
+    if replay.failures:
+        say(f"{len(replay.failures)} of {replay.request_count} requests failed, the first: {replay.failures[0]}")
+    counts = store.fetch_one("store/log_count", model=spec.name) or {"stored": 0, "labelled": 0}
+    if not len(replay.answers) == counts["stored"] == counts["labelled"]:
+        say(f"{len(replay.answers)} rows answered, {counts['stored']} stored, {counts['labelled']} with a label")
+    if len(evidence.promoted) < least_promotions:
+        say(f"{len(evidence.promoted)} automatic promotions; {least_promotions} or more were expected")
+    for row in evidence.promoted:
+        for problem in _check_promotion(settings, spec, airflow, row):
+            say(f"incident {row['incident_id']}: {problem}")
+    serving = read_traffic(settings, spec)
+    champion = [row["revision"] for row in evidence.incidents if row["state"] == "champion"]
+    if len(champion) != 1 or serving.get(champion[0]) != 100:
+        say(f"the champion is {champion}, Cloud Run serves {serving}")
+    return evidence
+
+
+def read_traffic(settings: Settings, spec: ModelSpec) -> dict[str, int]:
+    """The share of each revision, in percent, as Cloud Run tells it."""
+    from cyclone.cloud_run import CloudRun
+
+    return CloudRun(settings).read_traffic(spec)
+
+
+def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient, row: Row) -> list[str]:
+    import mlflow
+
+    problems = []
+    if not any(source.startswith("replay__") for source in row["alarms"]):
+        problems.append(f"it was opened by {row['alarms']}, not by a monitor run")
+    kinds = "|".join(spec.retrain.triggered_by)
+    if not any(name in row["reason"] for name in spec.monitor.error):
+        problems.append(f"its reason is not a measured {kinds}: {row['reason']}")
+    run = airflow.get_dag_run(f"retrain__{spec.name}", row["run_id"])
+    if run["state"] != "success":
+        problems.append(f"Airflow run {row['run_id']} is {run['state']}")
+    version = mlflow.MlflowClient(settings.mlflow_uri).get_model_version(spec.name, str(row["version"]))
+    if version.run_id is None:
+        problems.append(f"MLflow version {row['version']} has no run")
+    if row["passed_steps"] != list(spec.release.steps[:-1]):
+        problems.append(f"its canary passed {row['passed_steps']} of {list(spec.release.steps[:-1])}")
+    return problems
+
+
+def build_evidence_table(evidence: Evidence) -> Table:
+    table = Table(title="What opened each incident, and what answered it")
+    for heading in ("incident", "opened", "because", "outcome", "version", "canary", "100 %", "days"):
+        table.add_column(heading, overflow="fold")
+    for row in evidence.automatic:
+        table.add_row(*_describe(row))
+    return table
+
+
+def _describe(row: Row) -> list[str]:
+    def text(value: Any) -> str:
+        return "" if value is None else str(value)
+
+    took = row["promoted_at"] - row["opened_at"] if row["promoted_at"] else None
+    return [
+        text(row["incident_id"]),
+        f"{row['opened_at']:%Y-%m-%d}",
+        row["reason"],
+        text(row["outcome"] or "open"),
+        text(row["version"]),
+        "→".join(str(share) for share in row["passed_steps"]),
+        f"{row['promoted_at']:%Y-%m-%d}" if took else "",
+        f"{took.total_seconds() / 86400:.1f}" if took else "",
+    ]
