@@ -1,0 +1,85 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cyclone.errors import ConfigurationError
+from cyclone.spec import ModelSpec, find_model, load_model_spec
+
+MINIMAL: dict[str, Any] = {
+    "name": "m",
+    "task": "regression",
+    "features": [{"name": "x", "type": "number"}],
+    "label": {"name": "y", "type": "number", "expected_delay_hours": 1},
+}
+
+
+def write_model(folder: Path, content: str | dict[str, Any], *, pipeline: bool = True) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.yaml").write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    if pipeline:
+        (folder / "pipeline.py").write_text("def build_estimator(): ...\n")
+    return folder
+
+
+def test_four_keys_make_a_model_and_the_rest_has_defaults(tmp_path: Path) -> None:
+    spec = load_model_spec(write_model(tmp_path / "m", MINIMAL))
+    assert spec.monitor.schedule == "*/5 * * * *"
+    assert list(spec.monitor.error) == ["mean_absolute_error"]
+    assert spec.release.steps == (5, 20, 50, 100)
+
+
+def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
+    spec = ModelSpec.model_validate({**MINIMAL, "task": "binary", "label": {**MINIMAL["label"], "type": "boolean"}})
+    assert list(spec.monitor.error) == ["log_loss"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"retrian": {}}, r"retrian: unknown key"),
+        ({"task": "regresion"}, r"task: Input should be 'regression', 'binary' or 'multiclass' \(value 'regresion'\)"),
+        ({"features": []}, r"features: .*at least 1 item"),
+        ({"features": [{"name": "x", "type": "number"}] * 2}, r"feature 'x' is declared twice"),
+        ({"features": [{"name": "y", "type": "number"}]}, r"feature 'y': this name is taken by the label"),
+        ({"features": [{"name": "x", "type": "number", "range": [2, 1]}]}, r"range \[2.0, 1.0\] must have its lower"),
+        ({"features": [{"name": "x", "type": "text", "range": [1, 2]}]}, r"range is for integer and number features"),
+        ({"features": [{"name": "x", "type": "category"}]}, r"values are needed for a category"),
+        ({"release": {"steps": [50, 20, 100]}}, r"release.steps: steps must rise and end with 100"),
+        ({"release": {"steps": [5, 50]}}, r"release.steps: steps must rise and end with 100"),
+        ({"monitor": {"schedule": "every day"}}, r"monitor.schedule: a cron expression of five fields .*'every day'"),
+        ({"monitor": {"drift": {"psi": {"limit": -1}}}}, r"monitor.drift.psi.limit: .*greater than 0 \(value -1\)"),
+        ({"serving": {"min_instances": 9}}, r"min_instances 9 is above max_instances 4"),
+        ({"serving": {"max_rows": "1000"}}, r"serving.max_rows: Input should be a valid integer \(value '1000'\)"),
+        ({"name": "Bike Demand"}, r"name: .*pattern.* \(value 'Bike Demand'\)"),
+        ({"label": None}, r"label: "),
+    ],
+)
+def test_a_wrong_model_yaml_names_key_value_and_what_is_allowed(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    folder = write_model(tmp_path / "m", {**MINIMAL, **change})
+    with pytest.raises(ConfigurationError, match=message):
+        load_model_spec(folder)
+
+
+def test_yaml_that_does_not_parse_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"model.yaml: not valid YAML"):
+        load_model_spec(write_model(tmp_path / "m", "name: [unclosed"))
+
+
+def test_a_missing_pipeline_says_what_it_defines(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"pipeline.py: missing; it defines build_estimator\(\) of m"):
+        load_model_spec(write_model(tmp_path / "m", MINIMAL, pipeline=False))
+
+
+def test_a_name_that_is_not_the_folders_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"name 'm' must be the folder's name 'other'"):
+        load_model_spec(write_model(tmp_path / "other", MINIMAL))
+
+
+def test_an_unknown_model_is_answered_with_those_that_exist(tmp_path: Path) -> None:
+    write_model(tmp_path / "m", MINIMAL)
+    with pytest.raises(ConfigurationError, match=r"model 'n' is not in .*; models there: m"):
+        find_model(tmp_path, "n")
