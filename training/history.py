@@ -1,0 +1,144 @@
+"""What was known before Cyclone: a model's history file, read, checked and brought into the store."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cyclone.errors import ConfigurationError, DataError
+from cyclone.rows import describe_allowed, is_allowed, validate_rows
+from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.store import Row, Store, Transaction
+
+BATCH_ROWS = 5000
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
+    """Every row of `<folder>/<spec.history>` in the file's order: `created_at` (UTC), `features`, `label`.
+
+    Errors: `ConfigurationError` without such a file; `DataError` naming line, column, value, what is allowed.
+    """
+    path = _find_history(spec, folder)
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        _check_header(spec, path, reader.fieldnames or [])
+        while batch := [(reader.line_num, record) for record in islice(reader, BATCH_ROWS)]:
+            yield from _parse_batch(spec, path, batch)
+
+
+def load_history(store: Store, spec: ModelSpec, folder: Path) -> int:
+    """Bring the rows before `history_until` and their labels into the store; the number of rows that are new.
+
+    All or nothing: an invalid row leaves the store as it was. Nothing predicted these rows, so they have neither
+    version nor prediction. A label counts as observed `expected_delay_hours` after its row.
+    """
+    until = parse_time(spec.history_until) if spec.history_until else None
+    rows = [row for row in read_history(spec, folder) if until is None or row["created_at"] < until]
+    delay = timedelta(hours=spec.label.expected_delay_hours)
+    with store.transaction() as transaction:
+        transaction.run("training/history_stage")
+        _copy(transaction, _to_records(rows, delay))
+        _ensure_partitions(transaction, "prediction_log", {row["created_at"] for row in rows})
+        _ensure_partitions(transaction, "label", {row["created_at"] + delay for row in rows})
+        inserted = transaction.fetch_one("training/history_insert", model=spec.name)
+    return int(inserted["inserted"]) if inserted else 0
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO date or time; without an offset it is UTC. Errors: `ValueError`."""
+    time = datetime.fromisoformat(text)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _find_history(spec: ModelSpec, folder: Path) -> Path:
+    if spec.history is None:
+        raise ConfigurationError(f"{folder / 'model.yaml'}: history is not set; it names a CSV in the model's folder")
+    path = folder / spec.history
+    if not path.is_file():
+        raise ConfigurationError(f"{folder / 'model.yaml'}: history {spec.history!r}: {path} does not exist")
+    return path
+
+
+def _check_header(spec: ModelSpec, path: Path, columns: Iterable[str]) -> None:
+    needed = ["created_at", *spec.feature_names, spec.label.name]
+    missing = [name for name in needed if name not in set(columns)]
+    if missing:
+        raise DataError(f"{path}, line 1: no column {', '.join(missing)}; needed are {', '.join(needed)}")
+
+
+def _parse_batch(spec: ModelSpec, path: Path, batch: list[tuple[int, dict[str, str]]]) -> list[Row]:
+    rows = [_parse_record(spec, path, line, record) for line, record in batch]
+    errors = validate_rows(spec, [row["features"] for row in rows])
+    if errors:
+        first = errors[0]
+        line = batch[first.index][0]
+        raise DataError(f"{path}, line {line}: {first.feature} is {first.value!r}; allowed: {first.allowed}")
+    return rows
+
+
+def _parse_record(spec: ModelSpec, path: Path, line: int, record: dict[str, str]) -> Row:
+    if any(value is None for value in record.values()) or None in record:
+        raise DataError(f"{path}, line {line}: it has not as many values as the header has columns")
+    try:
+        created_at = parse_time(record["created_at"])
+    except ValueError as error:
+        allowed = "an ISO time, e.g. 2011-01-31T23:00:00Z"
+        value = record["created_at"]
+        raise DataError(f"{path}, line {line}: created_at is {value!r}; allowed: {allowed}") from error
+    label = _parse_value(spec.label, record[spec.label.name])
+    if not is_allowed(spec.label, label):
+        allowed = describe_allowed(spec.label)
+        raise DataError(f"{path}, line {line}: {spec.label.name} is {label!r}; allowed: {allowed}")
+    features = {feature.name: _parse_value(feature, record[feature.name]) for feature in spec.features}
+    return {"created_at": created_at, "features": features, "label": label}
+
+
+def _parse_value(kind: Feature | Label, text: str) -> Any:
+    """The typed value of a cell, None when empty; what does not fit stays text, for the check to name it."""
+    if text == "":
+        return None
+    try:
+        if kind.type == "integer":
+            return int(text)
+        if kind.type == "number":
+            return float(text)
+    except ValueError:
+        return text
+    return BOOLEANS.get(text.lower(), text) if kind.type == "boolean" else text
+
+
+def _to_records(rows: list[Row], delay: timedelta) -> Iterator[tuple[str, str, str, str, str]]:
+    """Lines for the store: id, created_at, input, label, observed_at. The nth row of one moment gets `-n`."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        moment = f"{row['created_at']:%Y-%m-%dT%H:%M:%SZ}"
+        seen[moment] += 1
+        suffix = f"-{seen[moment]}" if seen[moment] > 1 else ""
+        observed_at = row["created_at"] + delay
+        features, label = json.dumps(row["features"]), json.dumps(row["label"])
+        yield (
+            f"history-{moment}{suffix}",
+            row["created_at"].isoformat(),
+            features,
+            label,
+            observed_at.isoformat(),
+        )
+
+
+def _ensure_partitions(transaction: Transaction, parent: str, moments: set[datetime]) -> None:
+    months = {moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for moment in moments}
+    transaction.fetch("log/partitions_ensure", parent=parent, moments=sorted(months))
+
+
+def _copy(transaction: Transaction, records: Iterable[tuple[str, ...]]) -> None:
+    lines = io.StringIO()
+    csv.writer(lines).writerows(records)
+    lines.seek(0)
+    with transaction.connection.cursor() as cursor:
+        cursor.copy_expert("COPY history_stage FROM STDIN WITH (FORMAT csv)", lines)
