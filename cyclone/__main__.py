@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cyclone.errors import CycloneError
+from cyclone.errors import ConfigurationError, CycloneError
 from cyclone.settings import read_settings
 from cyclone.spec import find_model, load_model_specs
 from cyclone.store import Store
@@ -28,10 +28,13 @@ ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<
 def models() -> None:
     """List the models, after checking every model.yaml."""
     table = Table("model", "task", "features", "label", "monitored by")
-    for spec in load_model_specs(read_settings().models_dir):
+    specs, errors = load_model_specs(read_settings().models_dir)
+    for spec in specs:
         checks = [*spec.monitor.drift, *spec.monitor.error, *spec.monitor.service]
         table.add_row(spec.name, spec.task, ", ".join(spec.feature_names), spec.label.name, ", ".join(checks))
     console.print(table)
+    if errors:
+        raise ConfigurationError("\n".join(str(error) for error in errors))
 
 
 @app.command()

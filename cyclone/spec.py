@@ -153,9 +153,7 @@ class Serving(Section):
     @model_validator(mode="after")
     def _check_instances(self) -> Self:
         if self.min_instances > self.max_instances:
-            raise ValueError(
-                f"min_instances {self.min_instances} is above max_instances {self.max_instances}"
-            )
+            raise ValueError(f"min_instances {self.min_instances} is above max_instances {self.max_instances}")
         return self
 
 
@@ -233,15 +231,19 @@ def load_model_spec(folder: Path) -> ModelSpec:
     if spec.name != folder.name:
         raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
     if not (folder / "pipeline.py").is_file():
-        raise ConfigurationError(
-            f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}"
-        )
+        raise ConfigurationError(f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}")
     return spec
 
 
-def load_model_specs(models_dir: Path) -> list[ModelSpec]:
-    """Every model's spec, sorted by name."""
-    return [load_model_spec(path.parent) for path in sorted(models_dir.glob("*/model.yaml"))]
+def load_model_specs(models_dir: Path) -> tuple[list[ModelSpec], list[ConfigurationError]]:
+    """Every model's spec, sorted by name, and what is wrong with the others: one broken model stops no other."""
+    specs, errors = [], []
+    for path in sorted(models_dir.glob("*/model.yaml")):
+        try:
+            specs.append(load_model_spec(path.parent))
+        except ConfigurationError as error:
+            errors.append(error)
+    return specs, errors
 
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:
@@ -257,9 +259,7 @@ def _describe(error: ValidationError) -> list[str]:
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "model"
         if item["type"] == "extra_forbidden":
-            lines.append(
-                f"{key}: unknown key (value {item['input']!r}); see docs/bring-a-model.md for the keys"
-            )
+            lines.append(f"{key}: unknown key (value {item['input']!r}); see docs/bring-a-model.md for the keys")
         elif item["type"] == "missing":
             lines.append(f"{key}: missing")
         else:

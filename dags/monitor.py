@@ -22,6 +22,11 @@ from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec, load_model_specs
 from cyclone_airflow.monitor_tasks import check, decide, roll_up
 
+BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
+"""In a replay the past is the present: the wall's clock starts no run, whoever replays does."""
+
+settings = read_settings()
+
 
 def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
     """The DAG `monitor__<model>`, once every `schedule` (a cron expression)."""
@@ -31,6 +36,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         doc_md=f"{__doc__}\n\n**{spec.name}**: {spec.description}",
         schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
         start_date=datetime(2011, 1, 1, tzinfo=UTC),
+        end_date=BEFORE_WALL_CLOCK if settings.clock == "replay" else None,
         catchup=False,
         max_active_runs=1,
         params={"model": spec.name},
@@ -49,6 +55,5 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
     return dag
 
 
-settings = read_settings()
-for model_spec in load_model_specs(settings.models_dir):
+for model_spec in load_model_specs(settings.models_dir)[0]:
     build_monitor_dag(model_spec, settings.monitor_schedule or model_spec.monitor.schedule)

@@ -70,5 +70,5 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
     return dag
 
 
-for model_spec in load_model_specs(read_settings().models_dir):
+for model_spec in load_model_specs(read_settings().models_dir)[0]:
     build_retrain_dag(model_spec)
