@@ -1,4 +1,4 @@
-"""The MLflow tracking server and registry of one machine: one worker on the embedded Postgres, artifacts on disk."""
+"""The MLflow server of one machine: tracking and registry on the embedded Postgres, artifacts on disk."""
 
 import os
 import sys
@@ -25,16 +25,10 @@ def start_mlflow(state_dir: Path, dsn: str, port: int) -> GuardedProcess:
         "--backend-store-uri": dsn,
         "--artifacts-destination": artifacts.resolve().as_uri(),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        *(part for pair in arguments.items() for part in pair),
-    ]
+    options = [part for pair in arguments.items() for part in pair]
     return GuardedProcess.start(
         "MLflow",
-        command,
+        [sys.executable, "-m", "mlflow", "server", *options],
         os.environ | _SETTINGS,
         state_dir / "logs" / "mlflow.log",
         grace_seconds=_STOP_SECONDS,

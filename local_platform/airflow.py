@@ -1,0 +1,289 @@
+"""Airflow on one machine: its four components, each guarded, and a small client of its REST API.
+
+`airflow standalone` leaves its scheduler and workers behind when it is told to stop; started one by one, and
+without the log servers that one machine does not need, they end with their owner.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from cyclone.errors import PlatformError
+from cyclone.settings import REPOSITORY
+from local_platform.processes import GuardedProcess
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+COMPONENTS = {
+    "api-server": ("--workers", "1"),
+    "dag-processor": (),
+    "triggerer": ("--skip-serve-logs",),
+    "scheduler": ("--skip-serve-logs",),
+}
+_HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
+_FINAL_STATES = ("success", "failed")
+_STOP_SECONDS = 20.0
+_MIGRATION_SECONDS = 300.0
+_POLL_SECONDS = 0.1
+_REQUEST_SECONDS = 30.0
+_WARM_UP_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class AirflowPlace:
+    """What the components share: folders, the metadata database, the port of the API and UI."""
+
+    state_dir: Path
+    dsn: str
+    port: int
+    dags_dir: Path = REPOSITORY / "dags"
+    plugins_dir: Path = REPOSITORY / "plugins"
+
+    @property
+    def home(self) -> Path:
+        return self.state_dir / "airflow"
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def airflow_environment(place: AirflowPlace) -> dict[str, str]:
+    """The configuration as variables: components, tasks and the `airflow` command need the same."""
+    sections = {
+        "core": {
+            "dags_folder": place.dags_dir,
+            "plugins_folder": place.plugins_dir,
+            "load_examples": False,
+            "executor": "LocalExecutor",
+            "parallelism": 6,  # idle forks of the scheduler, 20 to 50 MB each
+            "dags_are_paused_at_creation": False,
+            "simple_auth_manager_all_admins": True,  # loopback only: the UI opens without a password
+            "execution_api_server_url": f"{place.address}/execution/",
+            "hostname_callable": "socket.gethostname",  # the default asks DNS, which may be slow or absent
+            "mp_start_method": "fork",  # a task then starts in 10 ms, with what the scheduler has imported
+        },
+        "database": {"sql_alchemy_conn": place.dsn.replace("postgresql://", "postgresql+psycopg2://", 1)},
+        "api": {"host": "127.0.0.1", "port": place.port, "workers": 1, "base_url": place.address},
+        "scheduler": {
+            "scheduler_idle_sleep_time": 0.2,  # an idle loop costs 15 ms
+            "orphaned_tasks_check_interval": 15,  # what a killed scheduler left is taken up within a minute
+        },
+        "workers": {
+            # A worker may miss the end of its task and then sleeps this long (seen with Airflow 3.3.2: 5 s).
+            "min_heartbeat_interval": 1,
+            "max_failed_heartbeats": 30,
+        },
+        "dag_processor": {
+            "parsing_processes": 1,
+            "refresh_interval": 15,  # seconds until a new file is seen
+            "min_file_process_interval": 60,  # a changed file is parsed at once, an unchanged one this often
+        },
+        "triggerer": {"capacity": 32},
+        "logging": {
+            "base_log_folder": place.home / "logs",
+            "dag_processor_child_process_log_directory": place.home / "logs" / "dag_processor",
+            "colored_console_log": False,
+        },
+    }
+    variables = {
+        f"AIRFLOW__{section}__{option}".upper(): str(value)
+        for section, options in sections.items()
+        for option, value in options.items()
+    }
+    return (
+        variables
+        | _read_secrets(place.home)
+        | {
+            "AIRFLOW_HOME": str(place.home),
+            "AIRFLOW_CONFIG": str(place.home / "airflow.cfg"),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])),
+        }
+    )
+
+
+def migrate_airflow(place: AirflowPlace, environment: Mapping[str, str]) -> bool:
+    """Bring the metadata schema up to this Airflow; False when it was there already, which costs 10 ms.
+
+    Errors: `PlatformError` with the end of the log.
+    """
+    import psycopg2
+    from psycopg2 import sql
+
+    wanted = f"schema of Airflow {version('apache-airflow-core')}"
+    with contextlib.closing(psycopg2.connect(place.dsn)) as connection:
+        if _read_comment(connection) == wanted:
+            return False
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        log_path = place.state_dir / "logs" / "airflow-migrate.log"
+        with GuardedProcess.start("airflow db migrate", command, environment, log_path) as process:
+            code = process.wait(_MIGRATION_SECONDS)
+        if code:
+            raise PlatformError(f"airflow db migrate ended with code {code}:\n{process.read_log_end()}")
+        with connection, connection.cursor() as cursor:
+            database = sql.Identifier(connection.info.dbname)
+            cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS %s").format(database), (wanted,))
+    return True
+
+
+def _read_comment(connection: "connection") -> str | None:
+    """The database's comment: where `migrate_airflow` notes the schema, so that it lives and dies with it."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def start_component(place: AirflowPlace, environment: Mapping[str, str], name: str) -> GuardedProcess:
+    """Start one of `COMPONENTS`; nothing is waited for."""
+    return GuardedProcess.start(
+        f"Airflow {name}",
+        [sys.executable, "-m", "airflow", name, *COMPONENTS[name]],
+        environment,
+        place.state_dir / "logs" / f"airflow-{name}.log",
+        grace_seconds=_STOP_SECONDS,
+    )
+
+
+def _read_secrets(home: Path) -> dict[str, str]:
+    """The keys that sign sessions and task tokens and encrypt connections: drawn once, readable to us alone."""
+    path = home / "secrets.json"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        drawn = {
+            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        }
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(drawn, file)
+        fresh.rename(path)
+    keys: dict[str, str] = json.loads(path.read_text())
+    return keys
+
+
+class AirflowClient:
+    """The REST API of an Airflow that asks for no password."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address.rstrip("/")
+        self._api = self._address + "/api/v2"
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy has no business on loopback
+
+    def list_silent_components(self, since: datetime) -> list[str]:
+        """The components without a heartbeat after `since`; all of them while the API does not answer."""
+        try:
+            health = self._get("/monitor/health")
+        except (requests.RequestException, PlatformError):
+            return list(_HEARTBEATS)
+        heartbeats = {name: (health.get(name) or {}).get(f"latest_{name}_heartbeat") for name in _HEARTBEATS}
+        return [name for name, at in heartbeats.items() if not at or datetime.fromisoformat(at) < since]
+
+    def warm_up(self) -> None:
+        """Have the tasks' own API built, which takes it seconds at the first request."""
+        self._session.get(self._address + "/execution/health", timeout=_WARM_UP_SECONDS).raise_for_status()
+
+    def trigger_dag_run(
+        self,
+        dag_id: str,
+        run_id: str | None = None,
+        logical_date: datetime | None = None,
+        data_interval_start: datetime | None = None,
+        data_interval_end: datetime | None = None,
+        conf: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Start a run and return it as the API describes it; a run that has this id already is returned."""
+        moments = {
+            "logical_date": logical_date,
+            "data_interval_start": data_interval_start,
+            "data_interval_end": data_interval_end,
+        }
+        body = {name: moment and moment.isoformat() for name, moment in moments.items()}
+        response = self._session.post(
+            f"{self._api}/dags/{dag_id}/dagRuns",
+            json=body | {"dag_run_id": run_id, "conf": dict(conf or {})},
+            timeout=_REQUEST_SECONDS,
+        )
+        if response.status_code == requests.codes.conflict and run_id:
+            return self.get_dag_run(dag_id, run_id)
+        return self._decode(response)
+
+    def get_dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """One run. Errors: `PlatformError` when there is none."""
+        return self._get(f"/dags/{dag_id}/dagRuns/{run_id}")
+
+    def wait_for_dag_run(self, dag_id: str, run_id: str, deadline_seconds: float) -> dict[str, Any]:
+        """The run once it is a success or failed. Errors: `PlatformError` when that takes longer."""
+        deadline = time.monotonic() + deadline_seconds
+        while True:
+            run = self.get_dag_run(dag_id, run_id)
+            if run["state"] in _FINAL_STATES:
+                return run
+            if time.monotonic() > deadline:
+                raise PlatformError(f"run {run_id} of {dag_id} is {run['state']} after {deadline_seconds:g} s")
+            time.sleep(_POLL_SECONDS)
+
+    def list_dag_runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """All runs of a DAG, newest first."""
+        return self._list(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="-run_after")
+
+    def list_task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The tasks of one run with their states and times."""
+        return self._list(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
+
+    def list_import_errors(self) -> list[dict[str, Any]]:
+        """The DAG files that do not import, with `filename` and `stack_trace`."""
+        return self._list("/importErrors", "import_errors")
+
+    def wait_until_dag_known(self, dag_id: str, deadline_seconds: float) -> dict[str, Any]:
+        """The DAG once its file is parsed. Errors: `PlatformError` naming the files that do not import."""
+        deadline = time.monotonic() + deadline_seconds
+        while True:
+            response = self._session.get(f"{self._api}/dags/{dag_id}", timeout=_REQUEST_SECONDS)
+            if response.status_code != requests.codes.not_found:
+                dag = self._decode(response)
+                if not dag["is_stale"]:
+                    return dag
+            if time.monotonic() > deadline:
+                broken = "\n".join(f"{e['filename']}: {e['stack_trace']}" for e in self.list_import_errors())
+                raise PlatformError(f"DAG {dag_id} is unknown after {deadline_seconds:g} s. {broken}".strip())
+            time.sleep(_POLL_SECONDS)
+
+    def _get(self, path: str, **parameters: Any) -> dict[str, Any]:
+        response = self._session.get(self._api + path, params=parameters, timeout=_REQUEST_SECONDS)
+        return self._decode(response)
+
+    def _list(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
+        """All pages of a collection."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = self._get(path, limit=100, offset=len(rows), **parameters)
+            rows += page[key]
+            if not page[key] or len(rows) >= page["total_entries"]:
+                return rows
+
+    @staticmethod
+    def _decode(response: requests.Response) -> dict[str, Any]:
+        if not response.ok:
+            request = f"{response.request.method} {response.url}"
+            raise PlatformError(f"Airflow answered {response.status_code} to {request}: {response.text}")
+        decoded: dict[str, Any] = response.json()
+        return decoded
