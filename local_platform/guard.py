@@ -81,9 +81,7 @@ def open_signal_pipe() -> int:
 
 def start_command(command: list[str]) -> int:
     """Fork and execute; the command dies with the guard where Linux can see to it."""
-    signal.pthread_sigmask(
-        signal.SIG_BLOCK, WATCHED_SIGNALS
-    )  # or a stop could meet our handlers in the child
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)  # or a stop could meet our handlers in the child
     pid = os.fork()
     if pid:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED_SIGNALS)
@@ -100,9 +98,7 @@ def start_command(command: list[str]) -> int:
     os._exit(127)
 
 
-def wait_for_end(
-    pid: int, signals: int, owner: int | None = None, deadline: float | None = None
-) -> int | None:
+def wait_for_end(pid: int, signals: int, owner: int | None = None, deadline: float | None = None) -> int | None:
     """The command's exit code; None after the deadline or, with an owner, when it left or a signal came."""
     with selectors.DefaultSelector() as selector:
         for source in [signals] if owner is None else [signals, owner]:

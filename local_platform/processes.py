@@ -75,9 +75,7 @@ class GuardedProcess:
             children = psutil.Process(self._guard.pid).children()
         except psutil.NoSuchProcess:
             return None
-        oldest = min(
-            children, key=lambda child: child.create_time(), default=None
-        )  # adopted ones are younger
+        oldest = min(children, key=lambda child: child.create_time(), default=None)  # adopted ones are younger
         return oldest.pid if oldest else None
 
     @property
