@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
-from cyclone.frames import frame_from_rows
+from cyclone.frames import find_dtype, frame_from_rows
 from cyclone.rows import describe_allowed, is_allowed, show_value
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -66,13 +66,18 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     return dataset
 
 
-def read_dataset(dataset: Dataset) -> "pd.DataFrame":
-    """The frame of a dataset, its columns typed as they were written."""
+def read_dataset(spec: ModelSpec, dataset: Dataset) -> "pd.DataFrame":
+    """The frame of a dataset; its features have exactly the types that serving gives them."""
     import pandas as pd
 
     if not Path(dataset.path).is_file():
         raise DataError(f"dataset {dataset.path} is gone; build it again")
-    return pd.read_parquet(dataset.path)
+    frame = pd.read_parquet(dataset.path)
+    for feature in spec.features:
+        if find_dtype(feature) == "object":  # pandas reads text as its own type, with NaN where None was
+            column = frame[feature.name].astype("object")
+            frame[feature.name] = column.where(column.notna(), None)
+    return frame
 
 
 def find_run_folder(settings: Settings, run_id: str) -> Path:
