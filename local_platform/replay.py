@@ -80,10 +80,8 @@ class Replay:
     def recent_error(self) -> float:
         """The mean absolute error over the answers of the last seven replayed days."""
         since = self.answers[-1].row.created_at - timedelta(days=RECENT_DAYS)
-        recent = [
-            answer.absolute_error for answer in self.answers[-RECENT_DAYS * 24 :] if answer.row.created_at > since
-        ]
-        return statistics.fmean(recent)
+        latest = self.answers[-RECENT_DAYS * 24 :]
+        return statistics.fmean(answer.absolute_error for answer in latest if answer.row.created_at > since)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """The reply, or None when the request failed: counted, never sent again."""
