@@ -99,9 +99,8 @@ def _run_suite(spec: ModelSpec, dataset: Dataset, expectations: list[Expectation
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("retraining").add_dataframe_asset(spec.name)
     batch = asset.add_batch_definition_whole_dataframe(Path(dataset.path).parent.name)
-    suite = context.suites.add(gx.ExpectationSuite(spec.name))
-    for kind, kwargs in expectations:
-        suite.add_expectation_configuration(ExpectationConfiguration(type=kind, kwargs=kwargs))
+    configured = [ExpectationConfiguration(type=kind, kwargs=kwargs) for kind, kwargs in expectations]
+    suite = context.suites.add(gx.ExpectationSuite(spec.name, expectations=configured))
     definition = gx.ValidationDefinition(name=spec.name, data=batch, suite=suite)
     return context.validation_definitions.add(definition).run(
         batch_parameters={"dataframe": read_dataset(spec, dataset)},
