@@ -1,0 +1,86 @@
+"""`python -m local_platform.cloud_run --port P --state-dir DIR`: run the stand-in until SIGTERM or SIGINT."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from cyclone.errors import PlatformError
+from local_platform.cloud_run.api import build_app
+from local_platform.cloud_run.control import HOST, ControlPlane, Routes
+from local_platform.cloud_run.images import RUNNERS
+from local_platform.cloud_run.instances import Pool, PoolSettings
+from local_platform.cloud_run.metrics import Metrics
+from local_platform.cloud_run.ports import take_port
+from local_platform.cloud_run.proxy import Gateway
+from local_platform.cloud_run.state import State
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to stop; the exit code."""
+    options = parse_arguments(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(run(options))
+    except PlatformError as error:
+        print(f"cloud_run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m local_platform.cloud_run", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="of the Admin API on 127.0.0.1")
+    parser.add_argument("--state-dir", type=Path, required=True, help="for state.json and logs/")
+    parser.add_argument("--project", default="local")
+    parser.add_argument("--location", default="local")
+    parser.add_argument("--runner", choices=RUNNERS, default="bento", help="what an image is")
+    parser.add_argument("--idle-seconds", type=float, default=900.0, help="until an idle instance is stopped")
+    parser.add_argument("--pending-seconds", type=float, default=60.0, help="that a request waits for an instance")
+    return parser.parse_args(arguments)
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Serve the Admin API and all services; on a signal, stop everything in order."""
+    should_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, should_stop.set)
+    state = State(options.state_dir.resolve())
+    routes: dict[str, Routes] = {}
+    metrics = Metrics(lambda: [pool for each in routes.values() for pool in each.pools.values()])
+    settings = PoolSettings(
+        build_command=RUNNERS[options.runner],
+        take_port=lambda: take_port(state.list_ports()),
+        log_directory=options.state_dir.resolve() / "logs",
+        idle_seconds=options.idle_seconds,
+        pending_seconds=options.pending_seconds,
+    )
+    parent = f"projects/{options.project}/locations/{options.location}"
+    control = ControlPlane(parent, state, Gateway(metrics), routes, lambda plan: Pool(plan, settings))
+    admin = web.AppRunner(build_app(control, metrics), access_log=None, shutdown_timeout=1.0)
+    try:
+        await control.start()
+        await _open_admin(admin, options.port)
+        await should_stop.wait()
+    finally:
+        await admin.cleanup()
+        await control.close()
+        state.close()
+
+
+async def _open_admin(admin: web.AppRunner, port: int) -> None:
+    await admin.setup()
+    try:
+        await web.TCPSite(admin, HOST, port).start()
+    except OSError as error:
+        raise PlatformError(f"--port {port} cannot be bound on {HOST}: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,271 @@
+"""The instances of one revision: started on demand, kept within limits, replaced, and stopped in order."""
+
+import asyncio
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_platform.cloud_run.images import BuildCommand
+from local_platform.cloud_run.resources import Resource
+from local_platform.cloud_run.services import short_name
+from local_platform.cloud_run.startup import StartupError, StartupProbe, wait_until_started
+from local_platform.processes import GuardedProcess
+
+STOP_GRACE_SECONDS = 10.0  # what Cloud Run gives between SIGTERM and SIGKILL
+_RESTART_PAUSE_SECONDS = 5.0  # between attempts to keep the minimum when instances do not come up
+_LOOK_PAUSE_SECONDS = 0.02
+_log = logging.getLogger(__name__)
+
+
+class NoInstanceError(Exception):
+    """No instance could take the request in time, or none came up."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """How to run instances of one revision."""
+
+    service: str
+    revision: str
+    image: str
+    env: Mapping[str, str]
+    concurrency: int
+    min_instances: int
+    max_instances: int
+    timeout_seconds: float
+    probe: StartupProbe
+
+    @classmethod
+    def from_revision(cls, revision: Resource) -> "RunPlan":
+        """The plan that a revision's settings give."""
+        container = revision.containers[0]
+        return cls(
+            service=short_name(revision.service),
+            revision=short_name(revision.name),
+            image=container.image,
+            env={variable.name: variable.value for variable in container.env},
+            concurrency=revision.max_instance_request_concurrency,
+            min_instances=revision.scaling.min_instance_count,
+            max_instances=revision.scaling.max_instance_count,
+            timeout_seconds=revision.timeout.ToTimedelta().total_seconds(),
+            probe=StartupProbe.from_container(container),
+        )
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """What all pools share."""
+
+    build_command: BuildCommand
+    take_port: Callable[[], int]
+    log_directory: Path
+    idle_seconds: float
+    pending_seconds: float
+
+
+@dataclass(eq=False)
+class Instance:
+    """One running program, and the requests that it has."""
+
+    process: GuardedProcess
+    port: int
+    is_ready: bool = False
+    in_flight: int = 0
+    idle_since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+
+class Pool:
+    """The instances of one revision and the requests that wait for one.
+
+    `is_routed` says that the revision has traffic or a tag: only then, or while it is held for a roll-out, are
+    idle instances and the minimum kept.
+    Callers `acquire` an instance and `release` it after the answer; `tick` does what time brings.
+    """
+
+    def __init__(self, plan: RunPlan, settings: PoolSettings):
+        self.plan = plan
+        self.is_routed = False
+        self.min_instances = plan.min_instances
+        self._holds = 0
+        self._settings = settings
+        self._instances: list[Instance] = []
+        self._starts: dict[Instance, asyncio.Task[StartupError | None]] = {}
+        self._stops: set[asyncio.Task[None]] = set()
+        self._waiting: deque[asyncio.Future[Instance]] = deque()
+        self._next_start_at = 0.0
+        self._log_number = len(list(settings.log_directory.glob(f"{plan.revision}-*.log")))
+        self._now = asyncio.get_running_loop().time
+
+    @property
+    def ready_count(self) -> int:
+        """Instances that take requests."""
+        return sum(instance.is_ready for instance in self._instances)
+
+    @property
+    def starting_count(self) -> int:
+        """Instances that are not ready yet."""
+        return len(self._instances) - self.ready_count
+
+    @property
+    def _is_kept(self) -> bool:
+        return self.is_routed or self._holds > 0
+
+    async def acquire(self) -> Instance:
+        """An instance with a free place, waiting for one if need be; raises NoInstanceError."""
+        instance = None if self._waiting else self._pick()
+        if instance is not None:
+            instance.in_flight += 1
+            return instance
+        place: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        self._scale_up()
+        try:
+            await asyncio.wait([place], timeout=self._settings.pending_seconds)
+        except asyncio.CancelledError:
+            if not place.cancel() and not place.exception():
+                self.release(place.result())
+            raise
+        if place.cancel():
+            self._waiting.remove(place)
+            raise NoInstanceError(
+                f"The request was aborted because there was no available instance of {self.plan.revision} within "
+                f"{self._settings.pending_seconds:g} s."
+            )
+        return place.result()
+
+    def release(self, instance: Instance) -> None:
+        """Give the place back."""
+        instance.in_flight -= 1
+        instance.idle_since = self._now()
+        self._serve_waiting()
+
+    def discard(self, instance: Instance) -> None:
+        """Take an instance out that refuses connections; another one is started when it is needed."""
+        if instance in self._instances:
+            _log.warning("%s: instance on port %s refuses connections", self.plan.revision, instance.port)
+            self._leave(instance)
+            self._scale_up()
+
+    async def warm(self) -> None:
+        """Return once an instance is ready; raises StartupError when the one that was started is not."""
+        if self.ready_count:
+            return
+        start = next(iter(self._starts.values()), None) or self._start()
+        if error := await asyncio.shield(start):
+            raise error
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep instances although nothing is routed here yet."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+
+    def tick(self) -> None:
+        """Bury the dead, keep the minimum, let the idle go."""
+        for instance in list(self._instances):
+            if instance.is_ready and not instance.process.is_running:
+                _log.warning("%s: instance ended with %s", self.plan.revision, instance.process.poll())
+                self._leave(instance)
+        self._scale_up()
+        self._scale_down()
+
+    def _pick(self) -> Instance | None:
+        """The least busy ready instance with a free place; the oldest of equals, so that the others turn idle."""
+        free = [i for i in self._instances if i.is_ready and i.in_flight < self.plan.concurrency]
+        return min(free, key=lambda instance: instance.in_flight, default=None)
+
+    def _serve_waiting(self) -> None:
+        while self._waiting and (instance := self._pick()):
+            place = self._waiting.popleft()
+            if not place.done():
+                instance.in_flight += 1
+                place.set_result(instance)
+
+    def _scale_up(self) -> None:
+        wanted = -(-len(self._waiting) // self.plan.concurrency)
+        while self.starting_count < wanted and len(self._instances) < self.plan.max_instances:
+            self._start()
+        minimum = self.min_instances if self._is_kept else 0
+        while len(self._instances) < minimum and self._now() >= self._next_start_at:
+            self._start()
+
+    def _scale_down(self) -> None:
+        keep_seconds = self._settings.idle_seconds if self._is_kept else 0.0
+        minimum = self.min_instances if self._is_kept else 0
+        for instance in reversed(self._instances.copy()):
+            is_idle = instance.is_ready and not instance.in_flight and not self._waiting
+            if is_idle and len(self._instances) > minimum and self._now() - instance.idle_since >= keep_seconds:
+                self._leave(instance)
+
+    def _start(self) -> "asyncio.Task[StartupError | None]":
+        plan, port = self.plan, self._settings.take_port()
+        self._log_number += 1
+        names = {"K_SERVICE": plan.service, "K_REVISION": plan.revision, "K_CONFIGURATION": plan.service}
+        process = GuardedProcess.start(
+            name=plan.revision,
+            argv=self._settings.build_command(plan.image, port),
+            env={"BENTOML_DO_NOT_TRACK": "True", **os.environ, **plan.env, **names, "PORT": str(port)},
+            log_path=self._settings.log_directory / f"{plan.revision}-{self._log_number}.log",
+            grace_seconds=STOP_GRACE_SECONDS,
+        )
+        instance = Instance(process, port)
+        self._instances.append(instance)
+        task = asyncio.create_task(self._finish_start(instance))
+        self._starts[instance] = task
+        return task
+
+    async def _finish_start(self, instance: Instance) -> StartupError | None:
+        try:
+            await wait_until_started(instance.process, instance.port, self.plan.probe)
+        except StartupError as error:
+            _log.warning("%s: instance did not start. %s", self.plan.revision, error)
+            self._next_start_at = self._now() + _RESTART_PAUSE_SECONDS
+            self._leave(instance)
+            if not self._instances:
+                self._refuse_waiting(f"No instance of {self.plan.revision} starts; see its log.")
+            return error
+        finally:
+            del self._starts[instance]
+        instance.is_ready = True
+        instance.idle_since = self._now()
+        self._serve_waiting()
+        return None
+
+    def _refuse_waiting(self, message: str) -> None:
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_exception(NoInstanceError(message))
+
+    def _leave(self, instance: Instance) -> None:
+        """No new request from now on; the program is stopped once those it has are answered."""
+        self._instances.remove(instance)
+        task = asyncio.create_task(self._stop(instance))
+        self._stops.add(task)
+        task.add_done_callback(self._stops.discard)
+
+    async def _stop(self, instance: Instance) -> None:
+        while instance.in_flight and instance.process.is_running:
+            await asyncio.sleep(_LOOK_PAUSE_SECONDS)
+        instance.process.begin_stop()
+        while instance.process.is_running:
+            await asyncio.sleep(_LOOK_PAUSE_SECONDS)
+
+    async def close(self) -> None:
+        """Stop all instances in order and wait for their end."""
+        self.is_routed = False
+        self._refuse_waiting(f"{self.plan.revision} is being stopped.")
+        starts = list(self._starts.values())
+        for start in starts:
+            start.cancel()
+        await asyncio.gather(*starts, return_exceptions=True)
+        for instance in list(self._instances):
+            self._leave(instance)
+        await asyncio.gather(*self._stops)

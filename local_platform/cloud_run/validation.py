@@ -1,0 +1,173 @@
+"""What a wish for a service must hold, and what Google fills in where it is silent."""
+
+import re
+from collections.abc import Collection
+
+from local_platform.cloud_run.errors import ApiError, Status, invalid
+from local_platform.cloud_run.resources import LATEST, REVISION, Resource, TrafficTarget
+
+DEFAULT_CONCURRENCY = 80
+DEFAULT_TIMEOUT_SECONDS = 300
+DEFAULT_MAX_INSTANCES = 100
+DEFAULT_PORT = 8080
+DEFAULT_STARTUP_SECONDS = 240
+MAX_PROBE_SECONDS = 240
+MAX_CONCURRENCY = 1000
+MAX_TIMEOUT_SECONDS = 3600
+MAX_TAG_AND_SERVICE_LENGTH = 46
+RESERVED_ENV = ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION")
+_DNS_LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
+
+
+def check_service_id(service_id: str) -> None:
+    """Refuse what Google does not take as the name of a service."""
+    if len(service_id) >= 50 or not re.fullmatch(_DNS_LABEL, service_id):
+        raise invalid(
+            "service_id",
+            f"'{service_id}' is not allowed: only lowercase letters, digits and hyphens; it must begin with a "
+            "letter, must not end with a hyphen, and must be less than 50 characters.",
+        )
+
+
+def fill_defaults(service: Resource) -> None:
+    """Write Google's defaults into the service, in place."""
+    if not service.traffic:
+        service.traffic.append(TrafficTarget(type_=LATEST, percent=100))
+    service.ingress = service.ingress or 1
+    service.launch_stage = service.launch_stage or 4
+    template = service.template
+    if not template.max_instance_request_concurrency:
+        template.max_instance_request_concurrency = DEFAULT_CONCURRENCY
+    if not template.scaling.max_instance_count:
+        template.scaling.max_instance_count = max(DEFAULT_MAX_INSTANCES, template.scaling.min_instance_count)
+    if not template.timeout.ToTimedelta():
+        template.timeout.FromSeconds(DEFAULT_TIMEOUT_SECONDS)
+    for container in template.containers:
+        if not container.ports:
+            container.ports.add(name="http1", container_port=DEFAULT_PORT)
+        _fill_probe_defaults(container)
+
+
+def _fill_probe_defaults(container: Resource) -> None:
+    probe = container.startup_probe
+    if not container.HasField("startup_probe"):
+        probe.timeout_seconds = probe.period_seconds = DEFAULT_STARTUP_SECONDS
+        probe.failure_threshold = 1
+    if not probe.WhichOneof("probe_type"):
+        probe.tcp_socket.port = container.ports[0].container_port
+    if probe.HasField("http_get"):
+        probe.http_get.path = probe.http_get.path or "/"
+    probe.timeout_seconds = probe.timeout_seconds or 1
+    probe.period_seconds = probe.period_seconds or 10
+    probe.failure_threshold = probe.failure_threshold or 3
+
+
+def check_template(service: Resource) -> None:
+    """Refuse a template that cannot become a revision here."""
+    template, service_id = service.template, service.name.rsplit("/", 1)[-1]
+    name = template.revision
+    if name and not (name.startswith(f"{service_id}-") and len(name) <= 63 and re.fullmatch(_DNS_LABEL, name)):
+        raise invalid(
+            "template.revision",
+            f"'{name}' is not allowed: it must begin with '{service_id}-', hold only lowercase letters, digits "
+            "and hyphens, not end with a hyphen, and be at most 63 characters.",
+        )
+    if len(template.containers) != 1:
+        raise invalid(
+            "template.containers", f"exactly one container is supported here, {len(template.containers)} given."
+        )
+    _check_container(template.containers[0])
+    _check_scaling(service)
+
+
+def _check_container(container: Resource) -> None:
+    path = "template.containers[0]"
+    if not container.image:
+        raise invalid(f"{path}.image", "must be provided.")
+    for unsupported in ("command", "args"):
+        if getattr(container, unsupported):
+            raise ApiError(
+                Status.UNIMPLEMENTED, f"{path}.{unsupported}: not supported by the local platform; leave it out."
+            )
+    for variable in container.env:
+        if variable.name in RESERVED_ENV:
+            raise invalid(f"{path}.env", f"'{variable.name}' is reserved; Cloud Run sets it.")
+        if variable.HasField("value_source"):
+            raise ApiError(
+                Status.UNIMPLEMENTED,
+                f"{path}.env: '{variable.name}' comes from a secret, which the local platform does not have; "
+                "give its value.",
+            )
+    _check_probe(container.startup_probe, f"{path}.startup_probe")
+
+
+def _check_probe(probe: Resource, path: str) -> None:
+    if probe.HasField("grpc"):
+        raise ApiError(Status.UNIMPLEMENTED, f"{path}.grpc: not supported by the local platform; use http_get.")
+    if not 1 <= probe.period_seconds <= MAX_PROBE_SECONDS:
+        raise invalid(f"{path}.period_seconds", f"{probe.period_seconds} is not between 1 and 240.")
+    if not 1 <= probe.timeout_seconds <= probe.period_seconds:
+        raise invalid(
+            f"{path}.timeout_seconds",
+            f"{probe.timeout_seconds} is not between 1 and period_seconds, {probe.period_seconds}.",
+        )
+    if not 0 <= probe.initial_delay_seconds <= MAX_PROBE_SECONDS:
+        raise invalid(f"{path}.initial_delay_seconds", f"{probe.initial_delay_seconds} is not between 0 and 240.")
+    if probe.failure_threshold < 1:
+        raise invalid(f"{path}.failure_threshold", f"{probe.failure_threshold} is less than 1.")
+
+
+def _check_scaling(service: Resource) -> None:
+    template = service.template
+    concurrency, scaling = template.max_instance_request_concurrency, template.scaling
+    if not 1 <= concurrency <= MAX_CONCURRENCY:
+        raise invalid("template.max_instance_request_concurrency", f"{concurrency} is not between 1 and 1000.")
+    if not 0 <= scaling.min_instance_count <= scaling.max_instance_count:
+        raise invalid(
+            "template.scaling.min_instance_count",
+            f"{scaling.min_instance_count} is not between 0 and max_instance_count, {scaling.max_instance_count}.",
+        )
+    if not 0 < template.timeout.ToTimedelta().total_seconds() <= MAX_TIMEOUT_SECONDS:
+        raise invalid("template.timeout", f"{template.timeout.ToJsonString()} is not between 1s and 3600s.")
+    if service.scaling.scaling_mode == 2 or service.scaling.max_instance_count:
+        raise ApiError(
+            Status.UNIMPLEMENTED,
+            "scaling: manual mode and max_instance_count of a whole service are not supported by the local "
+            "platform; use template.scaling.",
+        )
+
+
+def check_traffic(service: Resource, revisions: Collection[str]) -> None:
+    """Refuse a split that is not 100 %, or points to a revision that is not there."""
+    for index, target in enumerate(service.traffic):
+        _check_target(target, f"traffic[{index}]", revisions, service.name.rsplit("/", 1)[-1])
+    total = sum(target.percent for target in service.traffic)
+    if total != 100:
+        raise invalid("traffic", f"the percents of all targets must sum to 100, not {total}.")
+    tags = [target.tag for target in service.traffic if target.tag]
+    for tag in tags:
+        if tags.count(tag) > 1:
+            raise invalid("traffic", f"tag '{tag}' is given to more than one target.")
+
+
+def _check_target(target: Resource, path: str, revisions: Collection[str], service_id: str) -> None:
+    if target.type_ not in (LATEST, REVISION):
+        raise invalid(f"{path}.type", "must be TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST or ..._REVISION.")
+    if target.type_ == LATEST and target.revision:
+        raise invalid(f"{path}.revision", f"'{target.revision}' must be left out with type LATEST.")
+    if target.type_ == REVISION and target.revision not in revisions:
+        known = ", ".join(revisions)
+        raise invalid(f"{path}.revision", f"Revision '{target.revision}' was not found; there are: {known}.")
+    if not 0 <= target.percent <= 100:
+        raise invalid(f"{path}.percent", f"{target.percent} is not between 0 and 100.")
+    if target.tag and not re.fullmatch(_DNS_LABEL, target.tag):
+        raise invalid(
+            f"{path}.tag",
+            f"'{target.tag}' is not allowed: only lowercase letters, digits and hyphens; it must begin with a "
+            "letter and must not end with a hyphen.",
+        )
+    if target.tag and len(target.tag) + len(service_id) > MAX_TAG_AND_SERVICE_LENGTH:
+        raise invalid(
+            f"{path}.tag",
+            f"'{target.tag}' and the service's name together are over {MAX_TAG_AND_SERVICE_LENGTH} characters.",
+        )
