@@ -1,0 +1,1 @@
+"""The BentoML service of a model, and the prediction log that keeps what it answered."""

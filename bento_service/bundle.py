@@ -1,0 +1,54 @@
+"""The bundle: the folder that an image holds, with the model's spec, its fitted estimator and what it is called."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cyclone.errors import ConfigurationError
+from cyclone.spec import ModelSpec, load_model_spec
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One version of one model, as packed by the training side."""
+
+    root: Path
+    spec: ModelSpec
+    version: int
+    trusted_types: tuple[str, ...]
+    """The types that the model file may hold beyond those that skops trusts by itself."""
+
+    @property
+    def revision(self) -> str:
+        """The revision that Cloud Run says this is, or the one that it would be called."""
+        return os.environ.get("K_REVISION") or f"{self.spec.name.replace('_', '-')}-v{self.version}"
+
+    def load_estimator(self) -> Any:
+        """The fitted estimator. Errors: `ConfigurationError` when its file holds a type nobody trusted."""
+        import skops.io
+
+        path = self.root / "model" / "model.skops"
+        try:
+            return skops.io.load(path, trusted=list(self.trusted_types))
+        except (OSError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"{path}: the estimator cannot be loaded: {error}") from error
+
+
+def read_bundle(root: Path = ROOT) -> Bundle:
+    """The bundle in `root`. Errors: `ConfigurationError` naming the file and the key."""
+    path = root / "release.json"
+    try:
+        release = json.loads(path.read_text())
+        name, version = release["model"], release["version"]
+        trusted = release.get("trusted_types", [])
+    except OSError as error:
+        raise ConfigurationError(f"{path}: not readable; the service runs from a packed bundle") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{path}: an object with model and version is needed: {error!r}") from error
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise ConfigurationError(f"{path}: version {version!r} must be a positive integer")
+    return Bundle(root, load_model_spec(root / "models" / str(name)), version, tuple(trusted))

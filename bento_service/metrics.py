@@ -1,0 +1,32 @@
+"""What Prometheus can scrape at /metrics, besides BentoML's own."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from bento_service.request_stats import LATENCY_BOUNDS_MS
+
+REQUESTS = Counter("cyclone_requests_total", "Requests to /predict by the class of their answer", ["code"])
+LATENCY = Histogram(
+    "cyclone_request_seconds",
+    "Time from a request's body to its answer, without rejected ones",
+    buckets=[bound / 1000 for bound in LATENCY_BOUNDS_MS],
+)
+LOG_QUEUE = Gauge(
+    "cyclone_log_queue_rows",
+    "Answered rows that wait to be stored",
+    multiprocess_mode="livesum",
+)
+LOG_ROWS = Counter("cyclone_log_rows_total", "Answered rows by what became of them", ["outcome"])
+
+
+def observe_request(status: int, seconds: float) -> None:
+    """Count one answered request to /predict."""
+    REQUESTS.labels(code=f"{status // 100}xx").inc()
+    if not 400 <= status < 500:
+        LATENCY.observe(seconds)
+
+
+def count_rows(**outcomes: int) -> None:
+    """Count rows of the prediction log by outcome: stored, repeated, dropped or refused."""
+    for outcome, count in outcomes.items():
+        if count:
+            LOG_ROWS.labels(outcome=outcome).inc(count)

@@ -1,0 +1,42 @@
+"""From rows to predictions as JSON: a number, a probability, or a probability for each class."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cyclone.errors import DataError
+from cyclone.frames import frame_from_rows
+from cyclone.spec import ModelSpec
+
+Prediction = float | dict[str, float]
+
+
+def predict_rows(spec: ModelSpec, estimator: Any, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+    """One prediction a row: regression → number; binary → P(true); multiclass → {class: probability}.
+
+    Errors: `DataError` when the model answers something that is no finite number.
+    """
+    frame = frame_from_rows(spec, rows)
+    if spec.task == "regression":
+        return [_check(value) for value in estimator.predict(frame).tolist()]
+    probabilities = estimator.predict_proba(frame).tolist()
+    classes = estimator.classes_.tolist()
+    if spec.task == "binary":
+        place = find_true_class(classes)
+        return [_check(row[place]) for row in probabilities]
+    names = [str(name) for name in classes]
+    return [dict(zip(names, map(_check, row), strict=True)) for row in probabilities]
+
+
+def find_true_class(classes: Sequence[Any]) -> int:
+    """Where the class that means true stands: `True` or 1. Errors: `DataError` naming the classes."""
+    if True not in classes:
+        raise DataError(f"a binary model knows the class true; this one knows {list(classes)}")
+    return classes.index(True)
+
+
+def _check(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise DataError("the model answered a number that is not finite")
+    return number

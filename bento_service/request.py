@@ -1,0 +1,170 @@
+"""What a client sent, read and checked: a request that can be answered, or a refusal that says why not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic_core import from_json
+
+from cyclone.errors import CycloneError
+from cyclone.rows import ERROR_LIMIT, RowError, describe_allowed, is_allowed, show_value, validate_rows
+from cyclone.spec import ModelSpec
+
+ID_CHARACTERS = 128
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"
+ALLOWED_TIME = f"an ISO 8601 time with its zone, from {EARLIEST:%Y-%m-%d} to now"
+LABEL_KEYS = ("id", "label", "observed_at")
+
+
+class RequestError(CycloneError):
+    """A request that is refused as a whole with a 4xx; nothing was predicted or stored."""
+
+    def __init__(self, status: int, error: str, details: list[RowError] | None = None) -> None:
+        super().__init__(error)
+        self.status = status
+        self.details = details or []
+
+    def to_json(self) -> dict[str, Any]:
+        details = [
+            {"row": item.index, "feature": item.feature, "value": item.value, "allowed": item.allowed}
+            for item in self.details
+        ]
+        return {"error": str(self), "details": details}
+
+
+@dataclass(frozen=True, slots=True)
+class PredictRequest:
+    """Rows that the model can answer. `ids` and `created_at` (UTC) are the client's, or None."""
+
+    rows: list[dict[str, Any]]
+    ids: list[str] | None
+    created_at: list[datetime] | None
+
+
+def read_predict_request(spec: ModelSpec, content: bytes, now: datetime) -> PredictRequest:
+    """Check the body of POST /predict against the model's spec. Errors: `RequestError`."""
+    body = _read_object(content, "rows", ("rows", "ids", "created_at"))
+    rows = _read_list(body, "rows", spec.serving.max_rows)
+    ids = _read_list_of(body, "ids", len(rows))
+    times = _read_list_of(body, "created_at", len(rows))
+    if times is not None and not spec.serving.accept_created_at:
+        raise RequestError(400, f"{spec.name} does not accept created_at: leave it out, rows are dated on arrival")
+    errors = validate_rows(spec, rows)
+    errors += _find_id_faults(ids or [])
+    created_at = [read_time(value, now) for value in times or []]
+    errors += [
+        RowError(index, "created_at", show_value(value), ALLOWED_TIME)
+        for index, value in enumerate(times or [])
+        if created_at[index] is None
+    ]
+    if errors:
+        raise _refuse_rows(len(rows), errors)
+    return PredictRequest(rows, ids, [time for time in created_at if time] or None)
+
+
+def read_event_time(spec: ModelSpec, content: bytes, now: datetime) -> datetime | None:
+    """The event time of a body that was refused, as far as it can be told."""
+    if not spec.serving.accept_created_at:
+        return None
+    try:
+        times = _read_object(content, "rows", ("rows", "ids", "created_at")).get("created_at")
+    except RequestError:
+        return None
+    return read_time(times[0], now) if isinstance(times, list) and times else None
+
+
+def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[dict[str, Any]]:
+    """Check the body of POST /labels; its labels with `observed_at` as UTC or None. Errors: `RequestError`."""
+    labels = _read_list(_read_object(content, "labels", ("labels",)), "labels", spec.serving.max_rows)
+    errors = [error for index, entry in enumerate(labels) for error in _find_label_faults(spec, index, entry, now)]
+    if errors:
+        raise _refuse_rows(len(labels), errors)
+    return [{**entry, "observed_at": read_time(entry.get("observed_at"), now)} for entry in labels]
+
+
+def read_time(value: Any, now: datetime) -> datetime | None:
+    """An ISO 8601 text as UTC; None when it is none, has no zone, or is too early or in the future."""
+    try:
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is not None and EARLIEST <= time <= now + CLOCK_SKEW:
+            return time.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    return None
+
+
+def _read_object(content: bytes, needed: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    allowed = "a JSON object with " + ", ".join(keys)
+    try:
+        body = from_json(content)
+    except ValueError as error:
+        raise RequestError(400, f"the body is not valid JSON ({error}); {allowed} is needed") from None
+    if not isinstance(body, dict):
+        raise RequestError(400, f"the body is no JSON object; {allowed} is needed")
+    for key in body:
+        if key not in keys:
+            raise RequestError(400, f"unknown key {show_value(key)!r}; {allowed} is needed")
+    if needed not in body:
+        raise RequestError(400, f"{needed} is missing; {allowed} is needed")
+    return body
+
+
+def _read_list(body: dict[str, Any], key: str, max_rows: int) -> list[Any]:
+    entries = body[key]
+    if not isinstance(entries, list) or not entries:
+        raise RequestError(400, f"{key} must be a list of 1 to {max_rows} objects, not {show_value(entries)!r}")
+    if len(entries) > max_rows:
+        raise RequestError(413, f"{key} has {len(entries)} entries; one request may carry {max_rows}")
+    return entries
+
+
+def _read_list_of(body: dict[str, Any], key: str, length: int) -> list[Any] | None:
+    entries = body.get(key)
+    if entries is not None and not (isinstance(entries, list) and len(entries) == length):
+        found = f"{len(entries)}" if isinstance(entries, list) else repr(show_value(entries))
+        raise RequestError(400, f"{key} must be a list with one entry for each of the {length} rows, not {found}")
+    return entries
+
+
+def _find_id_faults(ids: list[Any]) -> list[RowError]:
+    errors = []
+    first_use: dict[str, int] = {}
+    for index, value in enumerate(ids):
+        if not is_id(value):
+            errors.append(RowError(index, "id", show_value(value), ALLOWED_ID))
+        elif first_use.setdefault(value, index) != index:
+            allowed = f"an id of its own; row {first_use[value]} has this one"
+            errors.append(RowError(index, "id", show_value(value), allowed))
+    return errors
+
+
+def is_id(value: Any) -> bool:
+    """Whether a client may name a prediction so."""
+    return isinstance(value, str) and 1 <= len(value) <= ID_CHARACTERS and "\0" not in value
+
+
+def _find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) -> Iterator[RowError]:
+    if not isinstance(entry, dict):
+        yield RowError(index, "label", show_value(entry), "an object with id, label and perhaps observed_at")
+        return
+    if not is_id(entry.get("id")):
+        yield RowError(index, "id", show_value(entry.get("id")), ALLOWED_ID)
+    if not is_allowed(spec.label, entry.get("label")):
+        yield RowError(index, "label", show_value(entry.get("label")), describe_allowed(spec.label))
+    at = entry.get("observed_at")
+    if at is not None and read_time(at, now) is None:
+        yield RowError(index, "observed_at", show_value(at), ALLOWED_TIME)
+    for key in entry.keys() - set(LABEL_KEYS):
+        allowed = "no such key; the keys are " + ", ".join(LABEL_KEYS)
+        yield RowError(index, show_value(key), show_value(entry[key]), allowed)
+
+
+def _refuse_rows(count: int, errors: list[RowError]) -> RequestError:
+    bad = len({error.index for error in errors})
+    limited = len(errors) >= ERROR_LIMIT
+    shown = sorted(errors, key=lambda error: error.index)[:ERROR_LIMIT]
+    words = f"{'at least ' if limited else ''}{bad} of {count} rows cannot be used; nothing was kept"
+    return RequestError(400, words, shown)

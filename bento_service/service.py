@@ -1,0 +1,167 @@
+"""The BentoML service of one model: predictions, labels, health, metrics and a typed OpenAPI page."""
+
+import asyncio
+import gc
+import logging
+import time
+import traceback
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import bentoml
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from bento_service.bundle import Bundle, read_bundle
+from bento_service.ids import PredictionIds
+from bento_service.labels import store_labels
+from bento_service.log_writer import Instance, LogRow
+from bento_service.prediction import Prediction, predict_rows
+from bento_service.prediction_log import PredictionLog
+from bento_service.request import (
+    PredictRequest,
+    RequestError,
+    read_event_time,
+    read_label_request,
+    read_predict_request,
+)
+from bento_service.schemas import (
+    LabelAnswer,
+    RawBody,
+    build_label_body,
+    build_predict_answer,
+    build_predict_body,
+)
+from cyclone.errors import StoreError
+from cyclone.settings import read_settings
+from cyclone.store import Store
+
+DRAIN_SECONDS = 8
+"""Cloud Run kills ten seconds after SIGTERM."""
+BUNDLE = read_bundle()
+SPEC = BUNDLE.spec
+logger = logging.getLogger("bentoml.prediction_service")
+
+
+class UntimedService(bentoml.Service):  # type: ignore[misc]  # BentoML is not typed
+    """A service without BentoML's TimeoutMiddleware, whose timers hold the memory of a minute's requests.
+
+    Cloud Run times requests itself.
+    """
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        app = super().to_asgi(is_main)
+        app.user_middleware = [item for item in app.user_middleware if item.cls.__name__ != "TimeoutMiddleware"]
+        return app
+
+
+@bentoml.service(
+    service_class=UntimedService,
+    description=SPEC.description,
+    logging={"access": {"enabled": False}},
+)
+class PredictionService:
+    """Predicts rows, takes labels, and logs every answered row."""
+
+    def __init__(self) -> None:
+        self.store = Store(read_settings().store_dsn)
+        self.estimator = BUNDLE.load_estimator()
+        self.ids = PredictionIds()
+        self.log = PredictionLog(self.store.dsn, _describe_instance(BUNDLE))
+        self.newest_event: datetime | None = None
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    def start(self) -> None:
+        self.log.start()
+        gc.collect()
+        gc.freeze()  # else each full collection walks the whole start-up heap, within somebody's request
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.log.close, DRAIN_SECONDS)
+
+    @bentoml.api(input_spec=build_predict_body(SPEC), output_spec=build_predict_answer(SPEC))  # type: ignore[untyped-decorator]
+    async def predict(self, body: RawBody, /) -> Response:
+        """Predict one or more rows and log them. A bad row refuses the request: `details` name each one's row,
+        feature, value and what is allowed."""
+        started, now = time.perf_counter(), datetime.now(UTC)
+        try:
+            request = read_predict_request(SPEC, body.content, now)
+            predictions = predict_rows(SPEC, self.estimator, request.rows)
+        except RequestError as refusal:
+            self._count(self._find_event_time(body, now), refusal.status, started)
+            return _answer(refusal.to_json(), refusal.status)
+        except Exception as error:
+            _log_failure(error)
+            self._count(self._find_event_time(body, now), 500, started)
+            return _answer({"error": f"{SPEC.name} could not answer these rows", "details": []}, 500)
+        return self._log_and_answer(request, predictions, started, now)
+
+    @bentoml.api(input_spec=build_label_body(SPEC), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
+    async def labels(self, body: RawBody, /) -> Response:
+        """Keep what turned out to be true, before or after its prediction is stored; the newest counts."""
+        now = datetime.now(UTC)
+        try:
+            labels = read_label_request(SPEC, body.content, now)
+            counts = await asyncio.to_thread(store_labels, self.store, SPEC.name, labels, now)
+        except RequestError as refusal:
+            return _answer(refusal.to_json(), refusal.status)
+        except StoreError as error:
+            logger.warning("labels refused: %s", error)
+            words = "the evaluation store does not answer: no label was kept, send them again"
+            return _answer({"error": words, "details": []}, 503)
+        except Exception as error:
+            _log_failure(error)
+            return _answer({"error": "the labels could not be stored: none was kept", "details": []}, 500)
+        return _answer(counts)
+
+    def _log_and_answer(
+        self, request: PredictRequest, predictions: list[Prediction], started: float, now: datetime
+    ) -> Response:
+        ids = request.ids or [self.ids.make() for _ in request.rows]
+        times = request.created_at or [now] * len(ids)
+        items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
+        answer = {"model": SPEC.name, "version": BUNDLE.version, "revision": BUNDLE.revision, "predictions": items}
+        response = _answer(answer)
+        latency_ms = (time.perf_counter() - started) * 1000
+        self.log.hand_over(
+            [
+                LogRow(id_, at, latency_ms, to_json(row).decode(), to_json(value).decode())
+                for id_, at, row, value in zip(ids, times, request.rows, predictions, strict=True)
+            ]
+        )
+        self.newest_event = times[-1]
+        self._count(times[0], 200, started)
+        return response
+
+    def _find_event_time(self, body: RawBody, now: datetime) -> datetime:
+        """When a request without an answer happened: in a replay that is not now."""
+        try:
+            told = read_event_time(SPEC, body.content, now)
+        except RequestError:
+            told = None
+        return told or (self.newest_event if SPEC.serving.accept_created_at else None) or now
+
+    def _count(self, at: datetime, status: int, started: float) -> None:
+        self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
+
+
+def _describe_instance(bundle: Bundle) -> Instance:
+    return Instance(
+        instance_id=f"{bundle.revision}-{uuid.uuid4().hex}",
+        model=bundle.spec.name,
+        version=bundle.version,
+        revision=bundle.revision,
+        started_at=datetime.now(UTC),
+    )
+
+
+def _answer(content: Any, status: int = 200) -> Response:
+    return Response(to_json(content), status, media_type="application/json")
+
+
+def _log_failure(error: Exception) -> None:
+    """Where it failed, without the error's message: that may quote a row's values."""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("the request failed with %s at\n%s", type(error).__name__, places)
