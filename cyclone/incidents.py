@@ -30,8 +30,8 @@ def join_incident(
     """Join the model's open incident, or open one.
 
     `source` names one alarm (a monitor's run, an alert with its start, a person's request): the same source
-    twice is the same alarm, also after its incident was closed. An alarm about a time when an incident was open
-    belongs to that one, even if it arrives when the incident is closed: it has been answered.
+    twice is the same alarm, also after its incident was closed. An alarm about a time when an incident was
+    open belongs to that one, even if it comes after the closing: it has been answered.
     """
     from psycopg2.extras import Json
 

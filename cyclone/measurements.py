@@ -1,0 +1,109 @@
+"""Run the SQL of a check and hold it to its contract: one row a subject, finite numbers, nothing else."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cyclone.errors import CheckError, ConfigurationError
+from cyclone.store import SQL_DIR, Row, Store
+
+CHECKS_DIR = SQL_DIR / "checks"
+COLUMNS = ({"subject", "value", "sample_size"}, {"subject", "value", "sample_size", "standard_error"})
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a check says of one subject; `value` is None where there is nothing to measure."""
+
+    subject: str
+    value: float | None
+    standard_error: float | None
+    sample_size: int
+
+
+@dataclass(frozen=True)
+class CheckStatement:
+    """A check's SQL, by its place below the checks' folder, e.g. `drift/population_stability`."""
+
+    name: str
+    sql: str
+
+
+def load_check(kind: str, name: str, folder: Path = CHECKS_DIR) -> CheckStatement:
+    """Read `<folder>/<kind>/<name>.sql`. Errors: `ConfigurationError` naming the checks that exist."""
+    path = folder / kind / f"{name}.sql"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in (folder / kind).glob("*.sql"))) or "none"
+        raise ConfigurationError(f"{kind} check {name!r}: {path} does not exist; {kind} checks there: {known}")
+    return CheckStatement(f"{kind}/{name}", path.read_text())
+
+
+def measure(store: Store, check: CheckStatement, **parameters: Any) -> list[Measurement]:
+    """Run a check in a read-only transaction.
+
+    Errors: `CheckError` naming the check when its SQL fails or breaks the contract; `StoreError` when the store
+    does not answer.
+    """
+    columns, rows = _select(store, check, parameters)
+    if set(columns) not in COLUMNS or len(columns) != len(set(columns)):
+        raise CheckError(
+            f"check {check.name} returns the columns {', '.join(columns)};"
+            " subject, value, sample_size and, where there is one, standard_error are needed"
+        )
+    measurements = [_read_row(check.name, row) for row in rows]
+    for subject, count in Counter(item.subject for item in measurements).items():
+        if count > 1:
+            raise CheckError(f"check {check.name} returns {count} rows for {subject!r}; one a subject is allowed")
+    return measurements
+
+
+def _select(store: Store, check: CheckStatement, parameters: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
+    import psycopg2
+    from psycopg2.extras import RealDictCursor
+
+    with store.transaction() as transaction:
+        transaction.connection.set_session(readonly=True)
+        with transaction.connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            try:
+                cursor.execute(check.sql, parameters)
+                return [column.name for column in cursor.description or ()], [dict(row) for row in cursor.fetchall()]
+            except psycopg2.OperationalError as error:
+                if not isinstance(error, psycopg2.errors.QueryCanceled):
+                    raise
+                raise CheckError(f"check {check.name} was stopped: {str(error).strip()}") from error
+            except psycopg2.Error as error:
+                raise CheckError(f"check {check.name} does not run: {str(error).strip()}") from error
+            except (KeyError, ValueError, TypeError, IndexError) as error:
+                raise CheckError(
+                    f"check {check.name}: {error} is no parameter; there are {', '.join(parameters)},"
+                    " written %(name)s, and a literal % is written %%"
+                ) from error
+
+
+def _read_row(check: str, row: Row) -> Measurement:
+    subject, sample_size = row["subject"], row["sample_size"]
+    if not isinstance(subject, str) or not subject:
+        raise CheckError(f"check {check} returns the subject {subject!r}; a text that is not empty is needed")
+    if not isinstance(sample_size, int) or isinstance(sample_size, bool) or sample_size < 0:
+        raise CheckError(
+            f"check {check} returns for {subject!r} the sample_size {sample_size!r}; a bigint from 0 is needed"
+        )
+    value = _read_number(check, subject, "value", row["value"])
+    standard_error = _read_number(check, subject, "standard_error", row.get("standard_error"))
+    return Measurement(subject, value, standard_error, sample_size)
+
+
+def _read_number(check: str, subject: str, column: str, raw: Any) -> float | None:
+    """A finite number; null and NaN mean that there is none."""
+    try:
+        number = None if raw is None else float(raw)
+    except (TypeError, ValueError):
+        number = math.inf
+    if isinstance(raw, (bool, str)) or number in (math.inf, -math.inf):
+        raise CheckError(
+            f"check {check} returns for {subject!r} the {column} {raw!r}; a finite number or null is needed"
+        )
+    return None if number is None or math.isnan(number) else number

@@ -1,0 +1,19 @@
+-- Share of requests that candidate and champion answered with a server error (5xx), as stored in the window.
+-- params: model text, candidate text, champion text: revisions; window_start, window_end: of stored_at
+-- returns: subject (`candidate`, `champion`), value (0..1), sample_size (requests)
+WITH side (subject, revision) AS (
+    VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)
+)
+
+SELECT
+    side.subject,
+    sum(request_stat.failures)::double precision / nullif(sum(request_stat.requests), 0) AS value,
+    coalesce(sum(request_stat.requests), 0)::bigint AS sample_size
+FROM side
+LEFT JOIN request_stat
+    ON
+        request_stat.model = %(model)s::text
+        AND side.revision = request_stat.revision
+        AND request_stat.stored_at >= %(window_start)s::timestamptz
+        AND request_stat.stored_at < %(window_end)s::timestamptz
+GROUP BY side.subject
