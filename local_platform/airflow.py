@@ -63,7 +63,7 @@ class AirflowPlace:
 
 def airflow_environment(place: AirflowPlace) -> dict[str, str]:
     """The configuration as variables: components, tasks and the `airflow` command need the same."""
-    sections = {
+    sections: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": place.dags_dir,
             "plugins_folder": place.plugins_dir,

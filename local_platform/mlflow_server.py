@@ -6,7 +6,6 @@ from pathlib import Path
 
 from local_platform.processes import GuardedProcess
 
-READY_PATH = "/health"
 _STOP_SECONDS = 10.0
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -15,14 +14,14 @@ _SETTINGS = {
 
 
 def start_mlflow(state_dir: Path, dsn: str, port: int) -> GuardedProcess:
-    """Start `mlflow server` on 127.0.0.1:`port`; it answers `READY_PATH` once its schema is up to date."""
+    """Start `mlflow server` on 127.0.0.1:`port`; it answers /health once its schema is up to date."""
     artifacts = state_dir / "mlflow" / "artifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     arguments = {
         "--host": "127.0.0.1",
         "--port": str(port),
         "--workers": "1",
-        "--backend-store-uri": dsn,
+        "--backend-store-uri": dsn.replace("postgresql://", "postgresql+psycopg2://", 1),
         "--artifacts-destination": artifacts.resolve().as_uri(),
     }
     options = [part for pair in arguments.items() for part in pair]

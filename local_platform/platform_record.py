@@ -1,0 +1,179 @@
+"""What runs where: `platform.json` in the state directory, written by the owner, read by everyone else."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from cyclone.errors import PlatformError
+from local_platform.airflow import AirflowPlace, airflow_environment
+
+FILE_NAME = "platform.json"
+STOP_COMMAND = "make down"
+_CONNECT_SECONDS = 1.0
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process that cannot be mistaken for a later one of the same number."""
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def find(self) -> psutil.Process | None:
+        """The process while it lives; None once it has ended, buried or not."""
+        try:
+            process = psutil.Process(self.pid)
+            if process.create_time() != self.created or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+        except psutil.NoSuchProcess:
+            return None
+        return process
+
+
+@dataclass(frozen=True)
+class PartRecord:
+    """One part: the guard of its program, where it answers, and when it was ready (wall seconds, None before)."""
+
+    process: ProcessId
+    address: str
+    ready_at: float | None = None
+
+
+@dataclass(frozen=True)
+class PlatformRecord:
+    """The whole platform. `parts` is in the order of their start; `ready_at` None while it starts."""
+
+    owner: ProcessId
+    started_at: str
+    state_dir: Path
+    store_dsn: str
+    ports: Mapping[str, int]
+    dags_dir: Path
+    plugins_dir: Path
+    parts: Mapping[str, PartRecord] = field(default_factory=dict)
+    ready_at: str | None = None
+
+    @property
+    def airflow(self) -> AirflowPlace:
+        dsn = self.build_dsn("airflow")
+        return AirflowPlace(self.state_dir, dsn, self.ports["airflow"], self.dags_dir, self.plugins_dir)
+
+    def build_address(self, name: str) -> str:
+        """The HTTP address of `airflow`, `mlflow` or `cloud_run`."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def build_dsn(self, database: str) -> str:
+        """The DSN of a database of the embedded Postgres."""
+        return f"postgresql://postgres@127.0.0.1:{self.ports['postgres']}/{database}"
+
+    def write(self) -> None:
+        """Replace the file as a whole: a reader sees the old one or the new one."""
+        path = self.state_dir / FILE_NAME
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n")
+        fresh.replace(path)
+
+    @classmethod
+    def read(cls, state_dir: Path) -> Self | None:
+        """The record of the last start; None when there is none. Its owner may have been killed since."""
+        path = state_dir / FILE_NAME
+        try:
+            values = json.loads(path.read_text())
+            values["owner"] = ProcessId(**values["owner"])
+            values |= {name: Path(values[name]) for name in ("state_dir", "dags_dir", "plugins_dir")}
+            values["parts"] = {
+                name: PartRecord(**(part | {"process": ProcessId(**part["process"])}))
+                for name, part in values["parts"].items()
+            }
+            return cls(**values)
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, KeyError) as error:
+            raise PlatformError(f"{path} cannot be read ({error!r}): remove it") from error
+
+    def remove(self) -> None:
+        (self.state_dir / FILE_NAME).unlink(missing_ok=True)
+
+    def list_running(self) -> list[str]:
+        """The parts whose program, or what it started, has not ended."""
+        return [name for name, part in self.parts.items() if part.process.find()]
+
+    def wait_until_ended(self, deadline_seconds: float) -> None:
+        """Return once no part runs. Errors: `PlatformError` naming those that still do."""
+        deadline = time.monotonic() + deadline_seconds
+        while running := self.list_running():
+            if time.monotonic() > deadline:
+                named = ", ".join(f"{name} (pid {self.parts[name].process.pid})" for name in running)
+                raise PlatformError(f"still running after {deadline_seconds:g} s: {named}")
+            time.sleep(_POLL_SECONDS)
+
+
+def environment(record: PlatformRecord) -> dict[str, str]:
+    """The variables that tasks, serving instances and the `cyclone` command need to find every part."""
+    loopback = {os.environ.get("no_proxy", ""), os.environ.get("NO_PROXY", ""), "127.0.0.1", "localhost"}
+    no_proxy = ",".join(sorted(filter(None, loopback)))
+    return airflow_environment(record.airflow) | {
+        "CYCLONE_STORE_DSN": record.store_dsn,
+        "CYCLONE_WORK_DIR": str(record.state_dir),
+        "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),
+        "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "BENTOML_HOME": str(record.state_dir / "bentoml"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
+    }
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """How a part does: its guard's process id, whether it answers, and its memory without counting forks twice."""
+
+    name: str
+    pid: int
+    address: str
+    is_up: bool
+    memory_mb: float
+
+
+def status(state_dir: Path) -> list[PartStatus]:
+    """Every part of the platform, in the order of their start; empty when none was started."""
+    record = PlatformRecord.read(state_dir.resolve())
+    return [_read_status(name, part) for name, part in record.parts.items()] if record else []
+
+
+def _read_status(name: str, part: PartRecord) -> PartStatus:
+    guard = part.process.find()
+    programs = guard.children(recursive=True) if guard else []
+    is_up = bool(programs) and (not part.address or _does_answer(part.address))
+    return PartStatus(name, part.process.pid, part.address, is_up, sum(map(_measure_memory, programs)))
+
+
+def _does_answer(address: str) -> bool:
+    port = int(address.rsplit(":", 1)[1].split("/")[0])
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _measure_memory(process: psutil.Process) -> float:
+    """Megabytes: shared pages divided among those who share them, where the system tells."""
+    try:
+        memory = process.memory_full_info()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0.0
+    return float(getattr(memory, "pss", memory.rss)) / 2**20
