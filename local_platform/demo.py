@@ -1,26 +1,118 @@
 """The demo: the whole loop on real bike-sharing demand. It only plays the world; Airflow does everything else."""
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
-from cyclone.settings import Settings
-from cyclone.spec import ModelSpec
+from cyclone.settings import Settings, read_settings
+from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from local_platform.airflow import AirflowClient
+from local_platform.evidence import FIRST_RUN_ID, build_evidence_table, collect_evidence
+from local_platform.platform import LocalPlatform, PlatformEvent
+from local_platform.platform_record import environment
 from local_platform.replay import HistoryRow, Replay
+from local_platform.report import Comparison, build_table, draw_picture, predict_never_retrained
+from training.history import load_history, parse_time, read_history
 
+MODEL = "bike_demand"
+FIRST_RELEASE_DEADLINE_SECONDS = 300
+DAG_DEADLINE_SECONDS = 60
+LEAST_PROMOTIONS = 2
+DAYS_FOR_LEAST_PROMOTIONS = 60
 MONITOR_DEADLINE_SECONDS = 180
 LOG_DEADLINE_SECONDS = 60
 PAUSE_SECONDS = 0.1
 HOURS_A_SECOND_WHILE_RETRAINING = 6
 """Between an alarm and its answer the world goes on at this pace: canaries need traffic, and time to see it."""
+
+
+def run_demo(console: Console, state_dir: Path, days: int, keep: bool) -> bool:
+    """Start the platform, turn the loop, show what it did; whether it turned. Everything is stopped at the end."""
+    console.rule("Cyclone: one machine, the whole loop")
+    with LocalPlatform(state_dir, partial(show_part, console)) as platform:
+        os.environ.update(environment(platform.record))
+        settings = read_settings()
+        spec = find_model(settings.models_dir, MODEL)
+        airflow = AirflowClient(platform.record.airflow.address)
+        history = list(read_history(spec, settings.models_dir / MODEL))
+        load_history(Store(settings.store_dsn), spec, settings.models_dir / MODEL)
+        release_first_version(console, spec, airflow)
+        until = parse_time(spec.history_until or "")
+        rows = [HistoryRow(**row) for row in history if row["created_at"] >= until]
+        replay = Replay(spec, CloudRun(settings).read_address(spec))
+        demo = Demo(console, settings, spec, airflow, replay, rows)
+        console.rule(f"{MODEL}: {days} days from {until:%Y-%m-%d} as live requests, labels a day late")
+        demo.run(days)
+        has_turned = show_result(demo, days, state_dir)
+        if keep:
+            wait_for_interrupt(console, settings, platform.record.airflow.address, replay.address)
+        console.print("Stopping everything.", style="dim")
+    return has_turned
+
+
+def show_part(console: Console, event: PlatformEvent) -> None:
+    if event.state == "ready":
+        console.print(f"{event.seconds:6.1f} s  {event.part:14} {event.address}")
+
+
+def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowClient) -> None:
+    """Have Airflow train, register and release the first version, on what is known before the replay."""
+    for kind in ("monitor", "retrain"):
+        airflow.wait_until_dag_known(f"{kind}__{spec.name}", DAG_DEADLINE_SECONDS)
+    began = time.monotonic()
+    dag_id = f"retrain__{spec.name}"
+    airflow.trigger_dag_run(dag_id, FIRST_RUN_ID)
+    with console.status(f"Airflow trains and releases the first version ({dag_id}, run {FIRST_RUN_ID})"):
+        run = airflow.wait_for_dag_run(dag_id, FIRST_RUN_ID, FIRST_RELEASE_DEADLINE_SECONDS)
+    if run["state"] != "success":
+        raise PlatformError(f"the first release ended as {run['state']}; its logs are in the state directory")
+    console.print(f"{time.monotonic() - began:6.1f} s  the first version, trained before {spec.history_until}, serves")
+
+
+def show_result(demo: "Demo", days: int, state_dir: Path) -> bool:
+    """Print the closing tables, draw the picture, and look up every claim; whether all hold."""
+    console, spec, replay = demo.console, demo.spec, demo.replay
+    comparison = Comparison(replay.answers, predict_never_retrained(spec.name, replay.answers))
+    least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS else 1
+    evidence = collect_evidence(demo.settings, spec, demo.airflow, replay, least)
+    fixed, ours = comparison.errors()
+    if ours >= fixed:
+        evidence.problems.append(f"Cyclone's error {ours:.1f} is not below the fixed model's {fixed:.1f}")
+    console.print(build_evidence_table(evidence), build_table(comparison))
+    picture = state_dir / "demo.png"
+    draw_picture(comparison, [(row["promoted_at"], row["version"]) for row in evidence.promoted], picture)
+    seconds = ", ".join(f"{took:.0f} s" for took in demo.seconds_to_full_traffic) or "none"
+    console.print(
+        f"{replay.request_count:,} requests, {len(replay.failures)} failed; {len(replay.answers):,} rows answered.\n"
+        f"{len(evidence.automatic)} incidents, {len(evidence.promoted)} promotions;"
+        f" from alarm to all traffic: {seconds}.\nPicture: {picture}",
+        highlight=False,
+    )
+    for problem in evidence.problems:
+        console.print(f"[red]not as promised:[/red] {problem}", highlight=False)
+    return not evidence.problems
+
+
+def wait_for_interrupt(console: Console, settings: Settings, airflow: str, service: str) -> None:
+    addresses = {"Airflow": airflow, "MLflow": settings.mlflow_uri, "the model's service": service}
+    for name, address in addresses.items():
+        console.print(f"{name:20} {address}")
+    console.print("Everything stays up until Ctrl-C.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(1)
 
 
 @dataclass

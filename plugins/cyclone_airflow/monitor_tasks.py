@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 @task
-def roll_up(model: str, **context: Any) -> dict[str, Any]:
-    """Bring the roll-ups up to the end of the data interval."""
+def roll_up(model: str) -> dict[str, Any]:
+    """Count what was logged since the last run."""
     from dataclasses import asdict
 
     from cyclone.rollups import roll_up as bring_up_to_date
 
-    summary = bring_up_to_date(_open_store(), _find_spec(model), _read_window_end(context))
+    summary = bring_up_to_date(_open_store(), _find_spec(model))
     log.info("%s", summary)
     return asdict(summary)
 

@@ -1,0 +1,132 @@
+"""The `cyclone` commands of the local platform: demo, up, down, status."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cyclone.errors import PlatformError
+from cyclone.settings import Settings, read_settings
+from cyclone.spec import load_model_specs
+from cyclone.store import Store
+
+DEMO_MARK = "demo"
+"""A file in the state directory: what is there was made by a demo, and the next demo may remove it."""
+console = Console()
+
+
+def add_commands(app: typer.Typer) -> None:
+    for command in (demo, up, down, status):
+        app.command()(command)
+
+
+def demo(
+    days: Annotated[int, typer.Option(min=1, help="Days of 2011 to replay, from 1 February; 333 are there.")] = 75,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+) -> None:
+    """Run the whole loop on real bike-sharing demand, on this machine: about ten minutes."""
+    from local_platform.demo import run_demo
+
+    state_dir = read_settings().work_dir
+    prepare_demo(state_dir)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if not run_demo(console, state_dir, days, keep):
+        raise typer.Exit(1)
+
+
+def up() -> None:
+    """Start Postgres, Airflow, MLflow and the local Cloud Run, and leave them running."""
+    from local_platform.background import start_in_background
+
+    state_dir = read_settings().work_dir
+    if (state_dir / DEMO_MARK).exists():
+        use_replay_clock()
+        console.print("The state is a demo's: the clock stays in its past.", style="dim")
+    record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
+    console.print(f"Ready. Airflow: {record.airflow.address}  `cyclone status` shows all, `make down` stops it.")
+
+
+def down() -> None:
+    """Stop what `cyclone up` started."""
+    from local_platform.background import stop
+
+    was_running = stop(read_settings().work_dir)
+    console.print("Stopped." if was_running else "Nothing was running.")
+
+
+def status() -> None:
+    """Show what runs here, and what each model does. Fails when a part is down."""
+    from local_platform.platform_record import PlatformRecord
+    from local_platform.platform_record import status as read_status
+
+    settings = read_settings()
+    parts = read_status(settings.work_dir)
+    if not parts:
+        raise PlatformError(f"nothing runs in {settings.work_dir}; `make up` starts the platform")
+    table = Table("part", "is up", "address", "memory")
+    for part in parts:
+        state = "[green]yes[/green]" if part.is_up else "[red]no[/red]"
+        table.add_row(part.name, state, part.address, f"{part.memory_mb:,.0f} MB")
+    console.print(table)
+    record = PlatformRecord.read(settings.work_dir)
+    if record:
+        console.print(build_model_table(settings, Store(record.store_dsn)))
+    if not all(part.is_up for part in parts):
+        raise typer.Exit(1)
+
+
+def build_model_table(settings: Settings, store: Store) -> Table:
+    table = Table("model", "traffic", "rows stored", "labelled", "last event")
+    for spec in load_model_specs(settings.models_dir)[0]:
+        shares = store.fetch("store/traffic", model=spec.name)
+        counts = store.fetch_one("store/log_count", model=spec.name) or {}
+        events = store.fetch("store/timeline", model=spec.name)
+        table.add_row(
+            spec.name,
+            ", ".join(f"v{share['version']} {share['traffic_percent']} %" for share in shares) or "not released",
+            f"{counts.get('stored', 0):,}",
+            f"{counts.get('labelled', 0):,}",
+            f"{events[-1]['at']:%Y-%m-%d %H:%M} {events[-1]['event']}" if events else "",
+        )
+    return table
+
+
+def prepare_demo(state_dir: Path) -> None:
+    """Make room for a demo: remove what an earlier one left, never anything else.
+
+    Errors: `PlatformError` when the platform runs, or when the folder holds what no demo made.
+    """
+    import shutil
+
+    from local_platform.platform import lock_state
+    from local_platform.postgres import PostgresHome
+
+    mark = state_dir / DEMO_MARK
+    if state_dir.exists() and any(state_dir.iterdir()) and not mark.exists():
+        raise PlatformError(
+            f"{state_dir} holds a platform that no demo made, and a demo starts from nothing:"
+            " name another folder with CYCLONE_WORK_DIR, or remove it"
+        )
+    lock = lock_state(state_dir)
+    for path in [*state_dir.iterdir(), PostgresHome.choose(state_dir).data_dir]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in (DEMO_MARK, "platform.json", "platform.lock"):
+            path.unlink(missing_ok=True)
+    mark.touch()
+    lock.close()
+    use_replay_clock()
+
+
+def use_replay_clock() -> None:
+    """For this process and all that it starts: the present is the newest logged event, a monitor run is a day."""
+    os.environ["CYCLONE_CLOCK"] = "replay"
+    os.environ["CYCLONE_MONITOR_SCHEDULE"] = "0 0 * * *"
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
