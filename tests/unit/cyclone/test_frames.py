@@ -38,6 +38,9 @@ def test_types_depend_on_the_spec_alone(rows: list[dict[str, object]]) -> None:
     assert isinstance(frame.index, pd.RangeIndex)
 
 
-def test_a_null_where_none_is_allowed_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("feature", "value"), [("hour", None), ("hour", 1.5), ("open", None), ("open", 1), ("wind", "1")]
+)
+def test_a_value_that_the_spec_does_not_allow_is_never_bent_into_shape(feature: str, value: object) -> None:
     with pytest.raises(TypeError):
-        frame_from_rows(SPEC, [{**FULL, "hour": None}])
+        frame_from_rows(SPEC, [FULL, {**FULL, feature: value}])
