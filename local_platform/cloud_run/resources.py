@@ -42,6 +42,8 @@ def to_any(resource: Message) -> dict[str, Any]:
 def from_json(kind: Callable[[], ResourceType], body: Any) -> ResourceType:
     """The resource that the JSON describes; unknown fields and wrong types are INVALID_ARGUMENT."""
     resource = kind()
+    if not isinstance(body, dict):
+        raise ApiError(Status.INVALID_ARGUMENT, f"Invalid JSON payload received. Not an object: {body!r}")
     try:
         json_format.ParseDict(body, resource)
     except json_format.ParseError as error:

@@ -259,9 +259,11 @@ def list_tags(targets: Sequence[Resource]) -> list[str]:
 
 
 def get_percents(record: ServiceRecord) -> dict[str, int]:
-    """Served percent by revision; a revision that is only tagged has 0."""
+    """Served percent by revision, for all that have traffic or a tag; one that is only tagged has 0."""
     percents: dict[str, int] = {}
     for status in record.service.traffic_statuses:
+        if not (status.percent or status.tag):
+            continue
         percents[status.revision] = percents.get(status.revision, 0) + status.percent
     return percents
 

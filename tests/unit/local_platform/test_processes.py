@@ -106,9 +106,7 @@ def test_nothing_is_left_when_the_owner_is_killed_with_9(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("main_process", ["stay", "leave"])
-def test_a_daemonised_grandchild_ends_with_its_program(
-    start: Start, tmp_path: Path, main_process: str
-) -> None:
+def test_a_daemonised_grandchild_ends_with_its_program(start: Start, tmp_path: Path, main_process: str) -> None:
     process = start([sys.executable, "-S", "-c", DOUBLE_FORK, str(tmp_path / "pid"), main_process])
     daemon = read_pid(tmp_path / "pid")
     if main_process == "stay":
@@ -141,9 +139,7 @@ def test_a_command_that_does_not_exist_is_named_in_the_log(start: Start) -> None
 def test_the_chosen_signal_is_sent_and_the_program_may_end_in_its_own_way(
     start: Start,
 ) -> None:
-    code = (
-        "import signal, time; signal.signal(2, lambda *_: exit(7)); print('up', flush=True); time.sleep(600)"
-    )
+    code = "import signal, time; signal.signal(2, lambda *_: exit(7)); print('up', flush=True); time.sleep(600)"
     process = start([sys.executable, "-c", code], stop_signal="INT")
     wait_for_log(process, "up")
     assert process.stop() == 7
@@ -173,9 +169,7 @@ def test_the_program_ends_even_when_its_guard_is_killed_with_9(start: Start) -> 
     wait_for(lambda: not is_alive(program))
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--grace", "soon", "--", "ls"], ["--stop-signal", "KILL", "--", "ls"], []]
-)
+@pytest.mark.parametrize("arguments", [["--grace", "soon", "--", "ls"], ["--stop-signal", "KILL", "--", "ls"], []])
 def test_the_guard_refuses_arguments_it_does_not_know(arguments: list[str]) -> None:
     guard = [sys.executable, "-I", "-S", str(REPOSITORY / "local_platform" / "guard.py")]
     answer = subprocess.run([*guard, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -203,9 +197,7 @@ def test_a_program_that_ends_too_early_is_named_with_the_end_of_its_log(
 ) -> None:
     process = start([sys.executable, "-S", "-c", "raise SystemExit('the disk is full')"])
     url = f"http://127.0.0.1:{free_port(0)}/healthz"
-    with pytest.raises(
-        PlatformError, match=r"(?s)sample ended with code 1 before .*/healthz .*the disk is full"
-    ):
+    with pytest.raises(PlatformError, match=r"(?s)sample ended with code 1 before .*/healthz .*the disk is full"):
         wait_until_ready(url, DEADLINE_SECONDS, process)
 
 

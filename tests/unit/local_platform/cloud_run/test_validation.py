@@ -1,0 +1,103 @@
+"""Bad wishes are refused with the field, the value and what is allowed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local_platform.cloud_run.errors import ApiError
+from local_platform.cloud_run.resources import Service, from_json
+from local_platform.cloud_run.services import create_record
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def create(service: dict[str, Any], service_id: str = "bike") -> None:
+    create_record("projects/local/locations/local", service_id, from_json(Service, service), "uid", NOW)
+
+
+def container(**settings: Any) -> dict[str, Any]:
+    return {"template": {"containers": [{"image": "bike:1", **settings}]}}
+
+
+def template(**settings: Any) -> dict[str, Any]:
+    return {"template": {"containers": [{"image": "bike:1"}], **settings}}
+
+
+def traffic(*targets: dict[str, Any]) -> dict[str, Any]:
+    return template(revision="bike-one") | {"traffic": list(targets)}
+
+
+def pin(**settings: Any) -> dict[str, Any]:
+    return {"type": 2, "revision": "bike-one", "percent": 100} | settings
+
+
+@pytest.mark.parametrize("service_id", ["", "Bike", "1bike", "bike-", "bi_ke", "b" * 50])
+def test_a_bad_service_name_is_refused(service_id: str) -> None:
+    with pytest.raises(ApiError, match=f"service_id: '{service_id}' is not allowed") as refused:
+        create(container(), service_id)
+    assert refused.value.http_code == 400
+
+
+@pytest.mark.parametrize(
+    ("service", "field", "message"),
+    [
+        ({}, "template.containers", "exactly one container is supported here, 0 given"),
+        ({"template": {"containers": [{}]}}, "template.containers[0].image", "must be provided"),
+        (container(env=[{"name": "PORT", "value": "1"}]), "template.containers[0].env", "'PORT' is reserved"),
+        (template(revision="other-1"), "template.revision", "'other-1' is not allowed: it must begin with 'bike-'"),
+        (template(maxInstanceRequestConcurrency=1001), "template.max_instance_request_concurrency", "1001 is not"),
+        (
+            template(scaling={"minInstanceCount": 3, "maxInstanceCount": 2}),
+            "template.scaling.min_instance_count",
+            "3 is not between 0 and max_instance_count, 2",
+        ),
+        (template(timeout="3601s"), "template.timeout", "3601s is not between"),
+        (
+            container(startupProbe={"periodSeconds": 2, "timeoutSeconds": 3}),
+            "template.containers[0].startup_probe.timeout_seconds",
+            "3 is not between 1 and period_seconds, 2",
+        ),
+        (traffic(pin(percent=90)), "traffic", "must sum to 100, not 90"),
+        (traffic(pin(percent=-5), pin(percent=105)), "traffic[0].percent", "-5 is not between 0 and 100"),
+        (traffic(pin(revision="bike-two")), "traffic[0].revision", "'bike-two' was not found; there are: bike-one"),
+        (traffic({"type": 1, "revision": "bike-one", "percent": 100}), "traffic[0].revision", "must be left out"),
+        (traffic({"percent": 100}), "traffic[0].type", "must be"),
+        (traffic(pin(tag="Next")), "traffic[0].tag", "'Next' is not allowed"),
+        (traffic(pin(tag="t" * 43)), "traffic[0].tag", "over 46 characters"),
+        (traffic(pin(tag="next"), pin(tag="next", percent=0)), "traffic", "tag 'next' is given to more than one"),
+    ],
+)
+def test_a_bad_value_is_refused_and_its_field_named(service: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        create(service)
+    error = refused.value.to_response()["error"]
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    assert error["details"][0]["fieldViolations"][0]["field"] == field
+    assert message in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("service", "message"),
+    [
+        (container(command=["sh"]), r"command: not supported"),
+        (container(args=["-c"]), r"args: not supported"),
+        (
+            container(env=[{"name": "KEY", "valueSource": {"secretKeyRef": {"secret": "key"}}}]),
+            "'KEY' comes from a secret",
+        ),
+        (container(startupProbe={"grpc": {}}), "grpc: not supported"),
+        (template() | {"scaling": {"scalingMode": "MANUAL"}}, "manual mode"),
+    ],
+)
+def test_what_one_machine_cannot_do_is_said_so(service: dict[str, Any], message: str) -> None:
+    with pytest.raises(ApiError, match=message) as refused:
+        create(service)
+    assert refused.value.status.name == "UNIMPLEMENTED"
+
+
+@pytest.mark.parametrize("body", [{"templat": {}}, {"traffic": [{"percent": "many"}]}, [], {"template": 3}])
+def test_json_that_is_no_service_is_refused(body: Any) -> None:
+    with pytest.raises(ApiError, match="Invalid JSON payload") as refused:
+        from_json(Service, body)
+    assert refused.value.http_code == 400
