@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 COMPONENTS = {
     "api-server": ("--workers", "1"),
+    "scheduler": ("--skip-serve-logs",),
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
-    "scheduler": ("--skip-serve-logs",),
 }
 _HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
 _FINAL_STATES = ("success", "failed")

@@ -22,7 +22,7 @@ from typing import IO, Literal, Self
 from cyclone.errors import PlatformError
 from cyclone.settings import REPOSITORY, read_settings
 from cyclone.store import Store
-from local_platform.airflow import AirflowClient, migrate_airflow, start_component
+from local_platform.airflow import COMPONENTS, AirflowClient, migrate_airflow, start_component
 from local_platform.cloud_run.ports import take_port
 from local_platform.mlflow_server import start_mlflow
 from local_platform.platform_record import (
@@ -205,20 +205,20 @@ class LocalPlatform:
         self._note_ready("cloud-run")
 
     def _start_airflow(self, first: Sequence[Future[None]]) -> None:
-        """Everything but the scheduler at once; the scheduler when what its tasks need is there."""
+        """The API server, which takes longest, at once; what runs tasks when all that tasks need is there."""
         place, variables = self.record.airflow, os.environ | environment(self.record)
         migrate_airflow(place, variables)
         since = datetime.now(UTC)
-        for name in ("api-server", "dag-processor", "triggerer", "scheduler"):
-            if name == "scheduler":
-                for step in first:
-                    step.result()
-            address = place.address if name == "api-server" else ""
-            self._launch(name, address, partial(start_component, place, variables, name))
+        api_server, *others = COMPONENTS
+        self._launch(api_server, place.address, partial(start_component, place, variables, api_server))
+        for step in first:
+            step.result()
+        for name in others:
+            self._launch(name, "", partial(start_component, place, variables, name))
         client = AirflowClient(place.address)
-        wait_until_ready(f"{place.address}/api/v2/version", READY_SECONDS, self.processes["api-server"])
+        wait_until_ready(f"{place.address}/api/v2/version", READY_SECONDS, self.processes[api_server])
         client.warm_up()
-        self._note_ready("api-server")
+        self._note_ready(api_server)
         self._wait_for_heartbeats(client, since)
 
     def _wait_for_heartbeats(self, client: AirflowClient, since: datetime) -> None:
