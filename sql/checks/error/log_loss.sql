@@ -19,6 +19,6 @@ WITH total AS (
 SELECT
     'all' AS subject,
     mean AS value,
-    sqrt(greatest(mean_square - mean ^ 2, 0) / nullif(n - 1, 0)) AS standard_error,
+    sqrt(abs(mean_square - mean ^ 2) / nullif(n - 1, 0)) AS standard_error,
     n AS sample_size
 FROM total

@@ -1,0 +1,106 @@
+"""A store whose tables tests fill with plain rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from psycopg2 import sql
+from psycopg2.extras import Json
+
+from cyclone.store import Store
+
+JSON_COLUMNS = {"input", "prediction", "label"}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "reference_profile": {
+        "version": 1,
+        "mlflow_run_id": "run",
+        "metric": "mean_absolute_error",
+        "accepted_error": 10.0,
+        "sample_size": 100,
+        "created_at": "2011-02-01T00:00Z",
+    },
+    "reference_bin": {"version": 1, "is_calendar": False},
+    "feature_rollup": {"version": 1},
+    "error_rollup": {"version": 1},
+    "request_stat": {
+        "version": 1,
+        "revision": "champion",
+        "instance_id": "instance",
+        "rejected": 0,
+        "failures": 0,
+        "latency_ms_sum": 0.0,
+        "latency_counts": [0] * 13,
+        "bucket_start": "2011-03-01T00:00Z",
+        "stored_at": "2026-01-01T00:00Z",
+    },
+    "release": {
+        "version": 1,
+        "revision": "champion",
+        "image": "image",
+        "image_digest": "digest",
+        "run_id": "first",
+        "state": "champion",
+        "traffic_percent": 100,
+        "created_at": "2011-02-01T00:00Z",
+        "promoted_at": "2011-02-01T00:00Z",
+    },
+    "prediction_log": {
+        "version": 1,
+        "revision": "champion",
+        "input": {},
+        "created_at": "2011-03-01T00:00Z",
+        "stored_at": "2026-01-01T00:00Z",
+    },
+    "label": {"observed_at": "2011-03-02T00:00Z"},
+}
+
+Row = Mapping[str, Any]
+Insert = Callable[[str, Sequence[Row]], None]
+
+
+@pytest.fixture
+def insert(store: Store) -> Insert:
+    """`insert(table, rows)`: rows of the model `bike_demand`; columns left out take the defaults above.
+
+    `repeat: n` inserts a row n times with ids of its own, as `flush_number` or `id`.
+    """
+
+    def insert_rows(table: str, rows: Sequence[Row]) -> None:
+        with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+            for number, row in enumerate(rows):
+                for copy in range(row.get("repeat", 1)):
+                    _insert_row(cursor, table, _complete(table, row, f"{number}-{copy}"))
+
+    return insert_rows
+
+
+@pytest.fixture
+def first_champion(insert: Insert) -> None:
+    """Version 1, accepted with an error of 10, serves from 1 February 2011 on."""
+    insert("reference_profile", [{}])
+    insert("release", [{}])
+
+
+def _complete(table: str, row: Row, key: str) -> dict[str, Any]:
+    complete = {"model": "bike_demand", **DEFAULTS[table], **row}
+    complete.pop("repeat", None)
+    if table == "request_stat":
+        complete.setdefault("flush_number", int(key.replace("-", "")))
+    if table in ("prediction_log", "label"):
+        complete.setdefault("id", key)
+    return complete
+
+
+def _insert_row(cursor: Any, table: str, row: dict[str, Any]) -> None:
+    if table == "prediction_log":
+        _insert_row(cursor, "prediction_id", {key: row[key] for key in ("model", "id", "created_at")})
+    if table in ("prediction_log", "label"):
+        at = row["created_at" if table == "prediction_log" else "observed_at"]
+        cursor.execute("SELECT ensure_partition(%s, %s::timestamptz)", (table, at))
+    values = {key: Json(value) if key in JSON_COLUMNS else value for key, value in row.items()}
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, values)),
+        sql.SQL(", ").join(map(sql.Placeholder, values)),
+    )
+    cursor.execute(statement, values)

@@ -1,0 +1,92 @@
+"""Every check against the cases in `<kind>/<check>.yaml`: given rows, the expected measurements and verdicts."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cyclone.canary import judge_canary
+from cyclone.checks import CheckResult, evaluate_checks
+from cyclone.measurements import CHECKS_DIR, load_check, measure
+from cyclone.spec import Check, ModelSpec, Monitor, Release
+from cyclone.store import Store
+
+FOLDER = Path(__file__).parent
+CHECKS = sorted(f"{path.parent.name}/{path.stem}" for path in CHECKS_DIR.glob("*/*.sql"))
+Case = dict[str, Any]
+
+
+def load_cases(check: str) -> list[Case]:
+    path = FOLDER / f"{check}.yaml"
+    cases: list[Case] = yaml.safe_load(path.read_text()) if path.is_file() else []
+    return cases
+
+
+def list_cases(*kinds: str) -> list[Any]:
+    return [
+        pytest.param(check, case, id=f"{check}: {case['name']}")
+        for check in CHECKS
+        for case in load_cases(check)
+        if check.split("/")[0] in kinds
+    ]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_every_check_has_a_case_for_each_verdict(check: str) -> None:
+    verdicts = {row["verdict"] for case in load_cases(check) for row in case["expect"]}
+    assert verdicts == {"passed", "failed", "no_data"}
+
+
+@pytest.mark.parametrize(("check", "case"), list_cases("drift", "error", "service"))
+@pytest.mark.usefixtures("first_champion")
+def test_a_check_gives_the_expected_verdicts(
+    store: Store, bike_demand: ModelSpec, insert: Any, check: str, case: Case
+) -> None:
+    kind, name = check.split("/")
+    for table, rows in case["given"].items():
+        insert(table, rows)
+    monitor = Monitor.model_validate({kind: {name: Check.model_validate(case["check"])}})
+    spec = bike_demand.model_copy(update={"monitor": monitor})
+    window_end = datetime.fromisoformat("2011-03-08T00:00Z")
+    results = evaluate_checks(store, spec, kind, window_end, run_id="run")  # type: ignore[arg-type]
+    assert [_describe(result, case["expect"]) for result in results] == _expect(case)
+
+
+@pytest.mark.parametrize(("check", "case"), list_cases("canary"))
+def test_a_canary_check_gives_the_expected_verdict(
+    store: Store, bike_demand: ModelSpec, insert: Any, check: str, case: Case
+) -> None:
+    kind, name = check.split("/")
+    for table, rows in case["given"].items():
+        insert(table, rows)
+    since, until = (datetime.fromisoformat(f"2026-01-01T0{hour}:00Z") for hour in (0, 1))
+    spec = bike_demand.model_copy(update={"release": Release.model_validate(case["release"])})
+    verdict = judge_canary(store, spec, "candidate", "champion", since, until)
+    measured = measure(
+        store,
+        load_check(kind, name),
+        model="bike_demand",
+        candidate="candidate",
+        champion="champion",
+        window_start=since,
+        window_end=until,
+    )
+    rows = sorted(measured, key=lambda item: item.subject)
+    got = [_describe(item, case["expect"], verdict=verdict.verdict) for item in rows]
+    assert got == _expect(case)
+    assert case["reason"] in verdict.reason
+
+
+def _describe(item: CheckResult | Any, expected: list[Case], **more: Any) -> Case:
+    """The fields of a result that the case speaks of."""
+    fields = {**{key: getattr(item, key) for key in dir(item) if not key.startswith("_")}, **more}
+    return {key: fields[key] for key in expected[0]}
+
+
+def _expect(case: Case) -> list[Case]:
+    return [
+        {key: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for key, value in row.items()}
+        for row in case["expect"]
+    ]
