@@ -6,7 +6,7 @@ from typing import Any
 
 from cyclone.errors import DataError
 from cyclone.frames import frame_from_rows
-from cyclone.spec import ModelSpec
+from cyclone.spec import Feature, ModelSpec
 
 Prediction = float | dict[str, float]
 
@@ -28,11 +28,27 @@ def predict_rows(spec: ModelSpec, estimator: Any, rows: Sequence[Mapping[str, An
     return [dict(zip(names, map(_check, row), strict=True)) for row in probabilities]
 
 
+def build_probe_row(spec: ModelSpec) -> dict[str, Any]:
+    """A row that the spec allows: a model that cannot answer it is not worth starting."""
+    return {feature.name: _probe_value(feature) for feature in spec.features}
+
+
 def find_true_class(classes: Sequence[Any]) -> int:
     """Where the class that means true stands: `True` or 1. Errors: `DataError` naming the classes."""
     if True not in classes:
         raise DataError(f"a binary model knows the class true; this one knows {list(classes)}")
     return classes.index(True)
+
+
+def _probe_value(feature: Feature) -> Any:
+    if feature.values:
+        return feature.values[0]
+    if feature.type == "boolean":
+        return True
+    if feature.type == "text":
+        return "text"
+    lower, upper = feature.range or (0.0, 0.0)
+    return math.ceil(lower) if feature.type == "integer" else (lower + upper) / 2
 
 
 def _check(value: Any) -> float:

@@ -13,11 +13,12 @@ import bentoml
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from bento_service.body import RawBody, publish_as
 from bento_service.bundle import Bundle, read_bundle
 from bento_service.ids import PredictionIds
 from bento_service.labels import store_labels
 from bento_service.log_writer import Instance, LogRow
-from bento_service.prediction import Prediction, predict_rows
+from bento_service.prediction import Prediction, build_probe_row, predict_rows
 from bento_service.prediction_log import PredictionLog
 from bento_service.request import (
     PredictRequest,
@@ -26,13 +27,7 @@ from bento_service.request import (
     read_label_request,
     read_predict_request,
 )
-from bento_service.schemas import (
-    LabelAnswer,
-    RawBody,
-    build_label_body,
-    build_predict_answer,
-    build_predict_body,
-)
+from bento_service.schemas import LabelAnswer, build_label_body, build_predict_answer, build_predict_body
 from cyclone.errors import StoreError
 from cyclone.settings import read_settings
 from cyclone.store import Store
@@ -73,6 +68,7 @@ class PredictionService:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
+        predict_rows(SPEC, self.estimator, [build_probe_row(SPEC)])  # or the first client pays for lazy imports
         self.log.start()
         gc.collect()
         gc.freeze()  # else each full collection walks the whole start-up heap, within somebody's request
@@ -81,7 +77,7 @@ class PredictionService:
     async def stop(self) -> None:
         await asyncio.to_thread(self.log.close, DRAIN_SECONDS)
 
-    @bentoml.api(input_spec=build_predict_body(SPEC), output_spec=build_predict_answer(SPEC))  # type: ignore[untyped-decorator]
+    @bentoml.api(input_spec=publish_as(build_predict_body(SPEC)), output_spec=build_predict_answer(SPEC))  # type: ignore[untyped-decorator]
     async def predict(self, body: RawBody, /) -> Response:
         """Predict one or more rows and log them. A bad row refuses the request: `details` name each one's row,
         feature, value and what is allowed."""
@@ -98,7 +94,7 @@ class PredictionService:
             return _answer({"error": f"{SPEC.name} could not answer these rows", "details": []}, 500)
         return self._log_and_answer(request, predictions, started, now)
 
-    @bentoml.api(input_spec=build_label_body(SPEC), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
+    @bentoml.api(input_spec=publish_as(build_label_body(SPEC)), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
     async def labels(self, body: RawBody, /) -> Response:
         """Keep what turned out to be true, before or after its prediction is stored; the newest counts."""
         now = datetime.now(UTC)

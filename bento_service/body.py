@@ -1,0 +1,59 @@
+"""A request's body as BentoML hands it to the service: unread, under a published schema."""
+
+from typing import Any, ClassVar
+
+import bentoml
+from pydantic import BaseModel, PrivateAttr, create_model
+from starlette.requests import ClientDisconnect, Request
+
+from bento_service.request import RequestError
+
+BODY_BYTES = 10 * 1024 * 1024
+
+
+class RawBody(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML is not typed
+    """A body kept as it came; the fields of a subclass are what OpenAPI says of it.
+
+    BentoML's own reading would answer bad rows without their index and value, and log them with a traceback.
+    """
+
+    __root_input__: ClassVar[bool] = True
+    _content: bytes = PrivateAttr(b"")
+    _refusal: RequestError | None = PrivateAttr(None)
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: Any) -> "RawBody":
+        body: RawBody = cls.model_construct()
+        try:
+            body._content = await read_content(request)
+        except RequestError as refusal:
+            body._refusal = refusal
+        return body
+
+    @property
+    def content(self) -> bytes:
+        """The body's bytes. Errors: `RequestError` when there are too many or the client left."""
+        if self._refusal is not None:
+            raise self._refusal
+        return self._content
+
+
+def publish_as(model: type[BaseModel]) -> type[RawBody]:
+    """A raw body whose published schema is the model's."""
+    bases: Any = (RawBody, model)
+    published: type[RawBody] = create_model(model.__name__, __base__=bases)
+    return published
+
+
+async def read_content(request: Request) -> bytes:
+    """The request's body, of at most `BODY_BYTES`. Errors: `RequestError`."""
+    content = bytearray()
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > BODY_BYTES:
+                words = f"the body is larger than {BODY_BYTES} bytes; send fewer rows at a time"
+                raise RequestError(413, words)
+    except ClientDisconnect:
+        raise RequestError(400, "the client went away before the body was complete") from None
+    return bytes(content)

@@ -1,0 +1,149 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bento_service.request import (
+    PredictRequest,
+    RequestError,
+    read_event_time,
+    read_label_request,
+    read_predict_request,
+)
+from cyclone.rows import RowError
+from cyclone.spec import Feature, Label, ModelSpec, Serving
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+LABEL = Label(name="sold", type="integer", range=(0, 9), expected_delay_hours=1)
+FEATURE = Feature(name="hour", type="integer", range=(0, 23))
+SPEC = ModelSpec(
+    name="shop",
+    task="regression",
+    features=(FEATURE,),
+    label=LABEL,
+    serving=Serving(max_rows=3, accept_created_at=True),
+)
+DATED_ON_ARRIVAL = SPEC.model_copy(update={"serving": Serving()})
+ROW = {"hour": 1}
+TIME = "an ISO 8601 time with its zone, from 2000-01-01 to now"
+
+
+def encode(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+def refuse(body: Any, spec: ModelSpec = SPEC) -> RequestError:
+    with pytest.raises(RequestError) as raised:
+        read_predict_request(spec, body if isinstance(body, bytes) else encode(body), NOW)
+    return raised.value
+
+
+def test_rows_alone_are_a_request() -> None:
+    request = read_predict_request(SPEC, encode({"rows": [ROW], "ids": None, "created_at": None}), NOW)
+    assert request == PredictRequest([ROW], None, None)
+
+
+def test_ids_and_times_come_along_and_times_become_utc() -> None:
+    body = {
+        "rows": [ROW, ROW],
+        "ids": ["a", "é" * 128],
+        "created_at": ["2011-01-01T02:00:00+02:00", "2011-01-01T01:00Z"],
+    }
+    times = [datetime(2011, 1, 1, hour, tzinfo=UTC) for hour in (0, 1)]
+    assert read_predict_request(SPEC, encode(body), NOW) == PredictRequest([ROW, ROW], ["a", "é" * 128], times)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        (b"", 400, "the body is not valid JSON (EOF while parsing a value at line 1 column 0)"),
+        (b'{"rows": [', 400, "the body is not valid JSON (EOF"),
+        (b"\xff", 400, "the body is not valid JSON (expected value"),
+        (b"[" * 100_000, 400, "the body is not valid JSON (recursion limit exceeded"),
+        (b"[]", 400, "the body is no JSON object; a JSON object with rows, ids, created_at is needed"),
+        ({}, 400, "rows is missing"),
+        ({"rows": [ROW], "row": 1}, 400, "unknown key 'row'"),
+        ({"rows": []}, 400, "rows must be a list of 1 to 3 objects, not '[]'"),
+        ({"rows": ROW}, 400, "rows must be a list of 1 to 3 objects"),
+        ({"rows": [ROW] * 4}, 413, "rows has 4 entries; one request may carry 3"),
+        ({"rows": [ROW], "ids": "a"}, 400, "ids must be a list with one entry for each of the 1 rows, not 'a'"),
+        ({"rows": [ROW], "ids": []}, 400, "ids must be a list with one entry for each of the 1 rows, not 0"),
+        ({"rows": [ROW], "created_at": [1, 2]}, 400, "created_at must be a list with one entry for each"),
+    ],
+)
+def test_a_body_of_the_wrong_shape_is_refused(body: Any, status: int, error: str) -> None:
+    refusal = refuse(body)
+    assert (refusal.status, refusal.details) == (status, [])
+    assert str(refusal).startswith(error)
+
+
+def test_event_times_are_refused_where_the_model_does_not_take_them() -> None:
+    body = {"rows": [ROW], "created_at": ["2011-01-01T00:00Z"]}
+    refusal = refuse(body, DATED_ON_ARRIVAL)
+    assert refusal.status == 400
+    assert str(refusal) == "shop does not accept created_at: leave it out, rows are dated on arrival"
+
+
+def test_every_bad_row_is_named() -> None:
+    refusal = refuse({"rows": [{"hour": 24}, ROW, {"hour": None}]})
+    assert refusal.to_json() == {
+        "error": "2 of 3 rows cannot be used; nothing was kept",
+        "details": [
+            {"row": 0, "feature": "hour", "value": 24, "allowed": "an integer from 0 to 23"},
+            {"row": 2, "feature": "hour", "value": None, "allowed": "an integer from 0 to 23"},
+        ],
+    }
+
+
+@pytest.mark.parametrize("value", ["", "a" * 129, 7, None, "a\0b"])
+def test_an_id_is_a_short_text(value: Any) -> None:
+    assert [(error.index, error.feature) for error in refuse({"rows": [ROW], "ids": [value]}).details] == [(0, "id")]
+
+
+def test_an_id_is_used_once_in_a_request() -> None:
+    refusal = refuse({"rows": [ROW] * 3, "ids": ["a", "b", "a"]})
+    assert refusal.details == [RowError(2, "id", "a", "an id of its own; row 0 has this one")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2011-01-01T00:00:00", "yesterday", 1293840000, None, "1999-12-31T23:59Z", "2026-05-02T00:00Z", "9999-99"],
+)
+def test_a_time_has_a_zone_and_lies_in_the_known_past(value: Any) -> None:
+    refusal = refuse({"rows": [ROW, ROW], "created_at": ["2011-01-01T00:00Z", value]})
+    assert refusal.details == [RowError(1, "created_at", value, TIME)]
+
+
+def test_a_refused_request_keeps_its_event_time_where_it_can_be_told() -> None:
+    body = encode({"rows": [{"hour": 99}], "created_at": ["2011-01-01T00:00Z"]})
+    assert read_event_time(SPEC, body, NOW) == datetime(2011, 1, 1, tzinfo=UTC)
+    assert read_event_time(DATED_ON_ARRIVAL, body, NOW) is None
+    assert read_event_time(SPEC, b"{", NOW) is None
+    assert read_event_time(SPEC, encode({"rows": [ROW]}), NOW) is None
+
+
+def test_labels_are_read_with_their_time_or_none() -> None:
+    labels = [{"id": "a", "label": 3, "observed_at": "2011-01-01T01:00+01:00"}, {"id": "b", "label": 0}]
+    assert read_label_request(SPEC, encode({"labels": labels}), NOW) == [
+        {"id": "a", "label": 3, "observed_at": datetime(2011, 1, 1, tzinfo=UTC)},
+        {"id": "b", "label": 0, "observed_at": None},
+    ]
+
+
+def test_bad_labels_are_named_with_what_is_allowed() -> None:
+    labels: list[Any] = [
+        {"id": "a", "label": 10},
+        7,
+        {"id": "", "label": None, "observed_at": "soon", "note": "x"},
+    ]
+    with pytest.raises(RequestError) as raised:
+        read_label_request(SPEC, encode({"labels": labels}), NOW)
+    assert raised.value.details == [
+        RowError(0, "label", 10, "an integer from 0 to 9"),
+        RowError(1, "label", 7, "an object with id, label and perhaps observed_at"),
+        RowError(2, "id", "", "a text of 1 to 128 characters, without \\u0000"),
+        RowError(2, "label", None, "an integer from 0 to 9"),
+        RowError(2, "observed_at", "soon", TIME),
+        RowError(2, "note", "x", "no such key; the keys are id, label, observed_at"),
+    ]
