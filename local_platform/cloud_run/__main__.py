@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -67,6 +68,8 @@ async def run(options: argparse.Namespace) -> None:
     try:
         await control.start()
         await _open_admin(admin, options.port)
+        gc.collect()
+        gc.freeze()  # or every full collection walks Google's message types, and some request waits for it
         await should_stop.wait()
     finally:
         await admin.cleanup()
