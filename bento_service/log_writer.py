@@ -87,15 +87,13 @@ class LogWriter:
         """Store the flush. Rows that Postgres refuses are cut out by halving. Errors: `StoreAway`."""
         import psycopg2
 
+        counted = self._repeated, self._refused
         try:
-            return self._write_once(flush)
-        except psycopg2.errors.CheckViolation as error:  # the rows' partition was dropped meanwhile
-            self._known_months.clear()
-            raise StoreAway("a partition is missing") from error
-        except (psycopg2.DataError, psycopg2.IntegrityError) as error:
-            return self._write_halves(flush, error)
+            return self._write_part(flush)
         except psycopg2.Error as error:
             self.close()
+            self._known_months.clear()  # one may have been dropped
+            self._repeated, self._refused = counted  # the flush comes again as a whole
             raise StoreAway(str(error).strip() or type(error).__name__) from error
 
     def close(self) -> None:
@@ -174,15 +172,22 @@ class LogWriter:
             "revision": self._instance.revision,
         }
 
-    def _write_halves(self, flush: Flush, error: Exception) -> Outcome:
-        if not flush.rows:
-            raise StoreAway(f"the counts were refused: {type(error).__name__}") from error
+    def _write_part(self, flush: Flush) -> Outcome:
+        import psycopg2
+
+        try:
+            return self._write_once(flush)
+        except psycopg2.errors.CheckViolation:  # the rows' partition is gone
+            raise
+        except (psycopg2.DataError, psycopg2.IntegrityError):
+            if not flush.rows:
+                raise
         if len(flush.rows) == 1:
             self._refused += 1
-            outcome = self.write(replace(flush, rows=()))
+            outcome = self._write_once(replace(flush, rows=()))
             outcome.refused.extend(flush.rows)
             return outcome
         middle = len(flush.rows) // 2
-        first = self.write(replace(flush, rows=flush.rows[:middle], buckets=(), is_stopped=False))
-        second = self.write(replace(flush, rows=flush.rows[middle:]))
+        first = self._write_part(replace(flush, rows=flush.rows[:middle], buckets=(), is_stopped=False))
+        second = self._write_part(replace(flush, rows=flush.rows[middle:]))
         return Outcome(first.stored + second.stored, first.repeated + second.repeated, first.refused + second.refused)
