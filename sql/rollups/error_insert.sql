@@ -1,6 +1,6 @@
--- Sums the errors of predictions whose newest label was observed in given hours, of versions with a profile.
+-- Sums the errors of predictions whose newest label was observed in the hours, of versions with a profile.
 -- Sums run in the order of ids: floating point then gives the same bits whenever an hour is summed.
--- params: model text, hours timestamptz[]
+-- params: model text, start timestamptz, stop timestamptz (whole hours)
 -- returns: nothing
 INSERT INTO error_rollup (
     model,
@@ -17,7 +17,7 @@ INSERT INTO error_rollup (
 SELECT
     scored.model,
     scored.version,
-    hour.bucket_start,
+    date_trunc('hour', scored.observed_at, 'UTC') AS bucket_start,
     count(*) AS count,
     sum(scored.label ORDER BY scored.id) AS sum_label,
     sum(scored.prediction ORDER BY scored.id) AS sum_prediction,
@@ -25,15 +25,14 @@ SELECT
     sum(power(scored.absolute_error, 2) ORDER BY scored.id) AS sum_squared_error,
     sum(scored.log_loss ORDER BY scored.id) AS sum_log_loss,
     sum(power(scored.log_loss, 2) ORDER BY scored.id) AS sum_squared_log_loss
-FROM unnest(%(hours)s::timestamptz[]) AS hour (bucket_start)
-INNER JOIN scored_prediction AS scored
-    ON
-        scored.model = %(model)s::text
-        AND hour.bucket_start <= scored.observed_at
-        AND hour.bucket_start + interval '1 hour' > scored.observed_at
+FROM scored_prediction AS scored
 INNER JOIN reference_profile
     ON
         scored.model = reference_profile.model
         AND scored.version = reference_profile.version
-WHERE coalesce(scored.absolute_error, scored.log_loss) IS NOT NULL
-GROUP BY scored.model, scored.version, hour.bucket_start
+WHERE
+    scored.model = %(model)s::text
+    AND scored.observed_at >= %(start)s::timestamptz
+    AND scored.observed_at < %(stop)s::timestamptz
+    AND coalesce(scored.absolute_error, scored.log_loss) IS NOT NULL
+GROUP BY scored.model, scored.version, date_trunc('hour', scored.observed_at, 'UTC')

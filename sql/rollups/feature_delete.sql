@@ -1,5 +1,8 @@
 -- Empties hours of the feature roll-up before they are counted again.
--- params: model text, hours timestamptz[]
+-- params: model text, start timestamptz, stop timestamptz (whole hours)
 -- returns: nothing
 DELETE FROM feature_rollup
-WHERE model = %(model)s::text AND bucket_start = any(%(hours)s::timestamptz[])
+WHERE
+    model = %(model)s::text
+    AND bucket_start >= %(start)s::timestamptz
+    AND bucket_start < %(stop)s::timestamptz

@@ -1,6 +1,6 @@
 -- Counts the served rows of whole hours by reference bin, for every feature of their version's profile.
 -- Bin -1: missing. Bin -2: the reference has no bin for it. A multiclass prediction is its likeliest class.
--- params: model text, hours timestamptz[]
+-- params: model text, start timestamptz, stop timestamptz (whole hours)
 -- returns: nothing
 WITH reference AS (
     SELECT
@@ -33,7 +33,7 @@ observed AS (
         feature.edges,
         feature.number_bins,
         feature.category_bins,
-        hour.bucket_start,
+        date_trunc('hour', prediction_log.created_at, 'UTC') AS bucket_start,
         CASE
             WHEN feature.feature != 'prediction' THEN prediction_log.input -> feature.feature
             WHEN jsonb_typeof(prediction_log.prediction) = 'object'
@@ -45,13 +45,12 @@ observed AS (
                 )
             ELSE prediction_log.prediction
         END AS value
-    FROM unnest(%(hours)s::timestamptz[]) AS hour (bucket_start)
-    INNER JOIN prediction_log
-        ON
-            prediction_log.model = %(model)s::text
-            AND hour.bucket_start <= prediction_log.created_at
-            AND hour.bucket_start + interval '1 hour' > prediction_log.created_at
+    FROM prediction_log
     INNER JOIN feature ON prediction_log.version = feature.version
+    WHERE
+        prediction_log.model = %(model)s::text
+        AND prediction_log.created_at >= %(start)s::timestamptz
+        AND prediction_log.created_at < %(stop)s::timestamptz
 ),
 
 binned AS (
