@@ -8,7 +8,7 @@ from cyclone.spec import ModelSpec
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
 from training.scores import measure_error
 from training.tracking import CHAMPION, connect, fetch_model, find_version
-from training.train import RUN_TAG, Challenger
+from training.train import MODEL_TAG, RUN_TAG, Challenger
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def compare_with_champion(
 
     champion = find_version(client, spec.name, CHAMPION)
     champion_error = score(f"models:/{spec.name}/{champion.version}", "champion") if champion else None
-    challenger_error = score(f"runs:/{challenger.mlflow_run_id}/model", "challenger")
+    challenger_error = score(run.data.tags[MODEL_TAG], "challenger")
     decision = decide(champion_error, challenger_error, spec.retrain.gate_margin, len(newest))
     _record(client, challenger.mlflow_run_id, decision)
     return decision

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_TAG = "cyclone.run_id"
+MODEL_TAG = "cyclone.model_uri"
 PROFILE_FILE = "reference_profile.json"
 SEED = 20110101
 EXAMPLE_ROWS = 5
@@ -131,7 +132,7 @@ def _log_run(spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, ru
     with mlflow.start_run(experiment_id=experiment_id, run_name=run_id, tags=tags) as run:
         mlflow.log_params(_list_params(spec, dataset, fit))
         mlflow.log_metrics(fit.metrics)
-        _log_model(spec, fit)
+        mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
         for name in ("dataset.parquet", "dataset.json", "validation.json", "validation.html"):
             if (folder / name).is_file():
@@ -151,14 +152,14 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
     }
 
 
-def _log_model(spec: ModelSpec, fit: Fit) -> None:
+def _log_model(spec: ModelSpec, fit: Fit) -> str:
     import mlflow
     import skops.io
     from mlflow.models import infer_signature
 
     features, _ = split_features(spec, fit.rows)
     example = features.head(EXAMPLE_ROWS)
-    mlflow.sklearn.log_model(
+    logged = mlflow.sklearn.log_model(
         fit.estimator,
         name="model",
         serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
@@ -167,3 +168,4 @@ def _log_model(spec: ModelSpec, fit: Fit) -> None:
         input_example=example,
         pip_requirements=["scikit-learn", "skops"],
     )
+    return str(logged.model_uri)

@@ -1,0 +1,5 @@
+-- Make the model's record, if it has none.
+-- params: model text, release_id bigint
+INSERT INTO release_record (model, release_id, generation)
+VALUES (%(model)s::text, %(release_id)s::bigint, 1)
+ON CONFLICT (model) DO NOTHING

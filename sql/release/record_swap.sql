@@ -1,0 +1,7 @@
+-- Let the model's record name another release, unless somebody moved it since it was read.
+-- params: model text, release_id bigint, generation bigint (as it was read)
+UPDATE release_record
+SET
+    release_id = %(release_id)s::bigint,
+    generation = generation + 1
+WHERE model = %(model)s::text AND generation = %(generation)s::bigint

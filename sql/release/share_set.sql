@@ -1,0 +1,7 @@
+-- Note the share of the traffic that a release which is not over has in its canary.
+-- params: release_id bigint, traffic_percent integer
+UPDATE release
+SET
+    state = 'canary',
+    traffic_percent = %(traffic_percent)s::integer
+WHERE release_id = %(release_id)s::bigint AND state IN ('candidate', 'canary')

@@ -1,0 +1,88 @@
+"""Registering a challenger that passed its gate: a version in MLflow, its reference profile in the store."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cyclone.clock import read_now
+from cyclone.errors import ReleaseError
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from training.gate import GateDecision
+from training.tracking import CHALLENGER, connect
+from training.train import MODEL_TAG, PROFILE_FILE, RUN_TAG, Challenger
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """One version of the registered model that bears the model's name."""
+
+    version: int
+    mlflow_run_id: str
+
+
+def register_challenger(
+    settings: Settings, spec: ModelSpec, challenger: Challenger, gate: GateDecision
+) -> RegisteredVersion:
+    """Make the challenger a version, once per MLflow run, with alias `challenger` and its profile in the store.
+
+    Errors: `ReleaseError` when its gate did not pass; nothing is registered then.
+    """
+    if not gate.passed:
+        raise ReleaseError(f"{spec.name}: the gate refused run {challenger.mlflow_run_id}: {gate.reason}")
+    client = connect(settings)
+    found = _find_version_of_run(client, spec.name, challenger.mlflow_run_id)
+    version = found if found is not None else _create_version(client, spec, challenger, gate)
+    _store_profile(settings, spec, challenger, version)
+    client.set_registered_model_alias(spec.name, CHALLENGER, str(version))
+    return RegisteredVersion(version, challenger.mlflow_run_id)
+
+
+def _find_version_of_run(client: Any, model: str, mlflow_run_id: str) -> int | None:
+    found = client.search_model_versions(f"name = '{model}' and run_id = '{mlflow_run_id}'")
+    return min((int(item.version) for item in found), default=None)
+
+
+def _create_version(client: Any, spec: ModelSpec, challenger: Challenger, gate: GateDecision) -> int:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(spec.name, description=spec.description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    tags = client.get_run(challenger.mlflow_run_id).data.tags
+    created = client.create_model_version(
+        spec.name,
+        source=tags[MODEL_TAG],
+        run_id=challenger.mlflow_run_id,
+        model_id=tags[MODEL_TAG].removeprefix("models:/"),
+        tags={
+            **{name: tags[name] for name in (RUN_TAG, "cyclone.fingerprint", "cyclone.as_of")},
+            "cyclone.gate.reason": gate.reason,
+        },
+    )
+    return int(created.version)
+
+
+def _store_profile(settings: Settings, spec: ModelSpec, challenger: Challenger, version: int) -> None:
+    import mlflow
+
+    bins = mlflow.artifacts.load_text(f"runs:/{challenger.mlflow_run_id}/{PROFILE_FILE}")
+    store = Store(settings.store_dsn)
+    created_at = read_now(store, settings, spec.name)
+    with store.transaction() as transaction:
+        transaction.run(
+            "training/profile_insert",
+            model=spec.name,
+            version=version,
+            mlflow_run_id=challenger.mlflow_run_id,
+            metric=spec.error_metric,
+            accepted_error=challenger.accepted_error,
+            sample_size=challenger.training_rows,
+            created_at=created_at,
+        )
+        transaction.run(
+            "training/profile_bins_insert", model=spec.name, version=version, bins=json.dumps(json.loads(bins))
+        )
