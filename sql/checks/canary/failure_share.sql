@@ -1,14 +1,16 @@
 -- Share of requests that candidate and champion answered with a server error (5xx), as stored in the window.
+-- Rejected requests (4xx) say nothing of a revision, so one that rejects everything is never judged healthy.
 -- params: model text, candidate text, champion text: revisions; window_start, window_end: of stored_at
--- returns: subject (`candidate`, `champion`), value (0..1), sample_size (requests)
+-- returns: subject (`candidate`, `champion`), value (0..1), sample_size (requests that were not rejected)
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)
 )
 
 SELECT
     side.subject,
-    sum(request_stat.failures)::double precision / nullif(sum(request_stat.requests), 0) AS value,
-    coalesce(sum(request_stat.requests), 0)::bigint AS sample_size
+    sum(request_stat.failures)::double precision
+    / nullif(sum(request_stat.requests - request_stat.rejected), 0) AS value,
+    coalesce(sum(request_stat.requests - request_stat.rejected), 0)::bigint AS sample_size
 FROM side
 LEFT JOIN request_stat
     ON
