@@ -208,6 +208,11 @@ class ModelSpec(Section):
         return [feature.name for feature in self.features]
 
     @property
+    def service_name(self) -> str:
+        """The model's service on Cloud Run, whose names have no underscore."""
+        return self.name.replace("_", "-")
+
+    @property
     def error_metric(self) -> str:
         """The metric that the gate and the error check compare: smaller is better."""
         return "mean_absolute_error" if self.task == "regression" else "log_loss"

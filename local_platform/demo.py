@@ -51,7 +51,10 @@ def run_demo(console: Console, state_dir: Path, days: int, keep: bool) -> bool:
         release_first_version(console, spec, airflow)
         until = parse_time(spec.history_until or "")
         rows = [HistoryRow(**row) for row in history if row["created_at"] >= until]
-        replay = Replay(spec, CloudRun(settings).read_address(spec))
+        service = CloudRun(settings).read_service(spec.service_name)
+        if service is None:
+            raise PlatformError(f"Cloud Run has no service {spec.service_name} after the first release")
+        replay = Replay(spec, service.address)
         demo = Demo(console, settings, spec, airflow, replay, rows)
         console.rule(f"{MODEL}: {days} days from {until:%Y-%m-%d} as live requests, labels a day late")
         demo.run(days)

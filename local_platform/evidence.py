@@ -59,7 +59,8 @@ def read_traffic(settings: Settings, spec: ModelSpec) -> dict[str, int]:
     """The share of each revision, in percent, as Cloud Run tells it."""
     from cyclone.cloud_run import CloudRun
 
-    return CloudRun(settings).read_traffic(spec)
+    running = CloudRun(settings).read_service(spec.service_name)
+    return running.percents if running else {}
 
 
 def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient, row: Row) -> list[str]:
