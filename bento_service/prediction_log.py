@@ -39,6 +39,7 @@ class PredictionLog:
         self._lock = threading.Lock()
         self._has_work = threading.Event()
         self._is_closing = threading.Event()
+        self._is_signed_off = False
         self._give_up_at = float("inf")
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
@@ -62,6 +63,7 @@ class PredictionLog:
                     self._queued_bytes += size
             self._dropped += dropped
         self._has_work.set()
+        metrics.LOG_QUEUE.set(len(self._queue))
         metrics.count_rows(dropped=dropped)
 
     def count_request(self, at: datetime, status: int, latency_ms: float) -> None:
@@ -76,20 +78,19 @@ class PredictionLog:
         self._is_closing.set()
         self._has_work.set()
         self._thread.join(deadline_seconds)
-        left = len(self._queue)
-        if self._thread.is_alive() or left:
-            logger.error("prediction log: stopped with at least %d rows not stored", left)
-            return False
-        return True
+        if not self._is_signed_off:
+            logger.error("prediction log: stopped before every row was stored; %d are queued", len(self._queue))
+        return self._is_signed_off
 
     def _run(self) -> None:
-        is_over = False
-        while not is_over:
+        has_given_up = False
+        while not (has_given_up or self._is_signed_off):
             self._has_work.wait(HEARTBEAT_SECONDS)
             if len(self._queue) < BATCH_ROWS:
                 self._is_closing.wait(FLUSH_SECONDS)
             flush = self._take_flush()
-            is_over = not self._send(flush) or flush.is_stopped
+            has_given_up = not self._send(flush)
+            self._is_signed_off = flush.is_stopped and not has_given_up
         self._writer.close()
 
     def _take_flush(self) -> Flush:
