@@ -1,6 +1,6 @@
 -- Population stability index of each feature, and of the prediction, against the version's reference profile:
 -- sum over bins of (p - q) * ln(p / q), p the share of rows in the window, q the share in the reference.
--- Shares below 0.0001 count as 0.0001, so that an empty bin gives no infinity (as Evidently does).
+-- Shares below 0.0001 count as 0.0001 (what Evidently gives an empty bin), so that none gives an infinity.
 -- Calendar features are left out: they move by themselves.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature, or `prediction`), value, sample_size (rows in the window)
