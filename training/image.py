@@ -6,14 +6,13 @@ import json
 import os
 import py_compile
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclone.errors import ConfigurationError, ReleaseError
+from cyclone.errors import ReleaseError
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec
 from training.tracking import MODEL_FILE, connect, fetch_model
@@ -22,6 +21,7 @@ CODE = ("bento_service", "cyclone", "sql")
 MODEL_FILES = ("model.yaml", "pipeline.py")
 SERVICE = "bento_service.service:PredictionService"
 REQUIREMENTS = ["bentoml", "psycopg2-binary", "pydantic-settings", "pyyaml", "pandas", "scikit-learn", "skops"]
+SHOWN_CHARACTERS = 2000
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "data")
 
 
@@ -107,39 +107,27 @@ def _check_model(settings: Settings, spec: ModelSpec, version: int, bento: Any) 
 
 
 def _build_bento(bundle: Path, name: str, version: str, digest: str) -> Any:
-    import bentoml
-    from bentoml.exceptions import BentoMLException
+    """Build in a process of its own: a build imports the service, and no process can import two bundles."""
+    import yaml
 
-    try:
-        with _fresh_import("bento_service"):
-            bento = bentoml.bentos.build(
-                SERVICE,
-                name=name,
-                version=version,
-                labels={"digest": digest},
-                build_ctx=str(bundle),
-                python={"packages": REQUIREMENTS, "lock_packages": False},
-            )
-    except (BentoMLException, ConfigurationError) as error:
-        raise ReleaseError(f"image {name}:{version} could not be built from {bundle}: {error}") from error
+    plan = {
+        "service": SERVICE,
+        "name": name,
+        "labels": {"digest": digest},
+        "python": {"packages": REQUIREMENTS, "lock_packages": False},
+    }
+    plan_path = bundle.with_name(f"{version}.bentofile.yaml")
+    plan_path.write_text(yaml.safe_dump(plan))
+    command = [sys.executable, "-B", "-m", "bentoml", "build", str(bundle), "--bentofile", str(plan_path)]
+    built = subprocess.run(
+        [*command, "--version", version, "--output", "tag"], cwd=bundle, capture_output=True, text=True, check=False
+    )
+    bento = _find_bento(f"{name}:{version}")
+    if built.returncode != 0 or bento is None:
+        said = (built.stderr or built.stdout)[-SHOWN_CHARACTERS:].strip()
+        raise ReleaseError(f"image {name}:{version} could not be built from {bundle}: {said}")
     _compile(Path(bento.path))
     return bento
-
-
-@contextmanager
-def _fresh_import(package: str) -> Iterator[None]:
-    """Within, `package` is imported anew: a build imports the service, and must meet this bundle's."""
-    kept = _take_modules(package)
-    try:
-        yield
-    finally:
-        _take_modules(package)
-        sys.modules.update(kept)
-
-
-def _take_modules(package: str) -> dict[str, Any]:
-    names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
-    return {name: sys.modules.pop(name) for name in names}
 
 
 def _compile(bento: Path) -> None:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -159,13 +160,16 @@ def _log_model(spec: ModelSpec, fit: Fit) -> str:
 
     features, _ = split_features(spec, fit.rows)
     example = features.head(EXAMPLE_ROWS)
-    logged = mlflow.sklearn.log_model(
-        fit.estimator,
-        name="model",
-        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-        skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(fit.estimator)),
-        signature=infer_signature(features, fit.estimator.predict(example)),
-        input_example=example,
-        pip_requirements=["scikit-learn", "skops"],
-    )
+    with warnings.catch_warnings():
+        # The spec says which integers may be missing, and those are float64.
+        warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
+        logged = mlflow.sklearn.log_model(
+            fit.estimator,
+            name="model",
+            serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+            skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(fit.estimator)),
+            signature=infer_signature(features, fit.estimator.predict(example)),
+            input_example=example,
+            pip_requirements=["scikit-learn", "skops"],
+        )
     return str(logged.model_uri)

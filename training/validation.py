@@ -76,9 +76,13 @@ def describe_failure(result: dict[str, Any]) -> str:
     rows = outcome.get("unexpected_index_list") or []
     if not rows:
         return f"{head}: {outcome.get('observed_value', result['exception_info'])}"
-    shown = ", ".join(f"{row['id']} = {row.get(column)!r}" for row in rows[:SHOWN_ROWS])
+    shown = ", ".join(f"{row['id']} = {_show(row.get(column))}" for row in rows[:SHOWN_ROWS])
     more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
     return f"{head}: row {shown}{more}"
+
+
+def _show(value: Any) -> str:
+    return repr(value) if isinstance(value, str) else str(value)  # a NumPy number would show its type
 
 
 def _expect_bounds(field: Feature | Label, column: str) -> list[Expectation]:

@@ -1,0 +1,57 @@
+"""Fixtures of whoever retrains or releases: settings with a real MLflow, a Bento store, and January in the store."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cyclone.settings import Settings, read_settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+# BentoML reads it once, at the first look into its store.
+os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="cyclone-test-bentoml-")
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow database that each test copies: making one takes seconds."""
+    from training.tracking import connect
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    settings = Settings.model_validate({"MLFLOW_TRACKING_URI": f"sqlite:///{path}"})
+    connect(settings).search_experiments()
+    return path
+
+
+@pytest.fixture
+def settings(store: Store, tmp_path: Path, empty_mlflow: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an empty store, an empty MLflow and an empty work folder."""
+    shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)  # MLflow puts artifacts beside
+    monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
+    monkeypatch.setenv("CYCLONE_WORK_DIR", str(tmp_path / "work"))
+    monkeypatch.setenv("CYCLONE_CLOCK", "replay")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    return read_settings()
+
+
+@pytest.fixture
+def january(store: Store, bike_demand: ModelSpec) -> int:
+    """The rows of January 2011 in the store, with their labels; how many there are."""
+    from training.history import load_history
+
+    return load_history(store, bike_demand, MODELS / "bike_demand")
+
+
+@pytest.fixture
+def bento_home() -> Iterator[Path]:
+    """The Bento store of this test session, without this test's Bentos afterwards."""
+    home = Path(os.environ["BENTOML_HOME"])
+    yield home
+    shutil.rmtree(home / "bentos", ignore_errors=True)
+    (home / "bentos").mkdir(parents=True)

@@ -1,0 +1,286 @@
+"""From history to an image: each step on a real Postgres, a real MLflow and the rows of January 2011."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cyclone.errors import DataError, ReleaseError
+from cyclone.frames import frame_from_rows
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from training.dataset import Dataset, build_dataset, read_dataset
+from training.gate import GateDecision, compare_with_champion
+from training.history import load_history
+from training.image import build_image, compute_digest, stage_bundle
+from training.registry import register_challenger
+from training.tracking import CHALLENGER, CHAMPION, connect
+from training.train import Challenger, train_challenger
+from training.validation import ValidationReport, validate_dataset
+
+MODEL = Path(__file__).resolve().parents[2] / "models" / "bike_demand"
+FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
+PASSED = GateDecision(True, None, 1.0, 72, "there is no champion to compare with")
+NEW_LABEL = (
+    "INSERT INTO label (model, id, label, observed_at)"
+    " SELECT 'bike_demand', %(id)s, %(label)s::jsonb, %(observed_at)s::timestamptz"
+)
+
+
+def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def make_dataset(settings: Settings, spec: ModelSpec, run_id: str = "run_1") -> Dataset:
+    return build_dataset(settings, spec, run_id, FEBRUARY)
+
+
+def rewrite(dataset: Dataset, frame: pd.DataFrame) -> Dataset:
+    frame.to_parquet(dataset.path, index=False)
+    return dataset
+
+
+def test_history_is_loaded_once_with_its_labels_a_day_late(store: Store, bike_demand: ModelSpec) -> None:
+    assert load_history(store, bike_demand, MODEL) == 688
+    assert load_history(store, bike_demand, MODEL) == 0
+    rows = execute(
+        store,
+        "SELECT id, model_id, prediction, label, created_at FROM prediction ORDER BY created_at DESC LIMIT 1",
+    )
+    newest = datetime(2011, 1, 31, 23, tzinfo=UTC)
+    assert rows == [("history-2011-01-31T23:00:00Z", "bike_demand:history", None, 17, newest)]
+    observed = execute(store, "SELECT min(observed_at), max(observed_at), count(*) FROM label")
+    assert observed == [(datetime(2011, 1, 2, tzinfo=UTC), newest + timedelta(days=1), 688)]
+
+
+def test_a_history_with_a_bad_row_leaves_the_store_as_it_was(
+    store: Store, bike_demand: ModelSpec, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    text = (MODEL / "data" / "bikeshare_2011.csv").read_text()
+    (tmp_path / "data" / "bikeshare_2011.csv").write_text(text.replace("light rain/snow", "drizzle"))
+    with pytest.raises(DataError, match="weather is 'drizzle'"):
+        load_history(store, bike_demand, tmp_path)
+    assert execute(store, "SELECT count(*) FROM prediction_id") == [(0,)]
+
+
+def test_a_dataset_holds_what_was_known_at_its_moment(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    execute(store, NEW_LABEL, id="history-2011-01-01T00:00:00Z", label="17", observed_at="2011-01-20T00:00:00Z")
+    execute(store, NEW_LABEL, id="history-2011-01-01T00:00:00Z", label="99", observed_at="2011-01-31T00:00:00Z")
+    as_of = datetime(2011, 1, 30, tzinfo=UTC)
+    dataset = build_dataset(settings, bike_demand, "run_1", as_of)
+    frame = read_dataset(bike_demand, dataset)
+    assert dataset.last_created_at == "2011-01-29T00:00:00+00:00"  # labels come a day late
+    assert frame["label"][0] == 17  # the newest known by then; 99 was only seen later
+    assert dataset.rows == len(frame)
+    assert frame["created_at"].is_monotonic_increasing
+    record = json.loads((Path(dataset.path).parent / "dataset.json").read_text())
+    assert record["parameters"] == {"model": "bike_demand", "as_of": dataset.as_of, "since": "-infinity"}
+    assert "FROM prediction_log" in record["statement"]
+
+
+def test_a_dataset_has_the_types_that_serving_gives(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    frame = read_dataset(bike_demand, make_dataset(settings, bike_demand))
+    rows = execute(store, "SELECT input FROM prediction_log ORDER BY created_at, id")
+    served = frame_from_rows(bike_demand, [row for (row,) in rows])
+    pd.testing.assert_frame_equal(frame[bike_demand.feature_names], served)
+
+
+def test_a_dataset_is_built_once_a_run_and_alike_for_every_run(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    first = make_dataset(settings, bike_demand)
+    other = make_dataset(settings, bike_demand, "run_2")
+    assert (other.fingerprint, other.path) != (first.fingerprint, first.path)
+    assert other.fingerprint == first.fingerprint
+    execute(store, NEW_LABEL, id="history-2011-01-01T00:00:00Z", label="99", observed_at="2011-01-31T00:00:00Z")
+    assert make_dataset(settings, bike_demand) == first
+    assert make_dataset(settings, bike_demand, "run_3").fingerprint != first.fingerprint
+
+
+def test_a_window_leaves_older_rows_out(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
+    retrain = bike_demand.retrain.model_copy(update={"window_days": 14})
+    dataset = make_dataset(settings, bike_demand.model_copy(update={"retrain": retrain}))
+    assert dataset.first_created_at == "2011-01-19T00:00:00+00:00"
+
+
+def test_too_few_rows_are_counted(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
+    with pytest.raises(DataError, match=r"bike_demand: 25 labelled rows are known at 2011-01-03 00:00, .* is 200"):
+        build_dataset(settings, bike_demand, "run_1", datetime(2011, 1, 3, tzinfo=UTC))
+
+
+def test_rows_without_labels_are_no_training_data(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    execute(store, "DELETE FROM label")
+    with pytest.raises(DataError, match="bike_demand: 0 labelled rows"):
+        make_dataset(settings, bike_demand)
+
+
+def test_a_constant_label_is_refused(settings: Settings, store: Store, bike_demand: ModelSpec, january: int) -> None:
+    execute(store, "UPDATE label SET label = '5'")
+    with pytest.raises(DataError, match="all 688 rows have the label 5: nothing can be learned"):
+        make_dataset(settings, bike_demand)
+
+
+def test_a_value_of_another_type_is_named_with_its_row(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    execute(
+        store,
+        "UPDATE prediction_log SET input = input || '{\"workingday\": null}' WHERE id = 'history-2011-01-05T00:00:00Z'",
+    )
+    with pytest.raises(DataError, match="row history-2011-01-05T00:00:00Z: workingday is None; allowed: true or"):
+        make_dataset(settings, bike_demand)
+
+
+def test_a_good_dataset_meets_every_expectation(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
+    dataset = make_dataset(settings, bike_demand)
+    report = validate_dataset(settings, bike_demand, dataset)
+    page = Path(dataset.path).parent / "validation.html"
+    assert report == ValidationReport(success=True, expectations=29, page=str(page))
+    assert "humidity" in page.read_text()
+    assert json.loads(page.with_suffix(".json").read_text())["success"] is True
+
+
+def test_invalid_rows_are_named_by_expectation_column_and_id(
+    settings: Settings, bike_demand: ModelSpec, january: int
+) -> None:
+    dataset = make_dataset(settings, bike_demand)
+    frame = read_dataset(bike_demand, dataset)
+    frame.loc[3, "temperature"] = 1.5
+    frame.loc[4, "weather"] = "hail"
+    frame["id"] = frame["id"].replace("history-2011-01-01T06:00:00Z", "history-2011-01-01T05:00:00Z")
+    with pytest.raises(DataError) as raised:
+        validate_dataset(settings, bike_demand, rewrite(dataset, frame))
+    message = str(raised.value)
+    assert "expect_column_values_to_be_between failed for temperature" in message
+    assert "row history-2011-01-01T03:00:00Z = 1.5" in message
+    assert "expect_column_values_to_be_in_set failed for weather" in message
+    assert "row history-2011-01-01T04:00:00Z = 'hail'" in message
+    assert "expect_column_values_to_be_unique failed for id" in message
+    assert "hour" not in message
+
+
+def test_a_challenger_is_trained_once_a_run_with_all_that_judges_it(
+    settings: Settings, bike_demand: ModelSpec, january: int
+) -> None:
+    dataset = make_dataset(settings, bike_demand)
+    validate_dataset(settings, bike_demand, dataset)
+    challenger = train_challenger(settings, bike_demand, dataset, "run_1")
+    assert challenger.training_rows == 618  # all but the newest three days
+    assert 5 < challenger.accepted_error < 20  # bikers an hour; January's mean is 55
+    assert challenger.metrics["mean_absolute_error"] == challenger.accepted_error
+    assert train_challenger(settings, bike_demand, dataset, "run_1") == challenger
+    client = connect(settings)
+    runs = client.search_runs([client.get_experiment_by_name("bike_demand").experiment_id])
+    assert [run.info.run_id for run in runs] == [challenger.mlflow_run_id]
+    assert runs[0].data.tags["cyclone.fingerprint"] == dataset.fingerprint
+    artifacts = {item.path for item in client.list_artifacts(challenger.mlflow_run_id, "data")}
+    assert artifacts == {
+        f"data/{name}" for name in ("dataset.json", "dataset.parquet", "validation.html", "validation.json")
+    }
+
+
+def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
+    settings: Settings, bike_demand: ModelSpec, january: int
+) -> None:
+    dataset = make_dataset(settings, bike_demand)
+    champion = train_challenger(settings, bike_demand, dataset, "run_1")
+    first = compare_with_champion(settings, bike_demand, dataset, champion)
+    assert (first.passed, first.champion_error, first.rows) == (True, None, 70)
+    client = connect(settings)
+    version = register_challenger(settings, bike_demand, champion, first).version
+    client.set_registered_model_alias("bike_demand", CHAMPION, str(version))
+
+    again = compare_with_champion(settings, bike_demand, dataset, champion)
+    assert (again.passed, again.champion_error) == (True, again.challenger_error)
+
+    worse = train_on_shuffled_labels(settings, bike_demand)
+    decision = compare_with_champion(settings, bike_demand, dataset, worse)
+    assert decision.passed is False
+    assert decision.champion_error == first.challenger_error
+    assert decision.challenger_error > 2 * first.challenger_error
+    assert client.get_run(worse.mlflow_run_id).data.tags["cyclone.gate"] == "refused"
+    with pytest.raises(ReleaseError, match="the gate refused run"):
+        register_challenger(settings, bike_demand, worse, decision)
+    assert [item.version for item in client.search_model_versions("name = 'bike_demand'")] == [version]
+
+
+def train_on_shuffled_labels(settings: Settings, spec: ModelSpec) -> Challenger:
+    dataset = make_dataset(settings, spec, "run_shuffled")
+    frame = read_dataset(spec, dataset)
+    frame["label"] = frame["label"].sample(frac=1, random_state=1).to_numpy()
+    return train_challenger(settings, spec, rewrite(dataset, frame), "run_shuffled")
+
+
+def test_a_version_is_registered_once_with_its_reference_profile(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    challenger = train_challenger(settings, bike_demand, make_dataset(settings, bike_demand), "run_1")
+    registered = register_challenger(settings, bike_demand, challenger, PASSED)
+    assert registered.version == 1
+    assert register_challenger(settings, bike_demand, challenger, PASSED) == registered
+    client = connect(settings)
+    assert client.get_model_version_by_alias("bike_demand", CHALLENGER).run_id == challenger.mlflow_run_id
+    profile = execute(store, "SELECT version, metric, accepted_error, sample_size FROM reference_profile")
+    assert profile == [(1, "mean_absolute_error", challenger.accepted_error, 618)]
+    counted = execute(
+        store,
+        "SELECT feature, sum(count)::integer, count(*), bool_and(is_calendar) FROM reference_bin"
+        " WHERE feature IN ('hour', 'weather', 'prediction', 'workingday') GROUP BY feature ORDER BY feature",
+    )
+    assert counted == [
+        ("hour", 618, 11, True),
+        ("prediction", 618, 10, False),
+        ("weather", 618, 5, False),
+        ("workingday", 618, 3, True),
+    ]
+
+
+def test_an_image_is_built_once_and_its_digest_follows_its_content(
+    settings: Settings, bike_demand: ModelSpec, january: int, bento_home: Path
+) -> None:
+    challenger = train_challenger(settings, bike_demand, make_dataset(settings, bike_demand), "run_1")
+    version = register_challenger(settings, bike_demand, challenger, PASSED).version
+    image = build_image(settings, bike_demand, version)
+    assert image.reference == "bike_demand:v1"
+    source = bento_home / "bentos" / "bike_demand" / "v1" / "src"
+    built_at = (source / "release.json").stat().st_mtime_ns
+    assert json.loads((source / "release.json").read_text()) == {
+        "model": "bike_demand",
+        "version": 1,
+        "mlflow_run_id": challenger.mlflow_run_id,
+        "trusted_types": ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"],
+    }
+    assert not (source / "models" / "bike_demand" / "data").exists()
+    assert list(source.glob("bento_service/__pycache__/service.*.pyc"))
+    assert build_image(settings, bike_demand, version) == image
+    assert (source / "release.json").stat().st_mtime_ns == built_at
+
+    bundle = stage_bundle(settings, bike_demand, version)
+    assert compute_digest(bundle) == image.digest
+    (bundle / "release.json").write_text("{}")
+    assert compute_digest(bundle) != image.digest
+
+
+def test_an_image_of_another_model_under_the_same_tag_is_not_taken(
+    settings: Settings, bike_demand: ModelSpec, january: int, bento_home: Path
+) -> None:
+    challenger = train_challenger(settings, bike_demand, make_dataset(settings, bike_demand), "run_1")
+    version = register_challenger(settings, bike_demand, challenger, PASSED).version
+    build_image(settings, bike_demand, version)
+    release = bento_home / "bentos" / "bike_demand" / "v1" / "src" / "release.json"
+    release.write_text(release.read_text().replace(challenger.mlflow_run_id, "another"))
+    with pytest.raises(ReleaseError, match="bike_demand:v1 holds the model of MLflow run another"):
+        build_image(settings, bike_demand, version)

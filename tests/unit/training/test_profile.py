@@ -1,0 +1,84 @@
+import doctest
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import training.profile
+from cyclone.frames import frame_from_rows
+from cyclone.spec import ModelSpec
+from training.profile import MISSING, Bin, build_profile, find_edges
+
+SPEC = ModelSpec.model_validate(
+    {
+        "name": "toy",
+        "task": "multiclass",
+        "features": [
+            {"name": "month", "type": "integer", "calendar": True},
+            {"name": "colour", "type": "category", "values": ["red", "blue"], "nullable": True},
+            {"name": "is_new", "type": "boolean"},
+            {"name": "note", "type": "text"},
+        ],
+        "label": {"name": "kind", "type": "category", "values": ["a", "b"], "expected_delay_hours": 0},
+    }
+)
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(training.profile).failed == 0
+
+
+def test_every_kind_of_feature_and_the_prediction_have_their_bins() -> None:
+    rows: list[dict[str, Any]] = [
+        {"month": 1, "colour": "blue", "is_new": True, "note": "x"},
+        {"month": 1, "colour": None, "is_new": False, "note": "y"},
+        {"month": 4, "colour": "blue", "is_new": True, "note": "z"},
+    ]
+    predictions = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    assert build_profile(SPEC, frame_from_rows(SPEC, rows), predictions) == [
+        Bin("month", MISSING, None, None, None, 0, True),
+        Bin("month", 0, None, 4.0, None, 2, True),
+        Bin("month", 1, 4.0, None, None, 1, True),
+        Bin("colour", MISSING, None, None, None, 1, False),
+        Bin("colour", 0, None, None, "red", 0, False),
+        Bin("colour", 1, None, None, "blue", 2, False),
+        Bin("is_new", MISSING, None, None, None, 0, False),
+        Bin("is_new", 0, None, None, "false", 1, False),
+        Bin("is_new", 1, None, None, "true", 2, False),
+        Bin("prediction", 0, None, None, "a", 2, False),
+        Bin("prediction", 1, None, None, "b", 1, False),
+    ]
+
+
+def test_numbers_get_ten_bins_of_about_equal_counts() -> None:
+    values = np.random.default_rng(1).normal(size=1000)
+    edges = find_edges(values, is_integer=False)
+    counts = np.bincount(np.searchsorted(edges, values, side="right"))
+    assert len(edges) == 9
+    assert counts.min() >= 99
+    assert counts.sum() == 1000
+
+
+@pytest.mark.parametrize(
+    ("values", "is_integer", "edges"),
+    [
+        ([5.0, 5.0, 5.0], False, []),
+        ([0.0] * 50 + [1.0] * 50, False, [0.5, 1.0]),
+        (list(range(12)), True, [float(value) for value in range(1, 12)]),
+        (list(range(20)), True, [1.9, 3.8, 5.7, 7.6, 9.5, 11.4, 13.3, 15.2, 17.1]),
+    ],
+)
+def test_edges_are_distinct_and_above_the_smallest_value(
+    values: list[float], is_integer: bool, edges: list[float]
+) -> None:
+    assert find_edges(np.array(values), is_integer) == pytest.approx(edges)
+
+
+def test_a_number_that_is_always_missing_has_only_the_missing_bin() -> None:
+    spec = SPEC.model_copy(
+        update={"features": (SPEC.features[0].model_copy(update={"nullable": True}),), "task": "regression"}
+    )
+    frame = pd.DataFrame({"month": [np.nan, np.nan]})
+    bins = build_profile(spec, frame, np.array([1.0, 2.0]))
+    assert [item for item in bins if item.feature == "month"] == [Bin("month", MISSING, None, None, None, 2, True)]
