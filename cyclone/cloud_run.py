@@ -140,9 +140,10 @@ class CloudRun:
                 return None
 
     def _wait(self, operation: Any) -> None:
-        from google.api_core.retry import Retry
+        from google.api_core.future.polling import DEFAULT_POLLING
 
-        operation.result(timeout=ROLLOUT_SECONDS, polling=Retry(initial=0.1, maximum=2, timeout=ROLLOUT_SECONDS))
+        polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=2)  # keeps asking while it is not complete
+        operation.result(timeout=ROLLOUT_SECONDS, polling=polling.with_timeout(ROLLOUT_SECONDS))
 
     def _client(self, kind: str) -> Any:
         from google.auth.credentials import AnonymousCredentials

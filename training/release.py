@@ -39,18 +39,13 @@ class Candidate:
     release_id: int
 
 
-def name_service(spec: ModelSpec) -> str:
-    """The Cloud Run service of a model."""
-    return spec.name.replace("_", "-")
-
-
 def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: Image, run_id: str) -> Candidate:
     """Bring the version up at 0 % behind the tag `v<version>`, and wait until it is ready.
 
     Errors: `ReleaseError` when it does not get ready or was rolled back before, `StaleReleaseError` when a newer
     release serves; traffic is untouched.
     """
-    store, service = Store(settings.store_dsn), name_service(spec)
+    store, service = Store(settings.store_dsn), spec.service_name
     release = create_candidate(
         store,
         spec.name,
@@ -71,7 +66,7 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
 def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:
     """The candidate that a run deployed. Errors: `ReleaseError` when there is none, or its tag is gone."""
     release = release_of_run(Store(settings.store_dsn), run_id)
-    running = CloudRun(settings).read_service(name_service(spec))
+    running = CloudRun(settings).read_service(spec.service_name)
     if release is None or running is None or running.tags.get(_name_tag(release)) != release.revision:
         raise ReleaseError(f"{spec.name}: run {run_id} has no candidate on Cloud Run; deploy one first")
     return _describe(release, running)
@@ -91,7 +86,7 @@ def shift_traffic(settings: Settings, spec: ModelSpec, candidate: Candidate, per
     else:
         note_share(store, release, percent)
         percents = {release.revision: percent, champion.revision: 100 - percent}
-    CloudRun(settings).set_traffic(name_service(spec), percents)
+    CloudRun(settings).set_traffic(spec.service_name, percents)
 
 
 def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
@@ -103,7 +98,7 @@ def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
     release = read_release(store, candidate.release_id)
     try:
         check_promotable(store, release)
-        CloudRun(settings).set_traffic(name_service(spec), {release.revision: 100})
+        CloudRun(settings).set_traffic(spec.service_name, {release.revision: 100})
         promote_release(store, release, read_now(store, settings, spec.name))
     except StaleReleaseError as error:
         roll_back(settings, spec, release.run_id, str(error))
@@ -151,8 +146,8 @@ def restore_previous(settings: Settings, spec: ModelSpec, reason: str) -> Releas
 
 def _return_traffic(settings: Settings, spec: ModelSpec, champion: Release, dropped: frozenset[str]) -> None:
     cloud = CloudRun(settings)
-    if cloud.read_service(name_service(spec)) is not None:
-        cloud.set_traffic(name_service(spec), {champion.revision: 100}, dropped)
+    if cloud.read_service(spec.service_name) is not None:
+        cloud.set_traffic(spec.service_name, {champion.revision: 100}, dropped)
 
 
 def _align_aliases(settings: Settings, spec: ModelSpec, champion: Release) -> None:
@@ -168,7 +163,7 @@ def _clean_up(settings: Settings, spec: ModelSpec) -> None:
 
     It is already decided who serves, so what cannot be removed now is only logged: the next release tries again.
     """
-    store, cloud, service = Store(settings.store_dsn), CloudRun(settings), name_service(spec)
+    store, cloud, service = Store(settings.store_dsn), CloudRun(settings), spec.service_name
     champion = current_release(store, spec.name)
     if champion is None:
         return
