@@ -1,5 +1,6 @@
 """Fixtures of whoever retrains or releases: settings with a real MLflow, a Bento store, and January in the store."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from cyclone.store import Store
 MODELS = Path(__file__).resolve().parents[2] / "models"
 # BentoML reads it once, at the first look into its store.
 os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="cyclone-test-bentoml-")
+atexit.register(shutil.rmtree, os.environ["BENTOML_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
