@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
+from cyclone.incidents import find_open_incident
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -34,8 +35,10 @@ DAYS_FOR_LEAST_PROMOTIONS = 60
 MONITOR_DEADLINE_SECONDS = 180
 LOG_DEADLINE_SECONDS = 60
 PAUSE_SECONDS = 0.1
-HOURS_A_SECOND_WHILE_RETRAINING = 6
-"""Between an alarm and its answer the world goes on at this pace: canaries need traffic, and time to see it."""
+HOURS_A_SECOND_WHILE_TRAINING = 1
+"""Between an alarm and its answer the world goes on, if slowly: a training takes minutes, not days."""
+HOURS_A_SECOND_IN_CANARY = 6
+"""A canary is judged by the requests that it answers, so it waits for the world."""
 
 
 def run_demo(console: Console, state_dir: Path, days: int, keep: bool) -> bool:
@@ -129,7 +132,7 @@ class Demo:
     replay: Replay
     rows: list[HistoryRow]
     seconds_to_full_traffic: list[float] = field(default_factory=list)
-    _events_shown: int = 0
+    _events_shown: set[tuple[str, int]] = field(default_factory=set)
     _alarm_at: float | None = None
     _monitor_run: str | None = None
 
@@ -158,19 +161,23 @@ class Demo:
             self._show_events()
 
     def is_retraining(self) -> bool:
-        return self.store.fetch_one("store/open_incident", model=self.spec.name) is not None
+        return find_open_incident(self.store, self.spec.name) is not None
 
     def _replay_day(self, day: list[HistoryRow]) -> None:
         for row in day:
             self.replay.send(row)
             if self._alarm_at is not None:
-                time.sleep(1 / HOURS_A_SECOND_WHILE_RETRAINING)
+                time.sleep(1 / self._choose_pace())
                 self._show_events()
         wait_until(
             lambda: self._count_stored() >= len(self.replay.answers),
             LOG_DEADLINE_SECONDS,
             "the prediction log did not store every answered row",
         )
+
+    def _choose_pace(self) -> int:
+        states = {share["state"] for share in self.store.fetch("store/traffic", model=self.spec.name)}
+        return HOURS_A_SECOND_IN_CANARY if "canary" in states else HOURS_A_SECOND_WHILE_TRAINING
 
     def _look_at(self, moment: datetime) -> None:
         """Start the monitor for the day that has just ended; wait for it unless a retraining is under way."""
@@ -203,11 +210,13 @@ class Demo:
     def _show_events(self) -> None:
         """Print what happened since the last look; note how long an alarm took to full traffic."""
         events = self.store.fetch("store/timeline", model=self.spec.name)
-        for event in events[self._events_shown :]:
+        for event in events:
+            if (event["event"], event["subject"]) in self._events_shown:
+                continue
+            self._events_shown.add((event["event"], event["subject"]))
             self.console.print(format_event(event["at"], event["event"], event["subject"], event["detail"]))
             if event["event"] == "promoted" and self._alarm_at is not None:
                 self.seconds_to_full_traffic.append(time.monotonic() - self._alarm_at)
-        self._events_shown = len(events)
         if self._alarm_at is not None and not self.is_retraining():
             self._alarm_at = None
 

@@ -130,6 +130,7 @@ def environment(record: PlatformRecord) -> dict[str, str]:
         "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),
         "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "BENTOML_HOME": str(record.state_dir / "bentoml"),
         "BENTOML_DO_NOT_TRACK": "True",
         "NO_PROXY": no_proxy,

@@ -8,4 +8,4 @@ SELECT
     detail
 FROM timeline
 WHERE model = %(model)s::text
-ORDER BY at, subject, event
+ORDER BY at, rank, subject

@@ -3,6 +3,7 @@ CREATE OR REPLACE VIEW timeline AS
 SELECT
     model,
     opened_at AS at,
+    1 AS rank, -- the order of what happened at the same moment
     'incident opened' AS event,
     incident_id AS subject,
     reason AS detail
@@ -11,6 +12,7 @@ UNION ALL
 SELECT
     model,
     closed_at AS at,
+    5 AS rank,
     'incident closed' AS event,
     incident_id AS subject,
     outcome AS detail
@@ -20,6 +22,7 @@ UNION ALL
 SELECT
     model,
     created_at AS at,
+    2 AS rank,
     'candidate' AS event,
     version AS subject,
     revision AS detail
@@ -28,6 +31,7 @@ UNION ALL
 SELECT
     model,
     promoted_at AS at,
+    3 AS rank,
     'promoted' AS event,
     version AS subject,
     revision AS detail
@@ -37,6 +41,7 @@ UNION ALL
 SELECT
     model,
     ended_at AS at,
+    4 AS rank,
     'rolled back' AS event,
     version AS subject,
     reason AS detail
