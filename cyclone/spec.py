@@ -14,7 +14,7 @@ CheckKind = Literal["drift", "error", "service"]
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Percent = Annotated[int, Field(ge=1, le=100)]
-RESERVED_FEATURES = {"prediction", "label"}
+RESERVED_FEATURES = {"prediction", "label", "id", "created_at"}
 
 
 class Section(BaseModel):
@@ -194,7 +194,9 @@ class ModelSpec(Section):
             if names.count(name) > 1:
                 raise ValueError(f"feature {name!r} is declared twice")
             if name in RESERVED_FEATURES or name == self.label.name:
-                raise ValueError(f"feature {name!r}: this name is taken by the label or the prediction")
+                raise ValueError(
+                    f"feature {name!r}: this name is taken (by the label, or one of {sorted(RESERVED_FEATURES)})"
+                )
         if self.task == "regression" and self.label.type not in ("integer", "number"):
             raise ValueError(f"a regression needs a numeric label, not {self.label.type}")
         if self.task == "multiclass" and not self.label.values:

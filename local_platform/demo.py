@@ -154,7 +154,14 @@ class Demo:
                 day = list(group)
                 self._replay_day(day)
                 self._look_at(day[0].created_at)
-                progress.update(bar, advance=1, total=max(days, number + 1), **self._describe(day))
+                progress.update(
+                    bar,
+                    advance=1,
+                    total=max(days, number + 1),
+                    day=f"{day[0].created_at:%Y-%m-%d}",
+                    error=f"{self.replay.recent_error():5.1f}",
+                    split=self._describe_split(),
+                )
                 self._show_events()
             self._await_monitor()
             self._send_last_labels()
@@ -220,13 +227,9 @@ class Demo:
         if self._alarm_at is not None and not self.is_retraining():
             self._alarm_at = None
 
-    def _describe(self, day: list[HistoryRow]) -> dict[str, str]:
+    def _describe_split(self) -> str:
         shares = self.store.fetch("store/traffic", model=self.spec.name)
-        return {
-            "day": f"{day[0].created_at:%Y-%m-%d}",
-            "error": f"{self.replay.recent_error():5.1f}",
-            "split": " ".join(f"v{share['version']} {share['traffic_percent']}%" for share in shares),
-        }
+        return " ".join(f"v{share['version']} {share['traffic_percent']}%" for share in shares)
 
     def _count_stored(self) -> int:
         row = self.store.fetch_one("store/log_count", model=self.spec.name)

@@ -70,12 +70,12 @@ def draw_picture(comparison: Comparison, promotions: Sequence[tuple[datetime, in
 
     days = comparison.periods(10)
     errors = [comparison.errors(day) for day in days]
-    times = [datetime.fromisoformat(day) for day in days]
+    times = [float(mdates.date2num(datetime.fromisoformat(day))) for day in days]
     figure, axes = plt.subplots(figsize=(11, 4.5), layout="constrained")
     axes.plot(times, [pair[0] for pair in errors], color="#b0b0b0", label="never retrained")
     axes.plot(times, [pair[1] for pair in errors], color="#0b6e99", linewidth=2, label="Cyclone")
     for at, version in promotions:
-        moment = at.replace(tzinfo=None)
+        moment = float(mdates.date2num(at))
         axes.axvline(moment, color="#d9822b", linestyle="--", linewidth=1)
         axes.annotate(
             f"v{version}",

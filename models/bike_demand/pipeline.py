@@ -20,6 +20,4 @@ def build_estimator() -> "Pipeline":
         remainder="passthrough",
         verbose_feature_names_out=False,
     )
-    return Pipeline(
-        [("encode", encode), ("trees", HistGradientBoostingRegressor(loss="poisson", random_state=0))]
-    )
+    return Pipeline([("encode", encode), ("trees", HistGradientBoostingRegressor(loss="poisson", random_state=0))])

@@ -19,7 +19,7 @@ class CanaryTrigger(BaseTrigger):
     """Advances the canary of one retraining until it is over; every step is kept in the store."""
 
     def __init__(self, model: str, retraining: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.model = model
         self.retraining = retraining
 

@@ -42,7 +42,7 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"task": "regresion"}, r"task: Input should be 'regression', 'binary' or 'multiclass' \(value 'regresion'\)"),
         ({"features": []}, r"features: .*at least 1 item"),
         ({"features": [{"name": "x", "type": "number"}] * 2}, r"feature 'x' is declared twice"),
-        ({"features": [{"name": "y", "type": "number"}]}, r"feature 'y': this name is taken by the label"),
+        ({"features": [{"name": "y", "type": "number"}]}, r"feature 'y': this name is taken"),
         ({"features": [{"name": "x", "type": "number", "range": [2, 1]}]}, r"range \[2.0, 1.0\] must have its lower"),
         ({"features": [{"name": "x", "type": "text", "range": [1, 2]}]}, r"range is for integer and number features"),
         ({"features": [{"name": "x", "type": "category"}]}, r"values are needed for a category"),
