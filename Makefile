@@ -21,8 +21,8 @@ $(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## run the whole loop on real bike-sharing demand (about ten minutes; DAYS=334 replays the year)
-	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS))
+demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up)
+	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep)
 
 up: $(READY) ## start the local platform and leave it running
 	@$(BIN)/cyclone up
@@ -37,7 +37,7 @@ check: $(READY) ## lint and type-check Python and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --nofail-ignored --disable-progress-bar sql
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 format: $(READY) ## format Python and SQL
 	$(BIN)/ruff check --fix .

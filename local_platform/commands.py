@@ -22,6 +22,7 @@ console = Console()
 def add_commands(app: typer.Typer) -> None:
     for command in (demo, up, down, status):
         app.command()(command)
+    app.command("env")(print_environment)
 
 
 def demo(
@@ -79,6 +80,19 @@ def status() -> None:
         raise typer.Exit(1)
 
 
+def print_environment() -> None:
+    """Print what the `airflow`, `mlflow` and `bentoml` commands need here: eval "$(cyclone env)"."""
+    from shlex import quote
+
+    from local_platform.platform_record import PlatformRecord, environment
+
+    record = PlatformRecord.read(read_settings().work_dir)
+    if record is None:
+        raise PlatformError(f"nothing runs in {read_settings().work_dir}; `make up` starts the platform")
+    for name, value in sorted(environment(record).items()):
+        print(f"export {name}={quote(value)}")
+
+
 def build_model_table(settings: Settings, store: Store) -> Table:
     table = Table("model", "traffic", "rows stored", "labelled", "last event")
     for spec in load_model_specs(settings.models_dir)[0]:
@@ -102,7 +116,8 @@ def prepare_demo(state_dir: Path) -> None:
     """
     import shutil
 
-    from local_platform.platform import lock_state
+    from local_platform.platform import STOP_SECONDS, lock_state
+    from local_platform.platform_record import PlatformRecord
     from local_platform.postgres import PostgresHome
 
     mark = state_dir / DEMO_MARK
@@ -112,6 +127,9 @@ def prepare_demo(state_dir: Path) -> None:
             " name another folder with CYCLONE_WORK_DIR, or remove it"
         )
     lock = lock_state(state_dir)
+    killed = PlatformRecord.read(state_dir)
+    if killed:
+        killed.wait_until_ended(STOP_SECONDS)
     for path in [*state_dir.iterdir(), PostgresHome.choose(state_dir).data_dir]:
         if path.is_dir():
             shutil.rmtree(path)

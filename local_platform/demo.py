@@ -194,7 +194,7 @@ class Demo:
         self.airflow.trigger_dag_run(
             f"monitor__{self.spec.name}",
             run_id=self._monitor_run,
-            logical_date=start,
+            logical_date=start + timedelta(days=1, minutes=1),  # a moment of its own: backfills keep theirs
             data_interval_start=start,
             data_interval_end=start + timedelta(days=1),
         )

@@ -153,6 +153,7 @@ class LocalPlatform:
         ports: dict[str, int] = {}
         for name, usual in USUAL_PORTS.items():
             ports[name] = usual if free_port(usual) == usual else take_port({*ports.values()})
+        settings = read_settings()
         record = PlatformRecord(
             owner=ProcessId.of(os.getpid()),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -161,8 +162,10 @@ class LocalPlatform:
             ports=ports,
             dags_dir=self._dags_dir,
             plugins_dir=self._plugins_dir,
+            clock=settings.clock,
+            monitor_schedule=settings.monitor_schedule,
         )
-        return replace(record, store_dsn=read_settings().store_dsn or record.build_dsn("cyclone"))
+        return replace(record, store_dsn=settings.store_dsn or record.build_dsn("cyclone"))
 
     def _start_postgres(self) -> None:
         def start() -> GuardedProcess:

@@ -64,6 +64,8 @@ class PlatformRecord:
     plugins_dir: Path
     parts: Mapping[str, PartRecord] = field(default_factory=dict)
     ready_at: str | None = None
+    clock: str = "wall"
+    monitor_schedule: str = ""
 
     @property
     def airflow(self) -> AirflowPlace:
@@ -127,6 +129,8 @@ def environment(record: PlatformRecord) -> dict[str, str]:
     return airflow_environment(record.airflow) | {
         "CYCLONE_STORE_DSN": record.store_dsn,
         "CYCLONE_WORK_DIR": str(record.state_dir),
+        "CYCLONE_CLOCK": record.clock,
+        "CYCLONE_MONITOR_SCHEDULE": record.monitor_schedule,
         "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),
         "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
