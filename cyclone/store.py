@@ -58,7 +58,8 @@ class Store:
     def __init__(self, dsn: str) -> None:
         if not dsn:
             raise StoreError(
-                "CYCLONE_STORE_DSN is empty: a Postgres URI is needed, e.g. postgresql://user@host/cyclone"
+                "CYCLONE_STORE_DSN is empty: set it to a Postgres URI, e.g. postgresql://user@host/cyclone,"
+                " or start the local platform with `make up`"
             )
         self.dsn = dsn
 

@@ -20,9 +20,21 @@ console = Console()
 
 
 def add_commands(app: typer.Typer) -> None:
+    """Called by the `cyclone` command at its start: every command then finds the platform that runs here."""
+    find_running_platform()
     for command in (demo, up, down, status):
         app.command()(command)
     app.command("env")(print_environment)
+
+
+def find_running_platform() -> None:
+    """Take the addresses of the local platform, if it runs, for all that the environment leaves open."""
+    from local_platform.platform_record import PlatformRecord, environment
+
+    record = PlatformRecord.read(read_settings().work_dir)
+    if record and record.ready_at and record.owner.find():
+        for name, value in environment(record).items():
+            os.environ.setdefault(name, value)
 
 
 def demo(
