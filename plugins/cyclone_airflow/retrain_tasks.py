@@ -132,12 +132,14 @@ def roll_back(model: str, **context: Any) -> None:
 
 
 @task(trigger_rule="all_done")
-def close(model: str, started: Values, **context: Any) -> str:
+def close(model: str, started: Values | None, **context: Any) -> str:
     """Close the incident with its outcome: promoted, kept_champion or failed. A failure fails the run."""
     from cyclone.clock import read_now
     from cyclone.incidents import close_incident, finish_retraining
     from cyclone.releases import release_of_run
 
+    if started is None:
+        raise ReleaseError(f"{context['run_id']} did not start: see the task `start`; its incident stays open")
     settings, _ = _read(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
     outcome, reason = _conclude(context["ti"])
