@@ -1,12 +1,14 @@
 """The tasks of `retrain__<model>`: each calls one function of `training`, and can run twice."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
-from cyclone.errors import ReleaseError
+from cyclone.errors import DataError, ReleaseError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -46,7 +48,8 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     from training.dataset import build_dataset
 
     settings, spec = _read(model)
-    return _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
+    with _fail_without_retry():
+        return _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
 
 
 @task
@@ -56,7 +59,8 @@ def validate(model: str, data: Values) -> Values:
     from training.validation import validate_dataset
 
     settings, spec = _read(model)
-    return _show(validate_dataset(settings, spec, Dataset(**data)))
+    with _fail_without_retry():
+        return _show(validate_dataset(settings, spec, Dataset(**data)))
 
 
 @task
@@ -151,6 +155,17 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     if outcome == "failed":
         raise ReleaseError(f"{run_id}: {reason}; the champion serves on")
     return outcome
+
+
+@contextmanager
+def _fail_without_retry() -> Iterator[None]:
+    """The same rows are as unusable the next time: do not try again."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    try:
+        yield
+    except DataError as error:
+        raise AirflowFailException(str(error)) from error
 
 
 def _conclude(instance: Any) -> "tuple[Outcome, str]":

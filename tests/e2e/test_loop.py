@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.e2e
 BIN = Path(sys.executable).parent
 DAYS_TO_FIRST_ALARM = 18
 BACKFILL_SECONDS = 180
+RETRAINING_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,29 @@ def test_a_backfill_gives_the_verdicts_of_the_live_runs_and_starts_nothing(
     assert count(store, "incident") == incidents_before
 
 
+def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(platform: PlatformRecord) -> None:
+    store = Store(platform.store_dsn)
+    releases = count(store, "release")
+    execute(
+        store,
+        "INSERT INTO label (model, id, label, observed_at)"
+        " SELECT model, id, '-5', observed_at FROM label WHERE id = 'replay-2011-02-10T08:00:00Z'",
+    )
+    airflow = AirflowClient(platform.airflow.address)
+    airflow.trigger_dag_run("retrain__bike_demand", "asked_for_by_hand")
+    run = airflow.wait_for_dag_run("retrain__bike_demand", "asked_for_by_hand", RETRAINING_SECONDS)
+    assert run["state"] == "failed"
+    (outcome, reason) = execute(
+        store,
+        "SELECT incident.outcome, retraining.reason FROM incident JOIN retraining USING (incident_id)"
+        " WHERE run_id = 'asked_for_by_hand' AND closed_at IS NOT NULL",
+    )[0]
+    assert outcome == "failed"
+    assert reason == "task validate failed"
+    assert count(store, "release") == releases
+    assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(2, 100)]
+
+
 def test_starting_twice_is_refused_and_changes_nothing(platform: PlatformRecord, environment: dict[str, str]) -> None:
     for command in ("up", "demo"):
         again = subprocess.run([BIN / "cyclone", command], env=environment, capture_output=True, text=True)
@@ -149,8 +174,10 @@ def read_verdicts(store: Store, run_pattern: str) -> dict[tuple[object, ...], tu
 
 
 def count(store: Store, table: str) -> int:
+    return int(execute(store, f"SELECT count(*) FROM {table}")[0][0])
+
+
+def execute(store: Store, statement: str) -> list[tuple[Any, ...]]:
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table}")
-        row = cursor.fetchone()
-        assert row is not None
-        return int(row[0])
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
