@@ -86,7 +86,7 @@ def draw_picture(comparison: Comparison, promotions: Sequence[tuple[datetime, in
             color="#d9822b",
         )
     axes.set(title="Error by day; dashed: a new version took all traffic", ylabel="mean absolute error, bikes an hour")
-    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(mdates.AutoDateLocator()))
+    axes.xaxis.set_major_formatter(mdates.DateFormatter("%-d %b"))
     axes.set_ylim(bottom=0)
     axes.legend(loc="upper left", frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
