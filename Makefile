@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status check format test test-fast test-e2e lock clean
+.PHONY: help setup demo up down status check format test test-fast lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -45,9 +45,10 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
 test: $(READY) ## every test: the fast ones, then the loop through a real Airflow
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m e2e
 
-test-fast: $(READY) ## the tests that take seconds
+test-fast: $(READY) ## the tests that take seconds, about three minutes together
 	$(BIN)/pytest -m "not e2e"
 
 lock: ## compile the requirement files anew
