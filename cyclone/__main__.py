@@ -2,13 +2,16 @@
 
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from cyclone.errors import ConfigurationError, CycloneError
+from cyclone.labels_file import LabelFile, load_labels
 from cyclone.settings import read_settings
 from cyclone.spec import find_model, load_model_specs
 from cyclone.store import Store
@@ -20,6 +23,8 @@ app = typer.Typer(
     help="Serve models, watch them, and retrain and re-release them only when that pays.",
     epilog="Start with [bold]cyclone demo[/bold]: the whole loop on real data, on this machine.",
 )
+labels_app = typer.Typer(no_args_is_help=True, help="What turned out to be true.")
+app.add_typer(labels_app, name="labels")
 console = Console()
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 
@@ -53,6 +58,33 @@ def timeline(model: ModelName) -> None:
     for row in Store(settings.store_dsn).fetch("store/timeline", model=spec.name):
         table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"]), row["detail"] or "")
     console.print(table)
+
+
+@labels_app.command("load")
+def load_label_file(
+    model: ModelName,
+    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file with id, label and perhaps observed_at.")],
+) -> None:
+    """Keep a file's labels; bad lines are named on standard error and the good ones land. Safe to run twice."""
+    settings = read_settings()
+    spec = find_model(settings.models_dir, model)
+    labels = LabelFile(file, spec.label)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(file.name, total=labels.size)
+        summary = load_labels(
+            Store(settings.store_dsn),
+            spec,
+            labels,
+            lambda number, reason: typer.echo(f"line {number}: {reason}", err=True),
+            lambda position: progress.update(task, completed=position),
+        )
+    console.print(
+        f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused;"
+        f" {summary.unknown_so_far:,} of those kept have no prediction so far",
+        highlight=False,
+    )
+    if summary.refused:
+        raise typer.Exit(1)
 
 
 def main() -> None:
