@@ -6,11 +6,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from bento_service.bounds import find_excess
 from cyclone.errors import CycloneError
 from cyclone.rows import (
     ALLOWED_ID,
     ALLOWED_TIME,
     ERROR_LIMIT,
+    LABEL_KEYS,
     RowError,
     find_label_faults,
     is_id,
@@ -48,7 +50,7 @@ class PredictRequest:
 
 def read_predict_request(spec: ModelSpec, content: bytes, now: datetime) -> PredictRequest:
     """Check the body of POST /predict against the model's spec. Errors: `RequestError`."""
-    body = _read_object(content, "rows", ("rows", "ids", "created_at"))
+    body = _read_object(spec, content, "rows", ("rows", "ids", "created_at"))
     rows = _read_list(body, "rows", spec.serving.max_rows)
     ids = _read_list_of(body, "ids", len(rows))
     times = _read_list_of(body, "created_at", len(rows))
@@ -72,7 +74,7 @@ def read_event_time(spec: ModelSpec, content: bytes, now: datetime) -> datetime 
     if not spec.serving.accept_created_at:
         return None
     try:
-        times = _read_object(content, "rows", ("rows", "ids", "created_at")).get("created_at")
+        times = _read_object(spec, content, "rows", ("rows", "ids", "created_at")).get("created_at")
     except RequestError:
         return None
     return read_time(times[0], now) if isinstance(times, list) and times else None
@@ -80,14 +82,17 @@ def read_event_time(spec: ModelSpec, content: bytes, now: datetime) -> datetime 
 
 def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[dict[str, Any]]:
     """Check the body of POST /labels; its labels with `observed_at` as UTC or None. Errors: `RequestError`."""
-    labels = _read_list(_read_object(content, "labels", ("labels",)), "labels", spec.serving.max_rows)
+    labels = _read_list(_read_object(spec, content, "labels", ("labels",)), "labels", spec.serving.max_rows)
     errors = [error for index, entry in enumerate(labels) for error in find_label_faults(spec, index, entry, now)]
     if errors:
         raise _refuse_rows(len(labels), errors)
     return [{**entry, "observed_at": read_time(entry.get("observed_at"), now)} for entry in labels]
 
 
-def _read_object(content: bytes, needed: str, keys: tuple[str, ...]) -> dict[str, Any]:
+def _read_object(spec: ModelSpec, content: bytes, needed: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    fields = len(spec.features) if needed == "rows" else len(LABEL_KEYS)
+    if excess := find_excess(content, spec.serving.max_rows, fields):
+        raise RequestError(413, f"the body holds {excess}")
     allowed = "a JSON object with " + ", ".join(keys)
     try:
         body = from_json(content)

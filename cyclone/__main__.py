@@ -11,6 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cyclone.errors import ConfigurationError, CycloneError
+from cyclone.keys import SCOPES, Scope, add_key, read_keys, revoke_key
 from cyclone.labels_file import LabelFile, load_labels
 from cyclone.settings import read_settings
 from cyclone.spec import find_model, load_model_specs
@@ -25,7 +26,10 @@ app = typer.Typer(
 )
 labels_app = typer.Typer(no_args_is_help=True, help="What turned out to be true.")
 app.add_typer(labels_app, name="labels")
+keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, in the file of CYCLONE_API_KEYS_FILE.")
+app.add_typer(keys_app, name="keys")
 console = Console()
+KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 
 
@@ -85,6 +89,38 @@ def load_label_file(
     )
     if summary.refused:
         raise typer.Exit(1)
+
+
+@keys_app.command("add")
+def add_client_key(
+    name: KeyName,
+    scope: Annotated[list[Scope], typer.Option(help="What the key is for; may be given twice.")] = list(SCOPES),  # noqa: B006
+) -> None:
+    """Add a key and print it, this once: only its hash is kept. Running services take it at once."""
+    typer.echo(add_key(_find_keys_file(), name, scope))
+
+
+@keys_app.command("list")
+def list_client_keys() -> None:
+    """List the keys' names, scopes and ages."""
+    table = Table("name", "scopes", "created")
+    for key in read_keys(_find_keys_file()):
+        table.add_row(key.name, ", ".join(key.scopes), key.created_at)
+    console.print(table)
+
+
+@keys_app.command("revoke")
+def revoke_client_key(name: KeyName) -> None:
+    """Take a key away. Running services refuse it at once."""
+    revoke_key(_find_keys_file(), name)
+    console.print(f"revoked: {name}", highlight=False, markup=False)
+
+
+def _find_keys_file() -> Path:
+    path = read_settings().api_keys_file
+    if path is None:
+        raise ConfigurationError("CYCLONE_API_KEYS_FILE is empty: it names the file of the clients' bearer keys")
+    return path
 
 
 def main() -> None:
