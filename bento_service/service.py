@@ -13,6 +13,7 @@ import bentoml
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from bento_service.bearer import BearerKeys
 from bento_service.body import RawBody, publish_as
 from bento_service.bundle import Bundle, read_bundle
 from bento_service.ids import PredictionIds
@@ -30,6 +31,7 @@ from bento_service.schemas import LabelAnswer, build_label_body, build_predict_a
 from bento_service.spool_folder import Instance, claim_base
 from bento_service.spooled_rows import LogRow
 from cyclone.errors import StoreError
+from cyclone.keys import KeyRing
 from cyclone.settings import read_settings
 from cyclone.store import Store
 
@@ -153,6 +155,10 @@ class PredictionService:
 
     def _count(self, at: datetime, status: int, started: float) -> None:
         self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
+
+
+if keys_file := read_settings().api_keys_file:
+    PredictionService.add_asgi_middleware(BearerKeys, keys=KeyRing(keys_file))  # type: ignore[attr-defined]
 
 
 def _describe_instance(bundle: Bundle) -> Instance:
