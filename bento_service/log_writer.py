@@ -242,9 +242,7 @@ def add_hours(hours: Hours, others: Hours, sign: int = 1) -> dict[datetime, int]
     return sums
 
 
-def _describe_windows(
-    flush: Flush, hours: Hours, windows: Mapping[datetime, dict[str, int]]
-) -> list[dict[str, Any]]:
+def _describe_windows(flush: Flush, hours: Hours, windows: Mapping[datetime, dict[str, int]]) -> list[dict[str, Any]]:
     nothing = {"stored": 0, "repeated": 0, "set_aside": 0}
     left = add_hours(flush.pending, hours, sign=-1)
     touched = flush.pending.keys() | flush.dropped.keys() | hours.keys()

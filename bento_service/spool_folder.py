@@ -46,8 +46,7 @@ class SpoolFolder:
 
     def release(self) -> None:
         """Leave it for the next start."""
-        with suppress(OSError):
-            os.close(self.lock)
+        _close(self.lock)
 
 
 @dataclass(slots=True)
@@ -75,15 +74,14 @@ class SpoolBase:
         """The folders whose processes are gone, now held by us; one that is unreadable is left and reported."""
         adopted = []
         for path in sorted(self.path.glob("*/instance.json")):
+            lock = None
             try:
-                lock = _try_lock(path.parent / "lock")
-                if lock is None:
-                    continue
-                if not path.exists():  # its holder finished between our look and our lock
-                    os.close(lock)
-                    continue
-                adopted.append(SpoolFolder(path.parent, _read_instance(path), lock))
+                if (lock := _try_lock(path.parent / "lock")) is not None:
+                    adopted.append(SpoolFolder(path.parent, _read_instance(path), lock))
+            except FileNotFoundError:  # its holder finished between our look and our lock
+                _close(lock)
             except (OSError, ValueError, TypeError, KeyError) as error:
+                _close(lock)
                 logger.error("prediction log: the spool in %s cannot be read: %r", path.parent, error)
         return adopted
 
@@ -106,6 +104,12 @@ def claim_base(spool_dir: Path | None, model: str, dsn: str, worker: int) -> Spo
             " give every instance a folder of its own"
         )
     return SpoolBase(path.parent, lock)
+
+
+def _close(lock: int | None) -> None:
+    if lock is not None:
+        with suppress(OSError):
+            os.close(lock)
 
 
 def _make_private(path: Path) -> Path:

@@ -11,8 +11,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cyclone.errors import ConfigurationError, CycloneError
-from cyclone.keys import SCOPES, Scope, add_key, read_keys, revoke_key
+from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.labels_file import LabelFile, load_labels
+from cyclone.log_status import build_revision_table, build_window_table
 from cyclone.settings import read_settings
 from cyclone.spec import find_model, load_model_specs
 from cyclone.store import Store
@@ -28,6 +29,8 @@ labels_app = typer.Typer(no_args_is_help=True, help="What turned out to be true.
 app.add_typer(labels_app, name="labels")
 keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, in the file of CYCLONE_API_KEYS_FILE.")
 app.add_typer(keys_app, name="keys")
+log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
+app.add_typer(log_app, name="log")
 console = Console()
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
@@ -94,10 +97,13 @@ def load_label_file(
 @keys_app.command("add")
 def add_client_key(
     name: KeyName,
-    scope: Annotated[list[Scope], typer.Option(help="What the key is for; may be given twice.")] = list(SCOPES),  # noqa: B006
+    scope: Annotated[list[str], typer.Option(help="What the key is for; may be given twice.")] = list(SCOPES),  # noqa: B006
 ) -> None:
     """Add a key and print it, this once: only its hash is kept. Running services take it at once."""
-    typer.echo(add_key(_find_keys_file(), name, scope))
+    for value in scope:
+        if value not in SCOPES:
+            raise ConfigurationError(f"--scope {value!r} must be one of {', '.join(SCOPES)}")
+    typer.echo(add_key(_find_keys_file(), name, [known for known in SCOPES if known in scope]))
 
 
 @keys_app.command("list")
@@ -114,6 +120,24 @@ def revoke_client_key(name: KeyName) -> None:
     """Take a key away. Running services refuse it at once."""
     revoke_key(_find_keys_file(), name)
     console.print(f"revoked: {name}", highlight=False, markup=False)
+
+
+@log_app.command("status")
+def show_log_status(
+    model: Annotated[str, typer.Argument(help="Only this model, as in models/<name>/.")] = "",
+) -> None:
+    """Show what became of every answered row, by revision, and the hours that are not complete. Fails on a loss."""
+    settings = read_settings()
+    name = find_model(settings.models_dir, model).name if model else ""
+    store = Store(settings.store_dsn)
+    revisions = store.fetch("store/log_by_revision", model=name)
+    console.print(build_revision_table(revisions))
+    if windows := store.fetch("store/log_incomplete_windows", model=name, newest=20):
+        console.print(build_window_table(windows))
+    for refused in store.fetch("store/log_set_aside", model=name):
+        console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
+    if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
+        raise typer.Exit(1)
 
 
 def _find_keys_file() -> Path:
