@@ -47,13 +47,16 @@ def publish_as(model: type[BaseModel]) -> type[RawBody]:
 
 async def read_content(request: Request) -> bytes:
     """The request's body, of at most `BODY_BYTES`. Errors: `RequestError`."""
+    too_large = RequestError(413, f"the body is larger than {BODY_BYTES} bytes; send fewer rows at a time")
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and float(told) > BODY_BYTES:
+        raise too_large
     content = bytearray()
     try:
         async for chunk in request.stream():
             content += chunk
             if len(content) > BODY_BYTES:
-                words = f"the body is larger than {BODY_BYTES} bytes; send fewer rows at a time"
-                raise RequestError(413, words)
+                raise too_large
     except ClientDisconnect:
         raise RequestError(400, "the client went away before the body was complete") from None
     return bytes(content)

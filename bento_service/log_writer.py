@@ -1,19 +1,22 @@
-"""Writes batches of the prediction log, with the ledger and the request counts, into Postgres."""
+"""Writes batches of the prediction log, with the loss ledger and the request counts, into Postgres."""
 
-import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from bento_service.spool_folder import Instance
 from cyclone.store import Transaction, load_statement
 
 if TYPE_CHECKING:
+    import psycopg2
     from psycopg2.extensions import connection
 
 CONNECT_TIMEOUT_SECONDS = 3
+STATEMENT_SECONDS = 60
+"""A batch that waits longer, for a lock perhaps, is tried again."""
 # Without these a network that swallows packets would hold the writer for many minutes.
 KEEP_ALIVE: dict[str, Any] = {
     "keepalives_idle": 10,
@@ -21,51 +24,52 @@ KEEP_ALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One serving process: its rows carry its id, and are numbered by it from 1."""
-
-    instance_id: str
-    model: str
-    version: int
-    revision: str
-    started_at: datetime
-
-
-@dataclass(slots=True)
-class LogRow:
-    """One answered row. `input` and `prediction` are JSON texts; `created_at` is event time, UTC."""
-
-    id: str
-    created_at: datetime
-    latency_ms: float
-    input: str
-    prediction: str
-    sequence: int = 0
-    """Given by the log when the row is handed over."""
+POISON_CLASSES = ("22", "23", "54")
+"""SQLSTATE classes that blame the rows: data, constraint, program limit. Another try would end the same."""
+PARTITION_GONE = "23514"
+Hours = Mapping[datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """What one transaction stores. Numbered, so that sending it again after a lost answer changes nothing."""
+    """What one transaction stores. Safe to send again: the ledger knows how far the instance has come."""
 
     number: int
-    rows: tuple[LogRow, ...]
-    buckets: tuple[dict[str, Any], ...]
-    handed_over: int
-    dropped: int
+    lines: tuple[bytes, ...]
+    """Chunks of whole lines of JSON, one a row, in the order of their sequence numbers."""
+    pending: Hours
+    """Rows in the spool by hour of event time, UTC, those of this flush included."""
+    dropped: Hours
+    """Rows dropped so far by hour."""
+    last_sequence: int
+    """The highest number given so far; 0 when it is not known."""
+    torn_bytes: int = 0
+    buckets: tuple[dict[str, Any], ...] = ()
     is_stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that Postgres refused, by its number and id; its values are in `set_aside_row`."""
+
+    sequence: int
+    id: str
+    reason: str
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a flush's rows: stored, repeated (the id is known), refused by Postgres."""
+    """What became of a flush's rows. `hours` counts all of them, those that were stored before as well."""
 
     stored: int = 0
     repeated: int = 0
-    refused: list[LogRow] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    hours: dict[datetime, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        hours = add_hours(self.hours, other.hours)
+        refused = self.refused + other.refused
+        return Outcome(self.stored + other.stored, self.repeated + other.repeated, refused, hours)
 
 
 class StoreAway(Exception):  # noqa: N818 (no error: the writer waits and tries again)
@@ -80,20 +84,16 @@ class LogWriter:
         self._instance = instance
         self._connection: connection | None = None
         self._known_months: set[datetime] = set()
-        self._repeated = 0
-        self._refused = 0
 
     def write(self, flush: Flush) -> Outcome:
-        """Store the flush. Rows that Postgres refuses are cut out by halving. Errors: `StoreAway`."""
+        """Store the flush. Rows that Postgres refuses are found by halving and set aside. Errors: `StoreAway`."""
         import psycopg2
 
-        counted = self._repeated, self._refused
         try:
             return self._write_part(flush)
         except psycopg2.Error as error:
             self.close()
             self._known_months.clear()  # one may have been dropped
-            self._repeated, self._refused = counted  # the flush comes again as a whole
             raise StoreAway(str(error).strip() or type(error).__name__) from error
 
     def close(self) -> None:
@@ -102,50 +102,90 @@ class LogWriter:
             self._connection.close()
         self._connection = None
 
-    def _write_once(self, flush: Flush) -> Outcome:
+    def _write_part(self, flush: Flush) -> Outcome:
+        import psycopg2
+
+        try:
+            return self._write_once(flush)
+        except psycopg2.Error as error:
+            if not flush.lines or not is_poison(error):
+                raise
+            reason = f"{error.pgcode}: {error.diag.message_primary}"
+        lines = tuple(line for chunk in flush.lines for line in chunk.splitlines(keepends=True))
+        if len(lines) == 1:
+            return self._write_once(replace(flush, lines=lines), reason)
+        middle = len(lines) // 2
+        first = self._write_part(replace(flush, lines=lines[:middle], buckets=(), is_stopped=False))
+        pending = add_hours(flush.pending, first.hours, sign=-1)
+        return first + self._write_part(replace(flush, lines=lines[middle:], pending=pending))
+
+    def _write_once(self, flush: Flush, reason: str | None = None) -> Outcome:
+        """One transaction; with a reason its only row is set aside."""
         raw = self._connect()
-        self._ensure_partitions(raw, flush.rows)
+        self._ensure_partitions(raw, flush.pending)
         with raw:  # commits, or rolls back on any error
             transaction = Transaction(raw)
-            outcome = self._insert_rows(transaction, flush.rows)
+            now = datetime.now(UTC)
+            started_at = self._instance.started_at
+            entry = transaction.fetch_one("log/ledger_take", **self._identity, started_at=started_at, last_seen_at=now)
+            through = entry["accounted_through"] if entry else 0
+            if reason is None:
+                outcome, windows, last = self._insert_lines(transaction, flush, through)
+            else:
+                outcome, windows, last = self._set_aside(transaction, flush.lines[0], reason, through)
             if flush.buckets:
+                buckets = json.dumps(flush.buckets)
                 transaction.run(
-                    "log/request_stats_insert",
-                    **self._identity,
-                    flush_number=flush.number,
-                    buckets=json.dumps(flush.buckets),
+                    "log/request_stats_insert", **self._identity, flush_number=flush.number, buckets=buckets
                 )
             transaction.run(
-                "log/ledger_upsert",
-                **self._identity,
-                started_at=self._instance.started_at,
-                last_seen_at=datetime.now(UTC),
-                handed_over=flush.handed_over,
-                dropped=flush.dropped + self._refused,
-                repeated=self._repeated + outcome.repeated,
+                "log/ledger_settle",
+                instance_id=self._instance.instance_id,
+                accounted_through=last,
+                last_sequence=flush.last_sequence,
+                dropped=sum(flush.dropped.values()),
+                torn_bytes=flush.torn_bytes,
                 is_stopped=flush.is_stopped,
+                windows=json.dumps(_describe_windows(flush, outcome.hours, windows)),
             )
-        self._repeated += outcome.repeated
         return outcome
 
-    def _insert_rows(self, transaction: Transaction, rows: Sequence[LogRow]) -> Outcome:
-        if not rows:
-            return Outcome()
-        lines = io.StringIO()
-        csv.writer(lines).writerows(
-            (row.sequence, row.id, row.created_at.isoformat(), row.latency_ms, row.input, row.prediction)
-            for row in rows
-        )
-        lines.seek(0)
-        transaction.run("log/incoming_create")
+    def _insert_lines(
+        self, transaction: Transaction, flush: Flush, through: int
+    ) -> tuple[Outcome, dict[datetime, dict[str, int]], int]:
+        if not flush.lines:
+            return Outcome(), {}, through
         with transaction.connection.cursor() as cursor:
-            cursor.copy_expert(load_statement("log/incoming_copy"), lines)
-        counts = transaction.fetch_one("log/predictions_insert", **self._identity) or {}
-        return Outcome(stored=counts["stored"], repeated=counts["repeated"])
+            cursor.copy_expert(load_statement("log/incoming_copy"), io.BytesIO(b"".join(flush.lines)))
+        counts = transaction.fetch("log/predictions_insert", **self._identity, accounted_through=through)
+        outcome = Outcome(
+            stored=sum(count["stored"] for count in counts),
+            repeated=sum(count["repeated"] for count in counts),
+            hours={count["window_start"]: count["count"] for count in counts},
+        )
+        windows = {
+            count["window_start"]: {"stored": count["stored"], "repeated": count["repeated"]} for count in counts
+        }
+        return outcome, windows, max(count["last_sequence"] for count in counts)
 
-    def _ensure_partitions(self, raw: "connection", rows: Sequence[LogRow]) -> None:
+    def _set_aside(
+        self, transaction: Transaction, line: bytes, reason: str, through: int
+    ) -> tuple[Outcome, dict[datetime, dict[str, int]], int]:
+        row = read_head(line)
+        hour = find_hour(datetime.fromisoformat(row["created_at"]))
+        outcome = Outcome(hours={hour: 1})
+        if row["sequence"] <= through:
+            return outcome, {}, through
+        outcome.refused.append(Refusal(row["sequence"], row["id"], reason))
+        text = line.decode(errors="replace").strip()
+        transaction.run(
+            "log/set_aside_insert", **self._identity, sequence=row["sequence"], row_text=text, reason=reason
+        )
+        return outcome, {hour: {"set_aside": 1}}, row["sequence"]
+
+    def _ensure_partitions(self, raw: "connection", hours: Hours) -> None:
         """In a transaction of its own: creating one locks the whole table."""
-        months = {row.created_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for row in rows}
+        months = {hour.replace(day=1, hour=0) for hour in hours}
         if missing := months - self._known_months:
             with raw:
                 Transaction(raw).fetch("log/partitions_ensure", parent="prediction_log", moments=sorted(missing))
@@ -155,12 +195,15 @@ class LogWriter:
         import psycopg2
 
         if self._connection is None:
-            self._connection = psycopg2.connect(
+            raw = psycopg2.connect(
                 self._dsn,
                 connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                options="-c timezone=UTC",
+                options=f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s",
                 **KEEP_ALIVE,
             )
+            with raw:
+                Transaction(raw).run("log/incoming_create")
+            self._connection = raw
         return self._connection
 
     @property
@@ -172,22 +215,44 @@ class LogWriter:
             "revision": self._instance.revision,
         }
 
-    def _write_part(self, flush: Flush) -> Outcome:
-        import psycopg2
 
-        try:
-            return self._write_once(flush)
-        except psycopg2.errors.CheckViolation:  # the rows' partition is gone
-            raise
-        except (psycopg2.DataError, psycopg2.IntegrityError):
-            if not flush.rows:
-                raise
-        if len(flush.rows) == 1:
-            self._refused += 1
-            outcome = self._write_once(replace(flush, rows=()))
-            outcome.refused.extend(flush.rows)
-            return outcome
-        middle = len(flush.rows) // 2
-        first = self._write_part(replace(flush, rows=flush.rows[:middle], buckets=(), is_stopped=False))
-        second = self._write_part(replace(flush, rows=flush.rows[middle:]))
-        return Outcome(first.stored + second.stored, first.repeated + second.repeated, first.refused + second.refused)
+def is_poison(error: "psycopg2.Error") -> bool:
+    """Whether Postgres refuses the rows themselves, and not the moment."""
+    return (error.pgcode or "").startswith(POISON_CLASSES) and error.pgcode != PARTITION_GONE
+
+
+def read_head(line: bytes) -> dict[str, Any]:
+    """What stands before the input in a row's line, whatever that may hold."""
+    head: dict[str, Any] = json.loads(line.partition(b',"input":')[0] + b"}")
+    return head
+
+
+def find_hour(at: datetime) -> datetime:
+    """The hour of event time, UTC, that a row counts in."""
+    return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def add_hours(hours: Hours, others: Hours, sign: int = 1) -> dict[datetime, int]:
+    """The sums, or differences, by hour; hours that come to nothing are left out."""
+    sums = dict(hours)
+    for hour, count in others.items():
+        sums[hour] = sums.get(hour, 0) + sign * count
+        if sums[hour] <= 0:
+            del sums[hour]
+    return sums
+
+
+def _describe_windows(flush: Flush, hours: Hours, windows: Mapping[datetime, dict[str, int]]) -> list[dict[str, Any]]:
+    nothing = {"stored": 0, "repeated": 0, "set_aside": 0}
+    left = add_hours(flush.pending, hours, sign=-1)
+    touched = flush.pending.keys() | flush.dropped.keys() | hours.keys()
+    return [
+        {
+            "window_start": hour.isoformat(),
+            **nothing,
+            **windows.get(hour, {}),
+            "pending": left.get(hour, 0),
+            "dropped": flush.dropped.get(hour, 0),
+        }
+        for hour in sorted(touched)
+    ]

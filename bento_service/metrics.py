@@ -15,6 +15,7 @@ LOG_QUEUE = Gauge(
     "Answered rows that wait to be stored",
     multiprocess_mode="livesum",
 )
+LOG_SPOOL = Gauge("cyclone_log_spool_bytes", "Bytes of this spool on disk", multiprocess_mode="livesum")
 LOG_ROWS = Counter("cyclone_log_rows_total", "Answered rows by what became of them", ["outcome"])
 
 
@@ -26,7 +27,7 @@ def observe_request(status: int, seconds: float) -> None:
 
 
 def count_rows(**outcomes: int) -> None:
-    """Count rows of the prediction log by outcome: stored, repeated, dropped or refused."""
+    """Count rows of the prediction log by outcome: stored, repeated, dropped or set_aside."""
     for outcome, count in outcomes.items():
         if count:
             LOG_ROWS.labels(outcome=outcome).inc(count)

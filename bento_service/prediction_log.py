@@ -1,45 +1,83 @@
 """The prediction log of one serving instance: answered rows are handed over here, and stored in the background.
 
-Handing over never waits for Postgres. One thread sends batches; while Postgres is away it tries again, and rows
-wait in memory up to a limit. Beyond it the newest rows are dropped, and the ledger says how many.
+Handing over writes to the spool and never waits for Postgres. One thread sends batches; while Postgres is away it
+tries again. Beyond the spool's limit the newest rows are dropped, and the ledger says how many.
 """
 
+import asyncio
 import logging
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from bento_service import metrics
-from bento_service.log_writer import Flush, Instance, LogRow, LogWriter, Outcome, StoreAway
+from bento_service.log_writer import Flush, LogWriter, Outcome, StoreAway
 from bento_service.request_stats import RequestStats
+from bento_service.spool import Batch
+from bento_service.spool_folder import Instance, SpoolBase, SpoolFolder
+from bento_service.spooled_rows import LogRow, SpooledRows
 
 FLUSH_SECONDS = 0.2
-"""Rows wait so long for company before they are sent."""
+"""Rows wait so long for company before they are sent, unless their answers wait for it."""
+COMMIT_SECONDS = 2.0
+"""An answer waits so long for Postgres; then its rows in the spool have to do, until Postgres answers again."""
+LINGER_SECONDS = 1.0
+"""What an attempt that runs at the deadline gets on top, to leave the spool in order."""
 HEARTBEAT_SECONDS = 10.0
 BATCH_ROWS = 5000
-QUEUE_BYTES = 64 * 1024 * 1024
-ROW_OVERHEAD_BYTES = 400
+SPOOL_BYTES = 64 * 1024 * 1024
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 
 logger = logging.getLogger("bentoml.prediction_log")
 
 
-class PredictionLog:
-    """A bounded queue and the thread that empties it into Postgres."""
+@dataclass(slots=True)
+class Sender:
+    """Rows of one instance and the writer of its identity; `flush` is what was tried and did not arrive."""
 
-    def __init__(self, dsn: str, instance: Instance, queue_bytes: int = QUEUE_BYTES) -> None:
-        self._writer = LogWriter(dsn, instance)
+    rows: SpooledRows
+    writer: LogWriter
+    flush: tuple[Flush, Batch] | None = None
+    is_done: bool = False
+    is_left: bool = False
+
+    def close(self) -> None:
+        """Delete the rows when all are sent, else leave them for the next start."""
+        self.writer.close()
+        if self.is_done:
+            self.rows.remove()
+        else:
+            self.rows.close()
+
+
+class PredictionLog:
+    """The spool of this process, those that killed ones left, and the thread that empties them into Postgres."""
+
+    def __init__(
+        self,
+        dsn: str,
+        instance: Instance,
+        base: SpoolBase,
+        limit_bytes: int = SPOOL_BYTES,
+        is_committed: bool = False,
+    ) -> None:
+        """Make the spool and take over orphans. Errors: `ConfigurationError` when there is no place for it."""
+        self._dsn, self._limit_bytes, self._is_committed = dsn, limit_bytes, is_committed
+        self._orphans = [sender for folder in base.adopt_orphans() if (sender := self._open_orphan(folder))]
+        self._rows = SpooledRows(base.create_folder(instance), limit_bytes)
+        self._own = Sender(self._rows, LogWriter(dsn, instance))
+        self._fit_limit()
         self._stats = RequestStats()
-        self._queue: deque[LogRow] = deque()
-        self._queue_limit, self._queued_bytes = queue_bytes, 0
-        self._handed_over = self._dropped = self._flush_number = 0
-        self._lock = threading.Lock()
+        self._waiters: deque[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+        self._stored_through = 0
+        self._is_away = False
+        self._waiters_lock = threading.Lock()
         self._has_work = threading.Event()
         self._is_closing = threading.Event()
-        self._is_signed_off = False
         self._give_up_at = float("inf")
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
@@ -48,101 +86,154 @@ class PredictionLog:
         self._has_work.set()
         self._thread.start()
 
-    def hand_over(self, rows: Sequence[LogRow]) -> None:
-        """Number the rows and queue them; those that find the queue full are dropped and counted."""
-        dropped = 0
-        with self._lock:
-            for row in rows:
-                self._handed_over += 1
-                row.sequence = self._handed_over
-                size = _measure(row)
-                if self._queued_bytes + size > self._queue_limit:
-                    dropped += 1
-                else:
-                    self._queue.append(row)
-                    self._queued_bytes += size
-            self._dropped += dropped
-        self._has_work.set()
-        metrics.LOG_QUEUE.set(len(self._queue))
-        metrics.count_rows(dropped=dropped)
+    def hand_over(self, rows: Sequence[LogRow]) -> int | None:
+        """Number the rows and spool them; the last one's number. None: no room, they are dropped and counted."""
+        sequence = self._rows.add(rows)
+        if not self._has_work.is_set():
+            self._has_work.set()
+        if sequence is None:
+            metrics.count_rows(dropped=len(rows))
+        return sequence
+
+    async def wait_until_stored(self, sequence: int | None) -> None:
+        """Return once the rows up to `sequence` are in Postgres; at once while it is away: the spool has them."""
+        if sequence is None or self._is_away:
+            return
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        with self._waiters_lock:
+            if self._stored_through >= sequence or self._is_away:
+                return
+            self._waiters.append((sequence, loop, waiter))
+        try:
+            await asyncio.wait_for(waiter, COMMIT_SECONDS)
+        except TimeoutError:
+            self._release(None)
 
     def count_request(self, at: datetime, status: int, latency_ms: float) -> None:
         """Count one answered, rejected or failed request; `at` is its event time, UTC."""
         self._stats.add(at, status, latency_ms)
-        self._has_work.set()
+        if not self._has_work.is_set():
+            self._has_work.set()
         metrics.observe_request(status, latency_ms / 1000)
 
     def close(self, deadline_seconds: float) -> bool:
-        """Send what is queued and sign off in the ledger. False when that did not succeed in time."""
+        """Send what waits and sign off in the ledger. False when that did not succeed in time: the spool keeps it."""
         self._give_up_at = time.monotonic() + deadline_seconds
         self._is_closing.set()
         self._has_work.set()
-        self._thread.join(deadline_seconds)
-        if not self._is_signed_off:
-            logger.error("prediction log: stopped before every row was stored; %d are queued", len(self._queue))
-        return self._is_signed_off
+        self._thread.join(deadline_seconds + LINGER_SECONDS)
+        if not self._own.is_done:
+            place = self._rows.folder.path
+            words = "prediction log: %d rows are not in the store; the next start that finds %s sends them"
+            logger.error(words, self._rows.waiting, place)
+        return self._own.is_done
 
     def _run(self) -> None:
-        has_given_up = False
-        while not (has_given_up or self._is_signed_off):
-            self._has_work.wait(HEARTBEAT_SECONDS)
-            if len(self._queue) < BATCH_ROWS:
-                self._is_closing.wait(FLUSH_SECONDS)
-            flush = self._take_flush()
-            has_given_up = not self._send(flush)
-            self._is_signed_off = flush.is_stopped and not has_given_up
-        self._writer.close()
-
-    def _take_flush(self) -> Flush:
-        self._has_work.clear()
-        is_closing = self._is_closing.is_set()
-        with self._lock:
-            rows = [self._queue.popleft() for _ in range(min(BATCH_ROWS, len(self._queue)))]
-            self._queued_bytes -= sum(map(_measure, rows))
-            has_more = bool(self._queue)
-            handed_over, dropped = self._handed_over, self._dropped
-        if has_more:
-            self._has_work.set()
-        self._flush_number += 1
-        buckets = tuple(self._stats.take())
-        return Flush(self._flush_number, tuple(rows), buckets, handed_over, dropped, is_closing and not has_more)
-
-    def _send(self, flush: Flush) -> bool:
-        """Try until it is stored; False when time is up."""
         pause, failures = FIRST_PAUSE_SECONDS, 0
-        while (outcome := self._try_to_write(flush, failures)) is None:
-            failures += 1
-            if time.monotonic() > self._give_up_at:
-                logger.error("prediction log: gave up on %d rows, the store is away", len(flush.rows))
-                return False
-            if self._is_closing.is_set():
-                time.sleep(FIRST_PAUSE_SECONDS)
-            else:
-                self._is_closing.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
+        while not self._own.is_done and time.monotonic() < self._give_up_at:
+            self._has_work.wait(HEARTBEAT_SECONDS)
+            if not self._is_committed and not self._has_backlog():
+                self._is_closing.wait(FLUSH_SECONDS)
+            self._has_work.clear()
+            if problem := self._send_round():
+                self._release(None)
+                if not failures:
+                    logger.warning("prediction log: the store is away, rows wait in the spool: %s", problem)
+                failures += 1
+                self._pause(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        if failures:
-            logger.warning("prediction log: the store is back after %d attempts", failures)
-        metrics.count_rows(stored=outcome.stored, repeated=outcome.repeated, refused=len(outcome.refused))
-        metrics.LOG_QUEUE.set(len(self._queue))
-        return True
+                self._has_work.set()
+            elif failures:
+                logger.warning("prediction log: the store is back after %d attempts", failures)
+                pause, failures = FIRST_PAUSE_SECONDS, 0
+        for sender in (self._own, *self._orphans):
+            sender.close()
 
-    def _try_to_write(self, flush: Flush, failures: int) -> Outcome | None:
+    def _pause(self, seconds: float) -> None:
+        if self._is_closing.is_set():
+            time.sleep(FIRST_PAUSE_SECONDS)
+        else:
+            self._is_closing.wait(seconds * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
+
+    def _send_round(self) -> str | None:
+        """Send one batch of this process and one of each orphan; what went wrong, or None."""
+        problem = self._send(self._own)
+        for orphan in self._orphans:
+            problem = problem or self._send(orphan)
+            if orphan.is_done:
+                logger.warning("prediction log: the rows of %s are recovered", orphan.rows.folder.path.name)
+            if orphan.is_done or orphan.is_left:
+                orphan.close()
+        self._orphans = [orphan for orphan in self._orphans if not (orphan.is_done or orphan.is_left)]
+        self._fit_limit()
+        metrics.LOG_QUEUE.set(self._rows.waiting)
+        metrics.LOG_SPOOL.set(self._rows.spool.size)
+        if self._has_backlog() or self._is_closing.is_set():
+            self._has_work.set()
+        return problem
+
+    def _send(self, sender: Sender) -> str | None:
+        if sender.flush is None:
+            is_own = sender is self._own
+            buckets = tuple(self._stats.take()) if is_own else ()
+            is_last = self._is_closing.is_set() or not is_own
+            sender.flush = sender.rows.take_flush(BATCH_ROWS, buckets, is_last)
+        flush, batch = sender.flush
         try:
-            outcome = self._writer.write(flush)
+            outcome = sender.writer.write(flush)
         except StoreAway as error:
-            if not failures:
-                logger.warning("prediction log: the store is away, rows wait: %s", error)
-            return None
+            return str(error)
         except Exception as error:  # a mistake of ours must not end the log; values stay out of its log line
-            if not failures:
-                logger.error("prediction log: a flush failed with %s, rows wait", type(error).__name__)
-            self._writer.close()
+            sender.writer.close()
+            if sender is self._own:
+                return f"a flush failed with {type(error).__name__}"
+            name = sender.rows.folder.path
+            logger.error("prediction log: %s is left as it is, sending it failed with %s", name, type(error).__name__)
+            sender.is_left = True
             return None
+        sender.rows.settle(flush, batch, outcome)
+        sender.flush, sender.is_done = None, flush.is_stopped
+        self._report(outcome)
+        if sender is self._own:
+            self._release(max(self._stored_through, batch.last_sequence))
+        return None
+
+    def _report(self, outcome: Outcome) -> None:
+        metrics.count_rows(stored=outcome.stored, repeated=outcome.repeated, set_aside=len(outcome.refused))
         for row in outcome.refused:
-            logger.error("prediction log: the store refused row %d with id %r", row.sequence, row.id)
-        return outcome
+            code = row.reason.partition(":")[0]
+            logger.error("prediction log: the store refused row %d with id %r (%s)", row.sequence, row.id, code)
+
+    def _release(self, stored_through: int | None) -> None:
+        """Let the answers go whose rows are stored; all of them when the store is away (None)."""
+        with self._waiters_lock:
+            self._is_away = stored_through is None
+            self._stored_through = stored_through or self._stored_through
+            free = []
+            while self._waiters and (self._is_away or self._waiters[0][0] <= self._stored_through):
+                free.append(self._waiters.popleft())
+        for _, loop, waiter in free:
+            loop.call_soon_threadsafe(_finish, waiter)
+
+    def _has_backlog(self) -> bool:
+        return self._rows.waiting >= BATCH_ROWS or bool(self._orphans)
+
+    def _fit_limit(self) -> None:
+        """What killed processes left counts too: a crash loop must not fill the disk."""
+        others = sum(orphan.rows.spool.size for orphan in self._orphans)
+        self._rows.spool.limit_bytes = self._limit_bytes - others
+
+    def _open_orphan(self, folder: SpoolFolder) -> Sender | None:
+        try:
+            rows = SpooledRows(folder, limit_bytes=0)
+        except (OSError, ValueError, KeyError) as error:
+            logger.error("prediction log: the spool in %s cannot be read: %r", folder.path, error)
+            folder.release()
+            return None
+        return Sender(rows, LogWriter(self._dsn, folder.instance))
 
 
-def _measure(row: LogRow) -> int:
-    """About the bytes that a row holds in memory."""
-    return len(row.input) + len(row.prediction) + ROW_OVERHEAD_BYTES
+def _finish(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,22 +1,26 @@
 """What a client sent, read and checked: a request that can be answered, or a refusal that says why not."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
 
+from bento_service.bounds import find_excess
 from cyclone.errors import CycloneError
-from cyclone.rows import ERROR_LIMIT, RowError, describe_allowed, is_allowed, show_value, validate_rows
+from cyclone.rows import (
+    ALLOWED_ID,
+    ALLOWED_TIME,
+    ERROR_LIMIT,
+    LABEL_KEYS,
+    RowError,
+    find_label_faults,
+    is_id,
+    read_time,
+    show_value,
+    validate_rows,
+)
 from cyclone.spec import ModelSpec
-
-ID_CHARACTERS = 128
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-CLOCK_SKEW = timedelta(minutes=5)
-ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"
-ALLOWED_TIME = f"an ISO 8601 time with its zone, from {EARLIEST:%Y-%m-%d} to now"
-LABEL_KEYS = ("id", "label", "observed_at")
 
 
 class RequestError(CycloneError):
@@ -46,7 +50,7 @@ class PredictRequest:
 
 def read_predict_request(spec: ModelSpec, content: bytes, now: datetime) -> PredictRequest:
     """Check the body of POST /predict against the model's spec. Errors: `RequestError`."""
-    body = _read_object(content, "rows", ("rows", "ids", "created_at"))
+    body = _read_object(spec, content, "rows", ("rows", "ids", "created_at"))
     rows = _read_list(body, "rows", spec.serving.max_rows)
     ids = _read_list_of(body, "ids", len(rows))
     times = _read_list_of(body, "created_at", len(rows))
@@ -70,7 +74,7 @@ def read_event_time(spec: ModelSpec, content: bytes, now: datetime) -> datetime 
     if not spec.serving.accept_created_at:
         return None
     try:
-        times = _read_object(content, "rows", ("rows", "ids", "created_at")).get("created_at")
+        times = _read_object(spec, content, "rows", ("rows", "ids", "created_at")).get("created_at")
     except RequestError:
         return None
     return read_time(times[0], now) if isinstance(times, list) and times else None
@@ -78,25 +82,17 @@ def read_event_time(spec: ModelSpec, content: bytes, now: datetime) -> datetime 
 
 def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[dict[str, Any]]:
     """Check the body of POST /labels; its labels with `observed_at` as UTC or None. Errors: `RequestError`."""
-    labels = _read_list(_read_object(content, "labels", ("labels",)), "labels", spec.serving.max_rows)
-    errors = [error for index, entry in enumerate(labels) for error in _find_label_faults(spec, index, entry, now)]
+    labels = _read_list(_read_object(spec, content, "labels", ("labels",)), "labels", spec.serving.max_rows)
+    errors = [error for index, entry in enumerate(labels) for error in find_label_faults(spec, index, entry, now)]
     if errors:
         raise _refuse_rows(len(labels), errors)
     return [{**entry, "observed_at": read_time(entry.get("observed_at"), now)} for entry in labels]
 
 
-def read_time(value: Any, now: datetime) -> datetime | None:
-    """An ISO 8601 text as UTC; None when it is none, has no zone, or is too early or in the future."""
-    try:
-        time = datetime.fromisoformat(value)
-        if time.tzinfo is not None and EARLIEST <= time <= now + CLOCK_SKEW:
-            return time.astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    return None
-
-
-def _read_object(content: bytes, needed: str, keys: tuple[str, ...]) -> dict[str, Any]:
+def _read_object(spec: ModelSpec, content: bytes, needed: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    fields = len(spec.features) if needed == "rows" else len(LABEL_KEYS)
+    if excess := find_excess(content, spec.serving.max_rows, fields):
+        raise RequestError(413, f"the body holds {excess}")
     allowed = "a JSON object with " + ", ".join(keys)
     try:
         body = from_json(content)
@@ -139,27 +135,6 @@ def _find_id_faults(ids: list[Any]) -> list[RowError]:
             allowed = f"an id of its own; row {first_use[value]} has this one"
             errors.append(RowError(index, "id", show_value(value), allowed))
     return errors
-
-
-def is_id(value: Any) -> bool:
-    """Whether a client may name a prediction so."""
-    return isinstance(value, str) and 1 <= len(value) <= ID_CHARACTERS and "\0" not in value
-
-
-def _find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) -> Iterator[RowError]:
-    if not isinstance(entry, dict):
-        yield RowError(index, "label", show_value(entry), "an object with id, label and perhaps observed_at")
-        return
-    if not is_id(entry.get("id")):
-        yield RowError(index, "id", show_value(entry.get("id")), ALLOWED_ID)
-    if not is_allowed(spec.label, entry.get("label")):
-        yield RowError(index, "label", show_value(entry.get("label")), describe_allowed(spec.label))
-    at = entry.get("observed_at")
-    if at is not None and read_time(at, now) is None:
-        yield RowError(index, "observed_at", show_value(at), ALLOWED_TIME)
-    for key in entry.keys() - set(LABEL_KEYS):
-        allowed = "no such key; the keys are " + ", ".join(LABEL_KEYS)
-        yield RowError(index, show_value(key), show_value(entry[key]), allowed)
 
 
 def _refuse_rows(count: int, errors: list[RowError]) -> RequestError:

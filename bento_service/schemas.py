@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from bento_service.request import ID_CHARACTERS
-from cyclone.rows import describe_allowed
+from cyclone.rows import ID_CHARACTERS, describe_allowed
 from cyclone.spec import Feature, Label, ModelSpec
 
 TYPES = {"integer": int, "number": float, "boolean": bool, "category": str, "text": str}

@@ -13,11 +13,11 @@ import bentoml
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from bento_service.bearer import BearerKeys
 from bento_service.body import RawBody, publish_as
 from bento_service.bundle import Bundle, read_bundle
 from bento_service.ids import PredictionIds
 from bento_service.labels import store_labels
-from bento_service.log_writer import Instance, LogRow
 from bento_service.prediction import Prediction, build_probe_row, predict_rows
 from bento_service.prediction_log import PredictionLog
 from bento_service.request import (
@@ -28,7 +28,10 @@ from bento_service.request import (
     read_predict_request,
 )
 from bento_service.schemas import LabelAnswer, build_label_body, build_predict_answer, build_predict_body
+from bento_service.spool_folder import Instance, claim_base
+from bento_service.spooled_rows import LogRow
 from cyclone.errors import StoreError
+from cyclone.keys import KeyRing
 from cyclone.settings import read_settings
 from cyclone.store import Store
 
@@ -60,10 +63,18 @@ class PredictionService:
     """Predicts rows, takes labels, and logs every answered row."""
 
     def __init__(self) -> None:
-        self.store = Store(read_settings().store_dsn)
+        settings = read_settings()
+        self.store = Store(settings.store_dsn)
         self.estimator = BUNDLE.load_estimator()
         self.ids = PredictionIds()
-        self.log = PredictionLog(self.store.dsn, _describe_instance(BUNDLE))
+        base = claim_base(settings.spool_dir, SPEC.name, self.store.dsn, bentoml.server_context.worker_index or 1)
+        self.log = PredictionLog(
+            self.store.dsn,
+            _describe_instance(BUNDLE),
+            base,
+            SPEC.serving.spool_mb * 1024 * 1024,
+            is_committed=SPEC.serving.durability == "committed",
+        )
         self.newest_event: datetime | None = None
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
@@ -92,7 +103,11 @@ class PredictionService:
             _log_failure(error)
             self._count(self._find_event_time(body, now), 500, started)
             return _answer({"error": f"{SPEC.name} could not answer these rows", "details": []}, 500)
-        return self._log_and_answer(request, predictions, started, now)
+        response, sequence = self._log_and_answer(request, predictions, started, now)
+        if SPEC.serving.durability == "committed":
+            await self.log.wait_until_stored(sequence)
+        self._count(request.created_at[0] if request.created_at else now, 200, started)
+        return response
 
     @bentoml.api(input_spec=publish_as(build_label_body(SPEC)), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
     async def labels(self, body: RawBody, /) -> Response:
@@ -114,22 +129,21 @@ class PredictionService:
 
     def _log_and_answer(
         self, request: PredictRequest, predictions: list[Prediction], started: float, now: datetime
-    ) -> Response:
+    ) -> tuple[Response, int | None]:
         ids = request.ids or [self.ids.make() for _ in request.rows]
         times = request.created_at or [now] * len(ids)
         items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
         answer = {"model": SPEC.name, "version": BUNDLE.version, "revision": BUNDLE.revision, "predictions": items}
         response = _answer(answer)
         latency_ms = (time.perf_counter() - started) * 1000
-        self.log.hand_over(
+        sequence = self.log.hand_over(
             [
                 LogRow(id_, at, latency_ms, to_json(row).decode(), to_json(value).decode())
                 for id_, at, row, value in zip(ids, times, request.rows, predictions, strict=True)
             ]
         )
         self.newest_event = times[-1]
-        self._count(times[0], 200, started)
-        return response
+        return response, sequence
 
     def _find_event_time(self, body: RawBody, now: datetime) -> datetime:
         """When a request without an answer happened: in a replay that is not now."""
@@ -141,6 +155,10 @@ class PredictionService:
 
     def _count(self, at: datetime, status: int, started: float) -> None:
         self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
+
+
+if keys_file := read_settings().api_keys_file:
+    PredictionService.add_asgi_middleware(BearerKeys, keys=KeyRing(keys_file))  # type: ignore[attr-defined]
 
 
 def _describe_instance(bundle: Bundle) -> Instance:

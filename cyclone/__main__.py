@@ -2,13 +2,18 @@
 
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from cyclone.errors import ConfigurationError, CycloneError
+from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
+from cyclone.labels_file import LabelFile, load_labels
+from cyclone.log_status import build_revision_table, build_window_table
 from cyclone.settings import read_settings
 from cyclone.spec import find_model, load_model_specs
 from cyclone.store import Store
@@ -20,7 +25,14 @@ app = typer.Typer(
     help="Serve models, watch them, and retrain and re-release them only when that pays.",
     epilog="Start with [bold]cyclone demo[/bold]: the whole loop on real data, on this machine.",
 )
+labels_app = typer.Typer(no_args_is_help=True, help="What turned out to be true.")
+app.add_typer(labels_app, name="labels")
+keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, in the file of CYCLONE_API_KEYS_FILE.")
+app.add_typer(keys_app, name="keys")
+log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
+app.add_typer(log_app, name="log")
 console = Console()
+KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 
 
@@ -53,6 +65,86 @@ def timeline(model: ModelName) -> None:
     for row in Store(settings.store_dsn).fetch("store/timeline", model=spec.name):
         table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"]), row["detail"] or "")
     console.print(table)
+
+
+@labels_app.command("load")
+def load_label_file(
+    model: ModelName,
+    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file with id, label and perhaps observed_at.")],
+) -> None:
+    """Keep a file's labels; bad lines are named on standard error and the good ones land. Safe to run twice."""
+    settings = read_settings()
+    spec = find_model(settings.models_dir, model)
+    labels = LabelFile(file, spec.label)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(file.name, total=labels.size)
+        summary = load_labels(
+            Store(settings.store_dsn),
+            spec,
+            labels,
+            lambda number, reason: typer.echo(f"line {number}: {reason}", err=True),
+            lambda position: progress.update(task, completed=position),
+        )
+    console.print(
+        f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused;"
+        f" {summary.unknown_so_far:,} of those kept have no prediction so far",
+        highlight=False,
+    )
+    if summary.refused:
+        raise typer.Exit(1)
+
+
+@keys_app.command("add")
+def add_client_key(
+    name: KeyName,
+    scope: Annotated[list[str], typer.Option(help="What the key is for; may be given twice.")] = list(SCOPES),  # noqa: B006
+) -> None:
+    """Add a key and print it, this once: only its hash is kept. Running services take it at once."""
+    for value in scope:
+        if value not in SCOPES:
+            raise ConfigurationError(f"--scope {value!r} must be one of {', '.join(SCOPES)}")
+    typer.echo(add_key(_find_keys_file(), name, [known for known in SCOPES if known in scope]))
+
+
+@keys_app.command("list")
+def list_client_keys() -> None:
+    """List the keys' names, scopes and ages."""
+    table = Table("name", "scopes", "created")
+    for key in read_keys(_find_keys_file()):
+        table.add_row(key.name, ", ".join(key.scopes), key.created_at)
+    console.print(table)
+
+
+@keys_app.command("revoke")
+def revoke_client_key(name: KeyName) -> None:
+    """Take a key away. Running services refuse it at once."""
+    revoke_key(_find_keys_file(), name)
+    console.print(f"revoked: {name}", highlight=False, markup=False)
+
+
+@log_app.command("status")
+def show_log_status(
+    model: Annotated[str, typer.Argument(help="Only this model, as in models/<name>/.")] = "",
+) -> None:
+    """Show what became of every answered row, by revision, and the hours that are not complete. Fails on a loss."""
+    settings = read_settings()
+    name = find_model(settings.models_dir, model).name if model else ""
+    store = Store(settings.store_dsn)
+    revisions = store.fetch("store/log_by_revision", model=name)
+    console.print(build_revision_table(revisions))
+    if windows := store.fetch("store/log_incomplete_windows", model=name, newest=20):
+        console.print(build_window_table(windows))
+    for refused in store.fetch("store/log_set_aside", model=name):
+        console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
+    if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
+        raise typer.Exit(1)
+
+
+def _find_keys_file() -> Path:
+    path = read_settings().api_keys_file
+    if path is None:
+        raise ConfigurationError("CYCLONE_API_KEYS_FILE is empty: it names the file of the clients' bearer keys")
+    return path
 
 
 def main() -> None:

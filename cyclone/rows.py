@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cyclone.spec import Feature, Label, ModelSpec
@@ -11,6 +12,14 @@ from cyclone.spec import Feature, Label, ModelSpec
 ERROR_LIMIT = 100
 SHOWN_CHARACTERS = 100
 INT64_MAX = 2**63 - 1
+ID_CHARACTERS = 128
+LABEL_CHARACTERS = 256
+"""A label is part of an index, whose entries Postgres bounds."""
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"
+ALLOWED_TIME = f"an ISO 8601 time with its zone, from {EARLIEST:%Y-%m-%d} to now"
+LABEL_KEYS = ("id", "label", "observed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ def is_allowed(field: Feature | Label, value: Any) -> bool:
     if field.type == "boolean":
         return isinstance(value, bool)
     if field.type == "category":
-        return isinstance(value, str) and (field.values is None or value in field.values)
+        return isinstance(value, str) and (value in field.values if field.values else _is_free_label(value))
     if field.type == "text":
         return isinstance(value, str) and "\0" not in value and _is_unicode(value)
     if isinstance(value, bool) or not isinstance(value, int if field.type == "integer" else int | float):
@@ -63,12 +72,46 @@ def describe_allowed(field: Feature | Label) -> str:
     elif field.type == "text":
         words = "a text without \\u0000"
     elif field.type == "category":
-        words = "one of " + ", ".join(map(repr, field.values)) if field.values else "a text"
+        free = f"a text of at most {LABEL_CHARACTERS} characters, without \\u0000"
+        words = "one of " + ", ".join(map(repr, field.values)) if field.values else free
     else:
         words = "an integer" if field.type == "integer" else "a finite number"
         if field.range is not None:
             words += f" from {_show_bound(field.range[0])} to {_show_bound(field.range[1])}"
     return words + " or null" if isinstance(field, Feature) and field.nullable else words
+
+
+def is_id(value: Any) -> bool:
+    """Whether a client may name a prediction so."""
+    return isinstance(value, str) and 1 <= len(value) <= ID_CHARACTERS and "\0" not in value and _is_unicode(value)
+
+
+def read_time(value: Any, now: datetime) -> datetime | None:
+    """An ISO 8601 text as UTC; None when it is none, has no zone, or is too early or in the future."""
+    try:
+        time = datetime.fromisoformat(value)
+        if time.tzinfo is not None and EARLIEST <= time <= now + CLOCK_SKEW:
+            return time.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    return None
+
+
+def find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) -> Iterator[RowError]:
+    """What is wrong with one `{id, label, observed_at?}`; nothing when it can be kept."""
+    if not isinstance(entry, dict):
+        yield RowError(index, "label", show_value(entry), "an object with id, label and perhaps observed_at")
+        return
+    if not is_id(entry.get("id")):
+        yield RowError(index, "id", show_value(entry.get("id")), ALLOWED_ID)
+    if not is_allowed(spec.label, entry.get("label")):
+        yield RowError(index, "label", show_value(entry.get("label")), describe_allowed(spec.label))
+    at = entry.get("observed_at")
+    if at is not None and read_time(at, now) is None:
+        yield RowError(index, "observed_at", show_value(at), ALLOWED_TIME)
+    for key in entry.keys() - set(LABEL_KEYS):
+        allowed = "no such key; the keys are " + ", ".join(LABEL_KEYS)
+        yield RowError(index, show_value(key), show_value(entry[key]), allowed)
 
 
 def show_value(value: Any) -> Any:
@@ -95,6 +138,10 @@ def _find_faults(features: Mapping[str, Feature], row: Any) -> Iterator[tuple[st
             if name not in features:
                 known = ", ".join(features)
                 yield show_value(name), row[name], f"no such feature; the features are {known}"
+
+
+def _is_free_label(text: str) -> bool:
+    return len(text) <= LABEL_CHARACTERS and "\0" not in text and _is_unicode(text)
 
 
 def _is_unicode(text: str) -> bool:

@@ -22,6 +22,10 @@ class Settings(BaseSettings):
     models_dir: Path = REPOSITORY / "models"
     work_dir: Path = REPOSITORY / ".cyclone"
     """Scratch space of a retraining: datasets, staged build contexts, validation pages."""
+    spool_dir: Path | None = None
+    """Where one serving instance keeps answered rows until they are in the store; empty means a temporary folder."""
+    api_keys_file: Path | None = None
+    """The file of the clients' bearer keys, as `cyclone keys` writes it; empty means that a service asks for none."""
     mlflow_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     cloud_run_endpoint: str = ""
     """The Admin API's address; empty means Google's, with application default credentials."""

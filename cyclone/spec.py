@@ -147,6 +147,10 @@ class Serving(Section):
     memory: str = "512Mi"
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     """Rows that one request may carry."""
+    durability: Literal["spooled", "committed"] = "spooled"
+    """Before an answer leaves, its rows are in the spool file, or in Postgres."""
+    spool_mb: int = Field(default=64, ge=1, le=100_000)
+    """Disk for rows that wait for Postgres (memory on Cloud Run); beyond it the newest are dropped and counted."""
     accept_created_at: bool = False
     """Let clients set a row's event time: needed to replay history."""
 

@@ -1,8 +1,20 @@
 -- Moves the copied batch into the prediction log. A known id is the same prediction: it is logged once.
--- A row that this instance stored before (its batch was sent again) is neither stored nor repeated.
--- params: model text, version integer, revision text, instance_id text
--- returns: stored bigint, repeated bigint
-WITH first_of_id AS (
+-- Rows up to `accounted_through` were dealt with before: their batch was sent again.
+-- params: model text, version integer, revision text, instance_id text, accounted_through bigint
+-- returns: per hour of event time: window_start timestamptz, last_sequence bigint,
+--   count bigint (rows of the batch), stored bigint, repeated bigint
+WITH incoming AS (
+    SELECT
+        (line ->> 'sequence')::bigint AS sequence,
+        line ->> 'id' AS id,
+        (line ->> 'created_at')::timestamptz AS created_at,
+        (line ->> 'latency_ms')::real AS latency_ms,
+        line -> 'input' AS input,
+        line -> 'prediction' AS prediction
+    FROM incoming_prediction
+),
+
+first_of_id AS (
     SELECT DISTINCT ON (id)
         id,
         sequence,
@@ -10,7 +22,8 @@ WITH first_of_id AS (
         latency_ms,
         input,
         prediction
-    FROM incoming_prediction
+    FROM incoming
+    WHERE sequence > %(accounted_through)s::bigint
     ORDER BY id, sequence
 ),
 
@@ -44,30 +57,16 @@ stored AS (
     FROM first_of_id
     INNER JOIN new_id ON first_of_id.id = new_id.id
     RETURNING prediction_log.sequence
-),
-
-not_stored AS (
-    SELECT
-        incoming_prediction.id,
-        incoming_prediction.sequence,
-        incoming_prediction.created_at
-    FROM incoming_prediction
-    LEFT JOIN stored ON incoming_prediction.sequence = stored.sequence
-    WHERE stored.sequence IS NULL
 )
 
 SELECT
-    (SELECT count(*) FROM stored) AS stored,
+    date_trunc('hour', incoming.created_at, 'UTC') AS window_start,
+    max(incoming.sequence) AS last_sequence,
+    count(*) AS count,
+    count(stored.sequence) AS stored,
     count(*) FILTER (
-        WHERE NOT EXISTS (
-            SELECT 1
-            FROM prediction_log AS earlier
-            WHERE
-                earlier.model = %(model)s::text
-                AND earlier.id = not_stored.id
-                AND earlier.created_at = not_stored.created_at
-                AND earlier.instance_id = %(instance_id)s::text
-                AND earlier.sequence = not_stored.sequence
-        )
+        WHERE incoming.sequence > %(accounted_through)s::bigint AND stored.sequence IS NULL
     ) AS repeated
-FROM not_stored
+FROM incoming
+LEFT JOIN stored ON incoming.sequence = stored.sequence
+GROUP BY date_trunc('hour', incoming.created_at, 'UTC')

@@ -1,4 +1,4 @@
--- Per serving instance: rows answered, stored, dropped, and those not accounted for (still on their way, or lost).
+-- Per serving instance: rows answered, what became of them, and those unaccounted for (waiting, or lost).
 CREATE OR REPLACE VIEW log_completeness AS
 SELECT
     ledger.model,
@@ -6,15 +6,17 @@ SELECT
     ledger.revision,
     ledger.instance_id,
     ledger.handed_over,
-    stored.count AS stored,
+    windows.stored,
     ledger.dropped,
     ledger.repeated,
-    ledger.handed_over - stored.count - ledger.dropped - ledger.repeated AS unaccounted,
+    ledger.set_aside,
+    ledger.handed_over - windows.stored - ledger.dropped - ledger.repeated - ledger.set_aside AS unaccounted,
+    ledger.torn_bytes,
     ledger.last_seen_at,
     ledger.is_stopped
 FROM instance_ledger AS ledger
 CROSS JOIN LATERAL (
-    SELECT count(*) AS count
-    FROM prediction_log
-    WHERE prediction_log.instance_id = ledger.instance_id
-) AS stored
+    SELECT coalesce(sum(log_window.stored), 0)::bigint AS stored
+    FROM log_window
+    WHERE log_window.instance_id = ledger.instance_id
+) AS windows

@@ -1,17 +1,23 @@
 """The prediction log against a real Postgres, without a service around it."""
 
+import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bento_service.labels import store_labels
-from bento_service.log_writer import Flush, Instance, LogRow, LogWriter
+from bento_service.log_writer import Flush, LogWriter, find_hour
 from bento_service.prediction_log import PredictionLog
 from bento_service.request_stats import LATENCY_BOUNDS_MS, RequestStats
+from bento_service.spool_folder import Instance, SpoolBase
+from bento_service.spooled_rows import LogRow
 from cyclone.errors import StoreError
 from cyclone.store import Store
 
@@ -20,13 +26,15 @@ INSTANCE = Instance("bike-demand-v1-one", "bike_demand", 1, "bike-demand-v1", ST
 NOBODY = "postgresql://postgres@127.0.0.1:9/cyclone"
 
 
-def make_row(id_: str, sequence: int = 0, created_at: datetime = START, text: str = "x") -> LogRow:
-    return LogRow(id_, created_at, 1.5, json.dumps({"note": text}), "2.5", sequence)
+def make_row(id_: str, created_at: datetime = START, text: str = "x") -> LogRow:
+    return LogRow(id_, created_at, 1.5, json.dumps({"note": text}), "2.5")
 
 
-def make_flush(number: int, *rows: LogRow, buckets: Any = (), is_stopped: bool = False) -> Flush:
-    handed_over = max((row.sequence for row in rows), default=0)
-    return Flush(number, rows, buckets, handed_over, dropped=0, is_stopped=is_stopped)
+def make_flush(number: int, rows: dict[int, LogRow], buckets: Any = (), is_stopped: bool = False) -> Flush:
+    """The rows by their sequence numbers, all that wait."""
+    lines = tuple(row.to_line(sequence).encode() for sequence, row in rows.items())
+    pending = Counter(find_hour(row.created_at) for row in rows.values())
+    return Flush(number, lines, pending, {}, max(rows, default=0), buckets=buckets, is_stopped=is_stopped)
 
 
 def read_log(store: Store) -> list[tuple[Any, ...]]:
@@ -34,9 +42,18 @@ def read_log(store: Store) -> list[tuple[Any, ...]]:
 
 
 def read_ledger(store: Store) -> dict[str, Any]:
-    columns = ("handed_over", "stored", "dropped", "repeated", "unaccounted", "is_stopped")
+    """The only instance's counts, without those that are zero."""
+    columns = ("handed_over", "stored", "dropped", "repeated", "set_aside", "unaccounted", "torn_bytes", "is_stopped")
     (row,) = run(store, f"SELECT {', '.join(columns)} FROM log_completeness")
-    return dict(zip(columns, row, strict=True))
+    return {column: value for column, value in zip(columns, row, strict=True) if value}
+
+
+def read_windows(store: Store) -> list[tuple[Any, ...]]:
+    return run(
+        store,
+        "SELECT window_start, expected, stored, repeated, dropped, set_aside, pending FROM log_window_completeness"
+        " ORDER BY window_start",
+    )
 
 
 def run(store: Store, statement: str) -> list[tuple[Any, ...]]:
@@ -57,9 +74,14 @@ def test_the_histograms_bounds_are_those_of_the_store(store: Store) -> None:
     assert bounds == [*LATENCY_BOUNDS_MS, float("inf")]
 
 
+@pytest.fixture
+def base(tmp_path: Path) -> SpoolBase:
+    return SpoolBase(tmp_path)
+
+
 def test_a_row_is_stored_as_it_was_answered(store: Store, writer: LogWriter) -> None:
-    text = 'a,"b"\n\\.\r\n\té\\N'
-    outcome = writer.write(make_flush(1, make_row("né,w", 1, text=text)))
+    text = 'a,"b"\n\\.\r\n\té\\N\x01\x02'
+    outcome = writer.write(make_flush(1, {1: make_row('n"é,w', text=text)}))
     assert (outcome.stored, outcome.repeated, outcome.refused) == (1, 0, [])
     (row,) = run(
         store,
@@ -67,67 +89,74 @@ def test_a_row_is_stored_as_it_was_answered(store: Store, writer: LogWriter) -> 
         " FROM prediction_log",
     )
     assert row == (
-        *("bike_demand", "né,w", 1, "bike-demand-v1", "bike-demand-v1-one", 1),
+        *("bike_demand", 'n"é,w', 1, "bike-demand-v1", "bike-demand-v1-one", 1),
         *({"note": text}, 2.5, 1.5, START),
     )
 
 
+def test_json_over_several_lines_is_one_row(store: Store, writer: LogWriter) -> None:
+    row = LogRow("a", START, 1.0, '{\n  "note":\r\n  "x"\n}', "2.5")
+    assert writer.write(make_flush(1, {1: row})).stored == 1
+    assert run(store, "SELECT input FROM prediction_log") == [({"note": "x"},)]
+
+
 def test_a_batch_spans_months_and_each_row_finds_its_partition(store: Store, writer: LogWriter) -> None:
     february = datetime(2011, 2, 1, tzinfo=UTC)
-    writer.write(make_flush(1, make_row("a", 1), make_row("b", 2, february)))
+    writer.write(make_flush(1, {1: make_row("a"), 2: make_row("b", february)}))
     assert run(store, "SELECT tableoid::regclass::text FROM prediction_log ORDER BY id") == [
         ("prediction_log_201101",),
         ("prediction_log_201102",),
     ]
+    assert read_windows(store) == [(find_hour(START), 1, 1, 0, 0, 0, 0), (february, 1, 1, 0, 0, 0, 0)]
 
 
 def test_a_repeated_id_is_the_same_prediction(store: Store, writer: LogWriter) -> None:
     later = datetime(2011, 3, 1, tzinfo=UTC)
-    writer.write(make_flush(1, make_row("a", 1), make_row("a", 2, later), make_row("b", 3)))
-    outcome = writer.write(make_flush(2, make_row("a", 4, later), make_row("c", 5)))
+    writer.write(make_flush(1, {1: make_row("a"), 2: make_row("a", later), 3: make_row("b")}))
+    outcome = writer.write(make_flush(2, {4: make_row("a", later), 5: make_row("c")}))
     assert (outcome.stored, outcome.repeated) == (1, 1)
     assert [row[:2] for row in read_log(store)] == [("a", 1), ("b", 3), ("c", 5)]
-    assert read_ledger(store) == {
-        "handed_over": 5,
-        "stored": 3,
-        "dropped": 0,
-        "repeated": 2,
-        "unaccounted": 0,
-        "is_stopped": False,
-    }
+    assert read_ledger(store) == {"handed_over": 5, "stored": 3, "repeated": 2}
+    assert read_windows(store) == [(find_hour(START), 3, 3, 0, 0, 0, 0), (later, 2, 0, 2, 0, 0, 0)]
 
 
 def test_a_flush_sent_again_after_a_lost_answer_changes_nothing(store: Store) -> None:
     stats = RequestStats()
     stats.add(START, 200, 3.0)
-    flush = make_flush(1, make_row("a", 1), make_row("a", 2), buckets=tuple(stats.take()), is_stopped=True)
-    for _ in range(2):  # a writer that does not know of its success has not counted it either
+    rows = {1: make_row("a"), 2: make_row("a"), 3: make_row("poison", text="\0")}
+    flush = make_flush(1, rows, buckets=tuple(stats.take()), is_stopped=True)
+    outcomes = []
+    for _ in range(2):
         writer = LogWriter(store.dsn, INSTANCE)
         outcome = writer.write(flush)
+        outcomes.append((outcome.stored, outcome.repeated, len(outcome.refused), outcome.hours))
         writer.close()
-    assert (outcome.stored, outcome.repeated) == (0, 1)
+    assert outcomes == [(1, 1, 1, {find_hour(START): 3}), (0, 0, 0, {find_hour(START): 3})]
     assert [row[:2] for row in read_log(store)] == [("a", 1)]
-    assert read_ledger(store)["unaccounted"] == 0
+    assert read_ledger(store) == {"handed_over": 3, "stored": 1, "repeated": 1, "set_aside": 1, "is_stopped": True}
+    assert read_windows(store) == [(find_hour(START), 3, 1, 1, 0, 1, 0)]
     assert run(store, "SELECT requests, latency_counts[3], latency_ms_sum FROM request_stat") == [(1, 1, 3.0)]
 
 
-def test_a_row_that_postgres_refuses_does_not_hold_up_its_neighbours(store: Store, writer: LogWriter) -> None:
-    rows = [make_row(str(number), number) for number in range(1, 10)]
-    rows[3] = make_row("poison", 4, text="a\0b")  # JSON's \u0000, which jsonb refuses
-    outcome = writer.write(make_flush(1, *rows))
-    assert (outcome.stored, [row.id for row in outcome.refused]) == (8, ["poison"])
-    assert read_ledger(store) == {
-        "handed_over": 9,
-        "stored": 8,
-        "dropped": 1,
-        "repeated": 0,
-        "unaccounted": 0,
-        "is_stopped": False,
-    }
+def test_a_row_that_postgres_refuses_is_set_aside_and_does_not_hold_up_its_neighbours(
+    store: Store, writer: LogWriter
+) -> None:
+    rows = {number: make_row(str(number)) for number in range(1, 10)}
+    rows[4] = make_row("poison", text="a\0b")  # JSON's \u0000, which jsonb refuses
+    rows[7] = LogRow("deep", START, 1.0, "[" * 50_000 + "]" * 50_000, "1")
+    outcome = writer.write(make_flush(1, rows))
+    assert (outcome.stored, [row.id for row in outcome.refused]) == (7, ["poison", "deep"])
+    assert read_ledger(store) == {"handed_over": 9, "stored": 7, "set_aside": 2}
+    assert read_windows(store) == [(find_hour(START), 9, 7, 0, 0, 2, 0)]
+    poison, deep = run(store, "SELECT sequence, row_text, reason FROM set_aside_row ORDER BY sequence")
+    assert poison[0] == 4
+    assert json.loads(poison[1])["input"] == {"note": "a\0b"}
+    assert poison[2] == "22P05: unsupported Unicode escape sequence"
+    assert (deep[0], deep[2]) == (7, "54001: stack depth limit exceeded")
 
 
-def test_rows_find_a_new_partition_when_theirs_was_dropped(store: Store) -> None:
-    log = PredictionLog(store.dsn, INSTANCE)
+def test_rows_find_a_new_partition_when_theirs_was_dropped(store: Store, base: SpoolBase) -> None:
+    log = PredictionLog(store.dsn, INSTANCE, base)
     log.hand_over([make_row("a")])
     log.start()
     wait_for_rows(store, 1)
@@ -137,55 +166,107 @@ def test_rows_find_a_new_partition_when_theirs_was_dropped(store: Store) -> None
     assert [row[0] for row in read_log(store)] == ["b"]
 
 
-def test_what_is_queued_at_the_end_is_stored_and_signed_off(store: Store) -> None:
-    log = PredictionLog(store.dsn, INSTANCE)
+def test_what_waits_at_the_end_is_stored_and_signed_off_and_its_spool_deleted(store: Store, base: SpoolBase) -> None:
+    log = PredictionLog(store.dsn, INSTANCE, base)
     log.start()
     log.hand_over([make_row(f"{number:05}") for number in range(12_000)])
     log.count_request(START, 200, 1.0)
     assert log.close(deadline_seconds=60)
-    assert read_ledger(store) == {
-        "handed_over": 12_000,
-        "stored": 12_000,
-        "dropped": 0,
-        "repeated": 0,
-        "unaccounted": 0,
-        "is_stopped": True,
-    }
+    assert read_ledger(store) == {"handed_over": 12_000, "stored": 12_000, "is_stopped": True}
     assert run(store, "SELECT sum(requests) FROM request_stat") == [(1,)]
+    assert list(base.path.iterdir()) == []
 
 
-def test_the_newest_rows_are_dropped_and_counted_when_the_queue_is_full(store: Store) -> None:
-    log = PredictionLog(store.dsn, INSTANCE, queue_bytes=2000)
-    log.hand_over([make_row(str(number)) for number in range(10)])
+def test_the_newest_rows_are_dropped_and_counted_when_the_spool_is_full(store: Store, base: SpoolBase) -> None:
+    log = PredictionLog(store.dsn, INSTANCE, base, limit_bytes=600)
+    later = START.replace(hour=12, minute=0)
+    assert [log.hand_over([make_row(str(number))]) for number in range(10)] == [1, 2, 3, 4] + [None] * 6
+    assert log.hand_over([make_row("x", later)]) is None
     log.start()
     assert log.close(deadline_seconds=20)
     assert [row[:2] for row in read_log(store)] == [(str(number), number + 1) for number in range(4)]
-    assert read_ledger(store) == {
-        "handed_over": 10,
-        "stored": 4,
-        "dropped": 6,
-        "repeated": 0,
-        "unaccounted": 0,
-        "is_stopped": True,
-    }
+    assert read_ledger(store) == {"handed_over": 11, "stored": 4, "dropped": 7, "is_stopped": True}
+    assert read_windows(store) == [(later, 1, 0, 0, 1, 0, 0), (find_hour(START), 10, 4, 0, 6, 0, 0)]
 
 
-def test_a_log_whose_store_stays_away_ends_in_time_and_says_so() -> None:
-    log = PredictionLog(NOBODY, INSTANCE)
+def test_there_is_room_again_when_the_spool_was_sent(store: Store, base: SpoolBase) -> None:
+    log = PredictionLog(store.dsn, INSTANCE, base, limit_bytes=1200)
+    for number in range(10):
+        log.hand_over([make_row(str(number))])
     log.start()
-    log.hand_over([make_row("a")])
+    wait_for_rows(store, 8)
+    assert [log.hand_over([make_row(str(number))]) for number in range(10, 14)] == [9, 10, 11, 12]
+    assert log.close(deadline_seconds=20)
+    assert read_ledger(store) == {"handed_over": 14, "stored": 12, "dropped": 2, "is_stopped": True}
+
+
+def test_a_log_whose_store_stays_away_ends_in_time_and_the_next_start_sends_its_rows(
+    store: Store, base: SpoolBase
+) -> None:
+    log = PredictionLog(NOBODY, INSTANCE, base, limit_bytes=600)
+    log.start()
+    log.hand_over([make_row("a"), make_row("b")])
+    assert log.hand_over([make_row("c"), make_row("d"), make_row("e")]) is None
     assert not log.close(deadline_seconds=1)
+    successor = replace(INSTANCE, instance_id="bike-demand-v1-two")
+    following = PredictionLog(store.dsn, successor, base)
+    following.start()
+    wait_for_rows(store, 2)
+    assert following.close(deadline_seconds=20)
+    assert [row[2] for row in read_log(store)] == [INSTANCE.instance_id] * 2
+    columns = "instance_id, handed_over, stored, dropped, unaccounted, is_stopped"
+    assert run(store, f"SELECT {columns} FROM log_completeness ORDER BY 1") == [
+        (INSTANCE.instance_id, 5, 2, 3, 0, True),
+        (successor.instance_id, 0, 0, 0, 0, True),
+    ]
+    assert list(base.path.iterdir()) == []
 
 
-def test_two_instances_that_share_ids_store_each_id_once(store: Store) -> None:
-    other = Instance("bike-demand-v1-two", "bike_demand", 1, "bike-demand-v1", START)
-    logs = [PredictionLog(store.dsn, instance) for instance in (INSTANCE, other)]
+def test_two_instances_that_share_ids_store_each_id_once(store: Store, base: SpoolBase) -> None:
+    other = replace(INSTANCE, instance_id="bike-demand-v1-two")
+    logs = [PredictionLog(store.dsn, instance, base) for instance in (INSTANCE, other)]
     for log, order in zip(logs, (range(500), reversed(range(500))), strict=True):
         log.hand_over([make_row(str(number)) for number in order])
         log.start()
     assert [log.close(deadline_seconds=60) for log in logs] == [True, True]
     assert run(store, "SELECT count(*), count(DISTINCT id) FROM prediction_log") == [(500, 500)]
     assert run(store, "SELECT sum(repeated), sum(unaccounted) FROM log_completeness") == [(500, 0)]
+    assert read_windows(store) == [(find_hour(START), 1000, 500, 500, 0, 0, 0)]
+
+
+def test_what_waits_is_expected_in_its_window_while_it_is_not_stored(store: Store, writer: LogWriter) -> None:
+    first, second = make_row("a"), make_row("b")
+    flush = replace(make_flush(1, {1: first}), pending={find_hour(START): 2}, last_sequence=2)
+    writer.write(flush)
+    assert read_windows(store) == [(find_hour(START), 2, 1, 0, 0, 0, 1)]
+    assert read_ledger(store) == {"handed_over": 2, "stored": 1, "unaccounted": 1}
+    writer.write(make_flush(2, {2: second}))
+    assert read_windows(store) == [(find_hour(START), 2, 2, 0, 0, 0, 0)]
+
+
+def test_committed_rows_are_stored_when_their_answer_may_leave(store: Store, base: SpoolBase) -> None:
+    log = PredictionLog(store.dsn, INSTANCE, base, is_committed=True)
+    log.start()
+
+    async def answer(number: int) -> bool:
+        sequence = log.hand_over([make_row(str(number))])
+        await log.wait_until_stored(sequence)
+        return await asyncio.to_thread(run, store, f"SELECT 1 FROM prediction_log WHERE id = '{number}'") == [(1,)]
+
+    async def answer_many() -> list[bool]:
+        return await asyncio.gather(*map(answer, range(50)))
+
+    assert asyncio.run(answer_many()) == [True] * 50
+    assert log.close(deadline_seconds=20)
+    (flushes,) = run(store, "SELECT count(DISTINCT xmin::text) FROM prediction_log")
+    assert flushes[0] < 50  # answers share transactions
+
+
+def test_committed_rows_make_do_with_the_spool_while_the_store_is_away(base: SpoolBase) -> None:
+    log = PredictionLog(NOBODY, INSTANCE, base, is_committed=True)
+    log.start()
+    asyncio.run(log.wait_until_stored(log.hand_over([make_row("a")])))
+    assert not log.close(deadline_seconds=1)
 
 
 def test_labels_are_kept_once_with_their_history(store: Store) -> None:

@@ -1,0 +1,140 @@
+"""Where spools are: a base folder holds one folder for each process that answers, held by a lock while it lives.
+
+A folder whose lock is free belonged to a process that was killed; the next start takes it over.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cyclone.errors import ConfigurationError
+
+logger = logging.getLogger("bentoml.prediction_log")
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One serving process: its rows carry its id, and are numbered by it from 1."""
+
+    instance_id: str
+    model: str
+    version: int
+    revision: str
+    started_at: datetime
+
+
+@dataclass(slots=True)
+class SpoolFolder:
+    """The folder of one instance, held by this process."""
+
+    path: Path
+    instance: Instance
+    lock: int
+
+    def remove(self) -> None:
+        """Delete it: every row is in Postgres."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
+
+    def release(self) -> None:
+        """Leave it for the next start."""
+        _close(self.lock)
+
+
+@dataclass(slots=True)
+class SpoolBase:
+    """A base folder; `lock` is held when it is ours alone."""
+
+    path: Path
+    lock: int | None = None
+
+    def create_folder(self, instance: Instance) -> SpoolFolder:
+        """A new folder, locked before anybody can see it. Errors: `ConfigurationError`."""
+        fresh, path = self.path / f".new-{instance.instance_id}", self.path / instance.instance_id
+        try:
+            fresh.mkdir()
+            lock = os.open(fresh / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            described = {**asdict(instance), "started_at": instance.started_at.isoformat()}
+            (fresh / "instance.json").write_text(json.dumps(described))
+            fresh.rename(path)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path}: no spool can be made there: {error}") from error
+        return SpoolFolder(path, instance, lock)
+
+    def adopt_orphans(self) -> list[SpoolFolder]:
+        """The folders whose processes are gone, now held by us; one that is unreadable is left and reported."""
+        adopted = []
+        for path in sorted(self.path.glob("*/instance.json")):
+            lock = None
+            try:
+                if (lock := _try_lock(path.parent / "lock")) is not None:
+                    adopted.append(SpoolFolder(path.parent, _read_instance(path), lock))
+            except FileNotFoundError:  # its holder finished between our look and our lock
+                _close(lock)
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                _close(lock)
+                logger.error("prediction log: the spool in %s cannot be read: %r", path.parent, error)
+        return adopted
+
+
+def claim_base(spool_dir: Path | None, model: str, dsn: str, worker: int) -> SpoolBase:
+    """The folder that CYCLONE_SPOOL_DIR names, for this worker alone; else a shared one among the temporary files.
+
+    Errors: `ConfigurationError` when another instance has it, or it cannot be made or trusted.
+    """
+    if spool_dir is None:
+        # By store as well: rows must not reach one that merely has the same model.
+        name = f"{model}-{hashlib.sha256(dsn.encode()).hexdigest()[:12]}"
+        shared = _make_private(Path(tempfile.gettempdir()) / f"cyclone-spool-{os.geteuid()}")
+        return SpoolBase(_make_private(shared / name))
+    path = _make_private(spool_dir.absolute()) / f"worker-{worker}.lock"
+    lock = _try_lock(path)
+    if lock is None:
+        raise ConfigurationError(
+            f"CYCLONE_SPOOL_DIR={spool_dir}: another instance has this spool ({path.name} is locked);"
+            " give every instance a folder of its own"
+        )
+    return SpoolBase(path.parent, lock)
+
+
+def _close(lock: int | None) -> None:
+    if lock is not None:
+        with suppress(OSError):
+            os.close(lock)
+
+
+def _make_private(path: Path) -> Path:
+    """The folder, made for our account alone: rows are personal data."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = path.stat().st_uid
+    except OSError as error:
+        raise ConfigurationError(f"{path}: the spool's folder cannot be made: {error}") from error
+    if owner != os.geteuid():
+        raise ConfigurationError(f"{path}: belongs to another account; set CYCLONE_SPOOL_DIR to a folder of your own")
+    return path
+
+
+def _try_lock(path: Path) -> int | None:
+    """A descriptor that holds the lock until it is closed or its process ends; None when another has it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _read_instance(path: Path) -> Instance:
+    fields = json.loads(path.read_text())
+    return Instance(**{**fields, "started_at": datetime.fromisoformat(fields["started_at"])})

@@ -1,0 +1,168 @@
+"""Bearer keys of a service's clients: a file of their hashes that the service follows without a restart.
+
+A key is 256 random bits, so a single SHA-256 is enough at rest: there is no likely key to guess, and a slow hash, as
+passwords need it, would only cost every request milliseconds.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from cyclone.errors import ConfigurationError
+
+Scope = Literal["predict", "label"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+KEY_BYTES = 32
+PREFIX = "cyclone_"
+"""Lets scanners for leaked secrets, and people, see what it is."""
+Refusal = Literal["missing", "unknown", "out_of_scope"]
+logger = logging.getLogger("bentoml.keys")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is kept of a key: never the key itself."""
+
+    name: str
+    sha256: str
+    scopes: tuple[str, ...]
+    created_at: str
+
+
+class KeyRing:
+    """The keys of a file, read again whenever it changes. Errors: `ConfigurationError` when it is broken at first.
+
+    A file that breaks later changes nothing: the keys known so far stay, and the log says so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = _stat(path)
+        self._keys = _to_digests(read_keys(path))
+
+    def check(self, authorization: str | None, scope: Scope) -> Refusal | None:
+        """None when the `Authorization` header holds a key for the scope, else why it does not."""
+        self._follow()
+        kind, _, token = (authorization or "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            return "missing"
+        digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
+        found: frozenset[str] | None = None
+        for known, scopes in self._keys:  # all of them: the time tells nothing
+            if hmac.compare_digest(known, digest):
+                found = scopes
+        if found is None:
+            return "unknown"
+        return None if scope in found else "out_of_scope"
+
+    def _follow(self) -> None:
+        seen = _stat(self._path)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._keys = _to_digests(read_keys(self._path))
+        except ConfigurationError as error:
+            logger.error("the keys known so far stay in force: %s", error)
+        else:
+            logger.info("%d keys are in force", len(self._keys))
+
+
+def read_keys(path: Path) -> list[ApiKey]:
+    """The file's keys. Errors: `ConfigurationError` naming the file and what is wrong with it."""
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"{path}: not readable: {error}; `cyclone keys add` makes it") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: not valid JSON: {error}") from error
+    entries = content.get("keys") if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise ConfigurationError(f"{path}: an object with a list of keys is needed; `cyclone keys add` makes it")
+    return [_read_entry(path, index, entry) for index, entry in enumerate(entries)]
+
+
+def add_key(path: Path, name: str, scopes: Sequence[Scope]) -> str:
+    """Add a key under a new name and return it: it can never be read again. Errors: `ConfigurationError`."""
+    if not name.strip() or not name.isprintable() or len(name) > 80:
+        raise ConfigurationError(f"key name {name!r}: 1 to 80 printable characters are needed")
+    key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    with _locked(path):
+        keys = read_keys(path) if path.exists() else []
+        if any(known.name == name for known in keys):
+            raise ConfigurationError(f"key {name!r} is in {path} already: choose another name, or revoke it first")
+        created_at = datetime.now(UTC).isoformat(timespec="seconds")
+        _write_keys(path, [*keys, ApiKey(name, digest, tuple(scopes), created_at)])
+    return key
+
+
+def revoke_key(path: Path, name: str) -> None:
+    """Take a key out of the file. Errors: `ConfigurationError` naming the keys there are."""
+    with _locked(path):
+        keys = read_keys(path)
+        left = [key for key in keys if key.name != name]
+        if len(left) == len(keys):
+            known = ", ".join(sorted(key.name for key in keys)) or "none"
+            raise ConfigurationError(f"key {name!r} is not in {path}; keys there: {known}")
+        _write_keys(path, left)
+
+
+def _read_entry(path: Path, index: int, entry: Any) -> ApiKey:
+    try:
+        key = ApiKey(entry["name"], entry["sha256"], tuple(entry["scopes"]), entry["created_at"])
+        is_sound = isinstance(key.name, str) and len(bytes.fromhex(key.sha256)) == hashlib.sha256().digest_size
+    except (KeyError, TypeError, ValueError):
+        is_sound = False
+    if not is_sound or not set(key.scopes) <= set(SCOPES):
+        words = f"name, sha256 (64 hexadecimal digits), scopes (of {', '.join(SCOPES)}) and created_at"
+        raise ConfigurationError(f"{path}: keys[{index}]: an object with {words} is needed")
+    return key
+
+
+def _write_keys(path: Path, keys: Sequence[ApiKey]) -> None:
+    """Replace the file in one step, with the mode it had; a new one is its owner's alone."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w") as file:
+            json.dump({"keys": [asdict(key) for key in keys]}, file, indent=2)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Two that change the file at once wait for each other. The lock lies beside: the file itself is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(path.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _to_digests(keys: Sequence[ApiKey]) -> list[tuple[bytes, frozenset[str]]]:
+    return [(bytes.fromhex(key.sha256), frozenset(key.scopes)) for key in keys]
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

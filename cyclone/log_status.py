@@ -1,0 +1,49 @@
+"""The tables of `cyclone log status`: what became of the answered rows."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from cyclone.store import Row
+
+COUNTS = ("stored", "repeated", "dropped", "set_aside")
+
+
+def build_revision_table(rows: Sequence[Row]) -> Table:
+    """One line a revision; waiting rows are with instances that run, lost ones with instances that ended."""
+    table = Table("model", "revision", "instances", "answered", *COUNTS, "waiting", "lost", "complete", "last seen")
+    for row in rows:
+        in_log = row["stored"] + row["repeated"]
+        table.add_row(
+            row["model"],
+            row["revision"],
+            str(row["instances"]),
+            f"{row['handed_over']:,}",
+            *(f"{row[count]:,}" for count in COUNTS),
+            f"{row['unaccounted'] - row['lost']:,}",
+            f"{row['lost']:,}",
+            show_share(in_log / row["handed_over"] if row["handed_over"] else None),
+            f"{row['last_seen_at']:%Y-%m-%d %H:%M:%S}",
+        )
+    return table
+
+
+def build_window_table(rows: Sequence[Row]) -> Table:
+    """One line for each revision and hour of event time of which rows are missing."""
+    table = Table("model", "revision", "hour (event time)", "expected", *COUNTS, "waiting", "complete")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            row["revision"],
+            f"{row['window_start']:%Y-%m-%d %H:%M}",
+            f"{row['expected']:,}",
+            *(f"{row[count]:,}" for count in COUNTS),
+            f"{row['pending']:,}",
+            show_share(row["completeness"]),
+        )
+    return table
+
+
+def show_share(share: float | None) -> str:
+    """A share in percent, cut and never rounded up: 100 % means every row."""
+    return "" if share is None else f"{int(share * 10_000) / 100:.2f} %"
