@@ -29,7 +29,8 @@ class Bundle:
 
     def load_estimator(self) -> Any:
         """The fitted estimator. Errors: `ConfigurationError` when its file holds a type nobody trusted."""
-        # A second thread for one row only waits: on shared cores p99 went from 5 ms to 800 ms.
+        # One row gives a second thread nothing to do: where cores are shared, waiting for it made the slowest
+        # answers slower by far.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         import skops.io
 

@@ -17,6 +17,7 @@ HEADER = struct.Struct("<IIQI")
 COVERED = struct.Struct("<QI")
 """What of the header the checksum covers: so a tail of zeros is no record."""
 SEGMENT_BYTES = 2 * 1024 * 1024
+KEPT_BYTES = 64 * 1024
 BATCH_BYTES = 8 * 1024 * 1024
 logger = logging.getLogger("bentoml.prediction_log")
 
@@ -132,6 +133,9 @@ class Spool:
                 segment.remove()
             del self._segments[: batch.segments_done]
             self._offset = batch.offset
+            if len(self._segments) == 1 and self._offset == self._segments[0].size and self._should_free():
+                self._segments.pop().remove()
+                self._offset = 0
             if not self._segments:
                 self._is_sealed = True
 
@@ -148,6 +152,10 @@ class Spool:
             for segment in self._segments:
                 os.close(segment.descriptor)
             self._segments = []
+
+    def _should_free(self) -> bool:
+        """Whether a segment that is wholly sent is worth deleting before it is full."""
+        return self._segments[0].size >= KEPT_BYTES or self._is_failing
 
     def _write(self, record: bytes) -> None:
         if self._is_sealed or self._segments[-1].size >= self._segment_bytes:

@@ -22,7 +22,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_the_folder_of_a_killed_process_is_taken_over_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLED, tmp_path]
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
     done = subprocess.run(command, cwd=Path(__file__).resolve().parents[3], check=False)
     assert done.returncode == -9
     base = SpoolBase(tmp_path)

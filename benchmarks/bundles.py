@@ -1,0 +1,64 @@
+"""One fitted model in the forms that the candidates serve."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from cyclone.frames import frame_from_rows
+from cyclone.settings import REPOSITORY, Settings
+from cyclone.spec import ModelSpec, load_model_spec
+from training.history import parse_time, read_history
+from training.train import load_builder
+
+MODEL = REPOSITORY / "models" / "bike_demand"
+
+
+def fit_model() -> tuple[ModelSpec, Any, list[dict[str, Any]]]:
+    """The spec, its pipeline fitted on January 2011 (all that is known before the replay), and those rows."""
+    spec = load_model_spec(MODEL)
+    until = parse_time(spec.history_until or "2011-02-01")
+    history = [row for row in read_history(spec, MODEL) if row["created_at"] < until]
+    rows = [row["features"] for row in history]
+    build = load_builder(Settings(), spec)
+    return spec, build().fit(frame_from_rows(spec, rows), [row["label"] for row in history]), rows
+
+
+def pack_bundle(root: Path, estimator: Any, durability: str) -> Path:
+    """What an image holds, with the given `serving.durability`, and the peers beside it."""
+    import skops.io
+
+    ignored = shutil.ignore_patterns("__pycache__")
+    for package in ("bento_service", "cyclone", "sql"):
+        shutil.copytree(REPOSITORY / package, root / package, ignore=ignored)
+    folder = root / "models" / MODEL.name
+    folder.mkdir(parents=True)
+    shutil.copy(MODEL / "pipeline.py", folder)
+    settings = (MODEL / "model.yaml").read_text()
+    (folder / "model.yaml").write_text(settings.replace("\nserving:\n", f"\nserving:\n  durability: {durability}\n"))
+    (root / "model").mkdir()
+    skops.io.dump(estimator, root / "model" / "model.skops")
+    trusted = skops.io.get_untrusted_types(file=root / "model" / "model.skops")
+    release = {"model": MODEL.name, "version": 1, "mlflow_run_id": "none", "trusted_types": trusted}
+    (root / "release.json").write_text(json.dumps(release))
+    for path in (REPOSITORY / "benchmarks" / "peers").glob("*.py"):
+        shutil.copy(path, root)
+    return root
+
+
+def save_for_mlflow(path: Path, spec: ModelSpec, estimator: Any, rows: list[dict[str, Any]]) -> Path:
+    """The estimator as MLflow serves it, with its signature."""
+    import mlflow.sklearn
+    import skops.io
+    from mlflow.models import infer_signature
+
+    frame = frame_from_rows(spec, rows[:5])
+    mlflow.sklearn.save_model(
+        estimator,
+        path,
+        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+        skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(estimator)),
+        signature=infer_signature(frame, estimator.predict(frame)),
+        pip_requirements=["scikit-learn", "skops"],
+    )
+    return path
