@@ -208,10 +208,13 @@ class Pool:
         plan, port = self.plan, self._settings.take_port()
         self._log_number += 1
         names = {"K_SERVICE": plan.service, "K_REVISION": plan.revision, "K_CONFIGURATION": plan.service}
+        temporary = self._settings.log_directory.parent / "tmp"  # what outlives an instance stays with this state
+        temporary.mkdir(exist_ok=True)
+        own = {**names, "PORT": str(port), "TMPDIR": str(temporary)}
         process = GuardedProcess.start(
             name=plan.revision,
             argv=self._settings.build_command(plan.image, port),
-            env={"BENTOML_DO_NOT_TRACK": "True", **os.environ, **plan.env, **names, "PORT": str(port)},
+            env={"BENTOML_DO_NOT_TRACK": "True", **os.environ, **plan.env, **own},
             log_path=self._settings.log_directory / f"{plan.revision}-{self._log_number}.log",
             grace_seconds=STOP_GRACE_SECONDS,
         )
