@@ -58,7 +58,8 @@ class Store:
     def __init__(self, dsn: str) -> None:
         if not dsn:
             raise StoreError(
-                "CYCLONE_STORE_DSN is empty: a Postgres URI is needed, e.g. postgresql://user@host/cyclone"
+                "CYCLONE_STORE_DSN is empty: set it to a Postgres URI, e.g. postgresql://user@host/cyclone,"
+                " or start the local platform with `make up`"
             )
         self.dsn = dsn
 
@@ -74,9 +75,7 @@ class Store:
         except psycopg2.OperationalError as error:
             raise StoreError(f"the store at {self.address} stopped answering: {error}") from error
         except psycopg2.errors.UndefinedTable as error:
-            raise StoreError(
-                f"the store at {self.address} has no schema: run `cyclone migrate` ({error})"
-            ) from error
+            raise StoreError(f"the store at {self.address} has no schema: run `cyclone migrate` ({error})") from error
         finally:
             raw.close()
 
@@ -117,18 +116,15 @@ class Store:
         """The DSN without its password, for messages."""
         from psycopg2.extensions import make_dsn, parse_dsn
 
-        return make_dsn(**{key: value for key, value in parse_dsn(self.dsn).items() if key != "password"})
+        address: str = make_dsn(**{key: value for key, value in parse_dsn(self.dsn).items() if key != "password"})
+        return address
 
     def _connect(self) -> "connection":
         import psycopg2
 
         try:
-            return psycopg2.connect(
-                self.dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS, options="-c timezone=UTC"
-            )
+            return psycopg2.connect(self.dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS, options="-c timezone=UTC")
         except psycopg2.OperationalError as error:
             raise StoreError(f"the store at {self.address} does not answer: {str(error).strip()}") from error
         except psycopg2.ProgrammingError as error:
-            raise StoreError(
-                f"CYCLONE_STORE_DSN is not a Postgres URI or DSN: {str(error).strip()}"
-            ) from error
+            raise StoreError(f"CYCLONE_STORE_DSN is not a Postgres URI or DSN: {str(error).strip()}") from error

@@ -66,7 +66,7 @@ CREATE TABLE request_stat (
     rejected bigint NOT NULL, -- answered 4xx
     failures bigint NOT NULL, -- answered 5xx
     latency_ms_sum double precision NOT NULL,
-    latency_counts bigint [] NOT NULL, -- bounds: latency_bound
+    latency_counts bigint[] NOT NULL, -- bounds: latency_bound
     stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (instance_id, flush_number, bucket_start)
 );

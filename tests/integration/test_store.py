@@ -1,4 +1,5 @@
 import pytest
+from psycopg2.errors import DivisionByZero
 
 from cyclone.errors import StoreError
 from cyclone.store import Store
@@ -26,10 +27,13 @@ def test_an_unknown_statement_is_named(store: Store) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
-        with transaction.connection.cursor() as cursor:
+    def insert_and_fail() -> None:
+        with store.transaction() as transaction, transaction.connection.cursor() as cursor:
             cursor.execute("INSERT INTO prediction_id VALUES ('m', 'a', now())")
-        raise ZeroDivisionError
+            cursor.execute("SELECT 1 / 0")
+
+    with pytest.raises(DivisionByZero):
+        insert_and_fail()
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM prediction_id")
         assert cursor.fetchone() == (0,)
