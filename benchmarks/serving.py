@@ -52,9 +52,9 @@ class Candidate:
     bodies: Path
     has_log: bool = False
 
-    def load(self, concurrency: int, seconds: float, bodies: Path | None = None) -> Figures:
+    def load(self, concurrency: int, seconds: int, bodies: Path | None = None) -> Figures:
         """Figures of wrk against this server. An answer that is no 2xx ends the benchmark."""
-        command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds:g}s", "--timeout", "20s"]
+        command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "20s"]
         script = Path(__file__).with_name("requests.lua")
         env = {**os.environ, "BODIES": str(bodies or self.bodies), "TARGET_PATH": self.path}
         done = subprocess.run(
@@ -117,8 +117,8 @@ def main() -> None:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="of each run: a candidate has two in a round")
-    parser.add_argument("--growth-seconds", type=float, default=30)
+    parser.add_argument("--seconds", type=int, default=3, help="of each run: a candidate has two in a round")
+    parser.add_argument("--growth-seconds", type=int, default=30)
     parser.add_argument("--writer-rows", type=int, default=200_000)
     return parser.parse_args()
 
@@ -181,7 +181,7 @@ def write_bodies(path: Path, bodies: list[Any]) -> Path:
     return path
 
 
-def measure_rounds(candidates: Mapping[str, Candidate], rounds: int, seconds: float) -> dict[str, list[Figures]]:
+def measure_rounds(candidates: Mapping[str, Candidate], rounds: int, seconds: int) -> dict[str, list[Figures]]:
     """For each candidate its rounds' `p50_us`, `p99_us` (concurrency 1) and `per_second` (concurrency 16)."""
     figures: dict[str, list[Figures]] = {name: [] for name in candidates}
     for candidate in candidates.values():
@@ -202,12 +202,12 @@ def measure_rounds(candidates: Mapping[str, Candidate], rounds: int, seconds: fl
     return figures
 
 
-def measure_growth(candidate: Candidate, folder: Path, seconds: float) -> tuple[float, int]:
+def measure_growth(candidate: Candidate, folder: Path, seconds: int) -> tuple[float, int]:
     """Resident megabytes that a million further logged rows would add, from so many seconds of real ones."""
     single = [json.loads(line)["rows"][0] for line in candidate.bodies.read_text().splitlines()]
     many = [{"rows": single[start : start + BATCH_ROWS]} for start in range(0, len(single) - BATCH_ROWS, BATCH_ROWS)]
     bodies = write_bodies(folder / "batches.txt", many)
-    candidate.load(4, seconds / 3, bodies)  # what is kept for good is there after this
+    candidate.load(4, max(1, seconds // 3), bodies)  # what is kept for good is there after this
     candidate.wait_until_settled()
     before = candidate.measure_memory()
     rows = int(candidate.load(4, seconds, bodies)["requests"]) * BATCH_ROWS
@@ -281,7 +281,7 @@ def report(
             f"{share:.2f}",
         )
     console.print(table)
-    console.print(f"medians of {options.rounds} interleaved rounds of {options.seconds:g} s; one row a request")
+    console.print(f"medians of {options.rounds} interleaved rounds of {options.seconds} s; one row a request")
     console.print(f"writer: {writer:,.0f} rows/s of ten features; memory: {growth:+.1f} MB a million rows")
     console.print(f"(memory measured over {grown_rows:,} rows in requests of {BATCH_ROWS})")
     result = {**ratios, "writer_rows_per_second": writer, "rss_growth_mb_per_million_rows": growth}

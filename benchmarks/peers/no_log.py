@@ -34,6 +34,6 @@ def answer_only(self: Any, request: Any, predictions: list[Any], started: float,
     return response, None
 
 
-service.PredictionLog = NoLog  # type: ignore[assignment,misc]
+service.PredictionLog = NoLog  # type: ignore[assignment,attr-defined]
 service.PredictionService.inner._log_and_answer = answer_only  # type: ignore[attr-defined]
 PredictionService = service.PredictionService
