@@ -243,14 +243,6 @@ class AirflowClient:
                 raise PlatformError(f"run {run_id} of {dag_id} is {run['state']} after {deadline_seconds:g} s")
             time.sleep(_POLL_SECONDS)
 
-    def list_dag_runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """All runs of a DAG, newest first."""
-        return self._list(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="-run_after")
-
-    def list_task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The tasks of one run with their states and times."""
-        return self._list(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
-
     def list_import_errors(self) -> list[dict[str, Any]]:
         """The DAG files that do not import, with `filename` and `stack_trace`."""
         return self._list("/importErrors", "import_errors")
