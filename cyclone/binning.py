@@ -1,7 +1,7 @@
 """The statement that counts a version's rows by hour and reference bin, in one scan of the log.
 
 The number of features varies by version, so the statement is put together here; names, edges and categories are
-parameters of the driver and never part of its text. Rows are grouped by two features at a time, which costs less
+parameters of the driver and never part of its text. Rows are grouped by a few features at a time, which costs less
 than grouping them by each, and the groups are few enough to be told apart afterwards.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 from cyclone.store import Row
 
 MISSING, UNKNOWN = -1, -2
-TOGETHER = 2
-"""Features that are grouped at once: with ten bins each, a hundred groups an hour."""
+GROUPS = 150
+"""Features are grouped together as long as an hour has about so many groups: two of ten bins, or more of fewer."""
 
 _INSERT = """
 WITH fresh AS (
@@ -55,7 +55,7 @@ GROUP BY bucket_start, bin
 
 @dataclass(frozen=True)
 class ReferenceFeature:
-    """One subject of a profile. A value's place is 1 and up, as `bins` lists them; 0: the reference has none for it.
+    """One subject of a profile. A value's place among `bins` counts from 0 for numbers and from 1 for categories.
 
     Numbers: `edges` are the inner edges, one less than bins. Else `categories`, with None for a missing value.
     """
@@ -86,14 +86,18 @@ def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple
 
     Without guards it fails (`DataError` of psycopg2) on a value that is no number where one is expected.
     """
-    places, counts, parameters = [], [], {}
-    sets = [range(first, min(first + TOGETHER, len(features))) for first in range(0, len(features), TOGETHER)]
-    for number, feature in enumerate(features):
-        places.append(f"{_place(number, feature, is_guarded)} AS place_{number}")
-        mask = (1 << len(sets)) - 1 - (1 << (len(sets) - 1 - number // TOGETHER))
-        counts.append(_COUNT.format(number=number, bin=_bin(number, feature), mask=mask))
-        parameters |= {f"name_{number}": feature.name, f"bins_{number}": list(feature.bins)}
-        parameters[f"limits_{number}"] = list(feature.categories if feature.edges is None else feature.edges)
+    places, counts = [], []
+    parameters: dict[str, Any] = {}
+    sets = _join_features(features)
+    for position, numbers in enumerate(sets):
+        mask = (1 << len(sets)) - 1 - (1 << (len(sets) - 1 - position))
+        for number in numbers:
+            feature = features[number]
+            limits = feature.categories if feature.edges is None else feature.edges
+            parameters[f"name_{number}"] = feature.name
+            parameters[f"bins_{number}"], parameters[f"limits_{number}"] = list(feature.bins), list(limits)
+            places.append(f"{_place(number, feature, is_guarded)} AS place_{number}")
+            counts.append(_COUNT.format(number=number, bin=_bin(number, feature), mask=mask))
     columns = [", ".join(f"place_{number}" for number in numbers) for numbers in sets]
     text = _INSERT.format(
         places=",\n        ".join(places),
@@ -105,23 +109,38 @@ def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple
     return text, parameters
 
 
+def _join_features(features: Sequence[ReferenceFeature]) -> list[list[int]]:
+    """The numbers of the features, in the sets that they are grouped by; small ones go together."""
+    sets: list[list[int]] = []
+    groups = GROUPS
+    for number in sorted(range(len(features)), key=lambda number: len(features[number].bins)):
+        groups *= len(features[number].bins) + 1
+        if groups > GROUPS:
+            sets.append([])
+            groups = len(features[number].bins) + 1
+        sets[-1].append(number)
+    return sets
+
+
 def _place(number: int, feature: ReferenceFeature, is_guarded: bool) -> str:
-    """The expression of a value's place; of numbers NULL is a missing one and 0 none of the reference's."""
+    """The expression of a value's place. Of numbers, NULL is a missing one and -1 what is none."""
     is_prediction = feature.name == "prediction"
     if feature.edges is None:
         text = "predicted_class(prediction)" if is_prediction else f"input ->> %(name_{number})s"
         return f"array_position(%(limits_{number})s::text[], {text})"
     value = "prediction" if is_prediction else f"(input -> %(name_{number})s)"
-    place = f"1 + width_bucket({value}::numeric, %(limits_{number})s::numeric[])"
+    place = f"width_bucket({value}::numeric, %(limits_{number})s::numeric[])"
     if not is_guarded:
         return place
     return (
         f"CASE coalesce(jsonb_typeof({value}), 'null') WHEN 'number' THEN {place} WHEN 'null' THEN NULL"
-        f" WHEN 'boolean' THEN 1 + width_bucket({value}::boolean::integer::numeric, %(limits_{number})s::numeric[])"
-        " ELSE 0 END"
+        f" WHEN 'boolean' THEN width_bucket({value}::boolean::integer::numeric, %(limits_{number})s::numeric[])"
+        " ELSE -1 END"
     )
 
 
 def _bin(number: int, feature: ReferenceFeature) -> str:
-    found = f"coalesce((%(bins_{number})s::integer[])[place_{number}], {UNKNOWN})"
-    return found if feature.edges is None else f"CASE WHEN place_{number} IS NULL THEN {MISSING} ELSE {found} END"
+    if feature.edges is None:
+        return f"coalesce((%(bins_{number})s::integer[])[place_{number}], {UNKNOWN})"
+    found = f"coalesce((%(bins_{number})s::integer[])[place_{number} + 1], {UNKNOWN})"
+    return f"CASE WHEN place_{number} IS NULL THEN {MISSING} ELSE {found} END"
