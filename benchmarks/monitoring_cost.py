@@ -135,15 +135,18 @@ def make_input(shift: str, red: str) -> str:
 
 
 def add_rows(store: Store, first: int, last: int) -> None:
-    """Rows `first` to `last` of the window, evenly over its seven days; the table's own indexes are kept up."""
+    """Rows after `first` up to `last`, over the seven days in the order of time, as they come in a log."""
+    row = make_input("0.6", "0.6")
     execute(
         store,
         "INSERT INTO prediction_log (model, id, version, revision, input, prediction, created_at)"
-        f" SELECT 'bench', 'row-' || number, 1, 'r', {make_input('0.6', '0.6')}, to_jsonb(50 + 10 * random_normal()),"
-        " %s::timestamptz + random() * interval '7 days' FROM generate_series(%s, %s) AS number",
+        f" SELECT 'bench', 'row-' || (%s + number), 1, 'r', {row}, to_jsonb(50 + 10 * random_normal()),"
+        " %s::timestamptz + number::double precision / %s * interval '7 days'"
+        " FROM generate_series(0, %s) AS number",
+        first,
         WINDOW_START,
-        first + 1,
-        last,
+        last - first,
+        last - first - 1,
     )
     execute(store, "ANALYZE prediction_log")
 
@@ -153,7 +156,7 @@ def add_labels_and_requests(store: Store) -> None:
     execute(
         store,
         "INSERT INTO prediction_id (model, id, created_at) SELECT model, id, created_at FROM prediction_log"
-        " WHERE id IN (SELECT 'row-' || number FROM generate_series(1, 10000) AS number)",
+        " WHERE id IN (SELECT 'row-' || number FROM generate_series(0, 9999) AS number)",
     )
     execute(
         store,
