@@ -176,6 +176,7 @@ def test_the_openapi_page_has_the_models_own_features(service: Service) -> None:
     assert row["properties"]["hour"]["description"] == "an integer from 0 to 23"
     assert row["properties"]["weather"]["enum"][0] == "clear"
     assert {"/predict", "/labels", "/healthz", "/readyz", "/metrics"} <= set(page["paths"])
+    assert "security" not in page["paths"]["/predict"]["post"]  # no keys are configured
     rows = page["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert rows["properties"]["rows"]["items"] == {"$ref": "#/components/schemas/Row"}
 

@@ -20,6 +20,18 @@ def ask(service: Service, path: str, key: str | None, body: Any) -> tuple[int, s
         return response.status, response.getheader("WWW-Authenticate"), json.loads(response.read())
 
 
+def find_secured(service: Service) -> dict[str, list[str]]:
+    """The paths that ask for a bearer key by the OpenAPI page, and which answers without one it names."""
+    page = service.call("GET", "/docs.json")[1]
+    (name,) = [name for name, scheme in page["components"]["securitySchemes"].items() if scheme["scheme"] == "bearer"]
+    operations = {path: operation for path, item in page["paths"].items() for operation in item.values()}
+    return {
+        path: [status for status in operation["responses"] if status in ("401", "403")]
+        for path, operation in operations.items()
+        if operation.get("security") == [{name: []}]
+    }
+
+
 def test_keys_open_what_they_are_for_and_rotate_while_the_service_runs(store: Store, tmp_path: Path) -> None:
     bundle, path = tmp_path / "bundle", tmp_path / "keys.json"
     pack_bundle(bundle)
@@ -32,6 +44,7 @@ def test_keys_open_what_they_are_for_and_rotate_while_the_service_runs(store: St
         for wrong in (predict[:-1], read_keys(path)[0].sha256):
             status, challenge, answer = ask(service, "/predict", wrong, rows)
             assert (status, challenge) == (401, 'Bearer realm="cyclone", error="invalid_token"')
+        assert find_secured(service) == {"/predict": ["401", "403"], "/labels": ["401", "403"]}
         assert ask(service, "/predict", predict, rows)[0] == 200
         assert ask(service, "/labels", label, labels)[0] == 200
         status, challenge, _ = ask(service, "/labels", predict, labels)
