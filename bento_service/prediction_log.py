@@ -21,8 +21,9 @@ from bento_service.spool import Batch
 from bento_service.spool_folder import Instance, SpoolBase, SpoolFolder
 from bento_service.spooled_rows import LogRow, SpooledRows
 
-FLUSH_SECONDS = 0.2
-"""Rows wait so long for company before they are sent, unless their answers wait for it."""
+FLUSH_SECONDS = 0.5
+"""Rows wait so long for company before they are sent, unless their answers wait for it: the thread that sends them
+takes time from the one that answers, so fewer batches mean fewer slow answers."""
 COMMIT_SECONDS = 2.0
 """An answer waits so long for Postgres; then its rows in the spool have to do, until Postgres answers again."""
 LINGER_SECONDS = 1.0
