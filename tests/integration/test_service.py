@@ -21,15 +21,7 @@ from cyclone.spec import load_model_spec
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
-from tests.integration.serving import MODEL, ROW, TARGET, Service, pack_bundle, run_service, wait_until
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packed model: what an image holds."""
-    root = tmp_path_factory.mktemp("bundle")
-    pack_bundle(root)
-    return root
+from tests.integration.serving import MODEL, ROW, TARGET, Service, run_service, wait_until
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclone.keys import add_key, read_keys, revoke_key
 from cyclone.store import Store
-from tests.integration.serving import ROW, TARGET, Service, pack_bundle, run_service
+from tests.integration.serving import ROW, TARGET, Service, run_service
 
 
 def ask(service: Service, path: str, key: str | None, body: Any) -> tuple[int, str | None, Any]:
@@ -32,9 +32,10 @@ def find_secured(service: Service) -> dict[str, list[str]]:
     }
 
 
-def test_keys_open_what_they_are_for_and_rotate_while_the_service_runs(store: Store, tmp_path: Path) -> None:
-    bundle, path = tmp_path / "bundle", tmp_path / "keys.json"
-    pack_bundle(bundle)
+def test_keys_open_what_they_are_for_and_rotate_while_the_service_runs(
+    bundle: Path, store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.json"
     predict, label = add_key(path, "predictor", ("predict",)), add_key(path, "labeller", ("label",))
     rows, labels = {"rows": [ROW]}, {"labels": [{"id": "a", "label": 1}]}
     with run_service(bundle, store, tmp_path, TARGET, tmp_path, CYCLONE_API_KEYS_FILE=str(path)) as service:
