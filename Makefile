@@ -52,7 +52,7 @@ test-fast: $(READY) ## the tests that take seconds, about three minutes together
 	$(BIN)/pytest -m "not e2e and not slow"
 
 test-faults: $(READY) ## what may break around the prediction log, Postgres away for a whole minute included; rows are counted
-	$(BIN)/pytest tests/integration/test_log_faults.py
+	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }

@@ -91,6 +91,8 @@ class Clients:
                     break
             if self.stopping.is_set():
                 break
+            if number % 10 == 9:
+                connection.close()  # or one worker might keep all three
         connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, id_: str) -> bool:
@@ -152,9 +154,11 @@ def find_workers(service: Service) -> list[psutil.Process]:
 
 
 @contextmanager
-def serve(bundle: Path, store: Store, folder: Path, spool: Path | None = None, **variables: str) -> Iterator[Service]:
+def serve(
+    bundle: Path, store: Store, folder: Path, spool: Path | None = None, port: int = 0, **variables: str
+) -> Iterator[Service]:
     """A service whose log says in its folder what it finds; its spool is there too unless told."""
     folder.mkdir(exist_ok=True)
     variables["CYCLONE_SPOOL_DIR"] = str(spool or folder / "spool")
-    with run_service(bundle, store, folder, TARGET, folder, **variables) as service:
+    with run_service(bundle, store, folder, TARGET, folder, port, **variables) as service:
         yield service

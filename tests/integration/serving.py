@@ -64,6 +64,11 @@ class Service:
             cursor.execute(statement, parameters)
             return cursor.fetchall()
 
+    def read_metric(self, line_start: str) -> float:
+        """The sum of what begins so on the page for Prometheus."""
+        lines = self.call("GET", "/metrics")[1].splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(line_start))
+
     def read_rows(self, ids: list[str]) -> list[tuple[Any, ...]]:
         return self.query(
             "SELECT id, version, revision, input, prediction, created_at::text FROM prediction_log"
@@ -118,9 +123,9 @@ def pack_bundle(root: Path) -> None:
 
 @contextmanager
 def run_service(
-    bundle: Path, store: Store, folder: Path, target: str, home: Path, **variables: str
+    bundle: Path, store: Store, folder: Path, target: str, home: Path, port: int = 0, **variables: str
 ) -> Iterator[Service]:
-    port = free_port(0)
+    port = port or free_port(0)
     env = {
         **os.environ,
         "BENTOML_HOME": str(home),

@@ -154,6 +154,7 @@ def test_a_worker_killed_under_load_while_postgres_is_away(service: Service, pos
     assert assert_all_accounted_for(service.store, clients.acknowledged) == 0
     recovered = "SELECT is_stopped FROM log_completeness ORDER BY last_seen_at"
     wait_until(lambda: query(service.store, recovered) == [(True,), (False,)], "only the killed one is signed off")
+    wait_until(lambda: service.read_metric("cyclone_log_queue_rows") == 0, "what the killed one had no longer waits")
 
 
 def test_postgres_is_away_when_the_service_stops_and_the_next_start_sends_the_rows_and_stops_under_load(

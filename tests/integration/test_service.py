@@ -182,7 +182,9 @@ def test_health_and_metrics_answer(service: Service) -> None:
         'cyclone_requests_total{code="2xx"}',
         "cyclone_request_seconds_bucket",
         "cyclone_log_queue_rows",
+        "cyclone_log_spool_bytes",
         'cyclone_log_rows_total{outcome="stored"}',
+        'cyclone_log_rows_total{outcome="dropped"} 0.0',
     ):
         assert name in text
 
