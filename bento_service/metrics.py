@@ -52,4 +52,4 @@ def forget_killed_workers() -> None:
             os.kill(pid, 0)
         except ProcessLookupError:
             with suppress(FileNotFoundError):  # another worker was faster
-                mark_process_dead(pid)
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,10 +155,15 @@ def find_workers(service: Service) -> list[psutil.Process]:
 
 @contextmanager
 def serve(
-    bundle: Path, store: Store, folder: Path, spool: Path | None = None, port: int = 0, **variables: str
+    bundle: Path,
+    store: Store,
+    folder: Path,
+    spool: Path | None = None,
+    port: int = 0,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """A service whose log says in its folder what it finds; its spool is there too unless told."""
     folder.mkdir(exist_ok=True)
-    variables["CYCLONE_SPOOL_DIR"] = str(spool or folder / "spool")
-    with run_service(bundle, store, folder, TARGET, folder, port, **variables) as service:
+    variables = {**(variables or {}), "CYCLONE_SPOOL_DIR": str(spool or folder / "spool")}
+    with run_service(bundle, store, folder, TARGET, folder, variables, port) as service:
         yield service

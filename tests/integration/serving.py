@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +123,13 @@ def pack_bundle(root: Path) -> None:
 
 @contextmanager
 def run_service(
-    bundle: Path, store: Store, folder: Path, target: str, home: Path, port: int = 0, **variables: str
+    bundle: Path,
+    store: Store,
+    folder: Path,
+    target: str,
+    home: Path,
+    variables: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[Service]:
     port = port or free_port(0)
     env = {
@@ -133,7 +139,7 @@ def run_service(
         "CYCLONE_STORE_DSN": store.dsn,
         "K_REVISION": "bike-demand-v3",
         "PYTHONWARNINGS": "default",
-        **variables,
+        **(variables or {}),
     }
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
     with GuardedProcess.start("service", command, env, folder / "service.log", cwd=bundle) as process:

@@ -171,8 +171,8 @@ def test_a_binary_and_a_multiclass_model_are_trained_served_side_by_side_and_jud
     tumour, iris = prepare(settings, store, "tumour"), prepare(settings, store, "iris")
     folders = [make_home(tmp_path / name, bento_home) for name in ("tumour", "iris")]
     with (
-        run_service(tmp_path, store, folders[0], tumour.image, folders[0], K_REVISION="tumour-v1") as one,
-        run_service(tmp_path, store, folders[1], iris.image, folders[1], K_REVISION="iris-v1") as other,
+        run_service(tmp_path, store, folders[0], tumour.image, folders[0], {"K_REVISION": "tumour-v1"}) as one,
+        run_service(tmp_path, store, folders[1], iris.image, folders[1], {"K_REVISION": "iris-v1"}) as other,
     ):
         assert_page_is_the_models_own(one, tumour.spec, {"type": "number", "minimum": 0.0, "maximum": 1.0})
         assert_page_is_the_models_own(other, iris.spec, {"type": "object", "additionalProperties": {"type": "number"}})

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def hour_ahead(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def store(postgres: Postgres) -> Iterator[Store]:
+def store(postgres: Postgres) -> Store:
     postgres.start()
     return postgres.make_store("committed")
 
@@ -79,8 +78,11 @@ def test_workers_killed_at_once_and_an_instance_whose_clock_is_wrong_lose_nothin
     committed_bundle: Path, store: Store, postgres: Postgres, hour_ahead: dict[str, str], tmp_path: Path
 ) -> None:
     port, spool = free_port(0), tmp_path / "spool"
-    with serve(committed_bundle, store, tmp_path / "ahead", **hour_ahead) as ahead, Clients(port, "right") as clients:
-        with serve(committed_bundle, store, tmp_path / "first", spool, port, **TWO_WORKERS) as first:
+    with (
+        serve(committed_bundle, store, tmp_path / "ahead", variables=hour_ahead) as ahead,
+        Clients(port, "right") as clients,
+    ):
+        with serve(committed_bundle, store, tmp_path / "first", spool, port, TWO_WORKERS) as first:
             wait_until_answered_by(store, 2)
             clients.wait_for_answers(100)
             kill_group(first)
@@ -90,7 +92,7 @@ def test_workers_killed_at_once_and_an_instance_whose_clock_is_wrong_lose_nothin
         assert query(store, "SELECT count(*) FROM log_completeness WHERE NOT is_stopped") == [(3,)]
 
         with (
-            serve(committed_bundle, store, tmp_path / "second", spool, port, **TWO_WORKERS) as second,
+            serve(committed_bundle, store, tmp_path / "second", spool, port, TWO_WORKERS) as second,
             Clients(ahead.port, "ahead") as others,
         ):
             wait_until_answered_by(store, 5)

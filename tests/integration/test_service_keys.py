@@ -38,7 +38,7 @@ def test_keys_open_what_they_are_for_and_rotate_while_the_service_runs(
     path = tmp_path / "keys.json"
     predict, label = add_key(path, "predictor", ("predict",)), add_key(path, "labeller", ("label",))
     rows, labels = {"rows": [ROW]}, {"labels": [{"id": "a", "label": 1}]}
-    with run_service(bundle, store, tmp_path, TARGET, tmp_path, CYCLONE_API_KEYS_FILE=str(path)) as service:
+    with run_service(bundle, store, tmp_path, TARGET, tmp_path, {"CYCLONE_API_KEYS_FILE": str(path)}) as service:
         status, challenge, answer = ask(service, "/predict", None, rows)
         assert (status, challenge) == (401, 'Bearer realm="cyclone"')
         assert answer == {"error": "a key is needed: Authorization: Bearer <key>", "details": []}
