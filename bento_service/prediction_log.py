@@ -88,6 +88,7 @@ class PredictionLog:
 
     def start(self) -> None:
         """Start the thread; its first flush enters the instance into the ledger."""
+        metrics.forget_killed_workers()
         self._has_work.set()
         self._thread.start()
 
@@ -114,6 +115,9 @@ class PredictionLog:
         try:
             await asyncio.wait_for(waiter, COMMIT_SECONDS)
         except TimeoutError:
+            logger.warning(
+                "prediction log: the store took longer than %g s, rows in the spool have to do", COMMIT_SECONDS
+            )
             self._release(None)
 
     def count_request(self, at: datetime, status: int, latency_ms: float) -> None:

@@ -12,11 +12,29 @@ import pytest
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from tests.integration.faults import Postgres
+from tests.integration.serving import pack_bundle
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 # BentoML reads it once, at the first look into its store.
 os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="cyclone-test-bentoml-")
 atexit.register(shutil.rmtree, os.environ["BENTOML_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A packed model: what an image holds. Change a copy of it."""
+    root = tmp_path_factory.mktemp("bundle")
+    pack_bundle(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A Postgres of its own for the tests that stop it; each starts it again before it begins."""
+    made = Postgres(tmp_path_factory.mktemp("postgres"))
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")
