@@ -12,7 +12,7 @@ from cyclone.errors import ReleaseError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-POLL_SECONDS = 0.5
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.3, 3.0
 
 
 class CanaryTrigger(BaseTrigger):
@@ -29,20 +29,18 @@ class CanaryTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from cyclone.settings import read_settings
         from cyclone.spec import find_model
-        from training.canary import advance_canary
+        from training.canary import CanaryWatch
 
         settings = read_settings()
-        spec = find_model(settings.models_dir, self.model)
+        watch = CanaryWatch(settings, find_model(settings.models_dir, self.model), self.retraining)
+        pause = FIRST_PAUSE_SECONDS
         while True:
-            try:
-                state = await asyncio.to_thread(advance_canary, settings, spec, self.retraining)
-            except Exception as error:
-                yield TriggerEvent({"is_passed": False, "reason": f"{type(error).__name__}: {error}"})
-                return
+            state = await asyncio.to_thread(watch.look)
             if state.is_over:
                 yield TriggerEvent({"is_passed": state.is_passed, "reason": state.reason})
                 return
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, LONGEST_PAUSE_SECONDS)
 
 
 class CanaryOperator(BaseOperator):

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +23,23 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from local_platform.processes import GuardedProcess, free_port, wait_until_ready
+from local_platform.processes import free_port
+from tests.integration.releasing import (
+    SERVICE,
+    StartCloudRun,
+    ask_who,
+    deploy,
+    read_alias,
+    read_percents,
+    read_states,
+    register_versions,
+    release_version,
+)
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
-from training.image import Image, build_image
+from training.image import build_image
 from training.registry import register_challenger
 from training.release import (
-    Candidate,
     candidate_of_run,
     deploy_candidate,
     promote,
@@ -39,92 +47,12 @@ from training.release import (
     roll_back,
     shift_traffic,
 )
-from training.tracking import CHALLENGER, CHAMPION, connect, find_version
+from training.tracking import CHALLENGER, CHAMPION
 from training.train import train_challenger
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-SERVICE = "bike-demand"
+REPOSITORY = Path(__file__).resolve().parents[2]
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)
 BROKEN = "raise SystemExit('this image is broken')\n"
-StartCloudRun = Callable[[str], Settings]
-
-
-@pytest.fixture
-def start_cloud_run(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartCloudRun]:
-    """Starts a local Cloud Run whose images are Bentos or Python files; gives settings that lead to it."""
-    started: list[GuardedProcess] = []
-
-    def start(runner: str) -> Settings:
-        port = free_port(0)
-        command = [sys.executable, "-m", "local_platform.cloud_run", "--runner", runner, "--port", str(port)]
-        log = tmp_path / "cloud_run.log"
-        process = GuardedProcess.start(
-            "cloud run", [*command, "--state-dir", str(tmp_path / "cloud_run")], None, log, cwd=REPOSITORY
-        )
-        started.append(process)
-        address = f"http://127.0.0.1:{port}"
-        wait_until_ready(f"{address}/v2/projects/local/locations/local/services", 60, process)
-        return settings.model_copy(update={"cloud_run_endpoint": address})
-
-    yield start
-    for process in started:
-        process.stop()
-
-
-@pytest.fixture
-def cloud(start_cloud_run: StartCloudRun) -> Settings:
-    """Settings that lead to a local Cloud Run whose images are small Python files."""
-    return start_cloud_run("python")
-
-
-@pytest.fixture
-def small(bike_demand: ModelSpec) -> ModelSpec:
-    """The model with instances that cost little."""
-    serving = bike_demand.serving.model_copy(update={"min_instances": 0, "max_instances": 1})
-    return bike_demand.model_copy(update={"serving": serving})
-
-
-def register_versions(settings: Settings, count: int) -> None:
-    """Bare versions in MLflow, for tests that only look at aliases."""
-    client = connect(settings)
-    client.create_registered_model("bike_demand")
-    for number in range(1, count + 1):
-        client.create_model_version("bike_demand", source=f"file:///nowhere/{number}")
-        client.set_registered_model_alias("bike_demand", CHALLENGER, str(number))
-
-
-def deploy(
-    settings: Settings, spec: ModelSpec, version: int, image: str = str(HERE / "cloud_run_image.py")
-) -> Candidate:
-    return deploy_candidate(settings, spec, version, Image(image, f"sha256:{version}"), f"run_{version}")
-
-
-def release_version(settings: Settings, spec: ModelSpec, version: int) -> Candidate:
-    candidate = deploy(settings, spec, version)
-    promote(settings, spec, candidate)
-    return candidate
-
-
-def read_percents(settings: Settings) -> dict[str, int]:
-    running = CloudRun(settings).read_service(SERVICE)
-    assert running is not None
-    return running.percents
-
-
-def read_states(store: Store) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute("SELECT version, state, traffic_percent FROM release ORDER BY release_id")
-        return cursor.fetchall()
-
-
-def read_alias(settings: Settings, alias: str) -> int | None:
-    found = find_version(connect(settings), "bike_demand", alias)
-    return None if found is None else int(found.version)
-
-
-def ask_who(address: str) -> str:
-    return str(requests.get(address, timeout=30).json()["environment"]["K_REVISION"])
 
 
 def test_a_first_candidate_serves_at_once_and_is_promoted(cloud: Settings, store: Store, small: ModelSpec) -> None:
