@@ -132,6 +132,8 @@ class Release(Section):
     """Kolmogorov-Smirnov distance between the predictions of both; beyond it the candidate is condemned."""
     lost_share_limit: float = Field(default=0.02, ge=0, lt=1)
     """How much more of its rows the log may lose of the candidate than of the champion."""
+    kept_champions: int = Field(default=2, ge=1, le=100)
+    """Champions before the present one that one can return to: their revisions and images are kept."""
 
     @field_validator("steps", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.spec import Release as Rules
 from cyclone.store import Row, Store
-from training.release import candidate_of_run, shift_traffic
+from training.release import candidate_of_run, roll_back, shift_traffic
 
 log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 1800.0
@@ -50,9 +50,11 @@ class CanaryWatch:
         self._unable_since: float | None = None
 
     def look(self) -> CanaryState:
-        """How the canary stands now, one step further where that is due."""
+        """How the canary stands now, one step further where that is due; one that failed is rolled back at once."""
         try:
             state = advance_canary(self._settings, self._spec, self._run_id)
+            if state.is_over and not state.is_passed:
+                roll_back(self._settings, self._spec, self._run_id, state.reason)
         except Exception as error:
             return self._wait(error)
         self._unable_since = None
@@ -94,6 +96,24 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
     if len(steps) >= len(shares):
         return CanaryState(True, True, f"went through {len(shares)} steps")
     return _begin_step(settings, store, spec, release, len(steps) + 1, shares[len(steps)])
+
+
+def end_by_hand(settings: Settings, run_id: str, goes_on: bool, reason: str) -> None:
+    """Note that a person ended the step under way, if there is one; whoever leads the canary then sees it."""
+    store = Store(settings.store_dsn)
+    release = release_of_run(store, run_id)
+    if release is None:
+        return
+    for step in store.fetch("release/canary_steps", release_id=release.release_id):
+        store.run(
+            "release/canary_step_end",
+            release_id=release.release_id,
+            step_number=step["step_number"],
+            verdict="inconclusive",
+            goes_on=goes_on,
+            detail=json.dumps({**step["detail"], "reason": reason}),
+            ended_at=datetime.now(UTC),
+        )
 
 
 def decide_step(verdict: CanaryVerdict, rules: Rules, elapsed: timedelta) -> StepEnd:

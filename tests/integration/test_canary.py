@@ -1,19 +1,25 @@
 """A canary on the local Cloud Run, judged by what the store holds; its state outlives whoever leads it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
 
+from cyclone.cloud_run import CloudRun
+from cyclone.errors import ReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from tests.integration.releasing import deploy, read_percents, register_versions, release_version
+from tests.integration.releasing import SERVICE, deploy, read_percents, register_versions, release_version
 from training.canary import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
-from training.release import promote, roll_back
+from training.commands import add_commands
 
 FLUSH = (
     "INSERT INTO request_stat (instance_id, flush_number, model, version, revision, bucket_start, requests, rejected,"
@@ -104,16 +110,72 @@ def test_low_traffic_holds_until_the_deadline_and_time_without_a_judge_does_not_
     assert read_steps(store) == [(5, "inconclusive", False)]
 
 
-def test_a_person_may_promote_or_roll_back_a_candidate_in_its_canary(
+@pytest.fixture
+def cyclone(
+    under_way: Settings, quick: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """The `cyclone` command with the commands of releases."""
+    folder = tmp_path / "models" / quick.name
+    folder.mkdir(parents=True)
+    (folder / "model.yaml").write_text(yaml.safe_dump(quick.model_dump(mode="json", exclude_defaults=True)))
+    (folder / "pipeline.py").touch()
+    monkeypatch.setenv("CYCLONE_MODELS_DIR", str(folder.parent))
+    monkeypatch.setenv("CYCLONE_CLOUD_RUN_ENDPOINT", under_way.cloud_run_endpoint)
+    app = typer.Typer()
+    add_commands(app)
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(app, arguments)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    return run
+
+
+def test_a_person_may_end_a_canary_by_rolling_it_back(
+    under_way: Settings, store: Store, quick: ModelSpec, cyclone: Callable[..., str]
+) -> None:
+    assert "version 2 of bike_demand is rolled back" in cyclone("rollback", "bike_demand", "--because", "complaints")
+    assert read_percents(under_way) == {"bike-demand-v1": 100}
+    state = advance_canary(under_way, quick, "run_2")
+    assert (state.is_over, state.is_passed) == (True, False)
+    assert state.reason.startswith("it is rolled_back: rolled back by hand (")
+    assert state.reason.endswith("): complaints")
+    assert read_steps(store) == [(5, "inconclusive", False)]
+    with pytest.raises(ReleaseError, match="no candidate is under way, so there is nothing to promote"):
+        cyclone("promote", "bike_demand")
+
+
+def test_a_person_may_promote_before_the_canary_is_over_and_return(
+    under_way: Settings, store: Store, quick: ModelSpec, cyclone: Callable[..., str]
+) -> None:
+    assert "version 2 of bike_demand has all traffic" in cyclone("promote", "bike_demand")
+    assert read_percents(under_way) == {"bike-demand-v2": 100}
+    assert advance_canary(under_way, quick, "run_2") == CanaryState(True, True, "it is the champion already")
+    assert read_steps(store) == [(5, "inconclusive", True)]
+    assert "version 1 of bike_demand has all traffic" in cyclone("rollback", "bike_demand", "--to", "1")
+    assert read_percents(under_way) == {"bike-demand-v1": 100}
+    assert "traffic, aliases and record agree" in cyclone("reconcile", "bike_demand")
+    CloudRun(under_way).set_traffic(SERVICE, {"bike-demand-v2": 100})
+    assert "found: traffic: bike-demand-v2 100 %, wanted: bike-demand-v1 100 %" in cyclone(
+        "reconcile", "bike_demand", "--dry-run"
+    )
+    assert "mended: traffic" in cyclone("reconcile", "bike_demand")
+    assert read_percents(under_way) == {"bike-demand-v1": 100}
+
+
+def test_a_condemned_candidate_is_rolled_back_by_whoever_sees_it(
     under_way: Settings, store: Store, quick: ModelSpec
 ) -> None:
-    roll_back(under_way, quick, "run_2", "by hand: complaints")
-    assert advance_canary(under_way, quick, "run_2") == CanaryState(
-        True, False, "it is rolled_back: by hand: complaints"
-    )
-    candidate = deploy(under_way, quick, 3)
-    promote(under_way, quick, candidate)
-    assert advance_canary(under_way, quick, "run_3") == CanaryState(True, True, "it is the champion already")
+    answer(store, "bike-demand-v1")
+    answer(store, "bike-demand-v2", flushes=1, failures=30)
+    state = CanaryWatch(under_way, quick, "run_2").look()
+    assert (state.is_over, state.is_passed) == (True, False)
+    assert read_percents(under_way) == {"bike-demand-v1": 100}
+    release = store.fetch_one("release/of_run", run_id="run_2")
+    assert release is not None
+    assert (release["state"], release["reason"]) == ("rolled_back", state.reason)
 
 
 @contextmanager

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 import requests
 
+from cyclone.checks import Champion, find_champion
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
+from cyclone.incidents import finish_retraining, start_retraining
 from cyclone.releases import (
     create_candidate,
     current_release,
-    previous_release,
     promote_release,
     release_of_run,
+    retired_releases,
 )
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -38,16 +40,17 @@ from tests.integration.releasing import (
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.image import build_image
+from training.reconcile import Drift, reconcile
 from training.registry import register_challenger
 from training.release import (
     candidate_of_run,
     deploy_candidate,
     promote,
-    restore_previous,
+    restore_champion,
     roll_back,
     shift_traffic,
 )
-from training.tracking import CHALLENGER, CHAMPION
+from training.tracking import CHALLENGER, CHAMPION, connect
 from training.train import train_challenger
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -93,7 +96,9 @@ def test_a_candidate_gets_its_share_and_then_all(cloud: Settings, store: Store, 
     assert running.tags == {"v2": "bike-demand-v2"}
 
 
-def test_revisions_older_than_the_last_champion_are_deleted(cloud: Settings, small: ModelSpec) -> None:
+def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small: ModelSpec) -> None:
+    rules = small.release.model_copy(update={"kept_champions": 1})
+    small = small.model_copy(update={"release": rules})
     register_versions(cloud, 3)
     for version in (1, 2, 3):
         release_version(cloud, small, version)
@@ -184,15 +189,100 @@ def test_a_first_candidate_that_never_gets_ready_does_not_block_the_next(
 def test_a_champion_can_be_rolled_back_to_the_one_before_it(cloud: Settings, store: Store, small: ModelSpec) -> None:
     register_versions(cloud, 3)
     release_version(cloud, small, 1)
-    with pytest.raises(ReleaseError, match="no champion before the present one"):
-        restore_previous(cloud, small, "complaints")
+    with pytest.raises(ReleaseError, match=r"the versions with a revision that served before it are: none"):
+        restore_champion(cloud, small, "complaints")
     release_version(cloud, small, 2)
-    assert restore_previous(cloud, small, "complaints").version == 1
+    assert restore_champion(cloud, small, "complaints").version == 1
     assert read_percents(cloud) == {"bike-demand-v1": 100}
     assert read_states(store) == [(1, "champion", 100), (2, "rolled_back", 0)]
     assert read_alias(cloud, CHAMPION) == 1
     release_version(cloud, small, 3)
     assert read_states(store) == [(1, "retired", 0), (2, "rolled_back", 0), (3, "champion", 100)]
+    assert (running := CloudRun(cloud).read_service(SERVICE)) is not None
+    assert running.tags == {"v3": "bike-demand-v3"}
+
+
+def test_rolling_back_to_a_version_rolls_back_all_after_it_and_the_checks_follow(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
+    register_versions(cloud, 4)
+    for version in (1, 2, 3):
+        release_version(cloud, small, version)
+        note_profile(store, version)
+    shift_traffic(cloud, small, deploy(cloud, small, 4), 20)
+    with pytest.raises(ReleaseError, match=r"version 9 is not there to return to; version 3 serves, .* are: 2, 1"):
+        restore_champion(cloud, small, "complaints", version=9)
+    restore_champion(cloud, small, "complaints", version=1)
+    assert read_percents(cloud) == {"bike-demand-v1": 100}
+    states = [(1, "champion", 100), (2, "rolled_back", 0), (3, "rolled_back", 0), (4, "rolled_back", 0)]
+    assert read_states(store) == states
+    assert read_alias(cloud, CHAMPION) == 1
+    champion = find_champion(store, "bike_demand", datetime.now(UTC))
+    assert champion == Champion(1, "mean_absolute_error", 1.5)
+    rolled_back = [
+        event for event in store.fetch("store/timeline", model="bike_demand") if event["event"] == "rolled back"
+    ]
+    assert [(event["subject"], event["detail"]) for event in rolled_back] == [
+        (version, "complaints") for version in (2, 3, 4)
+    ]
+    assert reconcile(cloud, small) == []
+
+
+def note_profile(store: Store, version: int) -> None:
+    """What a version was accepted with: an error of 1.5 × its number."""
+    with store.transaction() as transaction:
+        transaction.run(
+            "training/profile_insert",
+            model="bike_demand",
+            version=version,
+            mlflow_run_id="run",
+            metric="mean_absolute_error",
+            accepted_error=1.5 * version,
+            sample_size=100,
+            created_at=MARCH,
+        )
+
+
+def test_drift_between_record_traffic_and_aliases_is_reported_and_mended(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
+    register_versions(cloud, 3)
+    assert reconcile(cloud, small) == []
+    for version in (1, 2):
+        release_version(cloud, small, version)
+    candidate = deploy(cloud, small, 3)
+    connect(cloud).set_registered_model_alias("bike_demand", CHALLENGER, "3")
+    shift_traffic(cloud, small, candidate, 20)
+    assert reconcile(cloud, small) == []
+    CloudRun(cloud).set_traffic(SERVICE, {"bike-demand-v1": 70, "bike-demand-v3": 30})
+    connect(cloud).set_registered_model_alias("bike_demand", CHAMPION, "1")
+    found = [
+        Drift("traffic", "bike-demand-v1 70 %, bike-demand-v3 30 %", "bike-demand-v2 80 %, bike-demand-v3 20 %"),
+        Drift("alias champion", "1", "2"),
+    ]
+    assert reconcile(cloud, small, should_mend=False) == found
+    assert reconcile(cloud, small) == found
+    assert reconcile(cloud, small) == []
+    assert read_percents(cloud) == {"bike-demand-v2": 80, "bike-demand-v3": 20}
+    assert (read_alias(cloud, CHAMPION), read_alias(cloud, CHALLENGER)) == (2, 3)
+
+
+def test_a_candidate_that_nobody_leads_any_more_is_rolled_back(cloud: Settings, store: Store, small: ModelSpec) -> None:
+    register_versions(cloud, 2)
+    release_version(cloud, small, 1)
+    start_retraining(store, "run_2", "bike_demand", None, MARCH)
+    shift_traffic(cloud, small, deploy(cloud, small, 2), 20)
+    connect(cloud).set_registered_model_alias("bike_demand", CHALLENGER, "2")
+    finish_retraining(store, "run_2", MARCH, "failed", "killed", None)
+    assert [drift.where for drift in reconcile(cloud, small)] == [
+        "release 2 (bike-demand-v2)",
+        "traffic",
+        "tags",
+        "alias challenger",
+    ]
+    assert read_states(store) == [(1, "champion", 100), (2, "rolled_back", 0)]
+    assert read_percents(cloud) == {"bike-demand-v1": 100}
+    assert reconcile(cloud, small) == []
 
 
 def test_a_record_moves_once_for_whoever_read_it_first(store: Store) -> None:
@@ -208,7 +298,7 @@ def test_a_record_moves_once_for_whoever_read_it_first(store: Store) -> None:
     champion = current_release(store, "m")
     assert champion is not None
     assert (champion.version, champion.promoted_at, champion.state) == (2, MARCH, "champion")
-    assert previous_release(store, champion) is None
+    assert retired_releases(store, champion) == []
     assert read_states(store) == [(1, "candidate", 0), (2, "champion", 100)]
 
 
