@@ -47,8 +47,7 @@ def reconcile(settings: Settings, spec: ModelSpec, should_mend: bool = True) -> 
         led, abandoned = releases_under_way(store, spec.name)
         drifts = _mend_releases(settings, spec, abandoned, should_mend)
         drifts += _mend_traffic(settings, spec, champion, led, should_mend)
-        drifts += _mend_aliases(settings, spec, champion, led, should_mend)
-    return drifts
+    return drifts + _mend_aliases(settings, spec, champion, led, should_mend)
 
 
 def _mend_releases(settings: Settings, spec: ModelSpec, abandoned: list[Release], should_mend: bool) -> list[Drift]:
@@ -99,7 +98,7 @@ def _mend_aliases(
     if is_stray:
         drifts.append(Drift(f"alias {CHALLENGER}", str(challenger), "none"))
     if drifts and should_mend:
-        align_aliases(settings, spec, champion)
+        align_aliases(settings, spec)
         if is_stray and challenger is not None:
             drop_alias(client, spec.name, CHALLENGER, challenger)
     return drifts

@@ -107,8 +107,8 @@ def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
         except StaleReleaseError as error:
             _take_back(settings, spec, release, str(error))
             raise
-        align_aliases(settings, spec, release)
-        clean_up(settings, spec)
+    align_aliases(settings, spec)
+    clean_up(settings, spec)
 
 
 def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> None:
@@ -122,6 +122,11 @@ def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> 
         release = release_of_run(store, run_id)
         if release is not None:
             _take_back(settings, spec, release, reason)
+    if release is not None:
+        align_aliases(settings, spec)
+        champion = current_release(store, spec.name)
+        if champion is None or champion.release_id != release.release_id:
+            drop_alias(connect(settings), spec.name, CHALLENGER, release.version)
 
 
 def restore_champion(settings: Settings, spec: ModelSpec, reason: str, version: int | None = None) -> Release:
@@ -142,7 +147,7 @@ def restore_champion(settings: Settings, spec: ModelSpec, reason: str, version: 
         dropped = frozenset(name_tag(item) for item in ever if item.release_id > target.release_id)
         _return_traffic(settings, spec, target, dropped)
         restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
-        align_aliases(settings, spec, target)
+    align_aliases(settings, spec)
     return target
 
 
@@ -167,10 +172,8 @@ def _take_back(settings: Settings, spec: ModelSpec, release: Release, reason: st
     if champion is not None:
         dropped = frozenset() if is_champion else frozenset({name_tag(release)})
         _return_traffic(settings, spec, champion, dropped)
-        align_aliases(settings, spec, champion)
     if not is_champion:
         mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
-        drop_alias(connect(settings), spec.name, CHALLENGER, release.version)
 
 
 def _return_traffic(settings: Settings, spec: ModelSpec, champion: Release, dropped: frozenset[str]) -> None:
@@ -179,7 +182,11 @@ def _return_traffic(settings: Settings, spec: ModelSpec, champion: Release, drop
         cloud.set_traffic(spec.service_name, {champion.revision: 100}, dropped)
 
 
-def align_aliases(settings: Settings, spec: ModelSpec, champion: Release) -> None:
+def align_aliases(settings: Settings, spec: ModelSpec) -> None:
+    """Let MLflow's alias `champion` name the recorded one. Without the lock: an MLflow that is away holds nobody."""
+    champion = current_release(Store(settings.store_dsn), spec.name)
+    if champion is None:
+        return
     client = connect(settings)
     found = find_version(client, spec.name, CHAMPION)
     if found is None or int(found.version) != champion.version:
