@@ -33,3 +33,9 @@ CREATE TABLE reference_error (
     value double precision NOT NULL,
     PRIMARY KEY (model, version, metric)
 );
+
+-- What a model's recorded windows have been evaluated again for: all that this snapshot sees.
+CREATE TABLE reevaluation_watermark (
+    model text PRIMARY KEY,
+    seen pg_snapshot NOT NULL DEFAULT '1:1:'
+);
