@@ -1,0 +1,270 @@
+"""How many models one Airflow can watch: real monitor DAGs on the local platform, every few minutes.
+
+Each model of the generated fleet has the same real rows under its own name: bike-sharing demand of the last two weeks,
+predictions, labels a day late. Nothing is stubbed: Airflow's scheduler, LocalExecutor, triggerer, API server and DAG
+processor, and the evaluation store, share the machine. The fleet keeps up when every run of an interval has ended
+before the next interval begins.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from rich.console import Console
+from rich.table import Table
+
+from cyclone.settings import REPOSITORY
+from cyclone.spec import load_model_spec
+from cyclone.store import Store
+from local_platform.platform import LocalPlatform
+
+TEMPLATE = "bike_demand"
+DAYS = 14
+CADENCE_MINUTES = 5
+PARSE_SECONDS = 300
+POLL_SECONDS = 1.0
+console = Console(width=110)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What became of the runs that were due at `end`. Seconds from then on."""
+
+    end: datetime
+    runs: int
+    finished: int
+    failed: int
+    median_seconds: float
+    last_seconds: float
+
+    @property
+    def is_kept(self) -> bool:
+        return self.finished == self.runs and not self.failed
+
+
+def main() -> None:
+    options = parse_arguments()
+    every = timedelta(minutes=options.minutes)
+    with tempfile.TemporaryDirectory(prefix="cyclone-bench-fleet-") as folder:
+        models = make_fleet(Path(folder) / "models", options.models)
+        os.environ |= {
+            "CYCLONE_MODELS_DIR": str(models),
+            "CYCLONE_MONITOR_SCHEDULE": f"*/{options.minutes} * * * *",
+            "CYCLONE_CLOCK": "wall",
+        }
+        os.environ.pop("CYCLONE_STORE_DSN", None)
+        with LocalPlatform(Path(folder) / "state") as platform:
+            store = Store(platform.record.store_dsn)
+            airflow_dsn = platform.record.build_dsn("airflow")
+            with console.status("seeding"):
+                fill_store(store, options.models)
+            print("platform", os.getpid(), platform.record.ports, flush=True)
+            wait_until_parsed(airflow_dsn, options.models)
+            intervals = list(watch_intervals(store, airflow_dsn, options.models, every, options.intervals))
+    print_table(options.models, every, intervals)
+    per_five_minutes = options.models * CADENCE_MINUTES // options.minutes
+    kept = per_five_minutes if all(interval.is_kept for interval in intervals) else 0
+    print(json.dumps({"models_kept_up": kept}))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.monitoring_airflow", description=__doc__)
+    parser.add_argument("--models", type=int, default=200)
+    parser.add_argument("--minutes", type=int, default=CADENCE_MINUTES, help="minutes between two runs of a model")
+    parser.add_argument("--intervals", type=int, default=2)
+    return parser.parse_args()
+
+
+def name_model(number: int) -> str:
+    return f"fleet_{number:04d}"
+
+
+def make_fleet(models: Path, count: int) -> Path:
+    """A folder of `count` copies of the template, each under its own name."""
+    source = REPOSITORY / "models" / TEMPLATE
+    text = (source / "model.yaml").read_text()
+    for number in range(count):
+        folder = models / name_model(number)
+        folder.mkdir(parents=True)
+        (folder / "model.yaml").write_text(text.replace(f"name: {TEMPLATE}", f"name: {name_model(number)}", 1))
+        shutil.copy(source / "pipeline.py", folder)
+    return models
+
+
+def fill_store(store: Store, count: int) -> None:
+    """Version 1 of every model with its reference profile, its release, and two weeks of rows and labels."""
+    rows = read_rows()
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        for parent in ("prediction_log", "label"):
+            for day in range(-DAYS, 2):
+                cursor.execute("SELECT ensure_partition(%s, now() + make_interval(days => %s))", (parent, day))
+        cursor.execute(
+            "CREATE TEMPORARY TABLE fleet AS SELECT unnest(%s) AS model", ([*map(name_model, range(count))],)
+        )
+        cursor.execute(
+            "CREATE TEMPORARY TABLE seed AS SELECT * FROM jsonb_to_recordset(%s::jsonb)"
+            " AS seed (hours_ago integer, input jsonb, prediction double precision, label double precision)",
+            (json.dumps(rows),),
+        )
+        for statement in SEED.split(";"):
+            cursor.execute(statement, {"bins": json.dumps(build_bins())})
+
+
+SEED = """
+INSERT INTO reference_profile (model, version, mlflow_run_id, metric, accepted_error, sample_size, created_at)
+SELECT model, 1, 'none', 'mean_absolute_error', (SELECT avg(abs(prediction - label)) FROM seed), 1000, now()
+FROM fleet;
+INSERT INTO reference_bin (model, version, feature, bin, lower_bound, upper_bound, category, count, is_calendar)
+SELECT model, 1, bins.*
+FROM fleet CROSS JOIN jsonb_to_recordset(%(bins)s::jsonb) AS bins (
+    feature text, bin integer, lower_bound double precision, upper_bound double precision, category text,
+    count bigint, is_calendar boolean
+);
+INSERT INTO release (
+    model, version, revision, image, image_digest, run_id, state, traffic_percent, created_at, promoted_at
+)
+SELECT model, 1, model || '-v1', 'none', 'none', 'seed ' || model, 'champion', 100,
+    now() - interval '30 days', now() - interval '30 days'
+FROM fleet;
+INSERT INTO prediction_id (model, id, created_at)
+SELECT model, 'row ' || hours_ago, now() - make_interval(hours => hours_ago) FROM fleet CROSS JOIN seed;
+INSERT INTO prediction_log (model, id, version, revision, input, prediction, latency_ms, created_at)
+SELECT model, 'row ' || hours_ago, 1, model || '-v1', input, to_jsonb(prediction), 1,
+    now() - make_interval(hours => hours_ago)
+FROM fleet CROSS JOIN seed;
+INSERT INTO label (model, id, label, observed_at)
+SELECT model, 'row ' || hours_ago, to_jsonb(label), now() - make_interval(hours => hours_ago - 24)
+FROM fleet CROSS JOIN seed WHERE hours_ago > 24
+"""
+
+ARRIVAL = """
+INSERT INTO prediction_id (model, id, created_at)
+SELECT model, 'live ' || now(), now() FROM reference_profile;
+INSERT INTO prediction_log (model, id, version, revision, input, prediction, latency_ms, created_at)
+SELECT id.model, id.id, 1, 'live', log.input, log.prediction, 1, id.created_at
+FROM prediction_id AS id
+INNER JOIN prediction_log AS log ON id.model = log.model AND log.id = 'row 24'
+WHERE id.id = 'live ' || now()
+"""
+
+
+def read_rows() -> list[dict[str, Any]]:
+    """Two weeks of real rows; the prediction is the mean demand of the hour of day."""
+    import pandas as pd
+
+    spec = load_model_spec(REPOSITORY / "models" / TEMPLATE)
+    frame = pd.read_csv(REPOSITORY / "models" / TEMPLATE / str(spec.history))
+    means = frame.groupby("hour")[spec.label.name].transform("mean")
+    recent = frame.assign(prediction=means).iloc[-DAYS * 24 :]
+    features = json.loads(recent[spec.feature_names].to_json(orient="records"))
+    return [
+        {"hours_ago": len(recent) - place, "input": row, "prediction": float(prediction), "label": float(label)}
+        for place, (row, prediction, label) in enumerate(
+            zip(features, recent["prediction"], recent[spec.label.name], strict=True)
+        )
+    ]
+
+
+def build_bins() -> list[dict[str, Any]]:
+    """The reference profile of the rows before those that are served."""
+    from dataclasses import asdict
+
+    import pandas as pd
+
+    from training.profile import build_profile
+
+    spec = load_model_spec(REPOSITORY / "models" / TEMPLATE)
+    frame = pd.read_csv(REPOSITORY / "models" / TEMPLATE / str(spec.history))
+    means = frame.groupby("hour")[spec.label.name].transform("mean")
+    reference = slice(-10 * DAYS * 24, -DAYS * 24)
+    return [
+        asdict(item)
+        for item in build_profile(spec, frame[spec.feature_names].iloc[reference], means.iloc[reference].to_numpy())
+    ]
+
+
+@contextmanager
+def read_airflow(dsn: str) -> Iterator[Any]:
+    with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
+        yield cursor
+
+
+def wait_until_parsed(dsn: str, count: int) -> None:
+    """Return when Airflow knows every monitor."""
+    deadline = time.monotonic() + PARSE_SECONDS
+    while True:
+        with read_airflow(dsn) as cursor:
+            cursor.execute("SELECT count(*) FROM dag WHERE dag_id LIKE 'monitor\\_\\_%' AND NOT is_stale")
+            known = cursor.fetchone()[0]
+        if known >= count:
+            return
+        if time.monotonic() > deadline:
+            raise SystemExit(f"Airflow knows {known} of {count} monitors after {PARSE_SECONDS} s")
+        time.sleep(POLL_SECONDS)
+
+
+def watch_intervals(store: Store, dsn: str, count: int, every: timedelta, intervals: int) -> Iterator[Interval]:
+    """Each whole interval from now on, judged when the next one begins."""
+    seconds = every.total_seconds()
+    first = datetime.fromtimestamp((time.time() // seconds + 1) * seconds, UTC)
+    for number in range(intervals):
+        end = first + number * every
+        with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+            cursor.execute(ARRIVAL)
+        with console.status(f"interval {end:%H:%M}"):
+            while datetime.now(UTC) < end + every and (
+                datetime.now(UTC) < end or (state := read_interval(dsn, end, count)).finished < count
+            ):
+                time.sleep(POLL_SECONDS)
+        state = read_interval(dsn, end, count)
+        console.print(state)
+        yield state
+
+
+def read_interval(dsn: str, end: datetime, count: int) -> Interval:
+    with read_airflow(dsn) as cursor:
+        cursor.execute(
+            "SELECT count(*) FILTER (WHERE state IN ('success', 'failed')), count(*) FILTER (WHERE state = 'failed'),"
+            " percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM end_date - %(end)s)),"
+            " max(extract(epoch FROM end_date - %(end)s))"
+            " FROM dag_run WHERE dag_id LIKE 'monitor\\_\\_%%' AND data_interval_end = %(end)s",
+            {"end": end},
+        )
+        finished, failed, median, last = cursor.fetchone()
+    return Interval(end, count, finished, failed, float(median or 0), float(last or 0))
+
+
+def print_table(count: int, every: timedelta, intervals: list[Interval]) -> None:
+    table = Table(
+        "interval's end",
+        "runs",
+        "finished in time",
+        "failed",
+        "half after",
+        "last after",
+        title=(f"{count} models, each every {every.total_seconds() / 60:g} minutes"),
+    )
+    for item in intervals:
+        table.add_row(
+            f"{item.end:%H:%M}",
+            str(item.runs),
+            str(item.finished),
+            str(item.failed),
+            f"{item.median_seconds:.0f} s",
+            f"{item.last_seconds:.0f} s",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cyclone.checks import CheckResult
+from cyclone.errors import ConfigurationError
+from cyclone.health import Health, check_kinds, judge_health
+
+NOW = datetime(2011, 3, 8, 12, 30, tzinfo=UTC)
+ERROR = CheckResult(
+    kind="error",
+    check_name="mean_absolute_error",
+    subject="all",
+    version=1,
+    value=20.0,
+    standard_error=2.0,
+    sample_size=168,
+    limit=36.15,
+    verdict="passed",
+    window_start=NOW.replace(minute=0) - timedelta(days=7),
+    window_end=NOW.replace(minute=0),
+)
+SERVICE = replace(ERROR, kind="service", check_name="failure_share")
+HOUR = timedelta(hours=1)
+
+
+def test_a_model_is_healthy_when_every_kind_has_fresh_verdicts_that_passed() -> None:
+    health = judge_health([ERROR, SERVICE], ["error", "service"], HOUR, NOW)
+    assert health == Health(True, "all 2 verdicts passed", (ERROR, SERVICE))
+
+
+@pytest.mark.parametrize("verdict", ["failed", "no_data"])
+def test_neither_a_failed_check_nor_one_without_data_is_healthy(verdict: str) -> None:
+    bad = replace(ERROR, verdict=verdict)  # type: ignore[arg-type]
+    health = judge_health([bad, SERVICE], ["error", "service"], HOUR, NOW)
+    assert not health.is_healthy
+    assert health.reason == f"mean_absolute_error of all is {verdict}"
+
+
+def test_a_kind_without_a_verdict_is_not_healthy() -> None:
+    health = judge_health([ERROR], ["error", "drift"], HOUR, NOW)
+    assert (health.is_healthy, health.reason) == (False, "no drift check has a verdict")
+
+
+def test_a_verdict_ages_from_the_hour_on_in_which_the_next_could_have_been_there() -> None:
+    ages = {minutes: replace(ERROR, window_end=NOW - timedelta(minutes=minutes)) for minutes in (119, 121)}
+    healthy = {minutes: judge_health([old], ["error"], HOUR, NOW).is_healthy for minutes, old in ages.items()}
+    assert healthy == {119: True, 121: False}
+    reason = judge_health([ages[121]], ["error"], HOUR, NOW).reason
+    assert reason == "the newest error verdict is of 2011-03-08 10:29 UTC: older than 1:00:00"
+
+
+@pytest.mark.parametrize("kinds", [["error", "drfit"], []])
+def test_a_kind_that_does_not_exist_is_refused_with_those_that_do(kinds: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"one or more of drift, error are allowed"):
+        check_kinds(kinds, ["drift", "error"])
