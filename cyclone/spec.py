@@ -66,22 +66,38 @@ class Label(Section):
 
 
 class Check(Section):
-    """When one check fails. `limit` is absolute for drift and service, for error a multiple of the accepted error."""
+    """When one check fails.
 
-    limit: float = Field(gt=0)
+    `limit` is absolute for drift and service, for error a multiple of the accepted error. Without one, drift and error
+    checks fail on what `monitor.alpha` does not call chance.
+    """
+
+    limit: float | None = Field(default=None, gt=0)
     window_days: int = Field(default=7, ge=1, le=366)
     minimum_samples: int = Field(default=100, ge=1)
 
 
 class Monitor(Section):
     schedule: str = "*/5 * * * *"
-    drift: dict[Name, Check] = {"population_stability": Check(limit=0.2, minimum_samples=150)}
+    drift: dict[Name, Check] = {"population_stability": Check()}
     error: dict[Name, Check] = {}
     """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.75 × the accepted error."""
     service: dict[Name, Check] = {
         "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
         "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
     }
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """The chance in a year of a false alarm: of any drift check, and of each error check without a limit."""
+    completeness_floor: float = Field(default=0.95, ge=0, le=1)
+    """Drift and error are `no_data` while a smaller share of a window's answered rows is in the log."""
+
+    @field_validator("service")
+    @classmethod
+    def _need_limits(cls, value: dict[str, Check]) -> dict[str, Check]:
+        for name, check in value.items():
+            if check.limit is None:
+                raise ValueError(f"service check {name!r} needs a limit")
+        return value
 
     @field_validator("schedule")
     @classmethod
