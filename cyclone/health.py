@@ -9,7 +9,13 @@ from cyclone.errors import ConfigurationError
 from cyclone.spec import CheckKind
 from cyclone.store import Store
 
-WINDOW_STEP = timedelta(hours=1)
+WINDOW_STEPS: dict[CheckKind, timedelta] = {
+    "drift": timedelta(days=1),
+    "error": timedelta(days=1),
+    "estimate": timedelta(days=1),
+    "service": timedelta(hours=1),
+}
+"""How far apart the ends of windows are: see `cyclone.checks.find_window_end`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ def judge_health(
 ) -> Health:
     """Healthy: every kind has verdicts, none older than `max_age`, and all of them `passed`.
 
-    Windows end with whole hours, so a verdict begins to age an hour after its window's end: before that, none
+    A verdict begins to age when the next window ends, a day or for service an hour after its own: before that, none
     can be newer. `no_data` is never healthy.
     """
     troubles = []
@@ -43,7 +49,7 @@ def judge_health(
         ends = [verdict.window_end for verdict in verdicts if verdict.kind == kind]
         if not ends:
             troubles.append(f"no {kind} check has a verdict")
-        elif now - (max(ends) + WINDOW_STEP) > max_age:
+        elif now - (max(ends) + WINDOW_STEPS[kind]) > max_age:
             troubles.append(f"the newest {kind} verdict is of {max(ends):%Y-%m-%d %H:%M} UTC: older than {max_age}")
     troubles += [
         f"{verdict.check_name} of {verdict.subject} is {verdict.verdict}"

@@ -3,8 +3,8 @@
 Every few minutes, for the run's data interval:
 
 1. **roll_up** counts what was logged since the last run: features by reference bin, errors by hour.
-2. **check_drift**, **check_error**, **check_service** each run their SQL checks (`sql/checks/<kind>/`) over whole
-   days up to the interval's end, and record a verdict for every subject: `passed`, `failed` or `no_data`.
+2. **check_drift**, **check_error**, **check_estimate**, **check_service** each run their SQL checks
+   (`sql/checks/<kind>/`), and record a verdict for every subject: `passed`, `failed` or `no_data`.
 3. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
    cooldown is over. Everything after it is skipped otherwise.
 4. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
@@ -15,14 +15,15 @@ counts. A backfill (`airflow backfill create --dag-id monitor__<model> …`) rec
 """
 
 from datetime import UTC, datetime
+from typing import get_args
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from cyclone.settings import read_settings
-from cyclone.spec import ModelSpec
+from cyclone.spec import CheckKind, ModelSpec
 from cyclone_airflow.health import verdicts_asset
-from cyclone_airflow.monitor_tasks import ROLL_UP, MonitorStep, decide
+from cyclone_airflow.monitor_tasks import MonitorStep, decide
 from cyclone_airflow.parsing import find_specs
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,8 +46,8 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         params={"model": spec.name},
         tags=["cyclone", "monitor", spec.name],
     ) as dag:
-        rolled_up = MonitorStep(task_id=ROLL_UP, model=spec.name)
-        checks = [MonitorStep(task_id=f"check_{kind}", model=spec.name) for kind in ("drift", "error", "service")]
+        rolled_up = MonitorStep(task_id="roll_up", model=spec.name)
+        checks = [MonitorStep(task_id=f"check_{kind}", model=spec.name) for kind in get_args(CheckKind)]
         verdicts = [check.output for check in checks]
         decision = decide.override(outlets=[verdicts_asset(spec.name)])(spec.name, verdicts)
         request_retraining = TriggerDagRunOperator(

@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, task
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSuccessEvent, TriggerEvent
 
 from cyclone.settings import read_settings
-from cyclone.spec import CheckKind, ModelSpec, find_model
+from cyclone.spec import CheckKind, ModelSpec, find_changed_spec, find_model
 from cyclone.store import Store
 
 if TYPE_CHECKING:
@@ -20,76 +21,110 @@ if TYPE_CHECKING:
     from cyclone.checks import CheckResult
 
 log = logging.getLogger(__name__)
-ROLL_UP = "roll_up"
-INTERVAL = {
+RUN_FIELDS = {
     "run_id": "{{ run_id }}",
     "interval_start": "{{ data_interval_start | default('', true) }}",
     "interval_end": "{{ data_interval_end | default('', true) }}",
+    "model_yaml": "{{ (dag_run.conf or {}).get('model_yaml', '') }}",
 }
+"""What a step is told of its run, as templates."""
+
+
+@dataclass(frozen=True)
+class MonitorRun:
+    """One run of `monitor__<model>`. With a `model_yaml` it shows what that would decide, and records nothing."""
+
+    model: str
+    run_id: str
+    interval_start: str
+    interval_end: str
+    model_yaml: str = ""
+
+    @property
+    def store(self) -> Store:
+        return Store(read_settings().store_dsn)
+
+    def find_spec(self) -> ModelSpec:
+        models_dir = read_settings().models_dir
+        if self.model_yaml:
+            return find_changed_spec(models_dir, self.model, Path(self.model_yaml))
+        return find_model(models_dir, self.model)
+
+    def find_end(self) -> datetime:
+        """The end of the data interval; for a run triggered without one, the model's present."""
+        if self.interval_end and self.interval_end != self.interval_start:
+            return datetime.fromisoformat(self.interval_end)
+        from cyclone.clock import read_now
+
+        return read_now(self.store, read_settings(), self.model)
 
 
 class MonitorStepTrigger(BaseTrigger):
     """Does one step in a thread of the triggerer, and ends its task with the result."""
 
-    def __init__(self, model: str, step: str, run_id: str, interval_start: str, interval_end: str) -> None:
+    def __init__(self, step: str, model: str, **run_fields: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.model = model
         self.step = step
-        self.run_id = run_id
-        self.interval_start = interval_start
-        self.interval_end = interval_end
+        self.model = model
+        for name in RUN_FIELDS:  # attributes, as Airflow fills in their templates
+            setattr(self, name, run_fields[name])
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        names = ("model", "step", *INTERVAL)
-        return "cyclone_airflow.monitor_tasks.MonitorStepTrigger", {name: getattr(self, name) for name in names}
+        return f"{__name__}.MonitorStepTrigger", {"step": self.step, **self._describe_run()}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        interval = (self.interval_start, self.interval_end)
-        result, text = await asyncio.to_thread(run_step, self.model, self.step, self.run_id, interval)
+        result, text = await asyncio.to_thread(run_step, self.step, MonitorRun(**self._describe_run()))
         self.log.info(text)
         yield TaskSuccessEvent(xcoms={"return_value": result})
 
+    def _describe_run(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("model", *RUN_FIELDS)}
+
 
 class MonitorStep(BaseOperator):
-    """`roll_up` or `check_<kind>` of a model, done by the triggerer from the start.
+    """`roll_up`, `reevaluate` or `check_<kind>` of a model, done by the triggerer from the start.
 
     A worker's process would cost many times what the step does: hundreds of models share one triggerer instead.
     """
 
-    template_fields: Sequence[str] = tuple(INTERVAL)
+    template_fields: Sequence[str] = tuple(RUN_FIELDS)
     start_from_trigger = True
 
     def __init__(self, *, model: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.model = model
-        self.run_id, self.interval_start, self.interval_end = INTERVAL.values()
+        for name, template in RUN_FIELDS.items():
+            setattr(self, name, template)
         self.start_trigger_args = StartTriggerArgs(
-            trigger_cls="cyclone_airflow.monitor_tasks.MonitorStepTrigger",
-            trigger_kwargs={"model": model, "step": self.task_id, **INTERVAL},
+            trigger_cls=f"{__name__}.MonitorStepTrigger",
+            trigger_kwargs={"step": self.task_id, "model": model, **RUN_FIELDS},
             next_method="execute",
         )
 
     def execute(self, context: "Context", event: Any = None) -> Any:
         """The same in a worker: for `airflow tasks test`."""
-        result, text = run_step(self.model, self.task_id, self.run_id, (self.interval_start, self.interval_end))
+        run = MonitorRun(**{name: getattr(self, name) for name in ("model", *RUN_FIELDS)})
+        result, text = run_step(self.task_id, run)
         self.log.info(text)
         return result
 
 
-def run_step(model: str, step: str, run_id: str, interval: tuple[str, str]) -> tuple[Any, str]:
+def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     """The step's result as JSON, and what it has to say for the task's log."""
-    settings = read_settings()
-    store, spec = Store(settings.store_dsn), find_model(settings.models_dir, model)
-    if step == ROLL_UP:
-        from cyclone.rollups import roll_up
+    from cyclone.checks import evaluate_checks, format_verdicts
+    from cyclone.rollups import roll_up
+    from cyclone.what_if import judge_unrecorded
 
+    store, spec = run.store, run.find_spec()
+    if step == "roll_up":
         summary = roll_up(store, spec)
         return asdict(summary), str(summary)
-    from cyclone.checks import evaluate_checks, format_verdicts
-
     kind: CheckKind = step.removeprefix("check_")  # type: ignore[assignment]
-    results = evaluate_checks(store, spec, kind, read_window_end(store, spec, interval), run_id)
-    return [result.to_json() for result in results], f"{kind} checks of {model}:\n{format_verdicts(results)}"
+    if run.model_yaml:
+        results = judge_unrecorded(store, spec, kind, run.find_end())
+    else:
+        results = evaluate_checks(store, spec, kind, run.find_end(), run.run_id)
+    return [result.to_json() for result in results], f"{kind} checks of {spec.name}:\n{format_verdicts(results)}"
 
 
 @task.short_circuit
@@ -101,39 +136,35 @@ def decide(model: str, verdicts: list[list[dict[str, Any]]], **context: Any) -> 
     from cyclone.checks import CheckResult, format_verdicts
     from cyclone_airflow.health import count_verdicts, verdicts_asset
 
-    settings = read_settings()
-    store, spec = Store(settings.store_dsn), find_model(settings.models_dir, model)
-    interval = (str(context.get("data_interval_start") or ""), str(context.get("data_interval_end") or ""))
-    window_end = read_window_end(store, spec, interval)
+    run = read_run(model, context)
     results = [CheckResult.from_json(item) for group in verdicts for item in group]
     log.info("verdicts of %s:\n%s", model, format_verdicts(results))
     context["outlet_events"][verdicts_asset(model)].extra = {
         **count_verdicts(results),
-        "window_end": window_end.isoformat(),
-        "run_id": context["run_id"],
+        "window_end": run.find_end().isoformat(),
+        "run_id": run.run_id,
+        "is_live": not run.model_yaml and context["dag_run"].run_type != "backfill",
     }
-    is_backfill = context["dag_run"].run_type == "backfill"
-    return join_if_due(store, spec, results, window_end, context["run_id"], is_backfill)
+    return join_if_due(run, results, is_backfill=context["dag_run"].run_type == "backfill")
 
 
-def join_if_due(
-    store: Store, spec: ModelSpec, results: "list[CheckResult]", at: datetime, run_id: str, is_backfill: bool
-) -> str | None:
+def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
     """The run id of the retraining that is due, after its incident was joined; None when none is."""
     from cyclone.decisions import decide as decide_on
     from cyclone.incidents import join_incident, last_retraining_end, retraining_run_id
 
+    store, spec, at = run.store, run.find_spec(), run.find_end()
     decision = decide_on(spec, results, last_retraining_end(store, spec.name, at), at)
-    log.info("%s", decision.reason)
+    log.info("%s%s", "would retrain: " if run.model_yaml and decision.should_retrain else "", decision.reason)
     if not decision.should_retrain:
         return None
-    if is_backfill:
-        log.info("This is a backfill: verdicts are recorded, no retraining is started.")
+    if is_backfill or run.model_yaml:
+        log.info("No retraining is started by a backfill, or by a run with a configuration of its own.")
         return None
     incident = join_incident(
         store,
         spec.name,
-        source=run_id,
+        source=run.run_id,
         at=at,
         reason=decision.reason,
         detail={"failed": [result.to_json() for result in results if result.verdict == "failed"]},
@@ -142,11 +173,12 @@ def join_if_due(
     return retraining_run_id(spec.name, incident.incident_id)
 
 
-def read_window_end(store: Store, spec: ModelSpec, interval: tuple[str, str]) -> datetime:
-    """The end of the run's data interval; for a run triggered without one, the model's present."""
-    start, end = interval
-    if end and end != start:
-        return datetime.fromisoformat(end)
-    from cyclone.clock import read_now
-
-    return read_now(store, read_settings(), spec.name)
+def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:
+    """The run of a task that a worker executes."""
+    return MonitorRun(
+        model=model,
+        run_id=context["run_id"],
+        interval_start=str(context.get("data_interval_start") or ""),
+        interval_end=str(context.get("data_interval_end") or ""),
+        model_yaml=(context["dag_run"].conf or {}).get("model_yaml", ""),
+    )

@@ -6,6 +6,7 @@ import pytest
 from cyclone.checks import CheckResult
 from cyclone.errors import ConfigurationError
 from cyclone.health import Health, check_kinds, judge_health
+from cyclone.spec import CheckKind
 
 NOW = datetime(2011, 3, 8, 12, 30, tzinfo=UTC)
 ERROR = CheckResult(
@@ -43,12 +44,14 @@ def test_a_kind_without_a_verdict_is_not_healthy() -> None:
     assert (health.is_healthy, health.reason) == (False, "no drift check has a verdict")
 
 
-def test_a_verdict_ages_from_the_hour_on_in_which_the_next_could_have_been_there() -> None:
-    ages = {minutes: replace(ERROR, window_end=NOW - timedelta(minutes=minutes)) for minutes in (119, 121)}
-    healthy = {minutes: judge_health([old], ["error"], HOUR, NOW).is_healthy for minutes, old in ages.items()}
-    assert healthy == {119: True, 121: False}
-    reason = judge_health([ages[121]], ["error"], HOUR, NOW).reason
-    assert reason == "the newest error verdict is of 2011-03-08 10:29 UTC: older than 1:00:00"
+@pytest.mark.parametrize(("kind", "step"), [("error", timedelta(days=1)), ("service", timedelta(hours=1))])
+def test_a_verdict_ages_from_when_the_next_one_could_have_been_there(kind: CheckKind, step: timedelta) -> None:
+    minute = timedelta(minutes=1)
+    ages = {extra: replace(ERROR, kind=kind, window_end=NOW - step - HOUR - extra) for extra in (-minute, minute)}
+    healthy = {extra: judge_health([old], [kind], HOUR, NOW).is_healthy for extra, old in ages.items()}
+    assert healthy == {-minute: True, minute: False}
+    reason = judge_health([ages[minute]], [kind], HOUR, NOW).reason
+    assert reason == f"the newest {kind} verdict is of {ages[minute].window_end:%Y-%m-%d %H:%M} UTC: older than 1:00:00"
 
 
 @pytest.mark.parametrize("kinds", [["error", "drfit"], []])
