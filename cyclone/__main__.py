@@ -15,6 +15,7 @@ from cyclone.errors import ConfigurationError, CycloneError
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.labels_file import LabelFile, load_labels
 from cyclone.log_status import build_revision_table, build_window_table
+from cyclone.rollups import rebuild
 from cyclone.settings import read_settings
 from cyclone.spec import CheckKind, find_changed_spec, find_model, load_model_specs
 from cyclone.store import Store
@@ -35,6 +36,8 @@ log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
 app.add_typer(log_app, name="log")
 monitor_app = typer.Typer(no_args_is_help=True, help="The checks and what they decide.")
 app.add_typer(monitor_app, name="monitor")
+rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
+app.add_typer(rollups_app, name="rollups")
 console = Console()
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
@@ -162,6 +165,15 @@ def show_what_if(
             count += len(day.changed)
             console.print(build_change_table(day))
     console.print(f"{count} verdicts differ from those recorded", highlight=False)
+
+
+@rollups_app.command("rebuild")
+def rebuild_rollups(model: ModelName) -> None:
+    """Count again every hour that the log still holds. Safe to run twice, and while the monitor runs."""
+    settings = read_settings()
+    spec = find_model(settings.models_dir, model)
+    summary = rebuild(Store(settings.store_dsn), spec)
+    console.print(f"{summary.feature_hours:,} hours and {summary.error_changes:,} errors counted", highlight=False)
 
 
 def _find_keys_file() -> Path:

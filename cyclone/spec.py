@@ -81,6 +81,8 @@ class Check(Section):
 
 class Monitor(Section):
     schedule: str = "*/5 * * * *"
+    sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
+    """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
     drift: dict[Name, Check] = {"population_stability": Check()}
     error: dict[Name, Check] = {}
     """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.75 × the accepted error."""
@@ -89,6 +91,8 @@ class Monitor(Section):
     service: dict[Name, Check] = {
         "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
         "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
+        "log_missing_share": Check(limit=0.01, window_days=1, minimum_samples=20),
+        "traffic_drop": Check(limit=0.9, window_days=1, minimum_samples=20),
     }
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """The chance in a year of a false alarm: of any drift check, and of each error check without a limit."""

@@ -33,6 +33,23 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "bucket_start": "2011-03-01T00:00Z",
         "stored_at": "2026-01-01T00:00Z",
     },
+    "request_rollup": {
+        "version": 1,
+        "rejected": 0,
+        "failures": 0,
+        "latency_ms_sum": 0.0,
+        "latency_counts": [0] * 13,
+    },
+    "instance_ledger": {
+        "version": 1,
+        "revision": "champion",
+        "started_at": "2011-03-01T00:00Z",
+        "last_seen_at": "2011-03-08T00:00Z",
+        "handed_over": 0,
+        "dropped": 0,
+        "repeated": 0,
+    },
+    "log_window": {"stored": 0, "repeated": 0, "set_aside": 0, "dropped": 0, "pending": 0},
     "release": {
         "version": 1,
         "revision": "champion",
@@ -84,6 +101,8 @@ def first_champion(insert: Insert) -> None:
 def _complete(table: str, row: Row, key: str) -> dict[str, Any]:
     complete = {"model": "bike_demand", **DEFAULTS[table], **row}
     complete.pop("repeat", None)
+    if table == "log_window":
+        complete.pop("model")
     if table == "request_stat":
         complete.setdefault("flush_number", int(key.replace("-", "")))
     if table in ("prediction_log", "label"):
