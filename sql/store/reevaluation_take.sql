@@ -7,6 +7,10 @@ ON CONFLICT (model) DO UPDATE SET model = excluded.model
 RETURNING
     watermark.seen::text AS seen,
     coalesce(
-        (SELECT rollup_watermark.counted FROM rollup_watermark WHERE rollup_watermark.model = watermark.model),
+        (
+            SELECT rollup_watermark.counted
+            FROM rollup_watermark
+            WHERE rollup_watermark.model = %(model)s::text
+        ),
         watermark.seen
     )::text AS counted
