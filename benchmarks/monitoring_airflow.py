@@ -14,19 +14,22 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 from rich.console import Console
 from rich.table import Table
 
 from cyclone.settings import REPOSITORY
-from cyclone.spec import load_model_spec
-from cyclone.store import Store
+from cyclone.spec import ModelSpec, load_model_spec
+from cyclone.store import Store, Transaction
 from local_platform.platform import LocalPlatform
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEMPLATE = "bike_demand"
 DAYS = 14
@@ -103,33 +106,22 @@ def make_fleet(models: Path, count: int) -> Path:
 
 def fill_store(store: Store, count: int) -> None:
     """Version 1 of every model with its reference profile, its release, and two weeks of rows and labels."""
-    rows = read_rows()
+    rows, models = read_rows(), [name_model(number) for number in range(count)]
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         for parent in ("prediction_log", "label"):
             for day in range(-DAYS, 2):
                 cursor.execute("SELECT ensure_partition(%s, now() + make_interval(days => %s))", (parent, day))
-        cursor.execute(
-            "CREATE TEMPORARY TABLE fleet AS SELECT unnest(%s) AS model", ([*map(name_model, range(count))],)
-        )
+        cursor.execute("CREATE TEMPORARY TABLE fleet AS SELECT unnest(%s) AS model", (models,))
         cursor.execute(
             "CREATE TEMPORARY TABLE seed AS SELECT * FROM jsonb_to_recordset(%s::jsonb)"
             " AS seed (hours_ago integer, input jsonb, prediction double precision, label double precision)",
             (json.dumps(rows),),
         )
-        for statement in SEED.split(";"):
-            cursor.execute(statement, {"bins": json.dumps(build_bins())})
+        cursor.execute(SEED)
+        put_profiles(transaction, models)
 
 
 SEED = """
-INSERT INTO reference_profile (model, version, mlflow_run_id, metric, accepted_error, sample_size, created_at)
-SELECT model, 1, 'none', 'mean_absolute_error', (SELECT avg(abs(prediction - label)) FROM seed), 1000, now()
-FROM fleet;
-INSERT INTO reference_bin (model, version, feature, bin, lower_bound, upper_bound, category, count, is_calendar)
-SELECT model, 1, bins.*
-FROM fleet CROSS JOIN jsonb_to_recordset(%(bins)s::jsonb) AS bins (
-    feature text, bin integer, lower_bound double precision, upper_bound double precision, category text,
-    count bigint, is_calendar boolean
-);
 INSERT INTO release (
     model, version, revision, image, image_digest, run_id, state, traffic_percent, created_at, promoted_at
 )
@@ -159,13 +151,9 @@ WHERE id.id = 'live ' || now()
 
 
 def read_rows() -> list[dict[str, Any]]:
-    """Two weeks of real rows; the prediction is the mean demand of the hour of day."""
-    import pandas as pd
-
-    spec = load_model_spec(REPOSITORY / "models" / TEMPLATE)
-    frame = pd.read_csv(REPOSITORY / "models" / TEMPLATE / str(spec.history))
-    means = frame.groupby("hour")[spec.label.name].transform("mean")
-    recent = frame.assign(prediction=means).iloc[-DAYS * 24 :]
+    """The last two weeks of the history."""
+    spec, frame = read_history()
+    recent = frame.iloc[-DAYS * 24 :]
     features = json.loads(recent[spec.feature_names].to_json(orient="records"))
     return [
         {"hours_ago": len(recent) - place, "input": row, "prediction": float(prediction), "label": float(label)}
@@ -175,22 +163,43 @@ def read_rows() -> list[dict[str, Any]]:
     ]
 
 
-def build_bins() -> list[dict[str, Any]]:
-    """The reference profile of the rows before those that are served."""
-    from dataclasses import asdict
-
+def put_profiles(transaction: Transaction, models: list[str]) -> None:
+    """The reference profile of the rows before those that are served, as training stores it."""
     import pandas as pd
 
+    from training.expected_errors import expect_errors
+    from training.nulls import build_nulls, flatten_null
     from training.profile import build_profile
+
+    spec, frame = read_history()
+    reference = frame.iloc[-10 * DAYS * 24 : -DAYS * 24]
+    predictions, labels = reference["prediction"].to_numpy(), reference[spec.label.name]
+    subjects = build_profile(spec, reference[spec.feature_names], predictions)
+    bins = [item for subject in subjects[:-1] for item in subject.bins]
+    bins += expect_errors(spec, subjects[-1].bins, predictions, labels)
+    nulls = build_nulls(spec, subjects, pd.to_datetime(reference["created_at"]))
+    error = float((reference["prediction"] - labels).abs().mean())
+    facts = {"metric": spec.error_metric, "accepted_error": error, "sample_size": len(reference)}
+    bins_text = json.dumps([asdict(item) for item in bins])
+    nulls_text = json.dumps([flatten_null(item) for item in nulls])
+    errors_text = json.dumps({spec.error_metric: error})
+    for model in models:
+        version = {"model": model, "version": 1}
+        transaction.run(
+            "training/profile_insert", **version, **facts, mlflow_run_id="none", created_at=datetime.now(UTC)
+        )
+        transaction.run("training/profile_bins_insert", **version, bins=bins_text)
+        transaction.run("training/profile_nulls_insert", **version, nulls=nulls_text)
+        transaction.run("training/profile_errors_insert", **version, errors=errors_text)
+
+
+def read_history() -> "tuple[ModelSpec, pd.DataFrame]":
+    """The template's spec and real rows; the prediction is the mean demand of the hour of day."""
+    import pandas as pd
 
     spec = load_model_spec(REPOSITORY / "models" / TEMPLATE)
     frame = pd.read_csv(REPOSITORY / "models" / TEMPLATE / str(spec.history))
-    means = frame.groupby("hour")[spec.label.name].transform("mean")
-    reference = slice(-10 * DAYS * 24, -DAYS * 24)
-    return [
-        asdict(item)
-        for item in build_profile(spec, frame[spec.feature_names].iloc[reference], means.iloc[reference].to_numpy())
-    ]
+    return spec, frame.assign(prediction=frame.groupby("hour")[spec.label.name].transform("mean"))
 
 
 @contextmanager

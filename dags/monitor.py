@@ -5,11 +5,13 @@ Every few minutes, for the run's data interval:
 1. **roll_up** counts what was logged since the last run: features by reference bin, errors by hour.
 2. **check_drift**, **check_error**, **check_estimate**, **check_service** each run their SQL checks
    (`sql/checks/<kind>/`), and record a verdict for every subject: `passed`, `failed` or `no_data`.
-3. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
+3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
+   new row beside the old one.
+4. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
    cooldown is over. Everything after it is skipped otherwise.
-4. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
+5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
 
-The triggerer does 1 and 2: they hold no worker. Verdict tables are in the task logs and in the store's
+The triggerer does 1 to 3: they hold no worker. Verdict tables are in the task logs and in the store's
 `check_result`; **decide** logs all of them, and its event of the asset `cyclone://<model>/verdicts` has their
 counts. A backfill (`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
 """
@@ -56,7 +58,9 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
             trigger_run_id="{{ ti.xcom_pull(task_ids='decide') }}",
             skip_when_already_exists=True,
         )
+        reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         rolled_up >> checks >> decision >> request_retraining
+        checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 
 

@@ -119,6 +119,8 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     if step == "roll_up":
         summary = roll_up(store, spec)
         return asdict(summary), str(summary)
+    if step == "reevaluate":
+        return _reevaluate(run)
     kind: CheckKind = step.removeprefix("check_")  # type: ignore[assignment]
     if run.model_yaml:
         results = judge_unrecorded(store, spec, kind, run.find_end())
@@ -127,17 +129,31 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     return [result.to_json() for result in results], f"{kind} checks of {spec.name}:\n{format_verdicts(results)}"
 
 
-@task.short_circuit
-def decide(model: str, verdicts: list[list[dict[str, Any]]], **context: Any) -> str | None:
+def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
+    from cyclone.checks import format_verdicts
+    from cyclone.reevaluation import reevaluate
+
+    if run.model_yaml:
+        return [], "nothing is evaluated again: this run has a configuration of its own and records nothing"
+    changed = reevaluate(run.store, run.find_spec(), run.find_end(), run.run_id)
+    text = (
+        f"verdicts that changed:\n{format_verdicts(changed)}" if changed else "no verdict of an earlier window changed"
+    )
+    return [result.to_json() for result in changed], text
+
+
+@task.short_circuit(trigger_rule="all_done_min_one_success")
+def decide(model: str, verdicts: list[list[dict[str, Any]] | None], **context: Any) -> str | None:
     """Join or open an incident when a retraining pays: returns the retraining's run id, else skips the rest.
 
-    All verdicts of the run are in the log, and their counts in the event of the model's asset.
+    All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
+    check has no verdicts here, and does not keep the others from deciding.
     """
     from cyclone.checks import CheckResult, format_verdicts
     from cyclone_airflow.health import count_verdicts, verdicts_asset
 
     run = read_run(model, context)
-    results = [CheckResult.from_json(item) for group in verdicts for item in group]
+    results = [CheckResult.from_json(item) for group in verdicts for item in group or ()]
     log.info("verdicts of %s:\n%s", model, format_verdicts(results))
     context["outlet_events"][verdicts_asset(model)].extra = {
         **count_verdicts(results),

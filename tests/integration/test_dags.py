@@ -67,10 +67,12 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
     monitor = dags["monitor__bike_demand"]
     assert monitor["timetable"] == "CronDataIntervalTimetable"
     assert monitor["tasks"] == {
-        "roll_up": ["check_drift", "check_error", "check_service"],
-        "check_drift": ["decide"],
-        "check_error": ["decide"],
-        "check_service": ["decide"],
+        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service"],
+        "check_drift": ["decide", "reevaluate"],
+        "check_error": ["decide", "reevaluate"],
+        "check_estimate": ["decide", "reevaluate"],
+        "check_service": ["decide", "reevaluate"],
+        "reevaluate": [],
         "decide": ["request_retraining"],
         "request_retraining": [],
     }
