@@ -1,5 +1,6 @@
 -- The rows of a window and of the version's reference by bin, for each feature but the calendar's and for the
 -- prediction. Bin -1: missing; -2: unknown to the reference. p, q: shares of a feature's rows, NULL where it has none.
+-- observed: rows that were counted; where an hour was sampled p weighs them by what they stand for.
 -- center: of a bin of numbers the middle, of an open one its bound; is_outside: beyond the numbers of the reference.
 CREATE OR REPLACE FUNCTION window_bins(
     of_model text, of_version integer, window_start timestamptz, window_end timestamptz
@@ -31,7 +32,8 @@ rolled_up AS (
     SELECT
         feature,
         bin,
-        sum(count)::bigint AS count
+        sum(count)::bigint AS count,
+        sum(sampled)::bigint AS sampled
     FROM feature_rollup
     WHERE
         model = of_model
@@ -49,7 +51,8 @@ joined AS (
         coalesce(is_number, false) AS is_number,
         coalesce(is_number AND is_outside, false) AS is_outside,
         center,
-        coalesce(rolled_up.count, 0) AS observed,
+        coalesce(rolled_up.sampled, 0) AS observed,
+        coalesce(rolled_up.count, 0) AS estimated,
         coalesce(reference.count, 0) AS expected
     FROM reference
     FULL JOIN rolled_up USING (feature, bin)
@@ -63,7 +66,7 @@ SELECT
     center,
     observed,
     expected,
-    observed / nullif(sum(observed) OVER (PARTITION BY feature), 0)::double precision AS p,
+    estimated / nullif(sum(estimated) OVER (PARTITION BY feature), 0)::double precision AS p,
     expected / nullif(sum(expected) OVER (PARTITION BY feature), 0)::double precision AS q
 FROM joined
 $$

@@ -8,7 +8,6 @@ WITH total AS (
         feature,
         bin,
         observed,
-        expected,
         p,
         q,
         sum(observed) OVER (PARTITION BY feature)::double precision AS n,
@@ -22,7 +21,7 @@ SELECT
     feature AS subject,
     CASE
         WHEN min(n) > 0 AND min(m) > 0
-            THEN sum((p - q) ^ 2 * n * m / nullif(observed + expected, 0) ORDER BY bin)
+            THEN sum((p - q) ^ 2 * n * m / nullif(n * p + m * q, 0) ORDER BY bin)
     END AS value,
     sum(observed)::bigint AS sample_size
 FROM total

@@ -7,8 +7,8 @@ WITH below AS (
     SELECT
         feature,
         observed,
-        sum(observed) OVER lower_bins / nullif(sum(observed) OVER feature_bins, 0)::double precision AS p,
-        sum(expected) OVER lower_bins / nullif(sum(expected) OVER feature_bins, 0)::double precision AS q
+        sum(p) OVER lower_bins / nullif(sum(p) OVER feature_bins, 0) AS p,
+        sum(q) OVER lower_bins / nullif(sum(q) OVER feature_bins, 0) AS q
     FROM
         window_bins(
             %(model)s::text, %(version)s::integer, %(window_start)s::timestamptz, %(window_end)s::timestamptz

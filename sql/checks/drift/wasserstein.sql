@@ -10,9 +10,9 @@ WITH bins AS (
         bin,
         center,
         observed,
-        expected / nullif(sum(expected) OVER feature_bins, 0)::double precision AS q,
-        sum(observed) OVER lower_bins / nullif(sum(observed) OVER feature_bins, 0)::double precision AS below_p,
-        sum(expected) OVER lower_bins / nullif(sum(expected) OVER feature_bins, 0)::double precision AS below_q,
+        q / nullif(sum(q) OVER feature_bins, 0) AS q,
+        sum(p) OVER lower_bins / nullif(sum(p) OVER feature_bins, 0) AS below_p,
+        sum(q) OVER lower_bins / nullif(sum(q) OVER feature_bins, 0) AS below_q,
         lead(center) OVER lower_bins - center AS gap
     FROM
         window_bins(
