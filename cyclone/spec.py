@@ -81,11 +81,7 @@ class Check(Section):
 
 class Monitor(Section):
     schedule: str = "*/5 * * * *"
-<<<<<<< HEAD
     sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
-=======
-    sample_above_rows_per_hour: int = Field(default=100_000, ge=100)
->>>>>>> checks
     """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
     drift: dict[Name, Check] = {"population_stability": Check()}
     error: dict[Name, Check] = {}
