@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import psycopg2
 from rich.console import Console
 from rich.table import Table
@@ -49,6 +50,8 @@ class Interval:
     failed: int
     median_seconds: float
     last_seconds: float
+    cpu_seconds: dict[str, float]
+    """What each part of the platform took, from the interval's end until the last run had ended."""
 
     @property
     def is_kept(self) -> bool:
@@ -68,12 +71,10 @@ def main() -> None:
         os.environ.pop("CYCLONE_STORE_DSN", None)
         with LocalPlatform(Path(folder) / "state") as platform:
             store = Store(platform.record.store_dsn)
-            airflow_dsn = platform.record.build_dsn("airflow")
             with console.status("seeding"):
                 fill_store(store, options.models)
-            print("platform", os.getpid(), platform.record.ports, flush=True)
-            wait_until_parsed(airflow_dsn, options.models)
-            intervals = list(watch_intervals(store, airflow_dsn, options.models, every, options.intervals))
+            wait_until_parsed(platform.record.build_dsn("airflow"), options.models)
+            intervals = list(watch_intervals(platform, store, options.models, every, options.intervals))
     print_table(options.models, every, intervals)
     per_five_minutes = options.models * CADENCE_MINUTES // options.minutes
     kept = per_five_minutes if all(interval.is_kept for interval in intervals) else 0
@@ -222,26 +223,28 @@ def wait_until_parsed(dsn: str, count: int) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def watch_intervals(store: Store, dsn: str, count: int, every: timedelta, intervals: int) -> Iterator[Interval]:
-    """Each whole interval from now on, judged when the next one begins."""
+def watch_intervals(
+    platform: LocalPlatform, store: Store, count: int, every: timedelta, intervals: int
+) -> Iterator[Interval]:
+    """Each whole interval from now on, watched until its runs have ended or the next one begins."""
     seconds = every.total_seconds()
     first = datetime.fromtimestamp((time.time() // seconds + 1) * seconds, UTC)
     for number in range(intervals):
         end = first + number * every
         with store.transaction() as transaction, transaction.connection.cursor() as cursor:
             cursor.execute(ARRIVAL)
-        with console.status(f"interval {end:%H:%M}"):
-            while datetime.now(UTC) < end + every and (
-                datetime.now(UTC) < end or (state := read_interval(dsn, end, count)).finished < count
-            ):
+        with console.status(f"{count} models, interval {end:%H:%M}"):
+            time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()))
+            before = read_cpu_seconds(platform)
+            while (interval := read_interval(platform, end, count, before)).finished < count:
+                if datetime.now(UTC) >= end + every:
+                    break
                 time.sleep(POLL_SECONDS)
-        state = read_interval(dsn, end, count)
-        console.print(state)
-        yield state
+        yield interval
 
 
-def read_interval(dsn: str, end: datetime, count: int) -> Interval:
-    with read_airflow(dsn) as cursor:
+def read_interval(platform: LocalPlatform, end: datetime, count: int, before: dict[str, float]) -> Interval:
+    with read_airflow(platform.record.build_dsn("airflow")) as cursor:
         cursor.execute(
             "SELECT count(*) FILTER (WHERE state IN ('success', 'failed')), count(*) FILTER (WHERE state = 'failed'),"
             " percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM end_date - %(end)s)),"
@@ -250,29 +253,39 @@ def read_interval(dsn: str, end: datetime, count: int) -> Interval:
             {"end": end},
         )
         finished, failed, median, last = cursor.fetchone()
-    return Interval(end, count, finished, failed, float(median or 0), float(last or 0))
+    cpu_seconds = {name: seconds - before.get(name, 0) for name, seconds in read_cpu_seconds(platform).items()}
+    return Interval(end, count, finished, failed, float(median or 0), float(last or 0), cpu_seconds)
+
+
+def read_cpu_seconds(platform: LocalPlatform) -> dict[str, float]:
+    """What each part took so far, its tasks and other children that have ended included."""
+    return {name: sum(map(read_cpu, list_processes(guard.pid))) for name, guard in platform.processes.items()}
+
+
+def list_processes(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+def read_cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def print_table(count: int, every: timedelta, intervals: list[Interval]) -> None:
-    table = Table(
-        "interval's end",
-        "runs",
-        "finished in time",
-        "failed",
-        "half after",
-        "last after",
-        title=(f"{count} models, each every {every.total_seconds() / 60:g} minutes"),
-    )
+    title = f"{count} models, each every {every.total_seconds() / 60:g} minutes, on {os.cpu_count()} cores"
+    table = Table("interval's end", "runs", "finished in time", "failed", "half after", "last after", title=title)
     for item in intervals:
-        table.add_row(
-            f"{item.end:%H:%M}",
-            str(item.runs),
-            str(item.finished),
-            str(item.failed),
-            f"{item.median_seconds:.0f} s",
-            f"{item.last_seconds:.0f} s",
-        )
+        seconds = (f"{item.median_seconds:.0f} s", f"{item.last_seconds:.0f} s")
+        table.add_row(f"{item.end:%H:%M}", str(item.runs), str(item.finished), str(item.failed), *seconds)
     console.print(table)
+    for item in intervals:
+        parts = sorted(item.cpu_seconds.items(), key=lambda part: -part[1])
+        told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in parts if seconds >= 1)
+        console.print(f"CPU until the runs of {item.end:%H:%M} had ended: {told}", highlight=False)
 
 
 if __name__ == "__main__":

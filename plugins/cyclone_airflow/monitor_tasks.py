@@ -1,6 +1,7 @@
 """The tasks of `monitor__<model>`: thin wrappers that turn an Airflow context into calls of the core."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -143,17 +144,17 @@ def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
 
 
 @task.short_circuit(trigger_rule="all_done_min_one_success")
-def decide(model: str, verdicts: list[list[dict[str, Any]] | None], **context: Any) -> str | None:
+def decide(model: str, verdicts: list[Any], **context: Any) -> str | None:
     """Join or open an incident when a retraining pays: returns the retraining's run id, else skips the rest.
 
     All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
     check has no verdicts here, and does not keep the others from deciding.
     """
-    from cyclone.checks import CheckResult, format_verdicts
+    from cyclone.checks import format_verdicts
     from cyclone_airflow.health import count_verdicts, verdicts_asset
 
     run = read_run(model, context)
-    results = [CheckResult.from_json(item) for group in verdicts for item in group or ()]
+    results = [result for group in verdicts for result in read_results(group)]
     log.info("verdicts of %s:\n%s", model, format_verdicts(results))
     context["outlet_events"][verdicts_asset(model)].extra = {
         **count_verdicts(results),
@@ -162,6 +163,14 @@ def decide(model: str, verdicts: list[list[dict[str, Any]] | None], **context: A
         "is_live": not run.model_yaml and context["dag_run"].run_type != "backfill",
     }
     return join_if_due(run, results, is_backfill=context["dag_run"].run_type == "backfill")
+
+
+def read_results(returned: Any) -> "list[CheckResult]":
+    """What a check's task returned: a trigger's result arrives as JSON text (Airflow 3.3.2); None where it failed."""
+    from cyclone.checks import CheckResult
+
+    items = json.loads(returned) if isinstance(returned, str) else returned or ()
+    return [CheckResult.from_json(item) for item in items]
 
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
