@@ -99,3 +99,14 @@ def test_a_broken_model_is_an_import_error_that_names_it_and_the_others_go_on(tm
     assert set(result["dags"]) == {"monitor__bike_demand", "retrain__bike_demand"}
     (error,) = result["errors"].values()
     assert "broken/model.yaml: task: missing" in error
+
+
+def test_the_process_of_a_task_builds_the_dag_of_its_model_only(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for name in ("first", "second"):
+        shutil.copytree(REPOSITORY / "models" / "bike_demand", models / name)
+        path = models / name / "model.yaml"
+        path.write_text(path.read_text().replace("name: bike_demand", f"name: {name}", 1))
+    result = read_dags(tmp_path, CYCLONE_MODELS_DIR=str(models), _AIRFLOW_PARSING_CONTEXT_DAG_ID="monitor__second")
+    assert result["errors"] == {}
+    assert {name for name in result["dags"] if name.startswith("monitor__")} == {"monitor__second"}
