@@ -16,7 +16,7 @@ MISSING, UNKNOWN = -1, -2
 GROUPS = 150
 """Features are grouped together as long as an hour has about so many groups: two of ten bins, or more of fewer."""
 
-_INSERT = """
+_STATEMENT = """
 WITH fresh AS (
     SELECT
         date_bin('1 hour', created_at, '2000-01-01T00:00Z') AS bucket_start,
@@ -28,6 +28,7 @@ WITH fresh AS (
         AND created_at >= %(start)s::timestamptz
         AND created_at < %(stop)s::timestamptz
         AND became_visible(stored_in, %(since)s::pg_snapshot, %(now)s::pg_snapshot)
+        AND date_bin('1 hour', created_at, '2000-01-01T00:00Z') != ALL(%(without)s::timestamptz[])
         AND (%(level)s = 0 OR hashtextextended(id, 0) & ((1::bigint << %(level)s) - 1) = 0)
     OFFSET 0 -- each place is found once
 ),
@@ -36,11 +37,18 @@ grouped AS (
     SELECT bucket_start, {columns}, count(*) AS count, grouping({leaders}) AS mask
     FROM fresh
     GROUP BY GROUPING SETS ({sets})
+),
+
+counted AS (
+    INSERT INTO feature_rollup AS known (model, version, feature, bucket_start, bin, count, sample_level)
+    {counts}
+    ON CONFLICT (model, version, bucket_start, feature, bin) DO UPDATE SET count = known.count + excluded.count
 )
 
-INSERT INTO feature_rollup AS known (model, version, feature, bucket_start, bin, count, sample_level)
-{counts}
-ON CONFLICT (model, version, bucket_start, feature, bin) DO UPDATE SET count = known.count + excluded.count
+SELECT bucket_start, sum(count)::bigint AS count
+FROM grouped
+WHERE mask = {first_mask}
+GROUP BY bucket_start
 """
 
 _COUNT = """
@@ -82,15 +90,17 @@ def read_reference(rows: Sequence[Row]) -> list[ReferenceFeature]:
 
 
 def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple[str, dict[str, Any]]:
-    """The statement and its parameters, to which come model, version, start, stop, since, now and level.
+    """The statement and its parameters, to which come model, version, start, stop, without, since, now and level.
 
+    It counts the rows between two snapshots, [start, stop) and except in the hours `without`, and returns how many
+    there were of each hour (bucket_start, count).
     Without guards it fails (`DataError` of psycopg2) on a value that is no number where one is expected.
     """
     places, counts = [], []
     parameters: dict[str, Any] = {}
     sets = _join_features(features)
-    for position, numbers in enumerate(sets):
-        mask = (1 << len(sets)) - 1 - (1 << (len(sets) - 1 - position))
+    masks = [(1 << len(sets)) - 1 - (1 << place) for place in reversed(range(len(sets)))]
+    for mask, numbers in zip(masks, sets, strict=True):
         for number in numbers:
             feature = features[number]
             limits = feature.categories if feature.edges is None else feature.edges
@@ -99,12 +109,13 @@ def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple
             places.append(f"{_place(number, feature, is_guarded)} AS place_{number}")
             counts.append(_COUNT.format(number=number, bin=_bin(number, feature), mask=mask))
     columns = [", ".join(f"place_{number}" for number in numbers) for numbers in sets]
-    text = _INSERT.format(
+    text = _STATEMENT.format(
         places=",\n        ".join(places),
         columns=", ".join(columns),
         leaders=", ".join(f"place_{numbers[0]}" for numbers in sets),
         sets=", ".join(f"(bucket_start, {names})" for names in columns),
         counts="UNION ALL".join(counts),
+        first_mask=masks[0],
     )
     return text, parameters
 

@@ -1,15 +1,15 @@
 """Roll-ups: the log counted by hour, so that a check costs the same however long the history is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from functools import partial
 from typing import Any
 
 from cyclone.binning import ReferenceFeature, build_count, read_reference
 from cyclone.errors import StoreError
 from cyclone.spec import ModelSpec
-from cyclone.store import Store, Transaction
+from cyclone.store import Row, Store, Transaction
 
 WORK_MEMORY = "64MB"
 """What the groups of a year's hours take; by default Postgres would write them to disk."""
@@ -37,11 +37,10 @@ class News:
 
 @dataclass(frozen=True)
 class Hour:
-    """An hour of a version to count: its news or, when the share that is sampled changes, all its rows."""
+    """An hour of event time, of whose rows a share of 1 / 2^level is counted."""
 
     start: datetime
     level: int
-    is_recounted: bool
 
 
 def roll_up(store: Store, spec: ModelSpec) -> RollupSummary:
@@ -78,21 +77,13 @@ def find_level(rows: int, limit: int) -> int:
 
 
 def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
-    """Hours that are counted alike as stretches: the first one and where the stretch ends.
-
-    An hour between those of a stretch has no news, so counting the news of the stretch finds none in it; hours that are
-    recounted are joined without gaps only.
-    """
+    """Hours of the same level without a gap, as stretches: the first one and where the stretch ends."""
     stretches: list[tuple[Hour, datetime]] = []
     for hour in sorted(hours, key=lambda hour: hour.start):
-        end = hour.start + timedelta(hours=1)
-        if stretches:
-            first, stop = stretches[-1]
-            is_alike = (first.level, first.is_recounted) == (hour.level, hour.is_recounted)
-            if is_alike and (stop == hour.start or not hour.is_recounted):
-                stretches[-1] = (first, end)
-                continue
-        stretches.append((hour, end))
+        start = hour
+        if stretches and stretches[-1][1] == hour.start and stretches[-1][0].level == hour.level:
+            start = stretches.pop()[0]
+        stretches.append((start, hour.start + timedelta(hours=1)))
     return stretches
 
 
@@ -115,53 +106,58 @@ def _take_snapshot(transaction: Transaction, counted: str) -> str:
 
 
 def _count(transaction: Transaction, spec: ModelSpec, news: News) -> RollupSummary:
-    limit = spec.monitor.sample_above_rows_per_hour
-    rows = transaction.fetch("rollups/rows_count", **vars(news))
-    rows.sort(key=lambda row: (row["version"], row["bucket_start"]))
-    for version, group in groupby(rows, key=lambda row: row["version"]):
-        reference = read_reference(transaction.fetch("rollups/reference_bins", model=spec.name, version=version))
-        hours = []
-        for row in group:
-            level = find_level(row["count"], limit)
-            is_recounted = level != row["sample_level"]
-            hours.append(Hour(row["bucket_start"], level, is_recounted))
-            if is_recounted:
-                _set_level(transaction, news.model, version, hours[-1])
-        if reference:
-            _count_features(transaction, news, version, reference, hours)
+    versions = [row["version"] for row in transaction.fetch("rollups/versions_with_news", **vars(news))]
+    hours = sum(_count_version(transaction, spec, news, version) for version in versions)
     error_changes = _add_errors(transaction, news)
     transaction.run("rollups/requests_add", **vars(news))
     transaction.run("rollups/watermark_move", model=spec.name, now=news.now)
-    return RollupSummary(spec.name, feature_hours=len(rows), error_changes=error_changes)
+    return RollupSummary(spec.name, feature_hours=hours, error_changes=error_changes)
 
 
-def _set_level(transaction: Transaction, model: str, version: int, hour: Hour) -> None:
-    transaction.run(
-        "rollups/sample_set", model=model, version=version, bucket_start=hour.start, sample_level=hour.level
+def _count_version(transaction: Transaction, spec: ModelSpec, news: News, version: int) -> int:
+    """Count the features of a version's news; the number of hours they fall in.
+
+    Hours that are not sampled are counted at once. The others wait until their rows are known, which say how large
+    their sample is; when that changes, the hour is counted again as a whole.
+    """
+    of_version: dict[str, Any] = {"model": news.model, "version": version}
+    reference = read_reference(transaction.fetch("rollups/reference_bins", **of_version))
+    sampled = [row["bucket_start"] for row in transaction.fetch("rollups/sampled_hours", **of_version)]
+    count = partial(_count_rows, transaction, reference, **of_version, now=news.now)
+    found = count(since=news.since, without=sampled)
+    if sampled:
+        found += transaction.fetch("rollups/rows_count", **vars(news), version=version, hours=sampled)
+    added = transaction.fetch(
+        "rollups/rows_add",
+        **of_version,
+        hours=[row["bucket_start"] for row in found],
+        counts=[row["count"] for row in found],
     )
+    limit = spec.monitor.sample_above_rows_per_hour
+    hours = {Hour(row["bucket_start"], find_level(row["count"], limit)): row["sample_level"] for row in added}
+    changed = [hour for hour, level in hours.items() if hour.level != level]
+    for hour in changed:
+        transaction.run("rollups/sample_set", **of_version, bucket_start=hour.start, sample_level=hour.level)
+    for first, stop in join_hours(changed):
+        count(since=NOTHING_COUNTED, start=first.start, stop=stop, level=first.level)
+    for first, stop in join_hours(hour for hour, level in hours.items() if hour.level == level > 0):
+        count(since=news.since, start=first.start, stop=stop, level=first.level)
+    return len(added)
 
 
-def _count_features(
-    transaction: Transaction, news: News, version: int, reference: list[ReferenceFeature], hours: list[Hour]
-) -> None:
-    for first, stop in join_hours(hours):
-        _insert_counts(
-            transaction,
-            reference,
-            model=news.model,
-            version=version,
-            start=first.start,
-            stop=stop,
-            since=NOTHING_COUNTED if first.is_recounted else news.since,
-            now=news.now,
-            level=first.level,
-        )
-
-
-def _insert_counts(transaction: Transaction, reference: list[ReferenceFeature], **parameters: Any) -> None:
+def _count_rows(
+    transaction: Transaction,
+    reference: list[ReferenceFeature],
+    start: datetime | str = "-infinity",
+    stop: datetime | str = "infinity",
+    without: Sequence[datetime] = (),
+    level: int = 0,
+    **parameters: Any,
+) -> list[Row]:
     """Without guards first: asking every value for its type costs a third more, and they are right but rarely."""
     from psycopg2 import DataError
 
+    parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
     with transaction.connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = %s; SAVEPOINT unguarded", (WORK_MEMORY,))
         try:
@@ -171,6 +167,7 @@ def _insert_counts(transaction: Transaction, reference: list[ReferenceFeature], 
             cursor.execute("ROLLBACK TO SAVEPOINT unguarded")
             statement, values = build_count(reference, is_guarded=True)
             cursor.execute(statement, {**values, **parameters})
+        return [{"bucket_start": hour, "count": count} for hour, count in cursor.fetchall()]
 
 
 def _add_errors(transaction: Transaction, news: News) -> int:

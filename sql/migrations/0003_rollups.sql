@@ -4,7 +4,7 @@
 ALTER TABLE prediction_log ADD COLUMN stored_in xid8 NOT NULL DEFAULT pg_current_xact_id();
 ALTER TABLE label ADD COLUMN stored_in xid8 NOT NULL DEFAULT pg_current_xact_id();
 ALTER TABLE request_stat ADD COLUMN stored_in xid8 NOT NULL DEFAULT pg_current_xact_id();
-CREATE INDEX ON prediction_log (model, stored_in);
+CREATE INDEX ON prediction_log (model, version, stored_in);
 CREATE INDEX ON label (model, stored_in);
 CREATE INDEX ON request_stat (model, stored_in);
 DROP INDEX label_model_received_at_idx;

@@ -41,15 +41,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "latency_ms_sum": 0.0,
         "latency_counts": [0] * 13,
     },
-    "instance_ledger": {
-        "version": 1,
-        "revision": "champion",
-        "started_at": "2011-03-01T00:00Z",
-        "last_seen_at": "2011-03-08T00:00Z",
-        "handed_over": 0,
-        "dropped": 0,
-        "repeated": 0,
-    },
     "log_window": {"stored": 0, "repeated": 0, "set_aside": 0, "dropped": 0, "pending": 0},
     "release": {
         "version": 1,
@@ -72,6 +63,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "label": {"observed_at": "2011-03-02T00:00Z"},
     "instance_ledger": {
         "version": 1,
+        "revision": "champion",
         "started_at": "2026-01-01T00:00Z",
         "last_seen_at": "2026-01-01T00:59:55Z",
         "handed_over": 0,

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cyclone.__main__ import app
 from cyclone.errors import StoreError
 from cyclone.rollups import RollupSummary, rebuild, roll_up
 from cyclone.spec import ModelSpec
@@ -204,6 +206,31 @@ def test_requests_are_summed_by_hour_over_instances_and_flushes(
     first, second = _read(store, "request_rollup")
     assert (*first[2:6], float(first[6]), first[7]) == (NOON, 9, 1, 3, 0.3, [3, *[0] * 11, 6])
     assert (second[2], second[3]) == (NOON + HOUR, 3)
+
+
+@pytest.mark.usefixtures("reference")
+def test_the_command_rebuilds_what_was_lost(
+    store: Store, insert: Any, monkeypatch: pytest.MonkeyPatch, bike_demand: ModelSpec
+) -> None:
+    insert("prediction_log", [{"id": "a", "input": {"x": 0.9}, "created_at": NOON, "prediction": 3}])
+    insert("label", [{"id": "a", "label": 5}])
+    roll_up(store, bike_demand)
+    before = _read_all(store)
+    _run(store, "UPDATE feature_rollup SET count = 7; DELETE FROM error_rollup")
+    monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
+    result = CliRunner().invoke(app, ["rollups", "rebuild", "bike_demand"])
+    assert (result.exit_code, result.output) == (0, "1 hours and 1 errors counted\n")
+    assert _read_all(store) == before
+
+
+def test_hours_whose_rows_were_dropped_keep_their_counts(store: Store, bike_demand: ModelSpec, insert: Any) -> None:
+    insert("reference_bin", [{"feature": "x", "bin": 0, "count": 9}])
+    insert("prediction_log", [{"created_at": NOON}, {"created_at": NOON + 40 * 24 * HOUR}])
+    roll_up(store, bike_demand)
+    before = _read_all(store)
+    _run(store, "DROP TABLE prediction_log_201103")
+    rebuild(store, bike_demand)
+    assert _read_all(store) == before
 
 
 def _sample_above(spec: ModelSpec, rows: int) -> ModelSpec:

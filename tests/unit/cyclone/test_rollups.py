@@ -8,15 +8,14 @@ NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def test_hours_that_are_counted_alike_are_one_stretch() -> None:
-    news = [Hour(NOON + offset * HOUR, level=0, is_recounted=False) for offset in (6, 0, 1)]
-    sampled = Hour(NOON + 7 * HOUR, level=2, is_recounted=False)
-    assert join_hours([*news, sampled]) == [(news[1], NOON + 7 * HOUR), (sampled, NOON + 8 * HOUR)]
-
-
-def test_hours_that_are_recounted_are_joined_without_gaps_only() -> None:
-    hours = [Hour(NOON + offset * HOUR, level=1, is_recounted=True) for offset in (5, 0, 1)]
-    assert join_hours(hours) == [(hours[1], NOON + 2 * HOUR), (hours[0], NOON + 6 * HOUR)]
+def test_hours_of_a_level_without_a_gap_are_one_stretch() -> None:
+    hours = [Hour(NOON + offset * HOUR, level=1) for offset in (6, 1, 0, 5)]
+    other = Hour(NOON + 2 * HOUR, level=2)
+    assert join_hours([*hours, other]) == [
+        (hours[2], NOON + 2 * HOUR),
+        (other, NOON + 3 * HOUR),
+        (hours[3], NOON + 7 * HOUR),
+    ]
 
 
 def test_no_hours_are_no_stretch() -> None:
