@@ -57,7 +57,7 @@ class ModelHealthTrigger(BaseTrigger):
             if health.is_healthy:
                 yield TriggerEvent({"reason": health.reason})
                 return
-            self.log.info("%s is not healthy: %s", self.model, health.reason)
+            await asyncio.to_thread(self.log.info, "%s is not healthy: %s", self.model, health.reason)
             await asyncio.sleep(self.poll_seconds)
 
 

@@ -75,7 +75,8 @@ class MonitorStepTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         result, text = await asyncio.to_thread(run_step, self.step, MonitorRun(**self._describe_run()))
-        self.log.info(text)
+        # In a thread: a triggerer whose loop waits for its log to be read, by who waits for the loop, stands still.
+        await asyncio.to_thread(self.log.info, text)
         yield TaskSuccessEvent(xcoms={"return_value": result})
 
     def _describe_run(self) -> dict[str, str]:
