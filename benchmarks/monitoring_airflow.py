@@ -1,9 +1,9 @@
-"""How many models one Airflow can watch: real monitor DAGs on the local platform, every few minutes.
+"""How many models one Airflow can watch: real monitor DAGs on the local platform, each every five minutes.
 
 Each model of the generated fleet has the same real rows under its own name: bike-sharing demand of the last two weeks,
-predictions, labels a day late. Nothing is stubbed: Airflow's scheduler, LocalExecutor, triggerer, API server and DAG
-processor, and the evaluation store, share the machine. The fleet keeps up when every run of an interval has ended
-before the next interval begins.
+predictions, labels a day late; and a new row a minute. A fifth of the fleet is due each minute, as `monitor.schedule`
+says. Nothing is stubbed: Airflow's scheduler, LocalExecutor, triggerer, API server and DAG processor, and the
+evaluation store, share the machine. The fleet keeps up when every run has ended before the next one of its model is due.
 """
 
 import argparse
@@ -41,51 +41,46 @@ console = Console(width=110)
 
 
 @dataclass(frozen=True)
-class Interval:
-    """What became of the runs that were due at `end`. Seconds from then on."""
+class Minute:
+    """What became of the runs that were due at `due`. Seconds from then on."""
 
-    end: datetime
+    due: datetime
     runs: int
     finished: int
     failed: int
     median_seconds: float
     last_seconds: float
-    cpu_seconds: dict[str, float]
-    """What each part of the platform took, from the interval's end until the last run had ended."""
 
     @property
     def is_kept(self) -> bool:
-        return self.finished == self.runs and not self.failed
+        return self.finished == self.runs and not self.failed and self.last_seconds < CADENCE_MINUTES * 60
 
 
 def main() -> None:
     options = parse_arguments()
-    every = timedelta(minutes=options.minutes)
     with tempfile.TemporaryDirectory(prefix="cyclone-bench-fleet-") as folder:
         models = make_fleet(Path(folder) / "models", options.models)
-        os.environ |= {
-            "CYCLONE_MODELS_DIR": str(models),
-            "CYCLONE_MONITOR_SCHEDULE": f"*/{options.minutes} * * * *",
-            "CYCLONE_CLOCK": "wall",
-        }
+        os.environ |= {"CYCLONE_MODELS_DIR": str(models), "CYCLONE_MONITOR_SCHEDULE": "", "CYCLONE_CLOCK": "wall"}
         os.environ.pop("CYCLONE_STORE_DSN", None)
         with LocalPlatform(Path(folder) / "state") as platform:
             store = Store(platform.record.store_dsn)
             with console.status("seeding"):
                 fill_store(store, options.models)
             wait_until_parsed(platform.record.build_dsn("airflow"), options.models)
-            intervals = list(watch_intervals(platform, store, options.models, every, options.intervals))
-    print_table(options.models, every, intervals)
-    per_five_minutes = options.models * CADENCE_MINUTES // options.minutes
-    kept = per_five_minutes if all(interval.is_kept for interval in intervals) else 0
+            wait_for_first_runs(platform.record.build_dsn("airflow"), options.models)
+            before, began = read_cpu_seconds(platform), time.monotonic()
+            minutes = watch(platform, store, options.models, options.minutes)
+            seconds = time.monotonic() - began
+            used = {name: spent - before.get(name, 0) for name, spent in read_cpu_seconds(platform).items()}
+    print_tables(options.models, minutes, used, seconds)
+    kept = options.models if all(minute.is_kept for minute in minutes) else 0
     print(json.dumps({"models_kept_up": kept}))
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.monitoring_airflow", description=__doc__)
     parser.add_argument("--models", type=int, default=200)
-    parser.add_argument("--minutes", type=int, default=CADENCE_MINUTES, help="minutes between two runs of a model")
-    parser.add_argument("--intervals", type=int, default=2)
+    parser.add_argument("--minutes", type=int, default=2 * CADENCE_MINUTES, help="how long to watch")
     return parser.parse_args()
 
 
@@ -94,13 +89,15 @@ def name_model(number: int) -> str:
 
 
 def make_fleet(models: Path, count: int) -> Path:
-    """A folder of `count` copies of the template, each under its own name."""
+    """A folder of `count` copies of the template, each under its own name and due in its own minute of five."""
     source = REPOSITORY / "models" / TEMPLATE
     text = (source / "model.yaml").read_text()
     for number in range(count):
         folder = models / name_model(number)
         folder.mkdir(parents=True)
-        (folder / "model.yaml").write_text(text.replace(f"name: {TEMPLATE}", f"name: {name_model(number)}", 1))
+        named = text.replace(f"name: {TEMPLATE}", f"name: {name_model(number)}", 1)
+        schedule = f"{number % CADENCE_MINUTES}-59/{CADENCE_MINUTES} * * * *"
+        (folder / "model.yaml").write_text(f"{named}monitor: {{schedule: '{schedule}'}}\n")
         shutil.copy(source / "pipeline.py", folder)
     return models
 
@@ -223,38 +220,65 @@ def wait_until_parsed(dsn: str, count: int) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def watch_intervals(
-    platform: LocalPlatform, store: Store, count: int, every: timedelta, intervals: int
-) -> Iterator[Interval]:
-    """Each whole interval from now on, watched until its runs have ended or the next one begins."""
-    seconds = every.total_seconds()
-    first = datetime.fromtimestamp((time.time() // seconds + 1) * seconds, UTC)
-    for number in range(intervals):
-        end = first + number * every
+def wait_for_first_runs(dsn: str, count: int) -> None:
+    """Return when every monitor has run once: the first runs all start at once, and roll up two weeks."""
+    began = time.monotonic()
+    with console.status("first runs"):
+        while True:
+            with read_airflow(dsn) as cursor:
+                cursor.execute(
+                    "SELECT count(DISTINCT dag_id) FROM dag_run"
+                    " WHERE dag_id LIKE 'monitor\\_\\_%' AND state IN ('success', 'failed')"
+                )
+                ended = cursor.fetchone()[0]
+            if ended >= count:
+                break
+            if time.monotonic() > began + PARSE_SECONDS:
+                raise SystemExit(f"{ended} of {count} monitors have run once after {PARSE_SECONDS} s")
+            time.sleep(POLL_SECONDS)
+    console.print(f"the first runs, all at once, took {time.monotonic() - began:.0f} s", highlight=False)
+
+
+def watch(platform: LocalPlatform, store: Store, count: int, minutes: int) -> list[Minute]:
+    """The next `minutes` minutes, each with its own part of the fleet, until their runs have ended or are overdue."""
+    first = datetime.fromtimestamp((time.time() // 60 + 1) * 60, UTC)
+    dues = [first + timedelta(minutes=number) for number in range(minutes)]
+    expected = [
+        sum(number % CADENCE_MINUTES == due.minute % CADENCE_MINUTES for number in range(count)) for due in dues
+    ]
+    dsn = platform.record.build_dsn("airflow")
+    for due in dues:
         with store.transaction() as transaction, transaction.connection.cursor() as cursor:
             cursor.execute(ARRIVAL)
-        with console.status(f"{count} models, interval {end:%H:%M}"):
-            time.sleep(max(0.0, (end - datetime.now(UTC)).total_seconds()))
-            before = read_cpu_seconds(platform)
-            while (interval := read_interval(platform, end, count, before)).finished < count:
-                if datetime.now(UTC) >= end + every:
-                    break
-                time.sleep(POLL_SECONDS)
-        yield interval
+        with console.status(f"{count} models, {due:%H:%M}"):
+            time.sleep(max(0.0, (due - datetime.now(UTC)).total_seconds()))
+        console.print(f"{due:%H:%M}: {count_unfinished(dsn)} runs of before have not ended", highlight=False)
+    with console.status(f"{count} models, the last runs"):
+        while datetime.now(UTC) < dues[-1] + timedelta(minutes=CADENCE_MINUTES):
+            found = [read_minute(dsn, due, runs) for due, runs in zip(dues, expected, strict=True)]
+            if all(minute.finished == minute.runs for minute in found):
+                return found
+            time.sleep(POLL_SECONDS)
+    return [read_minute(dsn, due, runs) for due, runs in zip(dues, expected, strict=True)]
 
 
-def read_interval(platform: LocalPlatform, end: datetime, count: int, before: dict[str, float]) -> Interval:
-    with read_airflow(platform.record.build_dsn("airflow")) as cursor:
+def count_unfinished(dsn: str) -> int:
+    with read_airflow(dsn) as cursor:
+        cursor.execute("SELECT count(*) FROM dag_run WHERE state IN ('queued', 'running')")
+        return int(cursor.fetchone()[0])
+
+
+def read_minute(dsn: str, due: datetime, runs: int) -> Minute:
+    with read_airflow(dsn) as cursor:
         cursor.execute(
             "SELECT count(*) FILTER (WHERE state IN ('success', 'failed')), count(*) FILTER (WHERE state = 'failed'),"
-            " percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM end_date - %(end)s)),"
-            " max(extract(epoch FROM end_date - %(end)s))"
-            " FROM dag_run WHERE dag_id LIKE 'monitor\\_\\_%%' AND data_interval_end = %(end)s",
-            {"end": end},
+            " percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM end_date - %(due)s)),"
+            " max(extract(epoch FROM end_date - %(due)s))"
+            " FROM dag_run WHERE dag_id LIKE 'monitor\\_\\_%%' AND data_interval_end = %(due)s",
+            {"due": due},
         )
         finished, failed, median, last = cursor.fetchone()
-    cpu_seconds = {name: seconds - before.get(name, 0) for name, seconds in read_cpu_seconds(platform).items()}
-    return Interval(end, count, finished, failed, float(median or 0), float(last or 0), cpu_seconds)
+    return Minute(due, runs, finished, failed, float(median or 0), float(last or 0))
 
 
 def read_cpu_seconds(platform: LocalPlatform) -> dict[str, float]:
@@ -275,17 +299,25 @@ def read_cpu(process: psutil.Process) -> float:
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
-def print_table(count: int, every: timedelta, intervals: list[Interval]) -> None:
-    title = f"{count} models, each every {every.total_seconds() / 60:g} minutes, on {os.cpu_count()} cores"
-    table = Table("interval's end", "runs", "finished in time", "failed", "half after", "last after", title=title)
-    for item in intervals:
-        seconds = (f"{item.median_seconds:.0f} s", f"{item.last_seconds:.0f} s")
-        table.add_row(f"{item.end:%H:%M}", str(item.runs), str(item.finished), str(item.failed), *seconds)
+def print_tables(count: int, minutes: list[Minute], used: dict[str, float], seconds: float) -> None:
+    title = f"{count} models, each every {CADENCE_MINUTES} minutes, on {os.cpu_count()} cores"
+    table = Table("due", "runs", "ended", "failed", "half after", "last after", title=title)
+    for item in minutes:
+        table.add_row(
+            f"{item.due:%H:%M}",
+            str(item.runs),
+            str(item.finished),
+            str(item.failed),
+            f"{item.median_seconds:.0f} s",
+            f"{item.last_seconds:.0f} s",
+        )
     console.print(table)
-    for item in intervals:
-        parts = sorted(item.cpu_seconds.items(), key=lambda part: -part[1])
-        told = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in parts if seconds >= 1)
-        console.print(f"CPU until the runs of {item.end:%H:%M} had ended: {told}", highlight=False)
+    table = Table("part", "CPU, cores", "CPU a run")
+    runs = sum(item.finished for item in minutes) or 1
+    for name, spent in sorted(used.items(), key=lambda part: -part[1]):
+        table.add_row(name, f"{spent / seconds:.2f}", f"{1000 * spent / runs:.0f} ms")
+    table.add_row("all", f"{sum(used.values()) / seconds:.2f}", f"{1000 * sum(used.values()) / runs:.0f} ms")
+    console.print(table)
 
 
 if __name__ == "__main__":
