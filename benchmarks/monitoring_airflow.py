@@ -3,7 +3,8 @@
 Each model of the generated fleet has the same real rows under its own name: bike-sharing demand of the last two weeks,
 predictions, labels a day late; and a new row a minute. A fifth of the fleet is due each minute, as `monitor.schedule`
 says. Nothing is stubbed: Airflow's scheduler, LocalExecutor, triggerer, API server and DAG processor, and the
-evaluation store, share the machine. The fleet keeps up when every run has ended before the next one of its model is due.
+evaluation store, share the machine. The fleet keeps up when every run has ended before the next one of its model is
+due.
 """
 
 import argparse
