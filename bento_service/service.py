@@ -79,10 +79,10 @@ class PredictionService:
     def __init__(self) -> None:
         settings = read_settings()
         self.store = Store(settings.store_dsn)
-        self.estimator = BUNDLE.load_estimator()
-        self.batcher = Batcher(partial(predict_rows, SPEC, self.estimator))
         self.ids = PredictionIds()
         base = claim_base(settings.spool_dir, SPEC.name, self.store.dsn, bentoml.server_context.worker_index or 1)
+        self.estimator = BUNDLE.load_estimator()
+        self.batcher = Batcher(partial(predict_rows, SPEC, self.estimator))
         self.log = PredictionLog(
             self.store.dsn,
             _describe_instance(BUNDLE),
