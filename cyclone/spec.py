@@ -16,6 +16,15 @@ TriggerKind = Literal["drift", "error", "service"]
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Percent = Annotated[int, Field(ge=1, le=100)]
+DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
+    True: {  # a regression
+        "mean_absolute_error": {"limit": 2.25, "minimum_samples": 72},
+        "bias": {"limit": 1.25, "minimum_samples": 72},
+    },
+    False: {"log_loss": {"limit": 1.75, "minimum_samples": 72}},
+}
+"""In multiples of the accepted error. An error alone has to be far above it to be no chance, for weeks differ; that all
+predictions lie on one side of the labels is seen earlier. See benchmarks/monitoring_alarms.py."""
 RESERVED_FEATURES = {"prediction", "label", "id", "created_at"}
 
 
@@ -83,9 +92,9 @@ class Monitor(Section):
     schedule: str = "*/5 * * * *"
     sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
     """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
-    drift: dict[Name, Check] = {"population_stability": Check()}
+    drift: dict[Name, Check] = {"population_stability": Check(minimum_samples=150)}
     error: dict[Name, Check] = {}
-    """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.75 × the accepted error."""
+    """Empty means the task's own: `DEFAULT_ERROR_CHECKS`."""
     estimate: dict[Name, Check] = {"expected_error": Check(limit=1.5)}
     """Before labels are there. The limit is a multiple of the accepted error; a failed one only warns."""
     service: dict[Name, Check] = {
@@ -222,9 +231,7 @@ class ModelSpec(Section):
     def _fill_error_check(cls, data: Any) -> Any:
         monitor = data.get("monitor", {}) if isinstance(data, dict) else None
         if isinstance(monitor, dict) and not monitor.get("error"):
-            metric = "mean_absolute_error" if data.get("task") == "regression" else "log_loss"
-            check = {"limit": 1.75, "minimum_samples": 72}
-            return {**data, "monitor": {**monitor, "error": {metric: check}}}
+            return {**data, "monitor": {**monitor, "error": DEFAULT_ERROR_CHECKS[data.get("task") == "regression"]}}
         return data
 
     @model_validator(mode="after")

@@ -1,8 +1,8 @@
 """What is chance for a version: how far each drift check strays between windows of its own reference.
 
 Rows of a day resemble each other, and days of a season do, so windows of whole days stray further than their numbers
-of rows say. Windows are drawn from the reference's days and compared with all the other days: random days, and days in
-a row. Rows drawn one by one are the least that chance does.
+of rows say. Three kinds of windows are drawn and measured: rows one by one; random days of the reference, against all
+its other days; days in a row, likewise. Each counts where it clearly strays further than the one before.
 """
 
 from dataclasses import asdict, dataclass
@@ -38,6 +38,10 @@ class _Spread:
 
     mean: float
     freedom: float
+
+    def is_above(self, other: "_Spread", windows: float) -> bool:
+        """Whether so many independent windows show that it is the wider one: by two standard errors of its mean."""
+        return self.mean * (1 - 2 * (2 / self.freedom / windows) ** 0.5) > other.mean
 
 
 def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series[Any]") -> list[SubjectNull]:
@@ -83,19 +87,16 @@ def find_null(check: str, bins: Bins, counts: "Array", window_days: int) -> Null
     days, rows = len(counts), int(counts.sum())
     window_days = max(1, min(window_days, days // 2))
     window_rows = rows * window_days / days
-    by_rows = _measure_spread(check, bins, *_draw_rows(check, counts.sum(axis=0), round(window_rows)))
-    if by_rows is None:
+    chance = _measure_spread(check, bins, *_draw_rows(check, counts.sum(axis=0), round(window_rows)))
+    if chance is None:
         return None
-    by_days = [
-        spread
-        for windows in ((_draw_days(days, window_days), _list_days_in_a_row(days, window_days)) if days > 1 else ())
-        if (spread := _measure_days(check, bins, counts, windows)) is not None
-    ]
-    widest = max((spread.mean for spread in by_days), default=0.0)
-    if widest <= by_rows.mean:
-        return Null(by_rows.mean, by_rows.freedom, None, window_days, window_rows, rows)
-    freedom = min(spread.freedom for spread in by_days)
-    return Null(widest, freedom, days, window_days, window_rows, rows)
+    known_days = None
+    windows = (_draw_days(days, window_days), _list_days_in_a_row(days, window_days)) if days > 1 else ()
+    for drawn in windows:
+        wider = _measure_days(check, bins, counts, drawn)
+        if wider is not None and wider.is_above(chance, days / window_days):
+            chance, known_days = wider, days
+    return Null(chance.mean, chance.freedom, known_days, window_days, window_rows, rows)
 
 
 def _find_center(lower: float | None, upper: float | None) -> float:

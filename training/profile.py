@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 Bounds = tuple[float | None, float | None, str | None]
-NUMBER_BINS = 10
+NUMBER_BINS = 15
+"""More than the usual ten: they see a quarter of a standard deviation better, see benchmarks/monitoring_alarms.py."""
 COUNTED_INTEGERS = 12
 """Integers of at most so many different values get one bin a value."""
 
@@ -62,6 +63,22 @@ def build_profile(spec: ModelSpec, features: "pd.DataFrame", predictions: "Array
         *(_bin_feature(feature, features[feature.name]) for feature in known),
         _bin_predictions(spec, predictions),
     ]
+
+
+def place_rows(bins: Sequence[Bin], values: "Any") -> "Array":
+    """The number of the bin that each of a subject's values falls into, new ones among them."""
+    import numpy as np
+    import pandas as pd
+
+    places = [item for item in bins if item.bin != MISSING]
+    column = pd.Series(values)
+    if places and places[0].category is None:
+        numbers = column.to_numpy(dtype="float64", na_value=float("nan"))
+        edges = [item.lower_bound for item in places[1:]]
+        return np.where(np.isnan(numbers), MISSING, np.searchsorted(edges, numbers, side="right"))
+    names: dict[Any, int] = {item.category: item.bin for item in places}
+    texts = column.map({False: "false", True: "true"}) if column.dtype == "bool" else column
+    return np.array([MISSING if text is None else names.get(text, UNKNOWN) for text in texts])
 
 
 def find_edges(values: "Array", is_integer: bool) -> list[float]:
