@@ -149,6 +149,10 @@ class Retrain(Section):
 
 
 class Release(Section):
+    rehearsal_requests: int = Field(default=200, ge=0, le=100_000)
+    """Logged rows, the newest, that a candidate answers before it has traffic."""
+    rehearsal_latency_ms: float = Field(default=500, gt=0)
+    """In which 95 % of them have to be answered."""
     steps: tuple[Percent, ...] = (5, 20, 50, 100)
     requests_per_step: int = Field(default=50, ge=1)
     """The candidate answers at least so many requests at a step before it may pass."""

@@ -23,6 +23,7 @@ import requests
 from cyclone.errors import PlatformError
 from cyclone.settings import REPOSITORY
 from local_platform.processes import GuardedProcess
+from local_platform.warm_airflow import MODULES
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -158,7 +159,13 @@ def start_component(place: AirflowPlace, environment: Mapping[str, str], name: s
         environment = {**environment, "PYTHONPATH": os.pathsep.join([str(PRELOAD), environment["PYTHONPATH"]])}
     return GuardedProcess.start(
         f"Airflow {name}",
-        [sys.executable, "-m", "airflow", name, *COMPONENTS[name]],
+        [
+            sys.executable,
+            "-m",
+            "local_platform.warm_airflow" if name in MODULES else "airflow",
+            name,
+            *COMPONENTS[name],
+        ],
         environment,
         place.state_dir / "logs" / f"airflow-{name}.log",
         grace_seconds=_TRIGGERER_STOP_SECONDS if name == "triggerer" else _STOP_SECONDS,

@@ -1,6 +1,7 @@
 """Releasing a version: traffic on Cloud Run, the aliases in MLflow and the release record move together."""
 
 import logging
+import secrets
 from dataclasses import dataclass
 
 from cyclone.clock import read_now
@@ -29,6 +30,8 @@ from training.image import Image
 from training.tracking import CHALLENGER, CHAMPION, connect, drop_alias, find_version
 
 log = logging.getLogger(__name__)
+TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
+"""What a request bears that the revision answers without logging it: drawn at each deployment."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,11 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
         created_at=read_now(store, settings, spec.name),
     )
     check_promotable(store, release)
-    env = {"CYCLONE_STORE_DSN": settings.store_dsn, "BENTOML_DO_NOT_TRACK": "True"}
+    env = {
+        "CYCLONE_STORE_DSN": settings.store_dsn,
+        "BENTOML_DO_NOT_TRACK": "True",
+        TOKEN_VARIABLE: secrets.token_urlsafe(),
+    }
     tag = name_tag(release)
     running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
     return _describe(release, running)

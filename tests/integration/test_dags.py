@@ -82,6 +82,7 @@ def test_a_retraining_rolls_back_when_a_release_step_fails_and_always_closes(dag
     tasks = dags["retrain__bike_demand"]["tasks"]
     assert [name for name, downstream in tasks.items() if "roll_back" in downstream] == [
         "candidate",
+        "rehearse",
         "canary",
         "promote",
     ]
