@@ -28,6 +28,7 @@ from tests.integration.releasing import (
 from training.reconcile import reconcile
 from training.tracking import CHALLENGER, CHAMPION, connect
 
+pytestmark = pytest.mark.slow
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 MOST_CHANGES = 12
 
