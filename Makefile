@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status check format test test-fast bench-serving lock clean
+.PHONY: help setup demo up down status check format test test-fast test-docker base-image bench-serving lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -45,21 +45,29 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
 test: $(READY) ## every test: the fast ones, then the loop through a real Airflow
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e and not docker"
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## the tests that take seconds, about three minutes together
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e and not docker"
+
+test-docker: $(READY) ## real images in a real engine (Debian without Docker: .ci/container-engine make test-docker)
+	$(BIN)/pytest -m docker
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
 	@$(BIN)/python -m benchmarks.serving
+
+base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
+	@$(BIN)/python -m training.base_image
 
 lock: ## compile the requirement files anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --extra dev pyproject.toml --output-file requirements/cyclone-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    pyproject.toml --output-file requirements/cyclone.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --group serving \
+	    --constraint requirements/cyclone.txt --output-file requirements/serving.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    - --output-file requirements/uv.txt
 

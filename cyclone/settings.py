@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     cloud_run_project: str = "local"
     cloud_run_location: str = "local"
     image_repository: str = ""
-    """Where images are pushed to, as `europe-west1-docker.pkg.dev/project/cyclone`; empty means that they are Bentos."""
+    """Where images go, as `europe-west1-docker.pkg.dev/project/cyclone`; empty means that an image is a Bento."""
     image_foundation: str = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
     """The image that base images are built upon: a Linux with this Python, bash, groupadd and CA certificates."""
     clock: Literal["wall", "replay"] = "wall"

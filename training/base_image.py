@@ -32,7 +32,7 @@ COMMAND = "python -m training.base_image"
 def name_version(settings: Settings) -> str:
     """What the base of this source is called: sixteen digits over code, requirements, Python and foundation."""
     parts = [compute_digest(REPOSITORY / name) for name in CODE]
-    parts += [REQUIREMENTS.read_text(), RECIPE.read_text(), settings.image_foundation, "%d.%d" % sys.version_info[:2]]
+    parts += [REQUIREMENTS.read_text(), RECIPE.read_text(), settings.image_foundation, str(sys.version_info[:2])]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -53,7 +53,9 @@ def open_repository(settings: Settings) -> "ImageRepository":
     from training.image_repository import ImageRepository
 
     if not settings.image_repository:
-        raise ConfigurationError("CYCLONE_IMAGE_REPOSITORY is empty; it names where images go, as localhost:5000/cyclone")
+        raise ConfigurationError(
+            "CYCLONE_IMAGE_REPOSITORY is empty; it names where images go, as localhost:5000/cyclone"
+        )
     return ImageRepository(f"{settings.image_repository}/{NAME}")
 
 
@@ -85,6 +87,8 @@ def write_context(settings: Settings, folder: Path) -> None:
 
 def _find_or_build(settings: Settings, version: str) -> Any:
     """The base's Bento. It is built around a placeholder, as BentoML wants to import the service, and keeps none."""
+    import bentoml
+
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     bento = find_bento(f"{NAME}:{version}")
     if bento is not None:
@@ -94,7 +98,7 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     _stage_placeholder(bundle)
     recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation]
     _run(recipe, bundle, {**os.environ, "PYTHONPATH": str(bundle)})
-    bento = find_bento(f"{NAME}:{version}")
+    bento = bentoml.bentos.get(f"{NAME}:{version}")
     source = Path(bento.path) / "src"
     (source / "release.json").unlink()
     shutil.rmtree(source / "models")
@@ -139,7 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.context:
             write_context(settings, options.context)
-        print(push_base(settings) if not options.context else f"{open_repository(settings).name}:{name_version(settings)}")
+        print(
+            push_base(settings) if not options.context else f"{open_repository(settings).name}:{name_version(settings)}"
+        )
     except CycloneError as error:
         print(f"{COMMAND}: {error}", file=sys.stderr)
         return 1

@@ -7,8 +7,9 @@ service alone: no file can say that the foundation is complete, and nothing is t
 import sys
 
 import bentoml
-from bento_service.service import PredictionService
 from bentoml.images import Image
+
+from bento_service.service import PredictionService
 
 
 def main(name: str, version: str, foundation: str) -> None:

@@ -119,7 +119,8 @@ class ImageRepository:
         self, method: str, url: str, headers: dict[str, str], expected: tuple[int, ...], data: bytes | None = None
     ) -> requests.Response:
         with self._talking():
-            response = self._client.do_request(f"{self._client.prefix}://{url}", method, data=data, headers=headers)
+            url = f"{self._client.prefix}://{url}"
+            response: requests.Response = self._client.do_request(url, method, data=data, headers=headers)
             self._check(response, expected)
             return response
 
@@ -143,9 +144,9 @@ class ImageRepository:
 
 
 class _Client(Registry):  # type: ignore[misc]  # oras is not typed
-    """oras' client with fewer and shorter retries: a task that fails is tried again as a whole."""
+    """oras' client with one retry after a second: a task that fails is tried again as a whole."""
 
-    do_request = oras.decorator.retry(attempts=2, timeout=0)(Registry.do_request.__wrapped__)
+    do_request = oras.decorator.retry(attempts=1, timeout=0)(Registry.do_request.__wrapped__)
 
     def use_timeouts(self) -> None:
         for prefix in ("http://", "https://"):
@@ -163,6 +164,7 @@ class _Auth(TokenAuth):  # type: ignore[misc]
     """oras' token flow, with a new token for each challenge, as pulling's has too small a scope to push; and Basic."""
 
     _scheme = "Bearer"
+    token: str | None
 
     def authenticate_request(
         self, original: requests.Response, headers: dict[str, str], refresh: bool = False
