@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def predict(spec: ModelSpec, estimator: Any, features: "pd.DataFrame") -> "np.ndarray[Any, Any]":
+def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, Any]":
     """Regression → values; binary → P(true); multiclass → one column a class, as in `label.values`."""
     import numpy as np
 
@@ -47,6 +47,6 @@ def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Se
     return {"log_loss": float(-np.log(np.clip(given, smallest, 1)).mean())}
 
 
-def measure_error(spec: ModelSpec, estimator: Any, features: "pd.DataFrame", labels: "pd.Series[Any]") -> float:
+def measure_error(spec: ModelSpec, estimator: Any, features: Any, labels: "pd.Series[Any]") -> float:
     """The one number that a gate compares."""
     return measure(spec, predict(spec, estimator, features), labels)[spec.error_metric]

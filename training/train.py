@@ -75,7 +75,7 @@ def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "
     metrics["accepted_error"] = metrics[spec.error_metric]
     features, labels = split_features(spec, rows)
     estimator = build_estimator().fit(features, labels)
-    profile = build_profile(spec, features, predict(spec, estimator, features))
+    profile = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
     return Fit(estimator, rows, metrics, profile)
 
 
@@ -159,7 +159,7 @@ def _log_model(spec: ModelSpec, fit: Fit) -> str:
     from mlflow.models import infer_signature
 
     features, _ = split_features(spec, fit.rows)
-    example = features.head(EXAMPLE_ROWS)
+    example = features[:EXAMPLE_ROWS]
     with warnings.catch_warnings():
         # The spec says which integers may be missing, and those are float64.
         warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
