@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cyclone.errors import ConfigurationError, CycloneError, ReleaseError
 from cyclone.settings import REPOSITORY, Settings, read_settings
 from training.bundle import CODE, REQUIREMENTS, clear_folder, compute_digest, stage_code
-from training.image import SHOWN_CHARACTERS, compile_code, find_bento
+from training.image import SERVICE, SHOWN_CHARACTERS, compile_code, find_bento
 
 if TYPE_CHECKING:
     from training.image_repository import ImageRepository
@@ -96,7 +96,7 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     bundle = clear_folder(settings.work_dir / "bundles" / NAME / version)
     stage_code(bundle)
     _stage_placeholder(bundle)
-    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation]
+    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE]
     _run(recipe, bundle, {**os.environ, "PYTHONPATH": str(bundle)})
     bento = bentoml.bentos.get(f"{NAME}:{version}")
     source = Path(bento.path) / "src"
