@@ -1,0 +1,89 @@
+"""The `cyclone` commands of releases: promote, rollback, reconcile."""
+
+import getpass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cyclone.errors import ReleaseError
+from cyclone.releases import releases_under_way
+from cyclone.settings import Settings, read_settings
+from cyclone.spec import ModelSpec, find_model
+from cyclone.store import Store
+
+console = Console()
+ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
+Because = Annotated[str, typer.Option("--because", help="Why: it is kept with the release.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Called by the `cyclone` command at its start."""
+    for command in (promote, rollback, reconcile):
+        app.command()(command)
+
+
+def promote(model: ModelName, because: Because = "") -> None:
+    """Give the candidate in its canary all traffic now, without waiting for the rest of it."""
+    from training.canary import end_by_hand
+    from training.release import candidate_of_run
+    from training.release import promote as give_all_traffic
+
+    settings, spec = _read(model)
+    led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
+    if not led:
+        raise ReleaseError(f"{spec.name}: no candidate is under way, so there is nothing to promote")
+    candidate = candidate_of_run(settings, spec, led[0].run_id)
+    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign("promoted", because))
+    give_all_traffic(settings, spec, candidate)
+    console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
+
+
+def rollback(
+    model: ModelName,
+    to: Annotated[int | None, typer.Option(help="Return to this version, rolling back all after it.")] = None,
+    because: Because = "",
+) -> None:
+    """Return to the champion: end a canary under way, or else go back to the champion before the present one."""
+    from training.canary import end_by_hand
+    from training.release import restore_champion, roll_back
+
+    settings, spec = _read(model)
+    reason = _sign("rolled back", because)
+    led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
+    if led and to is None:
+        for release in led:
+            end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
+            roll_back(settings, spec, release.run_id, reason)
+        console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
+        return
+    restored = restore_champion(settings, spec, reason, to)
+    console.print(f"version {restored.version} of {spec.name} has all traffic", highlight=False)
+
+
+def reconcile(
+    model: ModelName,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only report; fails when something is to be mended.")
+    ] = False,
+) -> None:
+    """Make Cloud Run's traffic and MLflow's aliases follow the release record, and say what did not."""
+    from training.reconcile import reconcile as follow_record
+
+    settings, spec = _read(model)
+    drifts = follow_record(settings, spec, should_mend=not dry_run)
+    for drift in drifts:
+        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False, markup=False)
+    if not drifts:
+        console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
+    elif dry_run:
+        raise typer.Exit(1)
+
+
+def _sign(what: str, because: str) -> str:
+    return f"{what} by hand ({getpass.getuser()})" + (f": {because}" if because else "")
+
+
+def _read(model: str) -> tuple[Settings, ModelSpec]:
+    settings = read_settings()
+    return settings, find_model(settings.models_dir, model)
