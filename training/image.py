@@ -93,6 +93,23 @@ def append_layer(
     return repository.write_manifest(tag, extend_manifest(manifest, layer, config_blob))
 
 
+def remove_image(image: str) -> None:
+    """Remove an image by its reference, a Bento or one in a registry; one that is gone is fine.
+
+    What it shares with others stays. A registry that allows no deletion keeps it.
+    """
+    if "@" not in image:
+        if (bento := find_bento(image)) is not None:
+            import bentoml
+
+            bentoml.bentos.delete(bento.tag)
+        return
+    from training.image_repository import ImageRepository
+
+    name, digest = image.split("@")
+    ImageRepository(name).delete_manifest(digest)
+
+
 def _label(spec: ModelSpec, version: int, origin: Origin) -> dict[str, str]:
     """What the image says of itself; `org.opencontainers.image.revision` is the base's."""
     return {

@@ -17,13 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 import requests
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from local_platform.image_registry import start_registry
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 
 SERVICE, ISSUER = "registry", "token-service"
@@ -33,16 +33,18 @@ SERVICE, ISSUER = "registry", "token-service"
 class ImageRegistry:
     """A registry that can be stopped and started again with what it holds."""
 
-    address: str
     folder: Path
-    path: str
+    port: int
+    extra: dict[str, Any]
     process: GuardedProcess | None = None
 
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
     def start(self) -> None:
-        log = self.folder / "registry.log"
-        command = ["docker-registry", "serve", str(self.folder / "config.yml")]
-        self.process = GuardedProcess.start("registry", command, None, log)
-        wait_until_ready(f"http://{self.address}{self.path}", 30, self.process)
+        self.process = start_registry(self.folder, self.port, self.extra)
+        wait_until_ready(f"http://{self.address}/", 30, self.process)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -60,19 +62,7 @@ def run_registry(folder: Path, auth: dict[str, Any] | None = None) -> Iterator[I
     """A registry that keeps its images in `folder`."""
     if shutil.which("docker-registry") is None:
         pytest.skip("docker-registry is not installed; on Debian `make container-tools` does it")
-    folder.mkdir(parents=True, exist_ok=True)
-    port = free_port(0)
-    config = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(folder / "images")}, "delete": {"enabled": True}},
-        "http": {"addr": f"127.0.0.1:{port}", "headers": {"X-Content-Type-Options": ["nosniff"]}},
-        "health": {"storagedriver": {"enabled": False}},
-        "log": {"level": "error"},
-        **({"auth": auth} if auth else {}),
-    }
-    (folder / "config.yml").write_text(yaml.safe_dump(config))
-    # A registry that wants a token says 401 at its root, but not that nothing is behind another path.
-    registry = ImageRegistry(f"127.0.0.1:{port}", folder, "/" if auth else "/v2/")
+    registry = ImageRegistry(folder, free_port(0), {"auth": auth} if auth else {})
     registry.start()
     yield registry
     registry.stop()
