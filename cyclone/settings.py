@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Where images go, as `europe-west1-docker.pkg.dev/project/cyclone`; empty means that an image is a Bento."""
     image_foundation: str = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
     """The image that base images are built upon: a Linux with this Python, bash, groupadd and CA certificates."""
+    containers: bool = False
+    """The local platform runs images as containers, from a registry of its own."""
     clock: Literal["wall", "replay"] = "wall"
     """`replay`: the present is the newest event time in the prediction log."""
     monitor_schedule: str = ""
