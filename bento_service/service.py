@@ -7,6 +7,7 @@ import time
 import traceback
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import bentoml
@@ -14,6 +15,7 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from bento_service.batching import Batcher
 from bento_service.bearer import BearerKeys, publish_keys
 from bento_service.body import RawBody, publish_as
 from bento_service.bundle import Bundle, read_bundle
@@ -77,9 +79,10 @@ class PredictionService:
     def __init__(self) -> None:
         settings = read_settings()
         self.store = Store(settings.store_dsn)
-        self.estimator = BUNDLE.load_estimator()
         self.ids = PredictionIds()
         base = claim_base(settings.spool_dir, SPEC.name, self.store.dsn, bentoml.server_context.worker_index or 1)
+        self.estimator = BUNDLE.load_estimator()
+        self.batcher = Batcher(partial(predict_rows, SPEC, self.estimator))
         self.log = PredictionLog(
             self.store.dsn,
             _describe_instance(BUNDLE),
@@ -107,7 +110,7 @@ class PredictionService:
         started, now = time.perf_counter(), datetime.now(UTC)
         try:
             request = read_predict_request(SPEC, body.content, now)
-            predictions = predict_rows(SPEC, self.estimator, request.rows)
+            predictions = await self.batcher.predict(request.rows)
         except RequestError as refusal:
             self._count(self._find_event_time(body, now), refusal.status, started)
             return _answer(refusal.to_json(), refusal.status)

@@ -14,6 +14,7 @@ from cyclone.errors import ConfigurationError, CycloneError
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.labels_file import LabelFile, load_labels
 from cyclone.log_status import build_revision_table, build_window_table
+from cyclone.rollups import rebuild
 from cyclone.settings import read_settings
 from cyclone.spec import find_model, load_model_specs
 from cyclone.store import Store
@@ -31,6 +32,8 @@ keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, i
 app.add_typer(keys_app, name="keys")
 log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
 app.add_typer(log_app, name="log")
+rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
+app.add_typer(rollups_app, name="rollups")
 console = Console()
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
@@ -138,6 +141,15 @@ def show_log_status(
         console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
     if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
         raise typer.Exit(1)
+
+
+@rollups_app.command("rebuild")
+def rebuild_rollups(model: ModelName) -> None:
+    """Count again every hour that the log still holds. Safe to run twice, and while the monitor runs."""
+    settings = read_settings()
+    spec = find_model(settings.models_dir, model)
+    summary = rebuild(Store(settings.store_dsn), spec)
+    console.print(f"{summary.feature_hours:,} hours and {summary.error_changes:,} errors counted", highlight=False)
 
 
 def _find_keys_file() -> Path:

@@ -14,6 +14,15 @@ CheckKind = Literal["drift", "error", "service"]
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Percent = Annotated[int, Field(ge=1, le=100)]
+DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
+    True: {  # a regression
+        "mean_absolute_error": {"limit": 2.25, "minimum_samples": 72},
+        "bias": {"limit": 1.25, "minimum_samples": 72},
+    },
+    False: {"log_loss": {"limit": 1.75, "minimum_samples": 72}},
+}
+"""In multiples of the accepted error. An error alone has to be far above it to be no chance, for weeks differ; that all
+predictions lie on one side of the labels is seen earlier. See benchmarks/monitoring_alarms.py."""
 RESERVED_FEATURES = {"prediction", "label", "id", "created_at"}
 
 
@@ -66,22 +75,42 @@ class Label(Section):
 
 
 class Check(Section):
-    """When one check fails. `limit` is absolute for drift and service, for error a multiple of the accepted error."""
+    """When one check fails.
 
-    limit: float = Field(gt=0)
+    `limit` is absolute for drift and service, for error a multiple of the accepted error. Without one, drift and error
+    checks fail on what `monitor.alpha` does not call chance.
+    """
+
+    limit: float | None = Field(default=None, gt=0)
     window_days: int = Field(default=7, ge=1, le=366)
     minimum_samples: int = Field(default=100, ge=1)
 
 
 class Monitor(Section):
     schedule: str = "*/5 * * * *"
-    drift: dict[Name, Check] = {"population_stability": Check(limit=0.2, minimum_samples=150)}
+    sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
+    """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
+    drift: dict[Name, Check] = {"population_stability": Check(minimum_samples=150)}
     error: dict[Name, Check] = {}
-    """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.75 × the accepted error."""
+    """Empty means the task's own: `DEFAULT_ERROR_CHECKS`."""
     service: dict[Name, Check] = {
         "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
         "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
+        "log_missing_share": Check(limit=0.01, window_days=1, minimum_samples=20),
+        "traffic_drop": Check(limit=0.9, window_days=1, minimum_samples=20),
     }
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """The chance in a year of a false alarm: of any drift check, and of each error check without a limit."""
+    completeness_floor: float = Field(default=0.95, ge=0, le=1)
+    """Drift and error are `no_data` while a smaller share of a window's answered rows is in the log."""
+
+    @field_validator("service")
+    @classmethod
+    def _need_limits(cls, value: dict[str, Check]) -> dict[str, Check]:
+        for name, check in value.items():
+            if check.limit is None:
+                raise ValueError(f"service check {name!r} needs a limit")
+        return value
 
     @field_validator("schedule")
     @classmethod
@@ -198,9 +227,7 @@ class ModelSpec(Section):
     def _fill_error_check(cls, data: Any) -> Any:
         monitor = data.get("monitor", {}) if isinstance(data, dict) else None
         if isinstance(monitor, dict) and not monitor.get("error"):
-            metric = "mean_absolute_error" if data.get("task") == "regression" else "log_loss"
-            check = {"limit": 1.75, "minimum_samples": 72}
-            return {**data, "monitor": {**monitor, "error": {metric: check}}}
+            return {**data, "monitor": {**monitor, "error": DEFAULT_ERROR_CHECKS[data.get("task") == "regression"]}}
         return data
 
     @model_validator(mode="after")

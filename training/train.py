@@ -13,6 +13,7 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
+from training.nulls import SubjectNull, build_nulls, flatten_null
 from training.profile import Bin, build_profile
 from training.scores import measure, predict
 from training.tracking import connect
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 RUN_TAG = "cyclone.run_id"
 MODEL_TAG = "cyclone.model_uri"
 PROFILE_FILE = "reference_profile.json"
+NULLS_FILE = "reference_nulls.json"
 SEED = 20110101
 EXAMPLE_ROWS = 5
 
@@ -45,6 +47,7 @@ class Fit:
     rows: "pd.DataFrame"
     metrics: dict[str, float]
     profile: list[Bin]
+    nulls: list[SubjectNull]
 
 
 def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> Challenger:
@@ -75,8 +78,9 @@ def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "
     metrics["accepted_error"] = metrics[spec.error_metric]
     features, labels = split_features(spec, rows)
     estimator = build_estimator().fit(features, labels)
-    profile = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
-    return Fit(estimator, rows, metrics, profile)
+    subjects = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
+    profile = [item for subject in subjects for item in subject.bins]
+    return Fit(estimator, rows, metrics, profile, build_nulls(spec, subjects, rows["created_at"]))
 
 
 def split_at_random(rows: "pd.DataFrame", share: float) -> "tuple[pd.DataFrame, pd.DataFrame]":
@@ -135,6 +139,7 @@ def _log_run(spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, ru
         mlflow.log_metrics(fit.metrics)
         mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
+        mlflow.log_text(json.dumps([flatten_null(item) for item in fit.nulls], indent=1), NULLS_FILE)
         for name in ("dataset.parquet", "dataset.json", "validation.json", "validation.html"):
             if (folder / name).is_file():
                 mlflow.log_artifact(str(folder / name), "data")
