@@ -77,7 +77,7 @@ def run_images(folder: Path) -> Iterator[Settings]:
 
 
 def stage_model(folder: Path) -> int:
-    """A fitted forest of a little over ten megabytes: for the layer alone, and with the code beside it for the peer. Its bytes."""
+    """A fitted forest of ten megabytes: for the layer alone, and with the code for the peer. The size of its file."""
     import skops.io
     from sklearn.ensemble import RandomForestRegressor
 
