@@ -5,6 +5,7 @@ of rows say. Three kinds of windows are drawn and measured: rows one by one; ran
 its other days; days in a row, likewise. Each counts where it clearly strays further than the one before.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ class _Spread:
 
     def is_above(self, other: "_Spread", windows: float) -> bool:
         """Whether so many independent windows show that it is the wider one: by two standard errors of its mean."""
-        return self.mean * (1 - 2 * (2 / self.freedom / windows) ** 0.5) > other.mean
+        error = self.mean * math.sqrt(2 / self.freedom / windows)
+        return self.mean - 2 * error > other.mean
 
 
 def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series[Any]") -> list[SubjectNull]:

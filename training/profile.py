@@ -74,7 +74,7 @@ def place_rows(bins: Sequence[Bin], values: "Any") -> "Array":
     column = pd.Series(values)
     if places and places[0].category is None:
         numbers = column.to_numpy(dtype="float64", na_value=float("nan"))
-        edges = [item.lower_bound for item in places[1:]]
+        edges = np.array([item.lower_bound for item in places[1:]], dtype="float64")
         return np.where(np.isnan(numbers), MISSING, np.searchsorted(edges, numbers, side="right"))
     names: dict[Any, int] = {item.category: item.bin for item in places}
     texts = column.map({False: "false", True: "true"}) if column.dtype == "bool" else column

@@ -27,17 +27,47 @@ def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, 
 
 
 def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]") -> dict[str, float]:
-    """The metrics of predictions; `spec.error_metric` is among them, as an average over rows."""
+    """The metrics of predictions, each as the error check of its name defines it, but `bias` with its sign.
+
+    `spec.error_metric` is among them, as an average over rows.
+    """
+    if spec.task == "regression":
+        return _measure_regression(predictions, labels)
+    return {
+        "log_loss": float(list_errors(spec, predictions, labels).mean()),
+        **_measure_classes(spec, predictions, labels),
+    }
+
+
+def _measure_regression(predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]") -> dict[str, float]:
     import numpy as np
 
-    if spec.task == "regression":
-        differences = predictions - labels.to_numpy(dtype="float64")
-        return {
-            "mean_absolute_error": float(np.abs(differences).mean()),
-            "root_mean_squared_error": float(np.sqrt((differences**2).mean())),
-            "bias": float(differences.mean()),
-        }
-    return {"log_loss": float(list_errors(spec, predictions, labels).mean())}
+    truths = labels.to_numpy(dtype="float64")
+    differences = predictions - truths
+    metrics = {
+        "mean_absolute_error": float(np.abs(differences).mean()),
+        "root_mean_squared_error": float(np.sqrt((differences**2).mean())),
+        "bias": float(differences.mean()),
+    }
+    if total := float(np.abs(truths).sum()):
+        metrics["weighted_absolute_percentage_error"] = float(np.abs(differences).sum()) / total
+    return metrics
+
+
+def _measure_classes(
+    spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]"
+) -> dict[str, float]:
+    import numpy as np
+
+    if spec.task == "binary":
+        truths = labels.to_numpy(dtype="bool")
+        squares, is_wrong = (predictions - truths) ** 2, (predictions >= 0.5) != truths
+    else:
+        columns = {name: place for place, name in enumerate(spec.label.values or ())}
+        true_columns = np.array([columns[label] for label in labels])
+        squares = ((predictions - np.eye(len(columns))[true_columns]) ** 2).sum(axis=1)
+        is_wrong = predictions.argmax(axis=1) != true_columns
+    return {"brier_score": float(squares.mean()), "error_rate": float(is_wrong.mean())}
 
 
 def list_errors(

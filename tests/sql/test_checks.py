@@ -122,6 +122,8 @@ def test_a_run_repeated_records_nothing_new_and_returns_what_was_recorded(
 ) -> None:
     row = {"bucket_start": WINDOW_END - timedelta(hours=1), "count": 100, "sum_squared_error": 1e6}
     insert("error_rollup", [{**row, "sum_absolute_error": 9000}])
+    monitor = Monitor(error={"mean_absolute_error": Check(limit=1.75)})
+    bike_demand = bike_demand.model_copy(update={"monitor": monitor})
     first = evaluate_checks(store, bike_demand, "error", WINDOW_END, "run")
     insert("error_rollup", [{**row, "bucket_start": WINDOW_END - timedelta(hours=2), "sum_absolute_error": 1}])
     again = evaluate_checks(store, bike_demand, "error", WINDOW_END, "run")

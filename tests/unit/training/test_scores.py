@@ -33,7 +33,14 @@ class FixedClassifier:
 
 def test_a_regression_is_measured_by_its_absolute_error() -> None:
     found = measure(build_spec("regression"), np.array([1.0, 4.0]), pd.Series([2.0, 1.0]))
-    assert found == pytest.approx({"mean_absolute_error": 2.0, "root_mean_squared_error": 5**0.5, "bias": 1.0})
+    assert found == pytest.approx(
+        {
+            "mean_absolute_error": 2.0,
+            "root_mean_squared_error": 5**0.5,
+            "bias": 1.0,
+            "weighted_absolute_percentage_error": 4 / 3,
+        }
+    )
 
 
 def test_a_binary_model_is_measured_by_what_it_gave_the_truth() -> None:
@@ -41,14 +48,19 @@ def test_a_binary_model_is_measured_by_what_it_gave_the_truth() -> None:
     given = predict(spec, FixedClassifier([False, True], [[0.75, 0.25], [0.5, 0.5]]), pd.DataFrame())
     assert given.tolist() == [0.25, 0.5]
     found = measure(spec, given, pd.Series([False, True]))
-    assert found == pytest.approx({"log_loss": -(np.log(0.75) + np.log(0.5)) / 2})
+    brier = (0.25**2 + 0.5**2) / 2
+    assert found == pytest.approx(
+        {"log_loss": -(np.log(0.75) + np.log(0.5)) / 2, "brier_score": brier, "error_rate": 0}
+    )
 
 
 def test_a_multiclass_model_answers_in_the_order_of_the_spec() -> None:
     spec = build_spec("multiclass")
     given = predict(spec, FixedClassifier(["c", "a", "b"], [[0.5, 0.25, 0.25]]), pd.DataFrame())
     assert given.tolist() == [[0.25, 0.25, 0.5]]
-    assert measure(spec, given, pd.Series(["c"])) == pytest.approx({"log_loss": np.log(2)})
+    found = measure(spec, given, pd.Series(["c"]))
+    assert found == pytest.approx({"log_loss": np.log(2), "brier_score": 0.375, "error_rate": 0})
+    assert measure(spec, given, pd.Series(["a"]))["error_rate"] == 1
 
 
 def test_a_certain_mistake_costs_much_but_not_infinitely_much() -> None:
