@@ -26,7 +26,7 @@ def write_model(folder: Path, content: str | dict[str, Any], *, pipeline: bool =
 def test_four_keys_make_a_model_and_the_rest_has_defaults(tmp_path: Path) -> None:
     spec = load_model_spec(write_model(tmp_path / "m", MINIMAL))
     assert spec.monitor.schedule == "*/5 * * * *"
-    assert list(spec.monitor.error) == ["mean_absolute_error"]
+    assert list(spec.monitor.error) == ["mean_absolute_error", "bias"]
     assert spec.release.steps == (5, 20, 50, 100)
 
 
