@@ -18,6 +18,7 @@ from training.scores import measure, predict
 from training.tracking import connect
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 RUN_TAG = "cyclone.run_id"
@@ -29,7 +30,7 @@ EXAMPLE_ROWS = 5
 
 @dataclass(frozen=True)
 class Challenger:
-    """A fitted version that is not registered yet; `accepted_error` is its error on random unseen rows."""
+    """A fitted version that is not registered yet; `accepted_error` is its error on random days unseen by siblings."""
 
     mlflow_run_id: str
     accepted_error: float
@@ -39,7 +40,7 @@ class Challenger:
 
 @dataclass(frozen=True)
 class Fit:
-    """What training found: the final estimator, what it was fitted on, and the metrics of its sibling."""
+    """What training found: the final estimator, what it was fitted on, and the metrics of its siblings."""
 
     estimator: Any
     rows: "pd.DataFrame"
@@ -50,8 +51,6 @@ class Fit:
 def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> Challenger:
     """Fit on all but the newest `holdout_days`; a finished MLflow run of the same `run_id` is returned as it is.
 
-    The accepted error is that of a sibling, fitted without a random `holdout_share` and scored on it: a hold-out
-    in time would be inflated by drift, and blind the monitor.
     Errors: `ConfigurationError` when pipeline.py is not usable, `DataError` when too little is left to train on.
     """
     client = connect(settings)
@@ -66,29 +65,76 @@ def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
 
 
 def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "pd.DataFrame") -> Fit:
-    """Measure on a random share of the rows, then fit on all of them; the newest days stay unseen."""
+    """Measure on days that siblings did not see, then fit on all rows but the newest days."""
     rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
-    seen, unseen = split_at_random(rows, spec.retrain.holdout_share)
-    sibling = build_estimator().fit(*split_features(spec, seen))
-    features, labels = split_features(spec, unseen)
-    metrics = measure(spec, predict(spec, sibling, features), labels)
-    metrics["accepted_error"] = metrics[spec.error_metric]
-    features, labels = split_features(spec, rows)
-    estimator = build_estimator().fit(features, labels)
+    metrics = measure_unseen(spec, build_estimator, rows)
+    estimator = fit_estimator(spec, build_estimator, rows)
+    features, _ = split_features(spec, rows)
     profile = build_profile(spec, features, predict(spec, estimator, features))
     return Fit(estimator, rows, metrics, profile)
 
 
-def split_at_random(rows: "pd.DataFrame", share: float) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """All but a random `share` of the rows, and that share; the same rows every time. Errors: `DataError`."""
+def fit_estimator(spec: ModelSpec, build_estimator: Callable[[], Any], rows: "pd.DataFrame") -> Any:
+    """Fit on all `rows`; with `retrain.half_life_days` newer rows weigh more.
+
+    Errors: `ConfigurationError` when weights are wanted and the estimator takes none.
+    """
+    estimator = build_estimator()
+    features, labels = split_features(spec, rows)
+    if spec.retrain.half_life_days is None:
+        return estimator.fit(features, labels)
+    # A pipeline hands arguments on by the name of a step; the estimator itself is the last one.
+    steps = getattr(estimator, "steps", None)
+    name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
+    try:
+        return estimator.fit(features, labels, **{name: weigh_rows(rows, spec.retrain.half_life_days)})
+    except (TypeError, ValueError) as error:
+        if "sample_weight" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"{spec.name}: retrain.half_life_days {spec.retrain.half_life_days:g} needs an estimator that takes"
+            f" sample_weight: {error}"
+        ) from error
+
+
+def weigh_rows(rows: "pd.DataFrame", half_life_days: float) -> "np.ndarray[Any, Any]":
+    """1 for the newest row, half of it for one that is `half_life_days` older."""
     import numpy as np
 
-    count = round(len(rows) * share)
-    if count == 0 or count == len(rows):
-        raise DataError(f"{len(rows)} rows before the newest days: too few to keep a share of {share} unseen")
-    is_unseen = np.zeros(len(rows), dtype=bool)
-    is_unseen[np.random.default_rng(SEED).permutation(len(rows))[:count]] = True
-    return rows[~is_unseen], rows[is_unseen]
+    age_days = (rows["created_at"].max() - rows["created_at"]).dt.total_seconds().to_numpy() / 86400
+    return np.asarray(0.5 ** (age_days / half_life_days))
+
+
+def measure_unseen(spec: ModelSpec, build_estimator: Callable[[], Any], rows: "pd.DataFrame") -> dict[str, float]:
+    """The metrics over all rows, each predicted by a sibling that saw nothing of the row's day.
+
+    Whole days, as rows of one day are alike; random ones, as a hold-out in time would be inflated by drift and
+    blind the monitor. Errors: `DataError` with fewer days than folds.
+    """
+    import numpy as np
+    import pandas as pd
+
+    fold = assign_folds(rows, spec.retrain.folds)
+    parts = []
+    for number in range(spec.retrain.folds):
+        is_unseen = fold == number
+        sibling = fit_estimator(spec, build_estimator, rows[~is_unseen])
+        features, labels = split_features(spec, rows[is_unseen])
+        parts.append((predict(spec, sibling, features), labels))
+    labels = pd.concat([part[1] for part in parts])
+    metrics = measure(spec, np.concatenate([part[0] for part in parts]), labels)
+    return {**metrics, "accepted_error": metrics[spec.error_metric]}
+
+
+def assign_folds(rows: "pd.DataFrame", folds: int) -> "np.ndarray[Any, Any]":
+    """The fold of each row, from 0: random whole days, as many in each; the same every time. Errors: `DataError`."""
+    import numpy as np
+
+    days, place = np.unique(rows["created_at"].dt.floor("D").to_numpy(), return_inverse=True)
+    if len(days) < folds:
+        raise DataError(f"rows lie on {len(days)} days before the newest ones: too few for retrain.folds {folds}")
+    fold_of_day = np.random.default_rng(SEED).permutation(len(days)) % folds
+    return np.asarray(fold_of_day[place])
 
 
 def load_builder(settings: Settings, spec: ModelSpec) -> Callable[[], Any]:
@@ -149,7 +195,7 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
         "first_created_at": dataset.first_created_at,
         "last_created_at": dataset.last_created_at,
         "seed": SEED,
-        **{f"retrain.{name}": value for name, value in spec.retrain.model_dump().items()},
+        **{f"retrain.{name}": value for name, value in spec.retrain.model_dump(mode="json").items()},
     }
 
 

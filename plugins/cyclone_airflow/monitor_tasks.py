@@ -42,14 +42,17 @@ def check(model: str, kind: CheckKind, **context: Any) -> list[dict[str, Any]]:
 def decide(model: str, verdicts: list[list[dict[str, Any]]], **context: Any) -> str | None:
     """Join or open an incident when a retraining pays: returns the retraining's run id, else skips the rest."""
     from cyclone.checks import CheckResult
-    from cyclone.decisions import decide as decide_on
-    from cyclone.incidents import join_incident, last_retraining_end, retraining_run_id
+    from cyclone.evidence import collect_evidence, record_decision
+    from cyclone.incidents import join_incident, retraining_run_id
+    from cyclone.policy import decide as decide_on
 
-    store, spec, window_end = _open_store(), _find_spec(model), _read_window_end(context)
+    store, spec, run_id = _open_store(), _find_spec(model), context["run_id"]
     results = [CheckResult.from_json(item) for group in verdicts for item in group]
-    decision = decide_on(spec, results, last_retraining_end(store, model, window_end), window_end)
-    log.info("%s", decision.reason)
+    evidence = collect_evidence(store, spec, results, _read_window_end(context))
+    decision = decide_on(spec, evidence)
+    log.log(logging.WARNING if decision.needs_person else logging.INFO, "%s", decision.reason)
     if not decision.should_retrain:
+        record_decision(store, evidence, model, run_id, decision, None)
         return None
     if context["dag_run"].run_type == "backfill":
         log.info("This is a backfill: verdicts are recorded, no retraining is started.")
@@ -57,11 +60,12 @@ def decide(model: str, verdicts: list[list[dict[str, Any]]], **context: Any) -> 
     incident = join_incident(
         store,
         model,
-        source=context["run_id"],
-        at=window_end,
+        source=run_id,
+        at=evidence.now,
         reason=decision.reason,
         detail={"failed": [result.to_json() for result in results if result.verdict == "failed"]},
     )
+    record_decision(store, evidence, model, run_id, decision, incident.incident_id)
     log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
     return retraining_run_id(model, incident.incident_id)
 

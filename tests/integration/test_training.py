@@ -178,7 +178,7 @@ def test_a_challenger_is_trained_once_a_run_with_all_that_judges_it(
     dataset = make_dataset(settings, bike_demand)
     validate_dataset(settings, bike_demand, dataset)
     challenger = train_challenger(settings, bike_demand, dataset, "run_1")
-    assert challenger.training_rows == 618  # all but the newest three days
+    assert challenger.training_rows == 587  # all but the newest five days
     assert 5 < challenger.accepted_error < 20  # bikers an hour; January's mean is 55
     assert challenger.metrics["mean_absolute_error"] == challenger.accepted_error
     assert train_challenger(settings, bike_demand, dataset, "run_1") == challenger
@@ -193,12 +193,12 @@ def test_a_challenger_is_trained_once_a_run_with_all_that_judges_it(
 
 
 def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
-    settings: Settings, bike_demand: ModelSpec, january: int
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
 ) -> None:
     dataset = make_dataset(settings, bike_demand)
     champion = train_challenger(settings, bike_demand, dataset, "run_1")
     first = compare_with_champion(settings, bike_demand, dataset, champion)
-    assert (first.passed, first.champion_error, first.rows) == (True, None, 70)
+    assert (first.passed, first.champion_error, first.rows) == (True, None, 101)
     client = connect(settings)
     version = register_challenger(settings, bike_demand, champion, first).version
     client.set_registered_model_alias("bike_demand", CHAMPION, str(version))
@@ -212,6 +212,8 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
     assert decision.champion_error == first.challenger_error
     assert decision.challenger_error > 2 * first.challenger_error
     assert client.get_run(worse.mlflow_run_id).data.tags["cyclone.gate"] == "refused"
+    told = execute(store, "SELECT run_id, is_passed, champion_version, reason FROM gate_decision ORDER BY run_id")
+    assert told == [("run_1", True, version, again.reason), ("run_shuffled", False, version, decision.reason)]
     with pytest.raises(ReleaseError, match="the gate refused run"):
         register_challenger(settings, bike_demand, worse, decision)
     assert [item.version for item in client.search_model_versions("name = 'bike_demand'")] == [version]
@@ -234,7 +236,7 @@ def test_a_version_is_registered_once_with_its_reference_profile(
     client = connect(settings)
     assert client.get_model_version_by_alias("bike_demand", CHALLENGER).run_id == challenger.mlflow_run_id
     profile = execute(store, "SELECT version, metric, accepted_error, sample_size FROM reference_profile")
-    assert profile == [(1, "mean_absolute_error", challenger.accepted_error, 618)]
+    assert profile == [(1, "mean_absolute_error", challenger.accepted_error, 587)]
     counted = execute(
         store,
         "SELECT feature, sum(count)::integer, count(*), bool_and(is_calendar) FROM reference_bin"
