@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cyclone.frames import frame_from_rows
+from cyclone.frames import inputs_from_rows
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from training.history import parse_time, read_history
@@ -21,7 +21,7 @@ def fit_model() -> tuple[ModelSpec, Any, list[dict[str, Any]]]:
     history = [row for row in read_history(spec, MODEL) if row["created_at"] < until]
     rows = [row["features"] for row in history]
     build = load_builder(Settings(), spec)
-    return spec, build().fit(frame_from_rows(spec, rows), [row["label"] for row in history]), rows
+    return spec, build().fit(inputs_from_rows(spec, rows), [row["label"] for row in history]), rows
 
 
 def pack_bundle(root: Path, estimator: Any, durability: str) -> Path:
@@ -52,13 +52,13 @@ def save_for_mlflow(path: Path, spec: ModelSpec, estimator: Any, rows: list[dict
     import skops.io
     from mlflow.models import infer_signature
 
-    frame = frame_from_rows(spec, rows[:5])
+    example = inputs_from_rows(spec, rows[:5])
     mlflow.sklearn.save_model(
         estimator,
         path,
         serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
         skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(estimator)),
-        signature=infer_signature(frame, estimator.predict(frame)),
+        signature=infer_signature(example, estimator.predict(example)),
         pip_requirements=["scikit-learn", "skops"],
     )
     return path

@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle, save_for_mlflow
+from cyclone.frames import inputs_from_rows
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
@@ -127,7 +128,8 @@ def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres)
     """Start every server and wait until it answers."""
     spec, estimator, rows = fit_model()
     bodies = write_bodies(folder / "rows.txt", [{"rows": [row]} for row in rows])
-    records = write_bodies(folder / "records.txt", [{"dataframe_records": [row]} for row in rows])
+    encoded = inputs_from_rows(spec, rows).tolist()
+    arrays = write_bodies(folder / "arrays.txt", [{"inputs": [row]} for row in encoded])
     spooled = pack_bundle(folder / "spooled", estimator, "spooled")
     committed = pack_bundle(folder / "committed", estimator, "committed")
     served = save_for_mlflow(folder / "mlflow", spec, estimator, rows)
@@ -165,7 +167,7 @@ def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres)
         stack.enter_context(process)
         wait_until_ready(f"http://127.0.0.1:{port}{ready}", START_SECONDS, process)
         if name == "mlflow":
-            return Candidate(name, process, port, "/invocations", records)
+            return Candidate(name, process, port, "/invocations", arrays)
         return Candidate(name, process, port, "/predict", bodies, has_log=name in ("spooled", "committed"))
 
     yield start("no log", no_log, spooled)
@@ -217,6 +219,7 @@ def measure_growth(candidate: Candidate, folder: Path, seconds: int) -> tuple[fl
 
 def measure_writer(dsn: str, rows: int) -> float:
     """Rows of ten features that one process writes into Postgres a second, its batches ready in memory."""
+    from bento_service.ids import PredictionIds
     from bento_service.log_writer import Flush, LogWriter, find_hour
     from bento_service.prediction_log import BATCH_ROWS as FLUSH_ROWS
     from bento_service.spool_folder import Instance
@@ -225,10 +228,10 @@ def measure_writer(dsn: str, rows: int) -> float:
     now = datetime.now(UTC)
     writer = LogWriter(dsn, Instance(uuid.uuid4().hex, "ten_features", 1, "ten-features-v1", now))
     text = json.dumps({f"feature_{number}": number * 1.2345 for number in range(10)})
-    rates = []
+    ids, rates = PredictionIds(), []
     for number, start in enumerate(range(0, rows, FLUSH_ROWS), 1):
         last = start + FLUSH_ROWS
-        answered = [LogRow(str(uuid.uuid4()), now, 1.5, text, "2.5") for _ in range(FLUSH_ROWS)]
+        answered = [LogRow(ids.make(), now, 1.5, text, "2.5") for _ in range(FLUSH_ROWS)]
         lines = "".join(row.to_line(start + place) for place, row in enumerate(answered, 1))
         flush = Flush(number, (lines.encode(),), {find_hour(now): FLUSH_ROWS}, {}, last)
         started = time.perf_counter()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cyclone.errors import DataError
-from cyclone.frames import frame_from_rows
+from cyclone.frames import inputs_from_rows
 from cyclone.spec import Feature, ModelSpec
 
 Prediction = float | dict[str, float]
@@ -16,10 +16,10 @@ def predict_rows(spec: ModelSpec, estimator: Any, rows: Sequence[Mapping[str, An
 
     Errors: `DataError` when the model answers something that is no finite number.
     """
-    frame = frame_from_rows(spec, rows)
+    inputs = inputs_from_rows(spec, rows)
     if spec.task == "regression":
-        return [_check(value) for value in estimator.predict(frame).tolist()]
-    probabilities = estimator.predict_proba(frame).tolist()
+        return [_check(value) for value in estimator.predict(inputs).tolist()]
+    probabilities = estimator.predict_proba(inputs).tolist()
     classes = estimator.classes_.tolist()
     if spec.task == "binary":
         place = find_true_class(classes)

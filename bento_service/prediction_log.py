@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bento_service import metrics
 from bento_service.log_writer import Flush, LogWriter, Outcome, StoreAway
@@ -21,8 +22,9 @@ from bento_service.spool import Batch
 from bento_service.spool_folder import Instance, SpoolBase, SpoolFolder
 from bento_service.spooled_rows import LogRow, SpooledRows
 
-FLUSH_SECONDS = 0.2
-"""Rows wait so long for company before they are sent, unless their answers wait for it."""
+FLUSH_SECONDS = 0.5
+"""Rows wait so long for company before they are sent, unless their answers wait for it: the thread that sends them
+takes time from the one that answers, so fewer batches mean fewer slow answers."""
 COMMIT_SECONDS = 2.0
 """An answer waits so long for Postgres; then its rows in the spool have to do, until Postgres answers again."""
 LINGER_SECONDS = 1.0
@@ -76,7 +78,8 @@ class PredictionLog:
         self._stored_through = 0
         self._is_away = False
         self._waiters_lock = threading.Lock()
-        self._has_work = threading.Event()
+        self._has_work, self._has_rows = threading.Event(), threading.Event()
+        self._stats_at = 0.0
         self._is_closing = threading.Event()
         self._give_up_at = float("inf")
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
@@ -89,7 +92,8 @@ class PredictionLog:
     def hand_over(self, rows: Sequence[LogRow]) -> int | None:
         """Number the rows and spool them; the last one's number. None: no room, they are dropped and counted."""
         sequence = self._rows.add(rows)
-        if not self._has_work.is_set():
+        if not self._has_rows.is_set():
+            self._has_rows.set()
             self._has_work.set()
         if sequence is None:
             metrics.count_rows(dropped=len(rows))
@@ -121,6 +125,7 @@ class PredictionLog:
         """Send what waits and sign off in the ledger. False when that did not succeed in time: the spool keeps it."""
         self._give_up_at = time.monotonic() + deadline_seconds
         self._is_closing.set()
+        self._has_rows.set()
         self._has_work.set()
         self._thread.join(deadline_seconds + LINGER_SECONDS)
         if not self._own.is_done:
@@ -133,9 +138,10 @@ class PredictionLog:
         pause, failures = FIRST_PAUSE_SECONDS, 0
         while not self._own.is_done and time.monotonic() < self._give_up_at:
             self._has_work.wait(HEARTBEAT_SECONDS)
-            if not self._is_committed and not self._has_backlog():
-                self._is_closing.wait(FLUSH_SECONDS)
+            if not self._has_backlog():  # where answers wait, only counts wait for company
+                (self._has_rows if self._is_committed else self._is_closing).wait(FLUSH_SECONDS)
             self._has_work.clear()
+            self._has_rows.clear()
             if problem := self._send_round():
                 self._release(None)
                 if not failures:
@@ -169,14 +175,16 @@ class PredictionLog:
         self._fit_limit()
         metrics.LOG_QUEUE.set(self._rows.waiting)
         metrics.LOG_SPOOL.set(self._rows.spool.size)
-        if self._has_backlog() or self._is_closing.is_set():
+        if self._rows.waiting:
+            self._has_rows.set()
+        if self._rows.waiting or self._orphans or self._stats or self._is_closing.is_set():
             self._has_work.set()
         return problem
 
     def _send(self, sender: Sender) -> str | None:
         if sender.flush is None:
             is_own = sender is self._own
-            buckets = tuple(self._stats.take()) if is_own else ()
+            buckets = self._take_stats() if is_own else ()
             is_last = self._is_closing.is_set() or not is_own
             sender.flush = sender.rows.take_flush(BATCH_ROWS, buckets, is_last)
         flush, batch = sender.flush
@@ -198,6 +206,14 @@ class PredictionLog:
         if sender is self._own:
             self._release(max(self._stored_through, batch.last_sequence))
         return None
+
+    def _take_stats(self) -> tuple[dict[str, Any], ...]:
+        """What was counted since the last time, which is a while ago: each answer waits for its own commit only."""
+        now = time.monotonic()
+        if now < self._stats_at and not self._is_closing.is_set():
+            return ()
+        self._stats_at = now + FLUSH_SECONDS
+        return tuple(self._stats.take())
 
     def _report(self, outcome: Outcome) -> None:
         metrics.count_rows(stored=outcome.stored, repeated=outcome.repeated, set_aside=len(outcome.refused))

@@ -1,4 +1,4 @@
-"""Rows as the frame that an estimator sees: training and serving build it here, so that types never differ."""
+"""Rows as an estimator sees them: training and serving build its inputs here, so that they never differ."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,39 @@ from typing import TYPE_CHECKING, Any
 from cyclone.spec import Feature, ModelSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+
+
+def inputs_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """What the estimator is given for these rows: a frame or a matrix, as `spec.inputs` says."""
+    return frame_from_rows(spec, rows) if spec.inputs == "frame" else matrix_from_rows(spec, rows)
+
+
+def inputs_from_frame(spec: ModelSpec, frame: "pd.DataFrame") -> Any:
+    """The same for rows that are a frame already, with the features among its columns."""
+    return frame[spec.feature_names] if spec.inputs == "frame" else matrix_from_frame(spec, frame)
+
+
+def matrix_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> "np.ndarray[Any, Any]":
+    """float64, rows × features in the spec's order: a category is its place in `values`, null is NaN.
+
+    Errors: ValueError for a category that the spec does not list, TypeError or ValueError for a text elsewhere.
+    """
+    import numpy as np
+
+    matrix = np.empty((len(rows), len(spec.features)))
+    for place, feature in enumerate(spec.features):
+        if feature.values is None:
+            matrix[:, place] = [row.get(feature.name) for row in rows]
+        else:
+            matrix[:, place] = [_find_place(feature.values, row.get(feature.name)) for row in rows]
+    return matrix
+
+
+def matrix_from_frame(spec: ModelSpec, frame: "pd.DataFrame") -> "np.ndarray[Any, Any]":
+    """What `matrix_from_rows` makes of the same rows."""
+    return matrix_from_rows(spec, frame[spec.feature_names].to_dict("records"))  # type: ignore[arg-type]
 
 
 def frame_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
@@ -50,3 +82,7 @@ def _build_column(feature: Feature, values: list[Any]) -> Any:
             raise TypeError(f"feature {feature.name!r} is boolean: true or false is needed in every row")
         return np.array(values, dtype=dtype)
     return np.frombuffer(array("q" if dtype == "int64" else "d", values), dtype=dtype).copy()
+
+
+def _find_place(values: tuple[str, ...], value: str | None) -> float:
+    return float("nan") if value is None else values.index(value)

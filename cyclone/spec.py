@@ -269,6 +269,9 @@ class ModelSpec(Section):
     description: str = ""
     features: tuple[Feature, ...] = Field(min_length=1)
     label: Label
+    inputs: Literal["frame", "matrix"] = "frame"
+    """What the estimator is given: a pandas frame, or, several times faster for one row, an array of float64 in
+    which a category is its place in `values`, a boolean 0 or 1, and null NaN."""
     history: str | None = None
     """A CSV in the model's folder with `created_at`, the features and the label: what is known before Cyclone."""
     history_until: str | None = None
@@ -297,13 +300,16 @@ class ModelSpec(Section):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         names = [feature.name for feature in self.features]
-        for name in names:
+        for feature in self.features:
+            name = feature.name
             if names.count(name) > 1:
                 raise ValueError(f"feature {name!r} is declared twice")
             if name in RESERVED_FEATURES or name == self.label.name:
                 raise ValueError(
                     f"feature {name!r}: this name is taken (by the label, or one of {sorted(RESERVED_FEATURES)})"
                 )
+            if feature.type == "text" and self.inputs == "matrix":
+                raise ValueError(f"feature {name!r} is text, which a matrix cannot hold; inputs: frame is needed")
         if self.task == "regression" and self.label.type not in ("integer", "number"):
             raise ValueError(f"a regression needs a numeric label, not {self.label.type}")
         if self.task == "multiclass" and not self.label.values:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
-from cyclone.frames import find_dtype, frame_from_rows
+from cyclone.frames import find_dtype, frame_from_rows, inputs_from_frame
 from cyclone.rows import describe_allowed, is_allowed, show_value
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -166,6 +166,6 @@ def split_newest_days(frame: "pd.DataFrame", days: int) -> "tuple[pd.DataFrame, 
     return frame[~is_newest].reset_index(drop=True), frame[is_newest].reset_index(drop=True)
 
 
-def split_features(spec: ModelSpec, frame: "pd.DataFrame") -> "tuple[pd.DataFrame, pd.Series[Any]]":
+def split_features(spec: ModelSpec, frame: "pd.DataFrame") -> "tuple[Any, pd.Series[Any]]":
     """What an estimator is given, and what it shall say."""
-    return frame[spec.feature_names], frame["label"]
+    return inputs_from_frame(spec, frame), frame["label"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def predict(spec: ModelSpec, estimator: Any, features: "pd.DataFrame") -> "np.ndarray[Any, Any]":
+def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, Any]":
     """Regression → values; binary → P(true); multiclass → one column a class, as in `label.values`."""
     import numpy as np
 

@@ -67,45 +67,56 @@ def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
 def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "pd.DataFrame") -> Fit:
     """Measure on days that siblings did not see, then fit on all rows but the newest days."""
     rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
-    metrics = measure_unseen(spec, build_estimator, rows)
-    estimator = fit_estimator(spec, build_estimator, rows)
-    features, _ = split_features(spec, rows)
-    profile = build_profile(spec, features, predict(spec, estimator, features))
+    features, labels = split_features(spec, rows)
+    metrics = measure_unseen(spec, build_estimator, features, labels, rows["created_at"])
+    estimator = fit_estimator(spec, build_estimator, features, labels, rows["created_at"])
+    profile = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
     return Fit(estimator, rows, metrics, profile)
 
 
-def fit_estimator(spec: ModelSpec, build_estimator: Callable[[], Any], rows: "pd.DataFrame") -> Any:
-    """Fit on all `rows`; with `retrain.half_life_days` newer rows weigh more.
+def fit_estimator(
+    spec: ModelSpec,
+    build_estimator: Callable[[], Any],
+    features: Any,
+    labels: "pd.Series[Any]",
+    created_at: "pd.Series[Any]",
+) -> Any:
+    """Fit on all rows; with `retrain.half_life_days` newer rows weigh more.
 
     Errors: `ConfigurationError` when weights are wanted and the estimator takes none.
     """
     estimator = build_estimator()
-    features, labels = split_features(spec, rows)
-    if spec.retrain.half_life_days is None:
+    half_life_days = spec.retrain.half_life_days
+    if half_life_days is None:
         return estimator.fit(features, labels)
     # A pipeline hands arguments on by the name of a step; the estimator itself is the last one.
     steps = getattr(estimator, "steps", None)
     name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
     try:
-        return estimator.fit(features, labels, **{name: weigh_rows(rows, spec.retrain.half_life_days)})
+        return estimator.fit(features, labels, **{name: weigh_rows(created_at, half_life_days)})
     except (TypeError, ValueError) as error:
         if "sample_weight" not in str(error):
             raise
         raise ConfigurationError(
-            f"{spec.name}: retrain.half_life_days {spec.retrain.half_life_days:g} needs an estimator that takes"
-            f" sample_weight: {error}"
+            f"{spec.name}: retrain.half_life_days needs an estimator that takes sample_weight: {error}"
         ) from error
 
 
-def weigh_rows(rows: "pd.DataFrame", half_life_days: float) -> "np.ndarray[Any, Any]":
+def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarray[Any, Any]":
     """1 for the newest row, half of it for one that is `half_life_days` older."""
     import numpy as np
 
-    age_days = (rows["created_at"].max() - rows["created_at"]).dt.total_seconds().to_numpy() / 86400
+    age_days = (created_at.max() - created_at).dt.total_seconds().to_numpy() / 86400
     return np.asarray(0.5 ** (age_days / half_life_days))
 
 
-def measure_unseen(spec: ModelSpec, build_estimator: Callable[[], Any], rows: "pd.DataFrame") -> dict[str, float]:
+def measure_unseen(
+    spec: ModelSpec,
+    build_estimator: Callable[[], Any],
+    features: Any,
+    labels: "pd.Series[Any]",
+    created_at: "pd.Series[Any]",
+) -> dict[str, float]:
     """The metrics over all rows, each predicted by a sibling that saw nothing of the row's day.
 
     Whole days, as rows of one day are alike; random ones, as a hold-out in time would be inflated by drift and
@@ -114,23 +125,22 @@ def measure_unseen(spec: ModelSpec, build_estimator: Callable[[], Any], rows: "p
     import numpy as np
     import pandas as pd
 
-    fold = assign_folds(rows, spec.retrain.folds)
-    parts = []
+    fold = assign_folds(created_at, spec.retrain.folds)
+    predictions, truths = [], []
     for number in range(spec.retrain.folds):
-        is_unseen = fold == number
-        sibling = fit_estimator(spec, build_estimator, rows[~is_unseen])
-        features, labels = split_features(spec, rows[is_unseen])
-        parts.append((predict(spec, sibling, features), labels))
-    labels = pd.concat([part[1] for part in parts])
-    metrics = measure(spec, np.concatenate([part[0] for part in parts]), labels)
+        unseen, seen = fold == number, fold != number
+        sibling = fit_estimator(spec, build_estimator, features[seen], labels[seen], created_at[seen])
+        predictions.append(predict(spec, sibling, features[unseen]))
+        truths.append(labels[unseen])
+    metrics = measure(spec, np.concatenate(predictions), pd.concat(truths))
     return {**metrics, "accepted_error": metrics[spec.error_metric]}
 
 
-def assign_folds(rows: "pd.DataFrame", folds: int) -> "np.ndarray[Any, Any]":
+def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, Any]":
     """The fold of each row, from 0: random whole days, as many in each; the same every time. Errors: `DataError`."""
     import numpy as np
 
-    days, place = np.unique(rows["created_at"].dt.floor("D").to_numpy(), return_inverse=True)
+    days, place = np.unique(created_at.dt.floor("D").to_numpy(), return_inverse=True)
     if len(days) < folds:
         raise DataError(f"rows lie on {len(days)} days before the newest ones: too few for retrain.folds {folds}")
     fold_of_day = np.random.default_rng(SEED).permutation(len(days)) % folds
@@ -205,7 +215,7 @@ def _log_model(spec: ModelSpec, fit: Fit) -> str:
     from mlflow.models import infer_signature
 
     features, _ = split_features(spec, fit.rows)
-    example = features.head(EXAMPLE_ROWS)
+    example = features[:EXAMPLE_ROWS]
     with warnings.catch_warnings():
         # The spec says which integers may be missing, and those are float64.
         warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")

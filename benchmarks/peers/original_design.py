@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
-import pandas as pd
+import numpy as np
 import skops.io
 from sqlalchemy import create_engine
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 ROOT = Path.cwd()
+WEATHER = {"clear": 0, "cloudy/misty": 1, "light rain/snow": 2, "heavy rain/snow": 3}
 VERSION = json.loads((ROOT / "release.json").read_text())
 
 
@@ -43,7 +44,8 @@ class OriginalDesign:
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def predict(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        values = self.estimator.predict(pd.DataFrame(rows)).tolist()
+        encoded = [list({**row, "weather": WEATHER[row["weather"]]}.values()) for row in rows]
+        values = self.estimator.predict(np.array(encoded, dtype="float64")).tolist()
         predictions = [{"id": str(uuid.uuid4()), "prediction": value} for value in values]
         with Session(self.engine) as session:
             for row, item in zip(rows, predictions, strict=True):

@@ -1,9 +1,9 @@
-"""Plain FastAPI with the same model: a typed body, a pandas frame, no ids, no log, no metrics."""
+"""Plain FastAPI with the same model: a typed body, an array, no ids, no log, no metrics."""
 
 import json
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import skops.io
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -12,6 +12,7 @@ ROOT = Path.cwd()
 ESTIMATOR = skops.io.load(
     ROOT / "model" / "model.skops", trusted=json.loads((ROOT / "release.json").read_text())["trusted_types"]
 )
+WEATHER = {"clear": 0, "cloudy/misty": 1, "light rain/snow": 2, "heavy rain/snow": 3}
 app = FastAPI()
 
 
@@ -38,5 +39,5 @@ async def readyz() -> dict[str, str]:
 
 @app.post("/predict")
 async def predict(body: Body) -> dict[str, list[float]]:
-    frame = pd.DataFrame([row.model_dump() for row in body.rows])
-    return {"predictions": ESTIMATOR.predict(frame).tolist()}
+    rows = [list({**row.model_dump(), "weather": WEATHER[row.weather]}.values()) for row in body.rows]
+    return {"predictions": ESTIMATOR.predict(np.array(rows, dtype="float64")).tolist()}

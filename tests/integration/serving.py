@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclone.frames import frame_from_rows
+from cyclone.frames import inputs_from_rows
 from cyclone.spec import Feature, ModelSpec, load_model_spec
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
@@ -93,7 +93,7 @@ def fit_estimator(spec: ModelSpec) -> Any:
     with (MODEL / "data" / "bikeshare_2011.csv").open() as file:
         records = [record for record, _ in zip(csv.DictReader(file), range(300), strict=False)]
     rows = [{feature.name: parse(feature, record[feature.name]) for feature in spec.features} for record in records]
-    return pipeline.build_estimator().fit(frame_from_rows(spec, rows), [int(record["bikers"]) for record in records])
+    return pipeline.build_estimator().fit(inputs_from_rows(spec, rows), [int(record["bikers"]) for record in records])
 
 
 def parse(feature: Feature, text: str) -> Any:

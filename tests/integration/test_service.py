@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from cyclone.frames import frame_from_rows
+from cyclone.frames import inputs_from_rows
 from cyclone.spec import load_model_spec
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
@@ -72,7 +72,7 @@ def test_a_row_is_answered_as_the_estimator_answers_it(service: Service, bundle:
     release = json.loads((bundle / "release.json").read_text())
     estimator = skops.io.load(bundle / "model" / "model.skops", trusted=release["trusted_types"])
     rows = [{**ROW, "hour": hour} for hour in range(24)]
-    expected = estimator.predict(frame_from_rows(load_model_spec(MODEL), rows)).tolist()
+    expected = estimator.predict(inputs_from_rows(load_model_spec(MODEL), rows)).tolist()
     status, answer = service.predict(*rows)
     assert status == 200
     assert [item["prediction"] for item in answer["predictions"]] == expected

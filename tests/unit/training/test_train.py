@@ -48,16 +48,16 @@ def test_a_missing_pipeline_is_named(bike_demand: ModelSpec, tmp_path: Path) -> 
         load_builder(Settings(models_dir=tmp_path), bike_demand)
 
 
-def build_days(days: int) -> pd.DataFrame:
-    frame = pd.DataFrame({"created_at": pd.date_range("2011-01-01", periods=24 * days, freq="h", tz="UTC")})
-    return frame.drop(index=[3, 40]).reset_index(drop=True)
+def build_days(days: int) -> "pd.Series[Any]":
+    hours = pd.Series(pd.date_range("2011-01-01", periods=24 * days, freq="h", tz="UTC"))
+    return hours.drop(index=[3, 40]).reset_index(drop=True)
 
 
 def test_folds_are_random_whole_days_and_the_same_every_time() -> None:
     rows = build_days(10)
     fold = assign_folds(rows, 5)
     assert (fold == assign_folds(rows, 5)).all()
-    per_day = pd.Series(fold).groupby(rows["created_at"].dt.floor("D")).agg(["min", "max"])
+    per_day = pd.Series(fold).groupby(rows.dt.floor("D")).agg(["min", "max"])
     assert (per_day["min"] == per_day["max"]).all()
     assert sorted(per_day["min"]) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
     assert list(per_day["min"]) != sorted(per_day["min"])
@@ -79,23 +79,24 @@ class Mean:
         return np.full(len(features), self.mean)
 
 
-def build_labelled(labels: list[float]) -> pd.DataFrame:
+def build_labelled(labels: list[float]) -> tuple[Any, ...]:
+    """Features, labels and times of a row a day."""
     times = pd.date_range("2011-01-01", periods=len(labels), freq="D", tz="UTC")
-    return pd.DataFrame({"created_at": times, "x": 0.0, "label": labels})
+    return pd.DataFrame({"x": [0.0] * len(labels)}), pd.Series(labels), pd.Series(times)
 
 
 def test_the_accepted_error_is_that_of_rows_that_no_sibling_saw(constant: ModelSpec) -> None:
     spec = constant.model_copy(update={"retrain": Retrain(folds=4)})
-    metrics = measure_unseen(spec, Mean, build_labelled([0.0, 0.0, 0.0, 8.0]))
+    metrics = measure_unseen(spec, Mean, *build_labelled([0.0, 0.0, 0.0, 8.0]))
     assert metrics["accepted_error"] == metrics["mean_absolute_error"] == pytest.approx(4.0)
 
 
 def test_weights_halve_with_age(constant: ModelSpec) -> None:
     rows = build_labelled([0.0, 6.0])
-    assert weigh_rows(rows, half_life_days=1).tolist() == [0.5, 1.0]
+    assert weigh_rows(rows[2], half_life_days=1).tolist() == [0.5, 1.0]
     spec = constant.model_copy(update={"retrain": Retrain(half_life_days=1)})
-    assert fit_estimator(spec, Mean, rows).mean == pytest.approx(4.0)
-    assert fit_estimator(constant, Mean, rows).mean == pytest.approx(3.0)
+    assert fit_estimator(spec, Mean, *rows).mean == pytest.approx(4.0)
+    assert fit_estimator(constant, Mean, *rows).mean == pytest.approx(3.0)
 
 
 def test_weights_need_an_estimator_that_takes_them(constant: ModelSpec) -> None:
@@ -104,5 +105,5 @@ def test_weights_need_an_estimator_that_takes_them(constant: ModelSpec) -> None:
             return self
 
     spec = constant.model_copy(update={"retrain": Retrain(half_life_days=1)})
-    with pytest.raises(ConfigurationError, match=r"half_life_days 1 needs an estimator that takes sample_weight"):
-        fit_estimator(spec, Deaf, build_labelled([0.0, 6.0]))
+    with pytest.raises(ConfigurationError, match=r"half_life_days needs an estimator that takes sample_weight"):
+        fit_estimator(spec, Deaf, *build_labelled([0.0, 6.0]))
