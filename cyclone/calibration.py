@@ -39,14 +39,6 @@ class Calibration:
             return predictions + self.values[0]
         return _from_log_odds(self._move(_to_log_odds(predictions)), predictions.ndim)
 
-    def undo(self, answers: "Array") -> "Array":
-        """The raw predictions behind answers."""
-        if self.method == "ratio":
-            return answers / self.values[0]
-        if self.method == "bias":
-            return answers - self.values[0]
-        return self._inverse().apply(answers)
-
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
@@ -68,11 +60,6 @@ class Calibration:
             )
         return cls(method, values)
 
-    def _inverse(self) -> "Calibration":
-        if self.method == "temperature":
-            return Calibration(self.method, (1 / self.values[0],))
-        return Calibration(self.method, tuple(-value for value in self.values))
-
     def _move(self, log_odds: "Array") -> "Array":
         import numpy as np
 
@@ -83,10 +70,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class LabelledDays:
-    """Labelled rows that one version was not trained on, the oldest first.
+    """Labelled rows that a version was not trained on, the oldest first, whoever answered them.
 
     `day`: whole days since any start; `label`: numbers, or the place of the class (binary: 0 or 1);
-    `prediction`: raw, i.e. without a calibration: numbers, P(true), or one column a class.
+    `prediction`: the version's own, without a calibration: numbers, P(true), or one column a class.
     """
 
     day: "Array"
@@ -134,8 +121,8 @@ def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> Calib
     if not policy.enabled:
         return CalibrationChoice(None, "recalibrate.enabled is false", 0)
     method = choose_method(spec)
-    first = today - find_delay_days(spec) - policy.memory_days
-    known = rows.between(first, today)
+    end = today - find_delay_days(spec)
+    known = rows.between(end - policy.memory_days, end)
     days = sorted(set(known.day.tolist()))
     if len(days) < policy.minimum_days:
         reason = f"{len(days)} labelled days, recalibrate.minimum_days is {policy.minimum_days}"

@@ -373,6 +373,21 @@ def load_model_specs(models_dir: Path) -> tuple[list[ModelSpec], list[Configurat
     return specs, errors
 
 
+def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
+    """The same model with the `retrain` and `recalibrate` of a YAML file. Errors: `ConfigurationError` quoting it."""
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: no readable YAML: {error}") from error
+    if not isinstance(data, dict) or not data or not data.keys() <= {"retrain", "recalibrate"}:
+        shown = sorted(map(str, data)) if isinstance(data, dict) else data
+        raise ConfigurationError(f"{path}: the keys are retrain and recalibrate; there are {shown}")
+    try:
+        return ModelSpec.model_validate({**spec.model_dump(exclude=set(data)), **data})
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
+
+
 def find_model(models_dir: Path, name: str) -> ModelSpec:
     """The spec of one model. Errors: `ConfigurationError` naming the models there are."""
     if not (models_dir / name / "model.yaml").is_file():

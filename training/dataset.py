@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
-from cyclone.frames import find_dtype, frame_from_rows, inputs_from_frame
+from cyclone.frames import LABEL_TYPES, find_dtype, frame_from_rows, inputs_from_frame
 from cyclone.rows import describe_allowed, is_allowed, show_value
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STATEMENT = "training/dataset"
-LABEL_TYPES = {"integer": "int64", "number": "float64", "boolean": "bool", "category": "object"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,14 @@ def read_dataset(spec: ModelSpec, dataset: Dataset) -> "pd.DataFrame":
             column = frame[feature.name].astype("object")
             frame[feature.name] = column.where(column.notna(), None)
     return frame
+
+
+def read_known_rows(settings: Settings, spec: ModelSpec) -> "pd.DataFrame":
+    """Every labelled row of the store, whatever its age. Errors: `DataError` for a row that has not the spec's types."""
+    bounds = {"model": spec.name, "as_of": "infinity", "since": "-infinity"}
+    rows = Store(settings.training_store_dsn).fetch(STATEMENT, **bounds)
+    _check_types(spec, rows)
+    return _build_frame(spec, rows)
 
 
 def find_run_folder(settings: Settings, run_id: str) -> Path:
