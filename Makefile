@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status check format test test-fast bench-serving lock clean
+.PHONY: help setup demo up down status check format test test-fast test-faults bench-serving lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -49,7 +49,10 @@ test: $(READY) ## every test: the fast ones, then the loop through a real Airflo
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## the tests that take seconds, about three minutes together
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e and not slow"
+
+test-faults: $(READY) ## what may break around the prediction log, Postgres away for a whole minute included; rows are counted
+	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }

@@ -84,6 +84,8 @@ class Candidate:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as page:
             lines = page.read().decode().splitlines()
         values = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("cyclone_log_queue_rows")]
+        if not values:
+            raise SystemExit(f"{self.name}: /metrics does not say how many rows wait")
         return sum(map(float, values))
 
     def measure_memory(self) -> float:
@@ -158,7 +160,7 @@ def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres)
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # mlflow looks there for uvicorn
             "PYTHONPATH": str(where),
-            "BENTOML_HOME": str(folder / "bentoml"),
+            "BENTOML_HOME": str(folder / f"bentoml_{database}"),  # a service's start wipes the metrics in its home
             "CYCLONE_SPOOL_DIR": str(folder / f"spool_{database}"),
             "CYCLONE_STORE_DSN": postgres.dsn(database),
             "ORIGINAL_DSN": postgres.dsn(database).replace("postgresql:", "postgresql+psycopg2:"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -29,6 +30,19 @@ class BearerKeys:
                 await _refuse(refusal, needed)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def publish_keys(page: Any) -> None:
+    """Say on BentoML's OpenAPI page which paths ask for a key; of its parts those that are dicts keep it."""
+    words = "A key of this service's clients; each is for predictions, labels or both."
+    page.components["securitySchemes"] = {"bearerKey": {"type": "http", "scheme": "bearer", "description": words}}
+    for path, scope in SCOPES.items():
+        operation = page.paths[path].post
+        operation["security"] = [{"bearerKey": []}]
+        operation["responses"] |= {
+            401: {"description": "No key was sent, or one that is not known."},
+            403: {"description": f"The key's scopes have no {scope}."},
+        }
 
 
 def _refuse(refusal: Refusal, needed: KeyScope) -> Response:

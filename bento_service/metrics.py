@@ -1,5 +1,9 @@
 """What Prometheus can scrape at /metrics, besides BentoML's own."""
 
+import os
+from contextlib import suppress
+from pathlib import Path
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from bento_service.request_stats import LATENCY_BOUNDS_MS
@@ -17,6 +21,10 @@ LOG_QUEUE = Gauge(
 )
 LOG_SPOOL = Gauge("cyclone_log_spool_bytes", "Bytes of this spool on disk", multiprocess_mode="livesum")
 LOG_ROWS = Counter("cyclone_log_rows_total", "Answered rows by what became of them", ["outcome"])
+for code in ("2xx", "4xx", "5xx"):  # there from the start: an alert sees the first of them as a rise
+    REQUESTS.labels(code=code)
+for outcome in ("stored", "repeated", "dropped", "set_aside"):
+    LOG_ROWS.labels(outcome=outcome)
 
 
 def observe_request(status: int, seconds: float) -> None:
@@ -31,3 +39,17 @@ def count_rows(**outcomes: int) -> None:
     for outcome, count in outcomes.items():
         if count:
             LOG_ROWS.labels(outcome=outcome).inc(count)
+
+
+def forget_killed_workers() -> None:
+    """Take the gauges of killed workers out of the sums; a worker that ends has brought its own to zero."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    for path in Path(folder).glob("gauge_live*.db") if folder else ():
+        pid = int(path.stem.rsplit("_", 1)[1])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):  # another worker was faster
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -25,6 +25,8 @@ from bento_service.spooled_rows import LogRow, SpooledRows
 FLUSH_SECONDS = 0.5
 """Rows wait so long for company before they are sent, unless their answers wait for it: the thread that sends them
 takes time from the one that answers, so fewer batches mean fewer slow answers."""
+GROUP_SECONDS = 0.005
+"""Where several answers wait for their commit, it waits so long for more of them: fewer commits, more answers."""
 COMMIT_SECONDS = 2.0
 """An answer waits so long for Postgres; then its rows in the spool have to do, until Postgres answers again."""
 LINGER_SECONDS = 1.0
@@ -86,6 +88,7 @@ class PredictionLog:
 
     def start(self) -> None:
         """Start the thread; its first flush enters the instance into the ledger."""
+        metrics.forget_killed_workers()
         self._has_work.set()
         self._thread.start()
 
@@ -112,6 +115,9 @@ class PredictionLog:
         try:
             await asyncio.wait_for(waiter, COMMIT_SECONDS)
         except TimeoutError:
+            logger.warning(
+                "prediction log: the store took longer than %g s, rows in the spool have to do", COMMIT_SECONDS
+            )
             self._release(None)
 
     def count_request(self, at: datetime, status: int, latency_ms: float) -> None:
@@ -140,6 +146,8 @@ class PredictionLog:
             self._has_work.wait(HEARTBEAT_SECONDS)
             if not self._has_backlog():  # where answers wait, only counts wait for company
                 (self._has_rows if self._is_committed else self._is_closing).wait(FLUSH_SECONDS)
+            if len(self._waiters) > 1:
+                self._is_closing.wait(GROUP_SECONDS)
             self._has_work.clear()
             self._has_rows.clear()
             if problem := self._send_round():

@@ -14,7 +14,7 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from bento_service.bearer import BearerKeys
+from bento_service.bearer import BearerKeys, publish_keys
 from bento_service.body import RawBody, publish_as
 from bento_service.bundle import Bundle, read_bundle
 from bento_service.ids import PredictionIds
@@ -57,6 +57,13 @@ class LeanService(bentoml.Service):  # type: ignore[misc]  # BentoML is not type
             dropped.add("OpenTelemetryMiddleware")
         app.user_middleware = [item for item in app.user_middleware if item.cls.__name__ not in dropped]
         return app
+
+    @property
+    def openapi_spec(self) -> Any:
+        page = super().openapi_spec
+        if read_settings().api_keys_file:
+            publish_keys(page)
+        return page
 
 
 @bentoml.service(

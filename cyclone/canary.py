@@ -1,22 +1,32 @@
-"""Judge a canary: candidate against champion, over what both answered in the same stretch of wall time."""
+"""Judge a canary: candidate against champion, over what both answered in the same stretch of wall time.
+
+Every rule is a sequential test, so that a canary may be looked at every half second: over all looks of all steps
+together, a candidate within the limits is condemned with a probability of at most `FALSE_ALARM`, and one beyond a
+limit passes a step with at most `MISSED_HARM`.
+"""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from cyclone.checks import Verdict
+from cyclone.confidence import Interval, bound_difference, bound_distribution, bound_mean
 from cyclone.decisions import format_number
 from cyclone.measurements import Measurement, load_check, measure
 from cyclone.spec import ModelSpec, Release
 from cyclone.store import Store
 
-MINIMUM_COMPARED_REQUESTS = 20
-"""The champion's latency is an example only from so many requests on."""
-MINIMUM_LABELLED_ROWS = 30
-LATENCY_TOLERANCE_MS = 5.0
-"""A slower mean within it is noise, whatever the ratio."""
-ONE_SIDED_95_PERCENT = 1.645
+FALSE_ALARM = 0.05
+MISSED_HARM = 0.05
+MINIMUM_SAMPLES = 20
+"""From so many requests or labelled rows on a mean is nearly normal."""
+LATENCY_TOLERANCE_MS = 2.0
+"""A mean that is less slower is none, whatever the ratio: a colder cache does as much."""
+VANISHED_ALLOWED = 1
+"""Machines fail too: the candidate may lose one instance more than the champion."""
 
+CanaryVerdictName = Literal["passed", "failed", "inconclusive"]
 Numbers = dict[str, float | int | None]
 
 
@@ -24,7 +34,7 @@ Numbers = dict[str, float | int | None]
 class CanaryVerdict:
     """`numbers` holds what was compared, JSON-able: `<side>_<measure>` and `<side>_<measure>_samples`."""
 
-    verdict: Verdict
+    verdict: CanaryVerdictName
     reason: str
     numbers: Numbers
 
@@ -36,6 +46,26 @@ class Comparison:
     candidate: Measurement
     champion: Measurement
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        return self.candidate.sample_size, self.champion.sample_size
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule says, as the end of a sentence that begins with the measure's name."""
+
+    verdict: CanaryVerdictName
+    words: str
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The error probabilities of one test: `alarm` of condemning wrongly, `miss` of passing wrongly."""
+
+    alarm: float
+    miss: float = MISSED_HARM
+
 
 def judge_canary(
     store: Store,
@@ -45,88 +75,143 @@ def judge_canary(
     since: datetime,
     until: datetime,
 ) -> CanaryVerdict:
-    """Compare what both revisions answered and stored in [since, until), wall time.
+    """Compare what both revisions answered and stored in [since, until), wall time: one step of a canary.
 
-    `no_data` until the candidate answered `release.requests_per_step` requests, unless its failures are too many
-    already. Errors: `CheckError` when a canary check is broken.
+    Errors: `CheckError` when a canary check is broken, `StoreError` when the store does not answer.
     """
-    failures, latency, error = (
-        _compare(store, name, spec.name, candidate_revision, champion_revision, since, until)
-        for name in ("failure_share", "latency_mean_ms", "error")
-    )
-    verdict, reason = judge_comparison(spec.release, failures, latency, error)
-    return CanaryVerdict(verdict, reason, _list_numbers(failure_share=failures, latency_mean_ms=latency, error=error))
+    comparisons = {
+        name: _compare(store, name, spec.name, candidate_revision, champion_revision, since, until) for name in RULES
+    }
+    return judge_comparisons(spec.release, comparisons)
 
 
-def judge_comparison(
-    release: Release, failures: Comparison, latency: Comparison, error: Comparison
-) -> tuple[Verdict, str]:
-    """The verdict and its sentence; the first rule that condemns speaks.
-
-    Failures count over at least `requests_per_step`: then the verdict is the same however the rest turns out.
-    """
-    requests, needed = failures.candidate.sample_size, release.requests_per_step
-    share = (failures.candidate.value or 0.0) * requests / max(requests, needed)
-    if share > release.failure_share_limit:
-        return "failed", (
-            f"the candidate failed {round(share * max(requests, needed))} of {requests} requests;"
-            f" at most {release.failure_share_limit:.3g} of {max(requests, needed)} is allowed"
-        )
+def judge_comparisons(release: Release, comparisons: Mapping[str, Comparison]) -> CanaryVerdict:
+    """`failed` when a rule condemns; `passed` when there are enough requests and every rule is sure; else
+    `inconclusive`, with the reason that is still open."""
+    judged_steps = max(1, len(release.steps) - 1)
+    levels = Levels(FALSE_ALARM / (judged_steps * len(RULES)))
+    findings = {name: rule(release, comparisons[name], levels) for name, rule in RULES.items()}
+    numbers = _list_numbers(comparisons)
+    for name, finding in findings.items():
+        if finding.verdict == "failed":
+            return CanaryVerdict("failed", f"{TITLES[name]}: {finding.words}", numbers)
+    requests, needed = comparisons["failure_share"].candidate.sample_size, release.requests_per_step
     if requests < needed:
-        return "no_data", f"the candidate answered {requests} of the {needed} requests that a step needs"
-    slower = _describe_slower(release, latency)
-    if slower:
-        return "failed", slower
-    worse = _describe_worse(release, error)
-    if worse:
-        return "failed", worse
-    return "passed", _describe_passed(requests, share, latency, error)
+        words = f"the candidate answered {requests} of the {needed} requests that a step needs"
+        return CanaryVerdict("inconclusive", words, numbers)
+    still_open = [f"{TITLES[name]}: {item.words}" for name, item in findings.items() if item.verdict == "inconclusive"]
+    if still_open:
+        return CanaryVerdict("inconclusive", "not sure yet: " + "; ".join(still_open), numbers)
+    words = "; ".join(f"{TITLES[name]}: {finding.words}" for name, finding in findings.items())
+    return CanaryVerdict("passed", f"{requests} requests; {words}", numbers)
 
 
-def _describe_slower(release: Release, latency: Comparison) -> str | None:
-    candidate, champion = latency.candidate, latency.champion
-    if candidate.value is None or champion.value is None:
-        return None
-    if champion.sample_size < MINIMUM_COMPARED_REQUESTS:
-        return None
-    allowed_ms = max(champion.value * release.latency_ratio_limit, champion.value + LATENCY_TOLERANCE_MS)
-    if candidate.value <= allowed_ms:
-        return None
-    return (
-        f"the candidate's mean latency {format_number(candidate.value)} ms on {candidate.sample_size} requests is"
-        f" above {format_number(allowed_ms)} ms, that is {release.latency_ratio_limit:g} × the champion's"
-        f" {format_number(champion.value)} ms or {LATENCY_TOLERANCE_MS:g} ms more"
+def judge_shares(comparison: Comparison, limit: float, levels: Levels, unit: str) -> Finding:
+    """A share that may be at most `limit` above the champion's."""
+    sides = [(round((side.value or 0) * side.sample_size), side.sample_size) for side in _list_sides(comparison)]
+    if not sides[0][1] or not sides[1][1]:
+        return Finding("inconclusive", f"{sides[0][0]} of {sides[0][1]}, the champion {sides[1][0]} of {sides[1][1]}")
+    interval = Interval(
+        bound_difference(sides[0], sides[1], levels.alarm).low,
+        bound_difference(sides[0], sides[1], levels.miss).high,
     )
-
-
-def _describe_worse(release: Release, error: Comparison) -> str | None:
-    """Whether the candidate's error is above the limit beyond what chance gives (one-sided, 95 %)."""
-    candidate, champion = error.candidate, error.champion
-    if candidate.value is None or champion.value is None or not _is_mature(error):
-        return None
-    allowed = champion.value * release.error_ratio_limit
-    noise = ONE_SIDED_95_PERCENT * math.hypot(
-        candidate.standard_error or 0.0, release.error_ratio_limit * (champion.standard_error or 0.0)
+    words = (
+        f"{sides[0][0]} of {sides[0][1]:,} {unit}, the champion {sides[1][0]} of {sides[1][1]:,}, a difference"
+        f" between {interval.low:.2%} and {interval.high:.2%} (allowed {limit:.2%})"
     )
-    if candidate.value - noise <= allowed:
-        return None
-    return (
-        f"the candidate's error {format_number(candidate.value)} on {candidate.sample_size} labelled rows is above"
-        f" {release.error_ratio_limit:g} × the champion's {format_number(champion.value)}"
-        f" on {champion.sample_size}, beyond chance"
+    return Finding(_decide(interval, limit), words)
+
+
+def judge_means(comparison: Comparison, allowed: float, levels: Levels, unit: str) -> Finding:
+    """A mean that may be at most `allowed`, which is a multiple of the champion's."""
+    candidate, champion = comparison.candidate, comparison.champion
+    if candidate.value is None or champion.value is None or min(comparison.sizes) < MINIMUM_SAMPLES:
+        return Finding("inconclusive", f"on {comparison.sizes[0]} and {comparison.sizes[1]} {unit} too few to compare")
+    if candidate.standard_error is None or champion.standard_error is None:
+        return Finding("inconclusive", "its spread is not known yet")
+    ratio = allowed / champion.value if champion.value else 1.0
+    noise = math.hypot(candidate.standard_error, ratio * champion.standard_error)
+    excess, effect = candidate.value - allowed, abs(allowed - champion.value)
+    interval = Interval(
+        bound_mean(excess, noise, effect, levels.alarm).low, bound_mean(excess, noise, effect, levels.miss).high
     )
-
-
-def _describe_passed(requests: int, share: float, latency: Comparison, error: Comparison) -> str:
-    compared = "errors compared" if _is_mature(error) else "too few labels to compare errors"
-    return (
-        f"{requests} requests, {share:.2%} failed, mean latency {format_number(latency.candidate.value)} ms"
-        f" (champion {format_number(latency.champion.value)} ms), {compared}"
+    words = (
+        f"{format_number(candidate.value)} on {comparison.sizes[0]:,} {unit}, the champion"
+        f" {format_number(champion.value)} on {comparison.sizes[1]:,} (allowed {format_number(allowed)},"
+        f" ± {format_number((interval.high - interval.low) / 2)})"
     )
+    return Finding(_decide(interval, 0.0), words)
 
 
-def _is_mature(error: Comparison) -> bool:
-    return min(error.candidate.sample_size, error.champion.sample_size) >= MINIMUM_LABELLED_ROWS
+def _judge_failures(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+    return judge_shares(comparison, release.failure_share_limit, levels, "requests")
+
+
+def _judge_losses(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+    """Lost rows condemn; they are no reason to wait, as nothing is lost where all is well."""
+    return _only_condemn(judge_shares(comparison, release.lost_share_limit, levels, "rows"))
+
+
+def _judge_instances(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+    ours, theirs = (int(side.value or 0) for side in _list_sides(comparison))
+    words = f"{ours} of {comparison.sizes[0]} instances, the champion {theirs} of {comparison.sizes[1]}"
+    return Finding("failed" if ours > theirs + VANISHED_ALLOWED else "passed", words)
+
+
+def _judge_latency(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+    champion = comparison.champion.value or 0.0
+    allowed = max(champion * release.latency_ratio_limit, champion + LATENCY_TOLERANCE_MS)
+    return judge_means(comparison, allowed, levels, "requests")
+
+
+def _judge_error(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+    """Errors hold a step once the candidate has labels for as many rows as a step needs: then they are mature."""
+    allowed = (comparison.champion.value or 0.0) * release.error_ratio_limit
+    finding = judge_means(comparison, allowed, levels, "labelled rows")
+    is_mature = comparison.sizes[0] >= max(MINIMUM_SAMPLES, release.requests_per_step)
+    return finding if is_mature else _only_condemn(finding)
+
+
+def _judge_shift(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+    """A new version may answer differently, that is why it was trained: only the gross condemns, nothing waits."""
+    noise = sum(bound_distribution(size, levels.alarm / 2) for size in comparison.sizes)
+    distance = comparison.candidate.value or 0.0
+    words = f"{distance:.2f} ± {noise:.2f} from the champion's (allowed {release.prediction_shift_limit:g})"
+    return Finding("failed" if distance - noise > release.prediction_shift_limit else "passed", words)
+
+
+Rule = Callable[[Release, Comparison, Levels], Finding]
+RULES: dict[str, Rule] = {
+    "failure_share": _judge_failures,
+    "vanished_instances": _judge_instances,
+    "latency_mean_ms": _judge_latency,
+    "error": _judge_error,
+    "prediction_shift": _judge_shift,
+    "lost_share": _judge_losses,
+}
+"""By check: `sql/checks/canary/<name>.sql`."""
+TITLES = {
+    "failure_share": "failed requests",
+    "vanished_instances": "instances that vanished",
+    "latency_mean_ms": "mean latency in ms",
+    "error": "error",
+    "prediction_shift": "distribution of predictions",
+    "lost_share": "lost rows",
+}
+
+
+def _decide(interval: Interval, limit: float) -> CanaryVerdictName:
+    if interval.low > limit:
+        return "failed"
+    return "passed" if interval.high <= limit else "inconclusive"
+
+
+def _only_condemn(finding: Finding) -> Finding:
+    return finding if finding.verdict == "failed" else Finding("passed", finding.words)
+
+
+def _list_sides(comparison: Comparison) -> tuple[Measurement, Measurement]:
+    return comparison.candidate, comparison.champion
 
 
 def _compare(
@@ -145,7 +230,7 @@ def _compare(
     return Comparison(sides["candidate"], sides["champion"])
 
 
-def _list_numbers(**comparisons: Comparison) -> Numbers:
+def _list_numbers(comparisons: Mapping[str, Comparison]) -> Numbers:
     numbers: Numbers = {}
     for name, comparison in comparisons.items():
         for side, measured in (("candidate", comparison.candidate), ("champion", comparison.champion)):

@@ -1,5 +1,6 @@
 """Cloud Run's Admin API, as far as a release uses it: a service, its revisions, and the traffic between them."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ ROLLOUT_SECONDS = 300
 """A roll-out that takes longer has failed; a start may take `PROBE_COUNT` seconds."""
 PROBE_COUNT = 120
 CONFLICT_ATTEMPTS = 10
+RETRY_SECONDS = 60.0
+"""For so long a call is tried again that is answered 429 or 5xx."""
+SETTLE_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class CloudRun:
     An empty endpoint is Google's, with application default credentials; an `http` one is asked without any.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, retry_seconds: float = RETRY_SECONDS) -> None:
+        self.retry_seconds = retry_seconds
         self.endpoint = settings.cloud_run_endpoint
         self.parent = f"projects/{settings.cloud_run_project}/locations/{settings.cloud_run_location}"
 
@@ -51,27 +56,33 @@ class CloudRun:
     ) -> RunningService:
         """Bring up a revision at 0 % behind a tag and wait until it is ready; a service's first one gets 100 %.
 
-        Errors: `ReleaseError` when it does not become ready; the other revisions keep their traffic.
+        Errors: `ReleaseError` when it does not become ready, or is another one than was asked for; the other
+        revisions keep their traffic.
         """
         template = _build_template(revision, image, serving, env)
-        if self._get(service) is None:
-            self._create(service, template, tag)
-        else:
+        if self._get(service) is not None or not self._create(service, template, tag):
             self._update(service, lambda message: _plan_revision(message, template, revision, tag))
-        self._check_ready(service, revision)
-        running = self.read_service(service)
-        if running is None:
-            raise ReleaseError(f"service {service} at {self._place} was deleted while {revision} came up")
+        running = self._settle(service, revision)
+        self._check_revision(service, revision, image, serving)
+        if running.tags.get(tag) != revision:
+            raise ReleaseError(f"tag {tag} at {self._place} points to {running.tags.get(tag)}, not to {revision}")
         return running
 
     def set_traffic(self, service: str, percents: Mapping[str, int], drop_tags: frozenset[str] = frozenset()) -> None:
-        """Give each revision its percent, all others none; tags stay but for those to drop."""
-        self._update(service, lambda message: _plan_traffic(message, dict(percents), drop_tags))
+        """Give each revision its percent, all others none; tags stay but for those to drop.
+
+        Errors: `ReleaseError` also when Cloud Run serves another split afterwards than was asked for.
+        """
+        wished = {revision: percent for revision, percent in percents.items() if percent > 0}
+        self._update(service, lambda message: _plan_traffic(message, wished, drop_tags))
+        running = self._settle(service, ", ".join(wished))
+        if running.percents != wished:
+            raise ReleaseError(f"{service} at {self._place} serves {running.percents}, asked for was {wished}")
 
     def list_revisions(self, service: str) -> list[str]:
         """The names of a service's revisions, the newest first."""
         with self._talking():
-            found = self._client("RevisionsClient").list_revisions(parent=self._path(service), timeout=REQUEST_SECONDS)
+            found = self._client("RevisionsClient").list_revisions(parent=self._path(service), **self._call)
             return [_last(item.name) for item in sorted(found, key=lambda item: item.create_time, reverse=True)]
 
     def delete_revision(self, service: str, revision: str) -> None:
@@ -81,38 +92,42 @@ class CloudRun:
         with self._talking():
             client = self._client("RevisionsClient")
             try:
-                operation = client.delete_revision(name=self._path(service, revision), timeout=REQUEST_SECONDS)
+                operation = client.delete_revision(name=self._path(service, revision), **self._call)
                 self._wait(operation)
             except NotFound:
                 return
 
-    def _create(self, service: str, template: Any, tag: str) -> None:
+    def _create(self, service: str, template: Any, tag: str) -> bool:
+        """False when somebody else has made the service meanwhile, or we, in a call that seemed to fail."""
+        from google.api_core.exceptions import Conflict
         from google.cloud import run_v2
 
         latest = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
         message = run_v2.Service(template=template, traffic=[{"type_": latest, "percent": 100, "tag": tag}])
         with self._talking():
-            operation = self._client("ServicesClient").create_service(
-                parent=self.parent, service=message, service_id=service, timeout=REQUEST_SECONDS
-            )
+            try:
+                operation = self._client("ServicesClient").create_service(
+                    parent=self.parent, service=message, service_id=service, **self._call
+                )
+            except Conflict:
+                return False
             self._wait(operation)
+        return True
 
     def _update(self, service: str, plan: Plan) -> None:
         """Read, change, write back with the etag; read again when somebody else was faster."""
-        from google.api_core.exceptions import AlreadyExists, Conflict
+        from google.api_core.exceptions import Conflict
         from google.protobuf.field_mask_pb2 import FieldMask
 
         mask = FieldMask(paths=["template", "traffic"])
         with self._talking():
             client = self._client("ServicesClient")
             for _ in range(CONFLICT_ATTEMPTS):
-                message = client.get_service(name=self._path(service), timeout=REQUEST_SECONDS)
+                message = client.get_service(name=self._path(service), **self._call)
                 if not plan(message):
                     return
                 try:
-                    self._wait(client.update_service(service=message, update_mask=mask, timeout=REQUEST_SECONDS))
-                except AlreadyExists:
-                    raise
+                    self._wait(client.update_service(service=message, update_mask=mask, **self._call))
                 except Conflict:
                     continue
                 return
@@ -120,22 +135,38 @@ class CloudRun:
             f"service {service} at {self._place} was changed by others {CONFLICT_ATTEMPTS} times in a row; try again"
         )
 
-    def _check_ready(self, service: str, revision: str) -> None:
+    def _settle(self, service: str, what: str) -> RunningService:
+        """The service once no roll-out is under way: one may be, of a call that was killed or seemed to fail."""
+        deadline = time.monotonic() + ROLLOUT_SECONDS
+        while (message := self._get(service)) is not None:
+            if not message.reconciling:
+                return _describe(service, message)
+            if time.monotonic() > deadline:
+                raise ReleaseError(f"service {service} at {self._place} still rolls out after {ROLLOUT_SECONDS} s")
+            time.sleep(SETTLE_PAUSE_SECONDS)
+        raise ReleaseError(f"service {service} at {self._place} was deleted while {what} came up")
+
+    def _check_revision(self, service: str, revision: str, image: str, serving: Serving) -> None:
         with self._talking():
-            found = self._client("RevisionsClient").get_revision(
-                name=self._path(service, revision), timeout=REQUEST_SECONDS
-            )
+            found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
         condition = next((item for item in found.conditions if item.type_ == "Ready"), None)
         if condition is None or condition.state != type(condition.state).CONDITION_SUCCEEDED:
             said = condition.message if condition is not None else "it has no condition Ready"
             raise ReleaseError(f"revision {revision} at {self._place} is not ready: {said}; traffic is as it was")
+        asked = (image, serving.min_instances, serving.max_instances)
+        got = (found.containers[0].image, found.scaling.min_instance_count, found.scaling.max_instance_count)
+        if got != asked:
+            raise ReleaseError(
+                f"revision {revision} at {self._place} is there already with image and instances {got},"
+                f" asked for was {asked}"
+            )
 
     def _get(self, service: str) -> Any | None:
         from google.api_core.exceptions import NotFound
 
         with self._talking():
             try:
-                return self._client("ServicesClient").get_service(name=self._path(service), timeout=REQUEST_SECONDS)
+                return self._client("ServicesClient").get_service(name=self._path(service), **self._call)
             except NotFound:
                 return None
 
@@ -143,7 +174,24 @@ class CloudRun:
         from google.api_core.future.polling import DEFAULT_POLLING
 
         polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=2)  # keeps asking while it is not complete
-        operation.result(timeout=ROLLOUT_SECONDS, polling=polling.with_timeout(ROLLOUT_SECONDS))
+        polling = polling.with_timeout(ROLLOUT_SECONDS)
+        operation.result(timeout=ROLLOUT_SECONDS, retry=self._call["retry"], polling=polling)
+
+    @property
+    def _call(self) -> dict[str, Any]:
+        """How each call is made: what Google or the way there cannot do now is tried again, with growing pauses."""
+        from google.api_core import exceptions
+        from google.api_core.retry import Retry, if_exception_type
+
+        passing = if_exception_type(
+            exceptions.TooManyRequests,
+            exceptions.InternalServerError,
+            exceptions.BadGateway,
+            exceptions.ServiceUnavailable,
+            exceptions.GatewayTimeout,
+        )
+        retry = Retry(passing, initial=0.2, multiplier=2, maximum=10, timeout=self.retry_seconds)
+        return {"retry": retry, "timeout": REQUEST_SECONDS}
 
     def _client(self, kind: str) -> Any:
         from google.auth.credentials import AnonymousCredentials
@@ -205,7 +253,8 @@ def _build_template(revision: str, image: str, serving: Serving, env: Mapping[st
 
 def _plan_revision(message: Any, template: Any, revision: str, tag: str) -> bool:
     running = _describe("", message)
-    if running.tags.get(tag) == revision:
+    is_wished = any((target.tag, target.revision) == (tag, revision) for target in message.traffic)
+    if running.tags.get(tag) == revision or (is_wished and message.reconciling):
         return False
     message.template = template
     # Where nothing serves, as the first revision never came up, the whole traffic waits for this one.
@@ -213,10 +262,9 @@ def _plan_revision(message: Any, template: Any, revision: str, tag: str) -> bool
     return True
 
 
-def _plan_traffic(message: Any, percents: dict[str, int], drop_tags: frozenset[str]) -> bool:
+def _plan_traffic(message: Any, wished: dict[str, int], drop_tags: frozenset[str]) -> bool:
     running = _describe("", message)
     tags = {tag: revision for tag, revision in running.tags.items() if tag not in drop_tags}
-    wished = {revision: percent for revision, percent in percents.items() if percent > 0}
     targets = _list_targets(wished, tags)
     if (running.percents, running.tags) == (wished, tags) and list(message.traffic) == targets:
         return False

@@ -1,5 +1,7 @@
 """The release record: which release serves a model. It only ever moves to a newer one, or back when told to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -53,9 +55,25 @@ def ended_releases(store: Store, model: str) -> list[Release]:
     return [_convert(row) for row in store.fetch("release/ended", model=model)]
 
 
-def previous_release(store: Store, release: Release) -> Release | None:
-    """The champion before `release` that was not rolled back."""
-    return _read(store.fetch_one("release/previous", model=release.model, release_id=release.release_id))
+def retired_releases(store: Store, champion: Release) -> list[Release]:
+    """The champions before `champion` that were not rolled back, the newest first: one can return to them."""
+    rows = store.fetch("release/retired", model=champion.model, release_id=champion.release_id)
+    return [_convert(row) for row in rows]
+
+
+def releases_under_way(store: Store, model: str) -> tuple[list[Release], list[Release]]:
+    """Candidates and canaries, the newest first: those that somebody leads, and those that nobody does any more."""
+    rows = store.fetch("release/under_way", model=model)
+    led = [_convert(row) for row in rows if not row["is_abandoned"]]
+    return led, [_convert(row) for row in rows if row["is_abandoned"]]
+
+
+@contextmanager
+def hold_releases(store: Store, model: str) -> Iterator[None]:
+    """Nobody else moves this model's traffic and record meanwhile; a process that dies lets go."""
+    with store.transaction() as transaction:
+        transaction.fetch_one("release/lock", model=model)
+        yield
 
 
 def create_candidate(
@@ -115,13 +133,14 @@ def promote_release(store: Store, release: Release, at: datetime) -> None:
         _move_record(transaction, release, record["generation"] if record else None, at)
 
 
-def restore_release(store: Store, release: Release, rolled_back: Release, at: datetime, reason: str) -> None:
-    """Let the record name the older `release` again, and note why `rolled_back` is over, together."""
+def restore_release(store: Store, release: Release, champion: Release, at: datetime, reason: str) -> None:
+    """Let the record name the older `release` again, and note why all after it are over, together."""
     with store.transaction() as transaction:
         record = transaction.fetch_one("release/current", model=release.model)
-        if record is None or record["release_id"] != rolled_back.release_id:
-            raise StaleReleaseError(f"{release.model}: release {rolled_back.release_id} is not the champion any more")
-        transaction.run("release/roll_back", release_id=rolled_back.release_id, at=at, reason=reason)
+        if record is None or record["release_id"] != champion.release_id:
+            raise StaleReleaseError(f"{release.model}: release {champion.release_id} is not the champion any more")
+        target = {"model": release.model, "release_id": release.release_id}
+        transaction.run("release/later_roll_back", **target, at=at, reason=reason)
         _move_record(transaction, release, record["generation"], at)
 
 

@@ -219,14 +219,23 @@ class Recalibrate(Section):
 
 class Release(Section):
     steps: tuple[Percent, ...] = (5, 20, 50, 100)
-    requests_per_step: int = Field(default=20, ge=1)
-    """The candidate answers at least so many requests at a step before it is judged."""
-    seconds_per_step: float = Field(default=2, ge=0)
-    deadline_minutes: float = Field(default=30, gt=0)
-    """A step without enough requests for so long rolls back."""
-    failure_share_limit: float = Field(default=0.01, ge=0, lt=1)
-    latency_ratio_limit: float = Field(default=3.0, gt=1)
-    error_ratio_limit: float = Field(default=1.5, gt=1)
+    requests_per_step: int = Field(default=50, ge=1)
+    """The candidate answers at least so many requests at a step before it may pass."""
+    seconds_per_step: float = Field(default=30, ge=0)
+    deadline_minutes: float = Field(default=60, gt=0)
+    """A step that is inconclusive for so long ends as `on_deadline` says."""
+    on_deadline: Literal["roll_back", "go_on"] = "roll_back"
+    """`go_on` waits for `requests_per_step` all the same: a candidate that nobody asked has shown nothing."""
+    failure_share_limit: float = Field(default=0.02, ge=0, lt=1)
+    """How much more of its requests the candidate may fail than the champion."""
+    latency_ratio_limit: float = Field(default=1.4, gt=1)
+    error_ratio_limit: float = Field(default=1.15, gt=1)
+    prediction_shift_limit: float = Field(default=0.5, gt=0, le=1)
+    """Kolmogorov-Smirnov distance between the predictions of both; beyond it the candidate is condemned."""
+    lost_share_limit: float = Field(default=0.02, ge=0, lt=1)
+    """How much more of its rows the log may lose of the candidate than of the champion."""
+    kept_champions: int = Field(default=2, ge=1, le=100)
+    """Champions before the present one that one can return to: their revisions and images are kept."""
 
     @field_validator("steps", mode="before")
     @classmethod

@@ -42,7 +42,9 @@ def build_policy_table(backtest: Backtest) -> Table:
         )
     rate = backtest.stationary_triggers_per_year
     if rate is not None:
-        table.caption = f"In {len(backtest.stationary)} worlds of the same days in random order: {rate:.2f} triggers a year"
+        table.caption = (
+            f"In {len(backtest.stationary)} worlds of the same days in random order: {rate:.2f} triggers a year"
+        )
     return table
 
 
@@ -52,7 +54,12 @@ def build_retraining_table(backtest: Backtest) -> Table:
     for heading in ("day", "outcome", "gain", "because"):
         table.add_column(heading, justify="right" if heading == "gain" else "left")
     lines = [
-        (item.day, "promoted" if item.is_promoted else "refused", item.gain, item.reason if item.is_promoted else item.gate)
+        (
+            item.day,
+            "promoted" if item.is_promoted else "refused",
+            item.gain,
+            item.reason if item.is_promoted else item.gate,
+        )
         for item in backtest.policy.retrainings
     ]
     lines += [(day, "held", None, reason) for day, reason in _first_of_each_stretch(backtest.policy.holds)]

@@ -1,16 +1,24 @@
 """The canary of one retraining, advanced by whoever calls: its state is in the store, so any process can go on."""
 
 import json
+import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cyclone.canary import CanaryVerdict, judge_canary
 from cyclone.errors import ReleaseError
-from cyclone.releases import current_release, release_of_run
+from cyclone.releases import Release, current_release, release_of_run
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from cyclone.spec import Release as Rules
 from cyclone.store import Row, Store
-from training.release import candidate_of_run, shift_traffic
+from training.release import candidate_of_run, roll_back, shift_traffic
+
+log = logging.getLogger(__name__)
+PATIENCE_SECONDS = 1800.0
+PAUSE_SECONDS = 60.0
+"""A longer time between two looks is one in which nobody could look: an outage, or nobody ran."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +28,54 @@ class CanaryState:
     reason: str
 
 
+@dataclass(frozen=True)
+class StepEnd:
+    """What follows from a verdict now: nothing yet (`goes_on` is None), the next step, or the roll-back."""
+
+    goes_on: bool | None
+    reason: str
+
+
+class CanaryWatch:
+    """Looks at the canary of one run again and again; who cannot look knows nothing of the candidate.
+
+    The store or Cloud Run may be away for `patience_seconds`, then the canary counts as failed.
+    """
+
+    def __init__(
+        self, settings: Settings, spec: ModelSpec, run_id: str, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._settings, self._spec, self._run_id = settings, spec, run_id
+        self._patience_seconds = patience_seconds
+        self._unable_since: float | None = None
+
+    def look(self) -> CanaryState:
+        """How the canary stands now, one step further where that is due; one that failed is rolled back at once."""
+        try:
+            state = advance_canary(self._settings, self._spec, self._run_id)
+            if state.is_over and not state.is_passed:
+                roll_back(self._settings, self._spec, self._run_id, state.reason)
+        except Exception as error:
+            return self._wait(error)
+        self._unable_since = None
+        return state
+
+    def _wait(self, error: Exception) -> CanaryState:
+        log.warning("The canary of %s cannot be judged now: %s", self._run_id, error)
+        now = time.monotonic()
+        self._unable_since = self._unable_since or now
+        is_over = now - self._unable_since >= self._patience_seconds
+        for_so_long = f" for {self._patience_seconds:g} s" if is_over else ""
+        return CanaryState(is_over, False, f"could not be judged{for_so_long}: {type(error).__name__}: {error}")
+
+
 def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanaryState:
     """Begin the next step, judge the one under way, or say how the canary ended. Safe to repeat.
 
-    A step passes once the candidate answered enough requests, for long enough, and no canary check failed; it
-    fails with the first check that does, or when `deadline_minutes` bring too few requests.
+    A step that is sure goes on, or rolls back at once. One that is not holds until `deadline_minutes` are over,
+    not counting time in which nobody could look, and then ends as `release.on_deadline` says.
     The last step of `release.steps` (100 %) is the promotion itself.
+    Errors: `ReleaseError`, `StoreError`, `CheckError` say nothing of the candidate: try again.
     """
     store = Store(settings.store_dsn)
     release = release_of_run(store, run_id)
@@ -34,52 +84,97 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
     champion = current_release(store, spec.name)
     if champion is None:
         return CanaryState(True, True, "there is no champion to compare with: the first release")
+    if over := _find_end(release, champion):
+        return over
     steps = store.fetch("release/canary_steps", release_id=release.release_id)
-    failed = [step for step in steps if step["verdict"] == "failed"]
-    if failed:
-        return CanaryState(True, False, f"the step of {failed[0]['traffic_percent']} % failed")
     if steps and steps[-1]["ended_at"] is None:
-        return _judge_step(store, spec, release.release_id, release.revision, champion.revision, steps[-1])
+        return _judge_step(store, spec, release, champion, steps[-1])
+    if steps and not steps[-1]["goes_on"]:
+        share, reason = steps[-1]["traffic_percent"], steps[-1]["detail"].get("reason", "no reason was kept")
+        return CanaryState(True, False, f"the step of {share} % ended: {reason}")
     shares = spec.release.steps[:-1]
-    if len(steps) == len(shares):
-        return CanaryState(True, True, f"passed {len(shares)} steps")
-    share = shares[len(steps)]
-    shift_traffic(settings, spec, candidate_of_run(settings, spec, run_id), share)
+    if len(steps) >= len(shares):
+        return CanaryState(True, True, f"went through {len(shares)} steps")
+    return _begin_step(settings, store, spec, release, len(steps) + 1, shares[len(steps)])
+
+
+def end_by_hand(settings: Settings, run_id: str, goes_on: bool, reason: str) -> None:
+    """Note that a person ended the step under way, if there is one; whoever leads the canary then sees it."""
+    store = Store(settings.store_dsn)
+    release = release_of_run(store, run_id)
+    if release is None:
+        return
+    for step in store.fetch("release/canary_steps", release_id=release.release_id):
+        store.run(
+            "release/canary_step_end",
+            release_id=release.release_id,
+            step_number=step["step_number"],
+            verdict="inconclusive",
+            goes_on=goes_on,
+            detail=json.dumps({**step["detail"], "reason": reason}),
+            ended_at=datetime.now(UTC),
+        )
+
+
+def decide_step(verdict: CanaryVerdict, rules: Rules, elapsed: timedelta) -> StepEnd:
+    """Hold a pass until the step has lasted long enough; end an inconclusive step when its time is over.
+
+    `elapsed` is the step's time so far without pauses.
+    """
+    if verdict.verdict == "failed":
+        return StepEnd(False, verdict.reason)
+    if verdict.verdict == "passed":
+        if elapsed < timedelta(seconds=rules.seconds_per_step):
+            return StepEnd(None, f"passing; the step lasts {rules.seconds_per_step:g} s")
+        return StepEnd(True, verdict.reason)
+    if elapsed <= timedelta(minutes=rules.deadline_minutes):
+        return StepEnd(None, verdict.reason)
+    reason = f"inconclusive after {rules.deadline_minutes:g} minutes: {verdict.reason}"
+    if rules.on_deadline == "roll_back":
+        return StepEnd(False, reason)
+    is_asked = (verdict.numbers.get("candidate_failure_share_samples") or 0) >= rules.requests_per_step
+    return StepEnd(True if is_asked else None, reason)
+
+
+def _find_end(release: Release, champion: Release) -> CanaryState | None:
+    """Whether the release is over by somebody else's hand: a person's, or a newer release's."""
+    if release.release_id == champion.release_id:
+        return CanaryState(True, True, "it is the champion already")
+    if release.is_over:
+        return CanaryState(True, False, f"it is {release.state}: {release.reason}")
+    if release.release_id < champion.release_id:
+        return CanaryState(True, False, f"the newer release {champion.release_id} ({champion.revision}) serves")
+    return None
+
+
+def _begin_step(
+    settings: Settings, store: Store, spec: ModelSpec, release: Release, number: int, share: int
+) -> CanaryState:
+    shift_traffic(settings, spec, candidate_of_run(settings, spec, release.run_id), share)
     store.run(
         "release/canary_step_start",
         release_id=release.release_id,
-        step_number=len(steps) + 1,
+        step_number=number,
         traffic_percent=share,
         started_at=datetime.now(UTC),
     )
     return CanaryState(False, False, f"the candidate has {share} % of the traffic")
 
 
-def _judge_step(
-    store: Store, spec: ModelSpec, release_id: int, candidate: str, champion: str, step: Row
-) -> CanaryState:
+def _judge_step(store: Store, spec: ModelSpec, release: Release, champion: Release, step: Row) -> CanaryState:
     now = datetime.now(UTC)
-    verdict = judge_canary(store, spec, candidate, champion, since=step["started_at"], until=now)
-    verdict = _apply_time_limits(verdict, spec, now - step["started_at"])
-    if verdict.verdict == "no_data":
-        return CanaryState(False, False, verdict.reason)
-    store.run(
-        "release/canary_step_end",
-        release_id=release_id,
-        step_number=step["step_number"],
-        verdict=verdict.verdict,
-        detail=json.dumps({"reason": verdict.reason, "numbers": verdict.numbers}),
-        ended_at=now,
+    verdict = judge_canary(store, spec, release.revision, champion.revision, since=step["started_at"], until=now)
+    place = {"release_id": release.release_id, "step_number": step["step_number"]}
+    detail = json.dumps({"reason": verdict.reason, "numbers": verdict.numbers})
+    looked = store.fetch_one(
+        "release/canary_step_look", **place, detail=detail, looked_at=now, pause_seconds=PAUSE_SECONDS
     )
-    return CanaryState(verdict.verdict == "failed", False, verdict.reason)
-
-
-def _apply_time_limits(verdict: CanaryVerdict, spec: ModelSpec, elapsed: timedelta) -> CanaryVerdict:
-    """Hold a pass until the step has lasted long enough; condemn a step that has waited too long."""
-    rules = spec.release
-    if verdict.verdict == "passed" and elapsed < timedelta(seconds=rules.seconds_per_step):
-        return CanaryVerdict("no_data", f"passing; the step lasts {rules.seconds_per_step:g} s", verdict.numbers)
-    if verdict.verdict == "no_data" and elapsed > timedelta(minutes=rules.deadline_minutes):
-        reason = f"{verdict.reason}, and {rules.deadline_minutes:g} minutes are over"
-        return CanaryVerdict("failed", reason, verdict.numbers)
-    return verdict
+    if looked is None:
+        return CanaryState(False, False, "somebody else judged this step")
+    end = decide_step(verdict, spec.release, now - step["started_at"] - timedelta(seconds=looked["paused_seconds"]))
+    if end.goes_on is None:
+        return CanaryState(False, False, end.reason)
+    detail = json.dumps({"reason": end.reason, "numbers": verdict.numbers})
+    ended = {"verdict": verdict.verdict, "goes_on": end.goes_on, "detail": detail, "ended_at": now}
+    store.run("release/canary_step_end", **place, **ended)
+    return CanaryState(not end.goes_on, False, end.reason)

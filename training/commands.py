@@ -1,96 +1,90 @@
-"""The `cyclone` commands of training: backtest."""
+"""The `cyclone` commands of training and its releases."""
 
-from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+import getpass
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
-from cyclone.errors import ConfigurationError
+from cyclone.errors import ReleaseError
+from cyclone.releases import releases_under_way
 from cyclone.settings import Settings, read_settings
-from cyclone.spec import ModelSpec, find_model, replace_policy
+from cyclone.spec import ModelSpec, find_model
+from cyclone.store import Store
+from training.policy_commands import backtest
 
 console = Console()
+ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
+Because = Annotated[str, typer.Option("--because", help="Why: it is kept with the release.")]
 
 
 def add_commands(app: typer.Typer) -> None:
     """Called by the `cyclone` command at its start."""
-    app.command()(backtest)
+    for command in (promote, rollback, reconcile, backtest):
+        app.command()(command)
 
 
-def backtest(
-    model: Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")],
-    policy: Annotated[Path | None, typer.Option(help="A YAML file whose retrain: and recalibrate: are tried.")] = None,
-    since: Annotated[
-        str, typer.Option("--from", help="The first day (ISO, UTC) that is replayed; the first version knows the rest.")
-    ] = "",
-    until: Annotated[str, typer.Option("--to", help="The day (ISO, UTC) before which it ends.")] = "",
-    store: Annotated[bool, typer.Option("--store", help="Replay the store's rows, not the history file's.")] = False,
-    worlds: Annotated[int, typer.Option(min=0, max=100, help="Unchanging worlds, for the rate of false alarms.")] = 4,
-    picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
+def promote(model: ModelName, because: Because = "") -> None:
+    """Give the candidate in its canary all traffic now, without waiting for the rest of it."""
+    from training.canary import end_by_hand
+    from training.release import candidate_of_run
+    from training.release import promote as give_all_traffic
+
+    settings, spec = _read(model)
+    led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
+    if not led:
+        raise ReleaseError(f"{spec.name}: no candidate is under way, so there is nothing to promote")
+    candidate = candidate_of_run(settings, spec, led[0].run_id)
+    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign("promoted", because))
+    give_all_traffic(settings, spec, candidate)
+    console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
+
+
+def rollback(
+    model: ModelName,
+    to: Annotated[int | None, typer.Option(help="Return to this version, rolling back all after it.")] = None,
+    because: Because = "",
 ) -> None:
-    """Replay history through the policy beside never, monthly, weekly and daily retraining: a minute or two a year."""
-    from training.backtest import build_history, cut_history, find_start, run_backtest
-    from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
+    """Return to the champion: end a canary under way, or else go back to the champion before the present one."""
+    from training.canary import end_by_hand
+    from training.release import restore_champion, roll_back
 
+    settings, spec = _read(model)
+    reason = _sign("rolled back", because)
+    led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
+    if led and to is None:
+        for release in led:
+            end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
+            roll_back(settings, spec, release.run_id, reason)
+        console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
+        return
+    restored = restore_champion(settings, spec, reason, to)
+    console.print(f"version {restored.version} of {spec.name} has all traffic", highlight=False)
+
+
+def reconcile(
+    model: ModelName,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only report; fails when something is to be mended.")
+    ] = False,
+) -> None:
+    """Make Cloud Run's traffic and MLflow's aliases follow the release record, and say what did not."""
+    from training.reconcile import reconcile as follow_record
+
+    settings, spec = _read(model)
+    drifts = follow_record(settings, spec, should_mend=not dry_run)
+    for drift in drifts:
+        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False, markup=False)
+    if not drifts:
+        console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
+    elif dry_run:
+        raise typer.Exit(1)
+
+
+def _sign(what: str, because: str) -> str:
+    return f"{what} by hand ({getpass.getuser()})" + (f": {because}" if because else "")
+
+
+def _read(model: str) -> tuple[Settings, ModelSpec]:
     settings = read_settings()
-    spec = find_model(settings.models_dir, model)
-    if policy is not None:
-        spec = replace_policy(spec, policy)
-    frame = _read_rows(settings, spec, from_store=store)
-    history = build_history(spec, cut_history(frame, _parse_day("--to", until) if until else None))
-    start = find_start(history, _find_first_day(spec, since, history.first_day))
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"replaying {history.day_count - start} days of {spec.name}", total=1.0)
-        result = run_backtest(
-            history,
-            EstimatorOf(settings, spec),
-            start,
-            worlds,
-            lambda _, share: progress.update(task, completed=share),
-        )
-    console.print(build_retraining_table(result), build_policy_table(result))
-    draw_picture(result, picture)
-    console.print(f"Picture: {picture}", highlight=False)
-
-
-class EstimatorOf:
-    """`build_estimator` of a model's pipeline.py, in whichever process it is called."""
-
-    def __init__(self, settings: Settings, spec: ModelSpec) -> None:
-        self.settings, self.spec = settings, spec
-
-    def __call__(self) -> Any:
-        from training.train import load_builder
-
-        return load_builder(self.settings, self.spec)()
-
-
-def _read_rows(settings: Settings, spec: ModelSpec, *, from_store: bool) -> Any:
-    from training.dataset import read_known_rows
-    from training.history import read_history_frame
-
-    if from_store or spec.history is None:
-        return read_known_rows(settings, spec)
-    return read_history_frame(spec, settings.models_dir / spec.name)
-
-
-def _find_first_day(spec: ModelSpec, since: str, first: datetime) -> datetime:
-    if since:
-        return _parse_day("--from", since)
-    if spec.history_until:
-        return _parse_day("history_until", spec.history_until)
-    raise ConfigurationError(
-        f"--from is needed: {spec.name} has no history_until, and its rows begin on {first:%Y-%m-%d}"
-    )
-
-
-def _parse_day(name: str, text: str) -> datetime:
-    from training.history import parse_time
-
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{name} {text!r}: an ISO date is needed, e.g. 2011-02-01") from error
+    return settings, find_model(settings.models_dir, model)

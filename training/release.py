@@ -12,13 +12,15 @@ from cyclone.releases import (
     create_candidate,
     current_release,
     ended_releases,
+    hold_releases,
     mark_rolled_back,
     note_share,
-    previous_release,
     promote_release,
     read_release,
     release_of_run,
+    releases_under_way,
     restore_release,
+    retired_releases,
 )
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -58,7 +60,7 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
     )
     check_promotable(store, release)
     env = {"CYCLONE_STORE_DSN": settings.store_dsn, "BENTOML_DO_NOT_TRACK": "True"}
-    tag = _name_tag(release)
+    tag = name_tag(release)
     running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
     return _describe(release, running)
 
@@ -67,7 +69,7 @@ def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candid
     """The candidate that a run deployed. Errors: `ReleaseError` when there is none, or its tag is gone."""
     release = release_of_run(Store(settings.store_dsn), run_id)
     running = CloudRun(settings).read_service(spec.service_name)
-    if release is None or running is None or running.tags.get(_name_tag(release)) != release.revision:
+    if release is None or running is None or running.tags.get(name_tag(release)) != release.revision:
         raise ReleaseError(f"{spec.name}: run {run_id} has no candidate on Cloud Run; deploy one first")
     return _describe(release, running)
 
@@ -78,15 +80,16 @@ def shift_traffic(settings: Settings, spec: ModelSpec, candidate: Candidate, per
     Errors: `ReleaseError` when the candidate is over, `StaleReleaseError` when a newer release serves.
     """
     store = Store(settings.store_dsn)
-    release = read_release(store, candidate.release_id)
-    check_promotable(store, release)
-    champion = current_release(store, spec.name)
-    if champion is None or champion.release_id == release.release_id:
-        percents = {release.revision: 100}
-    else:
-        note_share(store, release, percent)
-        percents = {release.revision: percent, champion.revision: 100 - percent}
-    CloudRun(settings).set_traffic(spec.service_name, percents)
+    with hold_releases(store, spec.name):
+        release = read_release(store, candidate.release_id)
+        check_promotable(store, release)
+        champion = current_release(store, spec.name)
+        if champion is None or champion.release_id == release.release_id:
+            percents = {release.revision: 100}
+        else:
+            note_share(store, release, percent)
+            percents = {release.revision: percent, champion.revision: 100 - percent}
+        CloudRun(settings).set_traffic(spec.service_name, percents)
 
 
 def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
@@ -95,16 +98,17 @@ def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
     Errors: `StaleReleaseError` when a newer release holds the record: this one is then rolled back.
     """
     store = Store(settings.store_dsn)
-    release = read_release(store, candidate.release_id)
-    try:
-        check_promotable(store, release)
-        CloudRun(settings).set_traffic(spec.service_name, {release.revision: 100})
-        promote_release(store, release, read_now(store, settings, spec.name))
-    except StaleReleaseError as error:
-        roll_back(settings, spec, release.run_id, str(error))
-        raise
-    _align_aliases(settings, spec, release)
-    _clean_up(settings, spec)
+    with hold_releases(store, spec.name):
+        release = read_release(store, candidate.release_id)
+        try:
+            check_promotable(store, release)
+            CloudRun(settings).set_traffic(spec.service_name, {release.revision: 100})
+            promote_release(store, release, read_now(store, settings, spec.name))
+        except StaleReleaseError as error:
+            _take_back(settings, spec, release, str(error))
+            raise
+    align_aliases(settings, spec)
+    clean_up(settings, spec)
 
 
 def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> None:
@@ -114,34 +118,62 @@ def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> 
     record. A run without a release is none to roll back.
     """
     store = Store(settings.store_dsn)
-    release, champion = release_of_run(store, run_id), current_release(store, spec.name)
-    if release is None:
-        return
-    is_champion = champion is not None and champion.release_id == release.release_id
-    if champion is not None:
-        dropped = frozenset() if is_champion else frozenset({_name_tag(release)})
-        _return_traffic(settings, spec, champion, dropped)
-        _align_aliases(settings, spec, champion)
-    if not is_champion:
-        mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
-        drop_alias(connect(settings), spec.name, CHALLENGER, release.version)
+    with hold_releases(store, spec.name):
+        release = release_of_run(store, run_id)
+        if release is not None:
+            _take_back(settings, spec, release, reason)
+    if release is not None:
+        align_aliases(settings, spec)
+        champion = current_release(store, spec.name)
+        if champion is None or champion.release_id != release.release_id:
+            drop_alias(connect(settings), spec.name, CHALLENGER, release.version)
 
 
-def restore_previous(settings: Settings, spec: ModelSpec, reason: str) -> Release:
-    """Roll the champion itself back: traffic, record and alias return to the one before it, which is returned.
+def restore_champion(settings: Settings, spec: ModelSpec, reason: str, version: int | None = None) -> Release:
+    """Return to `version`, or to the champion before the present one; what serves then is returned.
 
-    The error and drift checks follow the record, and with it the older version's reference profile.
-    Errors: `ReleaseError` when there is none before it.
+    Traffic, record and alias move, and with the record the reference profile and accepted error that the checks
+    measure against. All releases after it are rolled back, a canary under way included.
+    Errors: `ReleaseError` naming the versions that one can return to.
     """
     store = Store(settings.store_dsn)
+    with hold_releases(store, spec.name):
+        champion = current_release(store, spec.name)
+        if champion is None:
+            raise ReleaseError(f"{spec.name}: nothing has been promoted yet, so there is nothing to return to")
+        target = _find_target(settings, spec, champion, version)
+        led, abandoned = releases_under_way(store, spec.name)
+        ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
+        dropped = frozenset(name_tag(item) for item in ever if item.release_id > target.release_id)
+        _return_traffic(settings, spec, target, dropped)
+        restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
+    align_aliases(settings, spec)
+    return target
+
+
+def _find_target(settings: Settings, spec: ModelSpec, champion: Release, version: int | None) -> Release:
+    there = set(CloudRun(settings).list_revisions(spec.service_name))
+    targets = [item for item in retired_releases(Store(settings.store_dsn), champion) if item.revision in there]
+    wanted = [item for item in targets if version in (None, item.version)]
+    if wanted:
+        return wanted[0]
+    known = ", ".join(str(item.version) for item in targets) or "none"
+    what = "a champion before the present one" if version is None else f"version {version}"
+    raise ReleaseError(
+        f"{spec.name}: {what} is not there to return to; version {champion.version} serves, and the versions with a"
+        f" revision that served before it are: {known}"
+    )
+
+
+def _take_back(settings: Settings, spec: ModelSpec, release: Release, reason: str) -> None:
+    store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
-    previous = previous_release(store, champion) if champion is not None else None
-    if champion is None or previous is None:
-        raise ReleaseError(f"{spec.name}: there is no champion before the present one to return to")
-    _return_traffic(settings, spec, previous, frozenset({_name_tag(champion)}))
-    restore_release(store, previous, champion, read_now(store, settings, spec.name), reason)
-    _align_aliases(settings, spec, previous)
-    return previous
+    is_champion = champion is not None and champion.release_id == release.release_id
+    if champion is not None:
+        dropped = frozenset() if is_champion else frozenset({name_tag(release)})
+        _return_traffic(settings, spec, champion, dropped)
+    if not is_champion:
+        mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
 
 
 def _return_traffic(settings: Settings, spec: ModelSpec, champion: Release, dropped: frozenset[str]) -> None:
@@ -150,7 +182,11 @@ def _return_traffic(settings: Settings, spec: ModelSpec, champion: Release, drop
         cloud.set_traffic(spec.service_name, {champion.revision: 100}, dropped)
 
 
-def _align_aliases(settings: Settings, spec: ModelSpec, champion: Release) -> None:
+def align_aliases(settings: Settings, spec: ModelSpec) -> None:
+    """Let MLflow's alias `champion` name the recorded one. Without the lock: an MLflow that is away holds nobody."""
+    champion = current_release(Store(settings.store_dsn), spec.name)
+    if champion is None:
+        return
     client = connect(settings)
     found = find_version(client, spec.name, CHAMPION)
     if found is None or int(found.version) != champion.version:
@@ -158,8 +194,8 @@ def _align_aliases(settings: Settings, spec: ModelSpec, champion: Release) -> No
     drop_alias(client, spec.name, CHALLENGER, champion.version)
 
 
-def _clean_up(settings: Settings, spec: ModelSpec) -> None:
-    """Remove the tags of releases that are over, and their revisions but the last champion's.
+def clean_up(settings: Settings, spec: ModelSpec) -> None:
+    """Remove the tags of releases that are over, and the revisions and images that nobody can return to.
 
     It is already decided who serves, so what cannot be removed now is only logged: the next release tries again.
     """
@@ -167,22 +203,37 @@ def _clean_up(settings: Settings, spec: ModelSpec) -> None:
     champion = current_release(store, spec.name)
     if champion is None:
         return
-    previous = previous_release(store, champion)
+    kept = {item.revision for item in retired_releases(store, champion)[: spec.release.kept_champions]}
     ended = ended_releases(store, spec.name)
     try:
-        cloud.set_traffic(service, {champion.revision: 100}, frozenset(map(_name_tag, ended)))
+        cloud.set_traffic(service, {champion.revision: 100}, frozenset(map(name_tag, ended)))
         there = set(cloud.list_revisions(service))
         for release in ended:
-            if release.revision in there and (previous is None or release.revision != previous.revision):
+            if release.revision in there - kept:
                 cloud.delete_revision(service, release.revision)
+                _remove_bento(release.image)
     except ReleaseError as error:
         log.warning("%s: old revisions are left over: %s", spec.name, error)
 
 
-def _name_tag(release: Release) -> str:
+def _remove_bento(image: str) -> None:
+    """Remove a Bento by its tag; an image in a registry is left to the registry's own retention."""
+    import bentoml
+    from bentoml.exceptions import NotFound
+
+    if "/" in image:
+        return
+    try:
+        bentoml.bentos.delete(image)
+    except NotFound:
+        log.info("image %s is gone already", image)
+
+
+def name_tag(release: Release) -> str:
+    """The tag behind which a release answers whatever its share."""
     return f"v{release.version}"
 
 
 def _describe(release: Release, running: RunningService) -> Candidate:
-    address = running.tag_addresses[_name_tag(release)]
+    address = running.tag_addresses[name_tag(release)]
     return Candidate(release.revision, address, running.address, release.release_id)

@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-
-from cyclone.errors import ReleaseError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-POLL_SECONDS = 0.5
+PROMOTE, ROLL_BACK = "Promote now", "Roll back"
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.3, 3.0
 
 
 class CanaryTrigger(BaseTrigger):
@@ -29,35 +30,58 @@ class CanaryTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from cyclone.settings import read_settings
         from cyclone.spec import find_model
-        from training.canary import advance_canary
+        from training.canary import CanaryWatch
 
         settings = read_settings()
-        spec = find_model(settings.models_dir, self.model)
+        watch = CanaryWatch(settings, find_model(settings.models_dir, self.model), self.retraining)
+        pause = FIRST_PAUSE_SECONDS
         while True:
-            try:
-                state = await asyncio.to_thread(advance_canary, settings, spec, self.retraining)
-            except Exception as error:
-                yield TriggerEvent({"is_passed": False, "reason": f"{type(error).__name__}: {error}"})
-                return
+            state = await asyncio.to_thread(watch.look)
             if state.is_over:
                 yield TriggerEvent({"is_passed": state.is_passed, "reason": state.reason})
                 return
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, LONGEST_PAUSE_SECONDS)
 
 
-class CanaryOperator(BaseOperator):
-    """Wait, deferred, until the candidate of this run has passed every step; fail when one condemns it."""
+class CanaryOperator(HITLOperator):
+    """Wait, deferred, until the candidate of this run has passed every step; fail when one condemns it.
+
+    Meanwhile a person may decide instead, under "Required Actions" of the task.
+    """
 
     def __init__(self, *, model: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        subject = f"The canary of {model} is under way: promote it now, or roll it back?"
+        body = "Nobody needs to: each step is judged by SQL. `cyclone status` shows how it stands."
+        super().__init__(subject=subject, body=body, options=[PROMOTE, ROLL_BACK], **kwargs)
         self.model = model
 
     def execute(self, context: "Context") -> None:
+        instance = context["task_instance"]
+        upsert_hitl_detail(ti_id=instance.id, options=self.options, subject=self.subject, body=self.body)
         trigger = CanaryTrigger(model=self.model, retraining=context["run_id"])
         self.defer(trigger=trigger, method_name="conclude")
 
     def conclude(self, context: "Context", event: dict[str, Any]) -> str:
+        """The trigger's verdict, or a person's choice: whichever came first."""
+        if "chosen_options" in event:
+            event = self._follow(context["run_id"], event)
         if not event["is_passed"]:
-            raise ReleaseError(f"The canary of {context['run_id']} failed: {event['reason']}")
+            raise AirflowFailException(f"The canary of {context['run_id']} failed: {event['reason']}")
         self.log.info("The canary passed: %s", event["reason"])
         return str(event["reason"])
+
+    def _follow(self, run_id: str, choice: dict[str, Any]) -> dict[str, Any]:
+        from cyclone.settings import read_settings
+        from cyclone.spec import find_model
+        from training.canary import end_by_hand
+        from training.release import roll_back
+
+        settings = read_settings()
+        is_promoted = choice["chosen_options"] == [PROMOTE]
+        user = choice["responded_by_user"] or {"name": "somebody"}
+        reason = f"{'promoted' if is_promoted else 'rolled back'} by hand in Airflow ({user['name']})"
+        end_by_hand(settings, run_id, goes_on=is_promoted, reason=reason)
+        if not is_promoted:
+            roll_back(settings, find_model(settings.models_dir, self.model), run_id, reason)
+        return {"is_passed": is_promoted, "reason": reason}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
-from cyclone.errors import DataError, ReleaseError
+from cyclone.errors import CycloneError, DataError, ReleaseError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -109,9 +109,12 @@ def image(model: str, version: Values) -> Values:
 def candidate(model: str, version: Values, built: Values, **context: Any) -> Values:
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
     from training.image import Image
+    from training.reconcile import reconcile
     from training.release import deploy_candidate
 
     settings, spec = _read(model)
+    for drift in reconcile(settings, spec):
+        log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
     return _show(deployed)
 
@@ -151,6 +154,7 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     release = release_of_run(store, run_id)
     finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
     close_incident(store, started["incident_id"], now, outcome)
+    _follow_record(settings, model)
     log.info("The retraining is over: %s (%s)", outcome, reason)
     if outcome == "failed":
         raise ReleaseError(f"{run_id}: {reason}; the champion serves on")
@@ -166,6 +170,17 @@ def _fail_without_retry() -> Iterator[None]:
         yield
     except DataError as error:
         raise AirflowFailException(str(error)) from error
+
+
+def _follow_record(settings: Settings, model: str) -> None:
+    """Leave nothing half released; what cannot be mended now is mended by `cyclone reconcile` or the next release."""
+    from training.reconcile import reconcile
+
+    try:
+        for drift in reconcile(settings, find_model(settings.models_dir, model)):
+            log.warning("mended: %s", drift)
+    except CycloneError as error:
+        log.warning("record, traffic and aliases could not be compared: %s", error)
 
 
 def _conclude(instance: Any) -> "tuple[Outcome, str]":

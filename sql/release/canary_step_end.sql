@@ -1,8 +1,10 @@
--- Note a canary step's verdict with its numbers; the first verdict counts.
--- params: release_id bigint, step_number integer, verdict text, detail json text, ended_at timestamptz
+-- Note a canary step's verdict with its numbers, and whether the release goes on; the first verdict counts.
+-- params: release_id bigint, step_number integer, verdict text, goes_on boolean, detail json text,
+--   ended_at timestamptz
 UPDATE release_step
 SET
     verdict = %(verdict)s::text,
+    goes_on = %(goes_on)s::boolean,
     detail = %(detail)s::jsonb,
     ended_at = %(ended_at)s::timestamptz
 WHERE

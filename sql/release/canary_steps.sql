@@ -1,10 +1,12 @@
 -- The canary steps of a release so far, oldest first.
 -- params: release_id bigint
--- returns: step_number, traffic_percent, verdict, started_at, ended_at
+-- returns: step_number, traffic_percent, verdict, goes_on, detail, started_at, ended_at
 SELECT
     step_number,
     traffic_percent,
     verdict,
+    goes_on,
+    detail,
     started_at,
     ended_at
 FROM release_step

@@ -15,7 +15,7 @@ SELECT
     coalesce((
         SELECT array_agg(release_step.traffic_percent ORDER BY release_step.step_number)
         FROM release_step
-        WHERE release_step.release_id = release.release_id AND release_step.verdict = 'passed'
+        WHERE release_step.release_id = release.release_id AND release_step.goes_on
     ), '{}') AS passed_steps,
     (
         SELECT array_agg(incident_alarm.source ORDER BY incident_alarm.at, incident_alarm.source)

@@ -3,8 +3,9 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,31 @@ import pytest
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from local_platform.processes import GuardedProcess, free_port, wait_until_ready
+from tests.integration.faults import Postgres
+from tests.integration.serving import pack_bundle
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODELS = REPOSITORY / "models"
 # BentoML reads it once, at the first look into its store.
 os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="cyclone-test-bentoml-")
 atexit.register(shutil.rmtree, os.environ["BENTOML_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A packed model: what an image holds. Change a copy of it."""
+    root = tmp_path_factory.mktemp("bundle")
+    pack_bundle(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A Postgres of its own for the tests that stop it; each starts it again before it begins."""
+    made = Postgres(tmp_path_factory.mktemp("postgres"))
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +78,38 @@ def bento_home() -> Iterator[Path]:
     yield home
     shutil.rmtree(home / "bentos", ignore_errors=True)
     (home / "bentos").mkdir(parents=True)
+
+
+@pytest.fixture
+def start_cloud_run(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], Settings]]:
+    """Starts a local Cloud Run whose images are Bentos or Python files; gives settings that lead to it."""
+    started: list[GuardedProcess] = []
+
+    def start(runner: str) -> Settings:
+        port = free_port(0)
+        command = [sys.executable, "-m", "local_platform.cloud_run", "--runner", runner, "--port", str(port)]
+        log = tmp_path / "cloud_run.log"
+        process = GuardedProcess.start(
+            "cloud run", [*command, "--state-dir", str(tmp_path / "cloud_run")], None, log, cwd=REPOSITORY
+        )
+        started.append(process)
+        address = f"http://127.0.0.1:{port}"
+        wait_until_ready(f"{address}/v2/projects/local/locations/local/services", 60, process)
+        return settings.model_copy(update={"cloud_run_endpoint": address})
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def cloud(start_cloud_run: Callable[[str], Settings]) -> Settings:
+    """Settings that lead to a local Cloud Run whose images are small Python files."""
+    return start_cloud_run("python")
+
+
+@pytest.fixture
+def small(bike_demand: ModelSpec) -> ModelSpec:
+    """The model with instances that cost little."""
+    serving = bike_demand.serving.model_copy(update={"min_instances": 0, "max_instances": 1})
+    return bike_demand.model_copy(update={"serving": serving})

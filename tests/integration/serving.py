@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,11 @@ class Service:
             cursor.execute(statement, parameters)
             return cursor.fetchall()
 
+    def read_metric(self, line_start: str) -> float:
+        """The sum of what begins so on the page for Prometheus."""
+        lines = self.call("GET", "/metrics")[1].splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(line_start))
+
     def read_rows(self, ids: list[str]) -> list[tuple[Any, ...]]:
         return self.query(
             "SELECT id, version, revision, input, prediction, created_at::text FROM prediction_log"
@@ -118,9 +123,15 @@ def pack_bundle(root: Path) -> None:
 
 @contextmanager
 def run_service(
-    bundle: Path, store: Store, folder: Path, target: str, home: Path, **variables: str
+    bundle: Path,
+    store: Store,
+    folder: Path,
+    target: str,
+    home: Path,
+    variables: Mapping[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[Service]:
-    port = free_port(0)
+    port = port or free_port(0)
     env = {
         **os.environ,
         "BENTOML_HOME": str(home),
@@ -128,7 +139,7 @@ def run_service(
         "CYCLONE_STORE_DSN": store.dsn,
         "K_REVISION": "bike-demand-v3",
         "PYTHONWARNINGS": "default",
-        **variables,
+        **(variables or {}),
     }
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
     with GuardedProcess.start("service", command, env, folder / "service.log", cwd=bundle) as process:

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,118 +11,51 @@ from typing import Any
 import pytest
 import requests
 
+from cyclone.checks import Champion, find_champion
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
+from cyclone.incidents import finish_retraining, start_retraining
 from cyclone.releases import (
     create_candidate,
     current_release,
-    previous_release,
     promote_release,
     release_of_run,
+    retired_releases,
 )
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from local_platform.processes import GuardedProcess, free_port, wait_until_ready
+from local_platform.processes import free_port
+from tests.integration.releasing import (
+    SERVICE,
+    StartCloudRun,
+    ask_who,
+    deploy,
+    read_alias,
+    read_percents,
+    read_states,
+    register_versions,
+    release_version,
+)
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
-from training.image import Image, build_image
+from training.image import build_image
+from training.reconcile import Drift, reconcile
 from training.registry import register_challenger
 from training.release import (
-    Candidate,
     candidate_of_run,
     deploy_candidate,
     promote,
-    restore_previous,
+    restore_champion,
     roll_back,
     shift_traffic,
 )
-from training.tracking import CHALLENGER, CHAMPION, connect, find_version
+from training.tracking import CHALLENGER, CHAMPION, connect
 from training.train import train_challenger
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-SERVICE = "bike-demand"
+REPOSITORY = Path(__file__).resolve().parents[2]
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)
 BROKEN = "raise SystemExit('this image is broken')\n"
-StartCloudRun = Callable[[str], Settings]
-
-
-@pytest.fixture
-def start_cloud_run(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartCloudRun]:
-    """Starts a local Cloud Run whose images are Bentos or Python files; gives settings that lead to it."""
-    started: list[GuardedProcess] = []
-
-    def start(runner: str) -> Settings:
-        port = free_port(0)
-        command = [sys.executable, "-m", "local_platform.cloud_run", "--runner", runner, "--port", str(port)]
-        log = tmp_path / "cloud_run.log"
-        process = GuardedProcess.start(
-            "cloud run", [*command, "--state-dir", str(tmp_path / "cloud_run")], None, log, cwd=REPOSITORY
-        )
-        started.append(process)
-        address = f"http://127.0.0.1:{port}"
-        wait_until_ready(f"{address}/v2/projects/local/locations/local/services", 60, process)
-        return settings.model_copy(update={"cloud_run_endpoint": address})
-
-    yield start
-    for process in started:
-        process.stop()
-
-
-@pytest.fixture
-def cloud(start_cloud_run: StartCloudRun) -> Settings:
-    """Settings that lead to a local Cloud Run whose images are small Python files."""
-    return start_cloud_run("python")
-
-
-@pytest.fixture
-def small(bike_demand: ModelSpec) -> ModelSpec:
-    """The model with instances that cost little."""
-    serving = bike_demand.serving.model_copy(update={"min_instances": 0, "max_instances": 1})
-    return bike_demand.model_copy(update={"serving": serving})
-
-
-def register_versions(settings: Settings, count: int) -> None:
-    """Bare versions in MLflow, for tests that only look at aliases."""
-    client = connect(settings)
-    client.create_registered_model("bike_demand")
-    for number in range(1, count + 1):
-        client.create_model_version("bike_demand", source=f"file:///nowhere/{number}")
-        client.set_registered_model_alias("bike_demand", CHALLENGER, str(number))
-
-
-def deploy(
-    settings: Settings, spec: ModelSpec, version: int, image: str = str(HERE / "cloud_run_image.py")
-) -> Candidate:
-    return deploy_candidate(settings, spec, version, Image(image, f"sha256:{version}"), f"run_{version}")
-
-
-def release_version(settings: Settings, spec: ModelSpec, version: int) -> Candidate:
-    candidate = deploy(settings, spec, version)
-    promote(settings, spec, candidate)
-    return candidate
-
-
-def read_percents(settings: Settings) -> dict[str, int]:
-    running = CloudRun(settings).read_service(SERVICE)
-    assert running is not None
-    return running.percents
-
-
-def read_states(store: Store) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute("SELECT version, state, traffic_percent FROM release ORDER BY release_id")
-        return cursor.fetchall()
-
-
-def read_alias(settings: Settings, alias: str) -> int | None:
-    found = find_version(connect(settings), "bike_demand", alias)
-    return None if found is None else int(found.version)
-
-
-def ask_who(address: str) -> str:
-    return str(requests.get(address, timeout=30).json()["environment"]["K_REVISION"])
 
 
 def test_a_first_candidate_serves_at_once_and_is_promoted(cloud: Settings, store: Store, small: ModelSpec) -> None:
@@ -165,7 +96,9 @@ def test_a_candidate_gets_its_share_and_then_all(cloud: Settings, store: Store, 
     assert running.tags == {"v2": "bike-demand-v2"}
 
 
-def test_revisions_older_than_the_last_champion_are_deleted(cloud: Settings, small: ModelSpec) -> None:
+def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small: ModelSpec) -> None:
+    rules = small.release.model_copy(update={"kept_champions": 1})
+    small = small.model_copy(update={"release": rules})
     register_versions(cloud, 3)
     for version in (1, 2, 3):
         release_version(cloud, small, version)
@@ -256,15 +189,100 @@ def test_a_first_candidate_that_never_gets_ready_does_not_block_the_next(
 def test_a_champion_can_be_rolled_back_to_the_one_before_it(cloud: Settings, store: Store, small: ModelSpec) -> None:
     register_versions(cloud, 3)
     release_version(cloud, small, 1)
-    with pytest.raises(ReleaseError, match="no champion before the present one"):
-        restore_previous(cloud, small, "complaints")
+    with pytest.raises(ReleaseError, match=r"the versions with a revision that served before it are: none"):
+        restore_champion(cloud, small, "complaints")
     release_version(cloud, small, 2)
-    assert restore_previous(cloud, small, "complaints").version == 1
+    assert restore_champion(cloud, small, "complaints").version == 1
     assert read_percents(cloud) == {"bike-demand-v1": 100}
     assert read_states(store) == [(1, "champion", 100), (2, "rolled_back", 0)]
     assert read_alias(cloud, CHAMPION) == 1
     release_version(cloud, small, 3)
     assert read_states(store) == [(1, "retired", 0), (2, "rolled_back", 0), (3, "champion", 100)]
+    assert (running := CloudRun(cloud).read_service(SERVICE)) is not None
+    assert running.tags == {"v3": "bike-demand-v3"}
+
+
+def test_rolling_back_to_a_version_rolls_back_all_after_it_and_the_checks_follow(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
+    register_versions(cloud, 4)
+    for version in (1, 2, 3):
+        release_version(cloud, small, version)
+        note_profile(store, version)
+    shift_traffic(cloud, small, deploy(cloud, small, 4), 20)
+    with pytest.raises(ReleaseError, match=r"version 9 is not there to return to; version 3 serves, .* are: 2, 1"):
+        restore_champion(cloud, small, "complaints", version=9)
+    restore_champion(cloud, small, "complaints", version=1)
+    assert read_percents(cloud) == {"bike-demand-v1": 100}
+    states = [(1, "champion", 100), (2, "rolled_back", 0), (3, "rolled_back", 0), (4, "rolled_back", 0)]
+    assert read_states(store) == states
+    assert read_alias(cloud, CHAMPION) == 1
+    champion = find_champion(store, "bike_demand", datetime.now(UTC))
+    assert champion == Champion(1, "mean_absolute_error", 1.5)
+    rolled_back = [
+        event for event in store.fetch("store/timeline", model="bike_demand") if event["event"] == "rolled back"
+    ]
+    assert [(event["subject"], event["detail"]) for event in rolled_back] == [
+        (version, "complaints") for version in (2, 3, 4)
+    ]
+    assert reconcile(cloud, small) == []
+
+
+def note_profile(store: Store, version: int) -> None:
+    """What a version was accepted with: an error of 1.5 × its number."""
+    with store.transaction() as transaction:
+        transaction.run(
+            "training/profile_insert",
+            model="bike_demand",
+            version=version,
+            mlflow_run_id="run",
+            metric="mean_absolute_error",
+            accepted_error=1.5 * version,
+            sample_size=100,
+            created_at=MARCH,
+        )
+
+
+def test_drift_between_record_traffic_and_aliases_is_reported_and_mended(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
+    register_versions(cloud, 3)
+    assert reconcile(cloud, small) == []
+    for version in (1, 2):
+        release_version(cloud, small, version)
+    candidate = deploy(cloud, small, 3)
+    connect(cloud).set_registered_model_alias("bike_demand", CHALLENGER, "3")
+    shift_traffic(cloud, small, candidate, 20)
+    assert reconcile(cloud, small) == []
+    CloudRun(cloud).set_traffic(SERVICE, {"bike-demand-v1": 70, "bike-demand-v3": 30})
+    connect(cloud).set_registered_model_alias("bike_demand", CHAMPION, "1")
+    found = [
+        Drift("traffic", "bike-demand-v1 70 %, bike-demand-v3 30 %", "bike-demand-v2 80 %, bike-demand-v3 20 %"),
+        Drift("alias champion", "1", "2"),
+    ]
+    assert reconcile(cloud, small, should_mend=False) == found
+    assert reconcile(cloud, small) == found
+    assert reconcile(cloud, small) == []
+    assert read_percents(cloud) == {"bike-demand-v2": 80, "bike-demand-v3": 20}
+    assert (read_alias(cloud, CHAMPION), read_alias(cloud, CHALLENGER)) == (2, 3)
+
+
+def test_a_candidate_that_nobody_leads_any_more_is_rolled_back(cloud: Settings, store: Store, small: ModelSpec) -> None:
+    register_versions(cloud, 2)
+    release_version(cloud, small, 1)
+    start_retraining(store, "run_2", "bike_demand", None, MARCH)
+    shift_traffic(cloud, small, deploy(cloud, small, 2), 20)
+    connect(cloud).set_registered_model_alias("bike_demand", CHALLENGER, "2")
+    finish_retraining(store, "run_2", MARCH, "failed", "killed", None)
+    assert [drift.where for drift in reconcile(cloud, small)] == [
+        "release 2 (bike-demand-v2)",
+        "traffic",
+        "tags",
+        "alias challenger",
+    ]
+    assert read_states(store) == [(1, "champion", 100), (2, "rolled_back", 0)]
+    assert read_percents(cloud) == {"bike-demand-v1": 100}
+    assert reconcile(cloud, small) == []
 
 
 def test_a_record_moves_once_for_whoever_read_it_first(store: Store) -> None:
@@ -280,7 +298,7 @@ def test_a_record_moves_once_for_whoever_read_it_first(store: Store) -> None:
     champion = current_release(store, "m")
     assert champion is not None
     assert (champion.version, champion.promoted_at, champion.state) == (2, MARCH, "champion")
-    assert previous_release(store, champion) is None
+    assert retired_releases(store, champion) == []
     assert read_states(store) == [(1, "candidate", 0), (2, "champion", 100)]
 
 

@@ -21,15 +21,7 @@ from cyclone.spec import load_model_spec
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
-from tests.integration.serving import MODEL, ROW, TARGET, Service, pack_bundle, run_service, wait_until
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packed model: what an image holds."""
-    root = tmp_path_factory.mktemp("bundle")
-    pack_bundle(root)
-    return root
+from tests.integration.serving import MODEL, ROW, TARGET, Service, run_service, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +168,7 @@ def test_the_openapi_page_has_the_models_own_features(service: Service) -> None:
     assert row["properties"]["hour"]["description"] == "an integer from 0 to 23"
     assert row["properties"]["weather"]["enum"][0] == "clear"
     assert {"/predict", "/labels", "/healthz", "/readyz", "/metrics"} <= set(page["paths"])
+    assert "security" not in page["paths"]["/predict"]["post"]  # no keys are configured
     rows = page["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert rows["properties"]["rows"]["items"] == {"$ref": "#/components/schemas/Row"}
 
@@ -189,7 +182,9 @@ def test_health_and_metrics_answer(service: Service) -> None:
         'cyclone_requests_total{code="2xx"}',
         "cyclone_request_seconds_bucket",
         "cyclone_log_queue_rows",
+        "cyclone_log_spool_bytes",
         'cyclone_log_rows_total{outcome="stored"}',
+        'cyclone_log_rows_total{outcome="dropped"} 0.0',
     ):
         assert name in text
 

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,7 +13,7 @@ import psycopg2
 import pytest
 
 from cyclone.store import Store
-from tests.integration.serving import ROW, TARGET, Service, pack_bundle, run_service, wait_until
+from tests.integration.serving import ROW, TARGET, Service, run_service, wait_until
 
 SEED = 20261124
 MUTATIONS = 1500
@@ -57,14 +58,15 @@ CONTENT_TYPES = [
 
 
 @pytest.fixture(scope="module")
-def service(postgres_uri: str, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    bundle: Path, postgres_uri: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     with closing(psycopg2.connect(postgres_uri)) as raw:
         raw.autocommit = True
         raw.cursor().execute(f"CREATE DATABASE fuzzed TEMPLATE {template_database}")
     folder = tmp_path_factory.mktemp("fuzzed")
-    pack_bundle(folder / "bundle")
     store = Store(postgres_uri.replace("/postgres?", "/fuzzed?"))
-    with run_service(folder / "bundle", store, folder, TARGET, folder) as running:
+    with run_service(bundle, store, folder, TARGET, folder) as running:
         yield running
 
 

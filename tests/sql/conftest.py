@@ -52,6 +52,14 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "stored_at": "2026-01-01T00:00Z",
     },
     "label": {"observed_at": "2011-03-02T00:00Z"},
+    "instance_ledger": {
+        "version": 1,
+        "started_at": "2026-01-01T00:00Z",
+        "last_seen_at": "2026-01-01T00:59:55Z",
+        "handed_over": 0,
+        "dropped": 0,
+        "repeated": 0,
+    },
 }
 
 Row = Mapping[str, Any]
@@ -85,7 +93,7 @@ def _complete(table: str, row: Row, key: str) -> dict[str, Any]:
     complete = {"model": "bike_demand", **DEFAULTS[table], **row}
     complete.pop("repeat", None)
     if table == "request_stat":
-        complete.setdefault("flush_number", int(key.replace("-", "")))
+        complete.setdefault("flush_number", int(key.replace("-", "0")))
     if table in ("prediction_log", "label"):
         complete.setdefault("id", key)
     return complete

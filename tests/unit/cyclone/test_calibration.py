@@ -123,7 +123,9 @@ def test_a_temperature_is_found_again(classes: int, temperature: float) -> None:
         (Calibration("temperature", (2.5,)), [[0.2, 0.3, 0.5], [0.9, 0.05, 0.05]]),
     ],
 )
-def test_a_calibration_changes_predictions_and_can_be_sent_as_json(calibration: Calibration, predictions: list[Any]) -> None:
+def test_a_calibration_changes_predictions_and_can_be_sent_as_json(
+    calibration: Calibration, predictions: list[Any]
+) -> None:
     answers = calibration.apply(np.array(predictions))
     assert answers != pytest.approx(np.array(predictions))
     assert answers.shape == np.array(predictions).shape

@@ -1,6 +1,6 @@
--- The release that was champion before another one, and was not rolled back.
--- params: model text, release_id bigint
--- returns: the release, one row or none
+-- The releases that were champions before another one and were not rolled back: those one can return to.
+-- params: model text, release_id bigint (the present champion)
+-- returns: the releases, the newest first
 SELECT
     release_id,
     model,
@@ -21,4 +21,3 @@ WHERE
     AND release_id < %(release_id)s::bigint
     AND state = 'retired'
 ORDER BY release_id DESC
-LIMIT 1

@@ -1,0 +1,151 @@
+"""Does the canary tell good candidates from bad ones? Seeded traffic through the real decision, step by step.
+
+Every trial draws a champion and a candidate: failures, latencies, and errors by label, request by request, in the
+flushes and with the split that a canary has. The candidate is looked at after every flush, as the trigger does, with
+the default limits and steps of `model.yaml`. `python -m benchmarks.release_canary` prints how trials end.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from cyclone.canary import Comparison, judge_comparisons
+from cyclone.measurements import Measurement
+from cyclone.spec import Release
+from training.canary import decide_step
+
+TRIALS = 100
+REQUESTS_A_SECOND = 100.0
+FLUSH_SECONDS = 1.0
+FAILURE_SHARE = 0.01
+LATENCY_MS, LATENCY_SIGMA = 20.0, 0.5
+"""Lognormal: most requests near the median, some several times slower."""
+ERROR_SHAPE = 1.0
+"""Absolute errors follow a gamma distribution; 1 makes it exponential, its deviation as large as its mean."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How much worse than the champion: failures added, latency and error multiplied."""
+
+    title: str
+    is_good: bool
+    more_failures: float = 0.0
+    slower: float = 1.0
+    worse: float = 1.0
+
+
+CANDIDATES = (
+    Candidate("equal", True),
+    Candidate("5 % more failures", False, more_failures=0.05),
+    Candidate("doubled latency", False, slower=2.0),
+    Candidate("30 % higher error", False, worse=1.3),
+)
+
+
+class Side:
+    """What one revision has answered in a step so far."""
+
+    def __init__(self, generator: np.random.Generator, candidate: Candidate) -> None:
+        self._draw, self._is = generator, candidate
+        self.requests = self.failures = 0
+        self.flushes: list[tuple[int, float]] = []
+        self.error_sum = self.error_squares = 0.0
+
+    def serve(self, requests: int) -> None:
+        if not requests:
+            return
+        latency = self._draw.lognormal(math.log(LATENCY_MS * self._is.slower), LATENCY_SIGMA, requests)
+        error = self._draw.gamma(ERROR_SHAPE, 10.0 * self._is.worse / ERROR_SHAPE, requests)
+        self.requests += requests
+        self.failures += int(self._draw.binomial(requests, FAILURE_SHARE + self._is.more_failures))
+        self.flushes.append((requests, float(latency.sum())))
+        self.error_sum += float(error.sum())
+        self.error_squares += float((error**2).sum())
+
+    def measure(self, subject: str) -> dict[str, Measurement]:
+        """What `sql/checks/canary/*.sql` would say; nothing vanishes, nothing is lost, predictions are alike."""
+        if not self.requests:
+            return {name: Measurement(subject, None, None, 0) for name in ("failure_share", "latency_mean_ms", "error")}
+        n = self.requests
+        mean = sum(total for _, total in self.flushes) / n
+        flushes = len(self.flushes)
+        squares = sum((total - mean * count) ** 2 for count, total in self.flushes)
+        latency_error = math.sqrt(squares * flushes / (flushes - 1)) / n if flushes >= 10 else None
+        error = self.error_sum / n
+        variance = (self.error_squares - n * error**2) / (n - 1) if n > 1 else 0.0
+        return {
+            "failure_share": Measurement(subject, self.failures / n, None, n),
+            "latency_mean_ms": Measurement(subject, mean, latency_error, n),
+            "error": Measurement(subject, error, math.sqrt(variance / n), n),
+        }
+
+
+def compare(candidate: Side, champion: Side) -> dict[str, Comparison]:
+    ours, theirs = candidate.measure("candidate"), champion.measure("champion")
+    still = {
+        "vanished_instances": Comparison(Measurement("candidate", 0, None, 1), Measurement("champion", 0, None, 1)),
+        "prediction_shift": Comparison(Measurement("candidate", None, None, 0), Measurement("champion", None, None, 0)),
+        "lost_share": Comparison(Measurement("candidate", 0.0, None, 1), Measurement("champion", 0.0, None, 1)),
+    }
+    return {name: Comparison(ours[name], theirs[name]) for name in ours} | still
+
+
+def run_step(rules: Release, candidate: Candidate, percent: int, generator: np.random.Generator) -> tuple[bool, str]:
+    """One step to its end: whether the release goes on, and the verdict."""
+    sides = Side(generator, candidate), Side(generator, CANDIDATES[0])
+    seconds = 0.0
+    while True:
+        seconds += FLUSH_SECONDS
+        requests = int(generator.poisson(REQUESTS_A_SECOND * FLUSH_SECONDS))
+        share = int(generator.binomial(requests, percent / 100))
+        sides[0].serve(share)
+        sides[1].serve(requests - share)
+        verdict = judge_comparisons(rules, compare(*sides))
+        end = decide_step(verdict, rules, timedelta(seconds=seconds))
+        if end.goes_on is not None:
+            return end.goes_on, verdict.verdict
+
+
+def run_trial(rules: Release, candidate: Candidate, seed: int) -> str:
+    """One canary: `promoted`, `condemned`, or `time over` where it was rolled back without being sure."""
+    generator = np.random.default_rng(seed)
+    for percent in rules.steps[:-1]:
+        goes_on, verdict = run_step(rules, candidate, percent, generator)
+        if not goes_on:
+            return "condemned" if verdict == "failed" else "time over"
+    return "promoted"
+
+
+def run_trials(candidate: Candidate, seeds: Sequence[int]) -> Counter[str]:
+    """How the trials of one candidate end, under the default rules."""
+    return Counter(run_trial(Release(), candidate, seed) for seed in seeds)
+
+
+def measure_shares(trials: int = TRIALS) -> dict[str, float]:
+    """Run all trials and print them; the keys are the benchmark's."""
+    title = f"{trials} seeded canaries each"
+    table = Table("candidate", "promoted", "condemned", "rolled back, time over", title=title)
+    ends = {candidate: run_trials(candidate, range(trials)) for candidate in CANDIDATES}
+    for candidate, counts in ends.items():
+        table.add_row(candidate.title, *(str(counts[end]) for end in ("promoted", "condemned", "time over")))
+    Console().print(table)
+    return {
+        "canary_bad_rolled_back_share": min(
+            1 - counts["promoted"] / trials for candidate, counts in ends.items() if not candidate.is_good
+        ),
+        "canary_good_promoted_share": min(
+            counts["promoted"] / trials for candidate, counts in ends.items() if candidate.is_good
+        ),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure_shares()))

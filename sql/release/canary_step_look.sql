@@ -1,0 +1,20 @@
+-- Note what a look at a canary step saw. Time in which nobody looked is not the candidate's: it does not count.
+-- params: release_id bigint, step_number integer, detail json text, looked_at timestamptz,
+--   pause_seconds double precision: a longer gap between two looks is a pause
+-- returns: paused_seconds double precision (in all), one row, or none when the step has ended
+UPDATE release_step
+SET
+    paused_seconds = paused_seconds + CASE
+        WHEN
+            extract(EPOCH FROM %(looked_at)s::timestamptz - coalesce(looked_at, started_at))
+            > %(pause_seconds)s::double precision
+            THEN extract(EPOCH FROM %(looked_at)s::timestamptz - coalesce(looked_at, started_at))
+        ELSE 0
+    END,
+    looked_at = %(looked_at)s::timestamptz,
+    detail = %(detail)s::jsonb
+WHERE
+    release_id = %(release_id)s::bigint
+    AND step_number = %(step_number)s::integer
+    AND ended_at IS NULL
+RETURNING paused_seconds

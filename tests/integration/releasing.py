@@ -1,0 +1,61 @@
+"""What tests of releases share: bare versions, candidates of a small image, and what serves now."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from cyclone.cloud_run import CloudRun
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from training.image import Image
+from training.release import Candidate, deploy_candidate, promote
+from training.tracking import CHALLENGER, connect, find_version
+
+HERE = Path(__file__).resolve().parent
+SERVICE = "bike-demand"
+StartCloudRun = Callable[[str], Settings]
+
+
+def register_versions(settings: Settings, count: int) -> None:
+    """Bare versions in MLflow, for tests that only look at aliases."""
+    client = connect(settings)
+    client.create_registered_model("bike_demand")
+    for number in range(1, count + 1):
+        client.create_model_version("bike_demand", source=f"file:///nowhere/{number}")
+        client.set_registered_model_alias("bike_demand", CHALLENGER, str(number))
+
+
+def deploy(
+    settings: Settings, spec: ModelSpec, version: int, image: str = str(HERE / "cloud_run_image.py")
+) -> Candidate:
+    return deploy_candidate(settings, spec, version, Image(image, f"sha256:{version}"), f"run_{version}")
+
+
+def release_version(settings: Settings, spec: ModelSpec, version: int) -> Candidate:
+    candidate = deploy(settings, spec, version)
+    promote(settings, spec, candidate)
+    return candidate
+
+
+def read_percents(settings: Settings) -> dict[str, int]:
+    running = CloudRun(settings).read_service(SERVICE)
+    assert running is not None
+    return running.percents
+
+
+def read_states(store: Store) -> list[tuple[Any, ...]]:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute("SELECT version, state, traffic_percent FROM release ORDER BY release_id")
+        return cursor.fetchall()
+
+
+def read_alias(settings: Settings, alias: str) -> int | None:
+    found = find_version(connect(settings), "bike_demand", alias)
+    return None if found is None else int(found.version)
+
+
+def ask_who(address: str) -> str:
+    return str(requests.get(address, timeout=30).json()["environment"]["K_REVISION"])

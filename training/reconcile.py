@@ -1,0 +1,108 @@
+"""Traffic on Cloud Run and the aliases in MLflow follow the release record; what does not is found and mended here."""
+
+from dataclasses import dataclass
+
+from cyclone.clock import read_now
+from cyclone.cloud_run import CloudRun
+from cyclone.errors import ReleaseError
+from cyclone.releases import (
+    Release,
+    current_release,
+    ended_releases,
+    hold_releases,
+    mark_rolled_back,
+    releases_under_way,
+)
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from training.release import align_aliases, name_tag
+from training.tracking import CHALLENGER, CHAMPION, connect, drop_alias, find_version
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One thing that is not as the release record says."""
+
+    where: str
+    found: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.found}, wanted: {self.wanted}"
+
+
+def reconcile(settings: Settings, spec: ModelSpec, should_mend: bool = True) -> list[Drift]:
+    """Compare Cloud Run and MLflow with the record, and make them follow it. Safe to repeat; then it finds nothing.
+
+    A candidate whose retraining has ended, or that a newer release overtook, is rolled back: nobody leads it.
+    A retraining under way is not disturbed: its canary keeps the share that the record gives it.
+    Errors: `ReleaseError` when Cloud Run has no service although a champion is recorded, or refuses.
+    """
+    store = Store(settings.store_dsn)
+    with hold_releases(store, spec.name):
+        champion = current_release(store, spec.name)
+        if champion is None:
+            return []
+        led, abandoned = releases_under_way(store, spec.name)
+        drifts = _mend_releases(settings, spec, abandoned, should_mend)
+        drifts += _mend_traffic(settings, spec, champion, led, should_mend)
+    return drifts + _mend_aliases(settings, spec, champion, led, should_mend)
+
+
+def _mend_releases(settings: Settings, spec: ModelSpec, abandoned: list[Release], should_mend: bool) -> list[Drift]:
+    store = Store(settings.store_dsn)
+    for release in abandoned if should_mend else []:
+        reason = "nobody leads it any more: its retraining has ended, or a newer release serves"
+        mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
+    return [Drift(f"release {item.release_id} ({item.revision})", item.state, "rolled_back") for item in abandoned]
+
+
+def _mend_traffic(
+    settings: Settings, spec: ModelSpec, champion: Release, led: list[Release], should_mend: bool
+) -> list[Drift]:
+    cloud = CloudRun(settings)
+    running = cloud.read_service(spec.service_name)
+    if running is None:
+        raise ReleaseError(
+            f"Cloud Run has no service {spec.service_name}, but release {champion.release_id} ({champion.revision})"
+            f" is recorded as the champion of {spec.name}: retrain it to deploy it anew"
+        )
+    percents = {item.revision: item.traffic_percent for item in led if item.traffic_percent}
+    percents[champion.revision] = 100 - sum(percents.values())
+    wanted_tags = {name_tag(item): item.revision for item in [champion, *led]}
+    stray = {tag for tag, revision in running.tags.items() if wanted_tags.get(tag) != revision}
+    drifts = []
+    if running.percents != percents:
+        drifts.append(Drift("traffic", _show(running.percents), _show(percents)))
+    if stray:
+        drifts.append(Drift("tags", ", ".join(sorted(running.tags)), ", ".join(sorted(set(running.tags) - stray))))
+    if drifts and should_mend:
+        cloud.set_traffic(spec.service_name, percents, frozenset(stray))
+    return drifts
+
+
+def _mend_aliases(
+    settings: Settings, spec: ModelSpec, champion: Release, led: list[Release], should_mend: bool
+) -> list[Drift]:
+    client = connect(settings)
+    found = {alias: find_version(client, spec.name, alias) for alias in (CHAMPION, CHALLENGER)}
+    versions = {alias: None if item is None else int(item.version) for alias, item in found.items()}
+    drifts = []
+    if versions[CHAMPION] != champion.version:
+        drifts.append(Drift(f"alias {CHAMPION}", str(versions[CHAMPION]), str(champion.version)))
+    challenger = versions[CHALLENGER]
+    # A version that is registered and not yet deployed has no release yet: its alias is right.
+    over = {item.version for item in [champion, *ended_releases(Store(settings.store_dsn), spec.name)]}
+    is_stray = challenger in over - {item.version for item in led}
+    if is_stray:
+        drifts.append(Drift(f"alias {CHALLENGER}", str(challenger), "none"))
+    if drifts and should_mend:
+        align_aliases(settings, spec)
+        if is_stray and challenger is not None:
+            drop_alias(client, spec.name, CHALLENGER, challenger)
+    return drifts
+
+
+def _show(percents: dict[str, int]) -> str:
+    return ", ".join(f"{revision} {percent} %" for revision, percent in sorted(percents.items())) or "nothing"
