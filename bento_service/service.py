@@ -78,6 +78,7 @@ class PredictionService:
         settings = read_settings()
         self.store = Store(settings.store_dsn)
         self.estimator = BUNDLE.load_estimator()
+        self.calibration = BUNDLE.read_calibration()
         self.ids = PredictionIds()
         base = claim_base(settings.spool_dir, SPEC.name, self.store.dsn, bentoml.server_context.worker_index or 1)
         self.log = PredictionLog(
@@ -91,7 +92,9 @@ class PredictionService:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
-        predict_rows(SPEC, self.estimator, [build_probe_row(SPEC)])  # or the first client pays for lazy imports
+        predict_rows(
+            SPEC, self.estimator, [build_probe_row(SPEC)], self.calibration
+        )  # or the first client pays for lazy imports
         self.log.start()
         gc.collect()
         gc.freeze()  # else each full collection walks the whole start-up heap, within somebody's request
@@ -107,7 +110,7 @@ class PredictionService:
         started, now = time.perf_counter(), datetime.now(UTC)
         try:
             request = read_predict_request(SPEC, body.content, now)
-            predictions = predict_rows(SPEC, self.estimator, request.rows)
+            predictions = predict_rows(SPEC, self.estimator, request.rows, self.calibration)
         except RequestError as refusal:
             self._count(self._find_event_time(body, now), refusal.status, started)
             return _answer(refusal.to_json(), refusal.status)

@@ -60,6 +60,15 @@ class Calibration:
             )
         return cls(method, values)
 
+    def check(self, spec: ModelSpec) -> Self:
+        """This calibration. Errors: `ConfigurationError` when it is none for the model's task and classes."""
+        is_for_numbers = self.method in ("ratio", "bias")
+        counts = {"regression": 1, "binary": 2, "multiclass": len(spec.label.values or ())}
+        wanted = counts[spec.task] if self.method == "prior_shift" else 1
+        if is_for_numbers != (spec.task == "regression") or len(self.values) != wanted:
+            raise ConfigurationError(f"calibration {self.to_json()} is none for {spec.name}, a {spec.task} model")
+        return self
+
     def _move(self, log_odds: "Array") -> "Array":
         import numpy as np
 

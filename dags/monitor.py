@@ -5,9 +5,11 @@ Every few minutes, for the run's data interval:
 1. **roll_up** counts what was logged since the last run: features by reference bin, errors by hour.
 2. **check_drift**, **check_error**, **check_service** each run their SQL checks (`sql/checks/<kind>/`) over whole
    days up to the interval's end, and record a verdict for every subject: `passed`, `failed` or `no_data`.
-3. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
-   cooldown is over. Everything after it is skipped otherwise.
+3. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
+   retraining pays. Everything after it is skipped otherwise.
 4. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
+5. **recalibrate**, once a day, corrects the champion's predictions by the newest labels if that would have helped on
+   the days before: a new revision of the same image, in seconds.
 
 The verdict tables are in the task logs and in the store's `check_result`. A backfill
 (`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
@@ -20,7 +22,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec, load_model_specs
-from cyclone_airflow.monitor_tasks import check, decide, roll_up
+from cyclone_airflow.monitor_tasks import check, decide, recalibrate, roll_up
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 """In a replay the past is the present: the wall's clock starts no run, whoever replays does."""
@@ -52,6 +54,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
             skip_when_already_exists=True,
         )
         rolled_up >> verdicts >> decision >> request_retraining
+        rolled_up >> recalibrate(spec.name)
     return dag
 
 

@@ -6,7 +6,7 @@ A version serves from the day on which it was trained; in service a canary comes
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -67,7 +67,7 @@ class History:
     def known_at(self, day: int) -> int:
         """How many of the oldest rows have a label before 00:00 of `day`."""
         newest = self.time_of(day) - timedelta(hours=self.spec.label.expected_delay_hours)
-        return int(self.created_at.searchsorted(newest))  # type: ignore[arg-type]
+        return int(self.created_at.searchsorted(newest))
 
     def training_rows(self, day: int) -> slice:
         """What is known at `day` of the last `retrain.window_days`."""
@@ -141,7 +141,7 @@ class Retraining:
 
 @dataclass
 class PolicyRun:
-    """What a policy did: each row's loss (NaN before the start), retrainings, calibrations, days that a person was told."""
+    """What a policy did: each row's loss (NaN before the start), retrainings, calibrations, when a person was told."""
 
     losses: "Array"
     retrainings: list[Retraining] = field(default_factory=list)
@@ -361,13 +361,14 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
     total = len(until) + 10 * (1 + worlds)
     done = 0
     with _open_pool(history, build) as pool:
-        replays = [pool.submit(_replay_world, seed, start) for seed in (None, *range(worlds))]
-        fits = [pool.submit(_fit_day, day, end) for day, end in sorted(until.items())]
-        for item in as_completed([*replays, *fits]):
+        replays: list[Future[PolicyRun]] = [pool.submit(_replay_world, seed, start) for seed in (None, *range(worlds))]
+        fits: list[Future[tuple[int, Array]]] = [pool.submit(_fit_day, day, end) for day, end in sorted(until.items())]
+        waiting: list[Future[Any]] = [*replays, *fits]
+        for item in as_completed(waiting):
             done += 10 if item in replays else 1
             tell("replaying", done / total)
-        runs = [item.result() for item in replays]
-        predicted = dict(item.result() for item in fits)
+        runs = [replay.result() for replay in replays]
+        predicted = dict(fit.result() for fit in fits)
     scored = {item.name: (item, score_schedule(history, item, predicted)) for item in schedules}
     return Backtest(history, start, runs[0], scored, [len(item.retrainings) for item in runs[1:]])
 

@@ -42,9 +42,8 @@ def build_policy_table(backtest: Backtest) -> Table:
         )
     rate = backtest.stationary_triggers_per_year
     if rate is not None:
-        table.caption = (
-            f"In {len(backtest.stationary)} worlds of the same days in random order: {rate:.2f} triggers a year"
-        )
+        worlds = f"In {len(backtest.stationary)} worlds of the same days in random order"
+        table.caption = f"{worlds}: {rate:.2f} triggers a year"
     return table
 
 
@@ -53,15 +52,10 @@ def build_retraining_table(backtest: Backtest) -> Table:
     table = Table(title="What the policy did", show_lines=False)
     for heading in ("day", "outcome", "gain", "because"):
         table.add_column(heading, justify="right" if heading == "gain" else "left")
-    lines = [
-        (
-            item.day,
-            "promoted" if item.is_promoted else "refused",
-            item.gain,
-            item.reason if item.is_promoted else item.gate,
-        )
-        for item in backtest.policy.retrainings
-    ]
+    lines: list[tuple[int, str, float | None, str]] = []
+    for item in backtest.policy.retrainings:
+        outcome, because = ("promoted", item.reason) if item.is_promoted else ("refused", item.gate)
+        lines.append((item.day, outcome, item.gain, because))
     lines += [(day, "held", None, reason) for day, reason in _first_of_each_stretch(backtest.policy.holds)]
     for day, outcome, gain, reason in sorted(lines, key=lambda line: line[0]):
         shown = "" if gain is None else f"{gain:+.3g}"

@@ -64,11 +64,11 @@ class EstimatorOf:
 
 
 def _read_rows(settings: Settings, spec: ModelSpec, *, from_store: bool) -> Any:
-    from training.dataset import read_known_rows
     from training.history import read_history_frame
+    from training.known_rows import read_known_rows
 
     if from_store or spec.history is None:
-        return read_known_rows(settings, spec)
+        return read_known_rows(settings, spec).frame
     return read_history_frame(spec, settings.models_dir / spec.name)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN_TAG = "cyclone.run_id"
+TRAINED_UNTIL = "trained_until"
 MODEL_TAG = "cyclone.model_uri"
 PROFILE_FILE = "reference_profile.json"
 SEED = 20110101
@@ -201,6 +202,7 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
     return {
         "estimator": type(fit.estimator).__name__,
         "training_rows": len(fit.rows),
+        TRAINED_UNTIL: fit.rows["created_at"].max().isoformat(),
         "dataset_rows": dataset.rows,
         "first_created_at": dataset.first_created_at,
         "last_created_at": dataset.last_created_at,

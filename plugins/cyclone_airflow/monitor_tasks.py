@@ -70,6 +70,23 @@ def decide(model: str, verdicts: list[list[dict[str, Any]]], **context: Any) -> 
     return retraining_run_id(model, incident.incident_id)
 
 
+@task
+def recalibrate(model: str, **context: Any) -> str:
+    """Once a day: correct the champion's predictions by the newest labels, if that helps, in a light release."""
+    from cyclone.errors import StaleReleaseError
+    from training.calibration import recalibrate as correct
+
+    if context["dag_run"].run_type == "backfill":
+        return "a backfill releases nothing"
+    try:
+        done = correct(read_settings(), _find_spec(model), _read_window_end(context))
+    except StaleReleaseError as error:
+        log.info("%s; the next run tries again", error)
+        return str(error)
+    log.info("%s%s: %s", done.revision, " is new" if done.is_new else "", done.reason)
+    return done.reason
+
+
 def _open_store() -> Store:
     return Store(read_settings().store_dsn)
 

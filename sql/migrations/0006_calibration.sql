@@ -57,10 +57,10 @@ CREATE TABLE calibration (
     error_without double precision,
     error_with double precision,
     reason text NOT NULL,
+    revision text UNIQUE, -- that answers with it; the log names the revision of each row. NULL: not released
+    replaced text, -- the revision of the same version before it
+    served_at timestamptz,
+    withdrawn_at timestamptz,
     UNIQUE (model, run_id)
 );
-CREATE INDEX ON calibration (model, fitted_at);
-
--- The log names the revision of each row, and a revision has at most one calibration.
-ALTER TABLE release ADD COLUMN calibration_id bigint REFERENCES calibration;
-CREATE INDEX ON release (revision);
+CREATE INDEX ON calibration (model, version, served_at);

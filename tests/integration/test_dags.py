@@ -67,12 +67,13 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
     monitor = dags["monitor__bike_demand"]
     assert monitor["timetable"] == "CronDataIntervalTimetable"
     assert monitor["tasks"] == {
-        "roll_up": ["check_drift", "check_error", "check_service"],
+        "roll_up": ["check_drift", "check_error", "check_service", "recalibrate"],
         "check_drift": ["decide"],
         "check_error": ["decide"],
         "check_service": ["decide"],
         "decide": ["request_retraining"],
         "request_retraining": [],
+        "recalibrate": [],
     }
 
 

@@ -84,7 +84,9 @@ def test_a_dataset_holds_what_was_known_at_its_moment(
     assert frame["created_at"].is_monotonic_increasing
     record = json.loads((Path(dataset.path).parent / "dataset.json").read_text())
     assert record["parameters"] == {"model": "bike_demand", "as_of": dataset.as_of, "since": "-infinity"}
-    assert "FROM prediction_log" in record["statement"]
+    assert "FROM training_row" in record["statement"]
+    kept = execute(store, "SELECT run_id, row_count, fingerprint, since::text FROM dataset")
+    assert kept == [("run_1", dataset.rows, dataset.fingerprint, "-infinity")]
 
 
 def test_a_dataset_has_the_types_that_serving_gives(
@@ -141,6 +143,31 @@ def test_a_value_of_another_type_is_named_with_its_row(
         "UPDATE prediction_log SET input = input || '{\"workingday\": null}' WHERE id = 'history-2011-01-05T00:00:00Z'",
     )
     with pytest.raises(DataError, match="row history-2011-01-05T00:00:00Z: workingday is None; allowed: true or"):
+        make_dataset(settings, bike_demand)
+
+
+def test_a_feature_that_is_the_label_is_refused(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    execute(
+        store,
+        "UPDATE prediction_log SET input = jsonb_set(input, '{wind}', (SELECT to_jsonb(label.label::float / 1000)"
+        " FROM label WHERE label.id = prediction_log.id))",
+    )
+    with pytest.raises(DataError, match="feature 'wind' equals the label in all 688 rows: it leaks the answer"):
+        make_dataset(settings, bike_demand)
+
+
+def test_a_log_that_holds_the_same_rows_again_and_again_is_refused(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    copied = "SELECT model, id || '-' || n"
+    for copy in (
+        f"INSERT INTO prediction_log (model, id, input, created_at) {copied}, input, created_at FROM prediction_log",
+        f"INSERT INTO label (model, id, label, observed_at) {copied}, label, observed_at FROM label",
+    ):
+        execute(store, f"{copy}, generate_series(2, 3) AS n")
+    with pytest.raises(DataError, match="1376 of 2064 rows repeat another one in every value"):
         make_dataset(settings, bike_demand)
 
 
@@ -243,10 +270,10 @@ def test_a_version_is_registered_once_with_its_reference_profile(
         " WHERE feature IN ('hour', 'weather', 'prediction', 'workingday') GROUP BY feature ORDER BY feature",
     )
     assert counted == [
-        ("hour", 618, 11, True),
-        ("prediction", 618, 10, False),
-        ("weather", 618, 5, False),
-        ("workingday", 618, 3, True),
+        ("hour", 587, 11, True),
+        ("prediction", 587, 10, False),
+        ("weather", 587, 5, False),
+        ("workingday", 587, 3, True),
     ]
 
 
