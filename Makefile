@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format test test-fast test-faults bench-serving lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-faults bench-serving bench-release lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ test-faults: $(READY) ## what may break around the prediction log, Postgres away
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
 	@$(BIN)/python -m benchmarks.serving
+
+bench-release: $(READY) ## the canary's judgement, load through releases, and the loop from alarm to answer (fifteen minutes)
+	@$(BIN)/python -m benchmarks.release
 
 lock: ## compile the requirement files anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \

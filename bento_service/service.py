@@ -7,6 +7,7 @@ import time
 import traceback
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import bentoml
@@ -14,6 +15,7 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from bento_service.batching import Batcher
 from bento_service.bearer import BearerKeys, publish_keys
 from bento_service.body import RawBody, publish_as
 from bento_service.bundle import Bundle, read_bundle
@@ -77,10 +79,11 @@ class PredictionService:
     def __init__(self) -> None:
         settings = read_settings()
         self.store = Store(settings.store_dsn)
-        self.estimator = BUNDLE.load_estimator()
-        self.calibration = BUNDLE.read_calibration()
         self.ids = PredictionIds()
         base = claim_base(settings.spool_dir, SPEC.name, self.store.dsn, bentoml.server_context.worker_index or 1)
+        self.estimator = BUNDLE.load_estimator()
+        self.calibration = BUNDLE.read_calibration()
+        self.batcher = Batcher(partial(predict_rows, SPEC, self.estimator, calibration=self.calibration))
         self.log = PredictionLog(
             self.store.dsn,
             _describe_instance(BUNDLE),
@@ -110,18 +113,18 @@ class PredictionService:
         started, now = time.perf_counter(), datetime.now(UTC)
         try:
             request = read_predict_request(SPEC, body.content, now)
-            predictions = predict_rows(SPEC, self.estimator, request.rows, self.calibration)
+            predictions = await self.batcher.predict(request.rows)
         except RequestError as refusal:
-            self._count(self._find_event_time(body, now), refusal.status, started)
+            self._count(body, self._find_event_time(body, now), refusal.status, started)
             return _answer(refusal.to_json(), refusal.status)
         except Exception as error:
             _log_failure(error)
-            self._count(self._find_event_time(body, now), 500, started)
+            self._count(body, self._find_event_time(body, now), 500, started)
             return _answer({"error": f"{SPEC.name} could not answer these rows", "details": []}, 500)
-        response, sequence = self._log_and_answer(request, predictions, started, now)
+        response, sequence = self._log_and_answer(request, predictions, started, now, is_logged=not body.is_rehearsal)
         if SPEC.serving.durability == "committed":
             await self.log.wait_until_stored(sequence)
-        self._count(request.created_at[0] if request.created_at else now, 200, started)
+        self._count(body, request.created_at[0] if request.created_at else now, 200, started)
         return response
 
     @bentoml.api(input_spec=publish_as(build_label_body(SPEC)), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
@@ -143,13 +146,15 @@ class PredictionService:
         return _answer(counts)
 
     def _log_and_answer(
-        self, request: PredictRequest, predictions: list[Prediction], started: float, now: datetime
+        self, request: PredictRequest, predictions: list[Prediction], started: float, now: datetime, is_logged: bool
     ) -> tuple[Response, int | None]:
         ids = request.ids or [self.ids.make() for _ in request.rows]
         times = request.created_at or [now] * len(ids)
         items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
         answer = {"model": SPEC.name, "version": BUNDLE.version, "revision": BUNDLE.revision, "predictions": items}
         response = _answer(answer)
+        if not is_logged:
+            return response, None
         latency_ms = (time.perf_counter() - started) * 1000
         sequence = self.log.hand_over(
             [
@@ -168,8 +173,9 @@ class PredictionService:
             told = None
         return told or (self.newest_event if SPEC.serving.accept_created_at else None) or now
 
-    def _count(self, at: datetime, status: int, started: float) -> None:
-        self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
+    def _count(self, body: RawBody, at: datetime, status: int, started: float) -> None:
+        if not body.is_rehearsal:
+            self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
 
 
 if keys_file := read_settings().api_keys_file:

@@ -30,8 +30,9 @@ def describe_failure(spec: ModelSpec, result: CheckResult) -> str:
     days = (result.window_end - result.window_start).days
     of_subject = "" if result.subject == "all" else f" of {result.subject}"
     limit = format_number(result.limit)
-    if result.kind == "error" and result.check_name in spec.monitor.error:
-        multiple = spec.monitor.error[result.check_name].limit
+    is_named = result.kind == "error" and result.check_name in spec.monitor.error
+    multiple = spec.monitor.error[result.check_name].limit if is_named else None
+    if multiple is not None and result.limit is not None:
         limit = f"{multiple:g} × the accepted {format_number(result.limit / multiple)} = {limit}"
     return (
         f"{result.check_name}{of_subject} {format_number(result.value)}"

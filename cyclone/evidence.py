@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cyclone.checks import CheckResult, find_champion, floor_to_hour
+from cyclone.checks import CheckResult, find_champion, find_window_end
 from cyclone.decisions import Decision
 from cyclone.policy import (
     Champion,
@@ -24,9 +24,9 @@ DAY = timedelta(days=1)
 def collect_evidence(
     store: Store, spec: ModelSpec, results: Sequence[CheckResult], now: datetime, requests: Sequence[Request] = ()
 ) -> Evidence:
-    """All that `decide` needs. Errors and upstream facts are of whole hours up to `now`."""
-    end = floor_to_hour(now)
-    champion = _read_champion(store, spec, end)
+    """All that `decide` needs. Errors are of whole days of UTC, upstream facts of the last 24 whole hours."""
+    end = find_window_end("service", now)
+    champion = _read_champion(store, spec, find_window_end("error", now))
     past = [PastRetraining(**row) for row in store.fetch("policy/retrainings", model=spec.name, before=now)]
     evidence = Evidence(now, champion, results, past, requests, upstream=_read_upstream(store, spec, champion, end))
     if champion is None or spec.retrain.minimum_gain is None:

@@ -64,23 +64,22 @@ def _select(store: Store, check: CheckStatement, parameters: Mapping[str, Any]) 
     import psycopg2
     from psycopg2.extras import RealDictCursor
 
-    with store.transaction() as transaction:
-        transaction.connection.set_session(readonly=True)
-        with transaction.connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            try:
-                cursor.execute(check.sql, parameters)
-                return [column.name for column in cursor.description or ()], [dict(row) for row in cursor.fetchall()]
-            except psycopg2.OperationalError as error:
-                if not isinstance(error, psycopg2.errors.QueryCanceled):
-                    raise
-                raise CheckError(f"check {check.name} was stopped: {str(error).strip()}") from error
-            except psycopg2.Error as error:
-                raise CheckError(f"check {check.name} does not run: {str(error).strip()}") from error
-            except (KeyError, ValueError, TypeError, IndexError) as error:
-                raise CheckError(
-                    f"check {check.name}: {error} is no parameter; there are {', '.join(parameters)},"
-                    " written %(name)s, and a literal % is written %%"
-                ) from error
+    with store.transaction() as transaction, transaction.connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+        try:
+            cursor.execute(check.sql, parameters)
+            return [column.name for column in cursor.description or ()], [dict(row) for row in cursor.fetchall()]
+        except psycopg2.OperationalError as error:
+            if not isinstance(error, psycopg2.errors.QueryCanceled):
+                raise
+            raise CheckError(f"check {check.name} was stopped: {str(error).strip()}") from error
+        except psycopg2.Error as error:
+            raise CheckError(f"check {check.name} does not run: {str(error).strip()}") from error
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise CheckError(
+                f"check {check.name}: {error} is no parameter; there are {', '.join(parameters)},"
+                " written %(name)s, and a literal % is written %%"
+            ) from error
 
 
 def _read_row(check: str, row: Row) -> Measurement:

@@ -131,7 +131,7 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
             fired += _find_error(spec, champion, evidence.now)
         fired += _find_age(spec.retrain, champion, evidence.now)
         fired += _find_gain(spec, champion, evidence)
-    kinds = {kind for kind in spec.retrain.triggered_by if kind != "error"}
+    kinds = set(spec.retrain.triggered_by)
     return fired + [
         describe_failure(spec, result)
         for result in evidence.results

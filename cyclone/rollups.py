@@ -1,68 +1,180 @@
 """Roll-ups: the log counted by hour, so that a check costs the same however long the history is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
+from cyclone.binning import ReferenceFeature, build_count, read_reference
+from cyclone.errors import StoreError
 from cyclone.spec import ModelSpec
-from cyclone.store import Store, Transaction
+from cyclone.store import Row, Store, Transaction
 
-COMMIT_OVERLAP_MINUTES = 10
-"""A row committed later than so long after its insert is only found by `rebuild`."""
+WORK_MEMORY = "64MB"
+"""What the groups of a year's hours take; by default Postgres would write them to disk."""
+NOTHING_COUNTED = "1:1:"
+"""The snapshot of before any transaction."""
 
 
 @dataclass(frozen=True)
 class RollupSummary:
-    """How many hours of event time were counted again; zero and zero: nothing new was stored."""
+    """How many hours had new rows, and how many errors came or went; zero and zero: nothing is new."""
 
     model: str
     feature_hours: int
-    error_hours: int
+    error_changes: int
+
+
+@dataclass(frozen=True)
+class News:
+    """What is counted: rows that `now` sees and `since` does not, both snapshots of Postgres."""
+
+    model: str
+    since: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Hour:
+    """An hour of event time, of whose rows a share of 1 / 2^level is counted."""
+
+    start: datetime
+    level: int
 
 
 def roll_up(store: Store, spec: ModelSpec) -> RollupSummary:
-    """Bring `feature_rollup` and `error_rollup` up to date with all that is stored by now.
+    """Bring the roll-ups up to date with all that is committed by now.
 
-    Every hour with a new row or label is counted again as a whole, in one transaction: so running it twice
-    changes nothing, late rows and corrected labels mend the hours they fall in, and the result is that of
-    `rebuild`. Event time is not bounded: checks read whole hours up to their window's end, and ignore newer
-    ones. Rows of versions without a reference profile are left out: register it before the version serves.
+    What a transaction stored is counted once, whenever it commits: running it twice changes nothing, late rows
+    and corrected labels mend the hours they fall in, and the result is that of `rebuild`. Event time is not bounded:
+    checks read whole hours up to their window's end, and ignore newer ones. Features of versions without a
+    reference profile are left out: register it before the version serves.
+    Errors: `StoreError` when the store was restored from a dump and needs a rebuild.
     """
     with store.transaction() as transaction:
-        since, now = _take_watermark(transaction, spec.name)
-        return _count_again(transaction, spec.name, since, now)
+        news = _take_news(transaction, spec.name)
+        return _count(transaction, spec, news)
 
 
 def rebuild(store: Store, spec: ModelSpec) -> RollupSummary:
     """Count again every hour that the log still holds; hours whose rows were dropped keep their counts."""
+    store.run("rollups/rows_adopt", model=spec.name)
     with store.transaction() as transaction:
-        _, now = _take_watermark(transaction, spec.name)
-        return _count_again(transaction, spec.name, "-infinity", now)
+        transaction.fetch("rollups/watermark_take", model=spec.name)
+        now = _take_snapshot(transaction, NOTHING_COUNTED)
+        transaction.run("rollups/empty", model=spec.name)
+        return _count(transaction, spec, News(spec.name, NOTHING_COUNTED, now))
 
 
-def _take_watermark(transaction: Transaction, model: str) -> tuple[str, datetime]:
-    row = transaction.fetch_one("rollups/watermark_take", model=model, overlap_minutes=COMMIT_OVERLAP_MINUTES)
-    assert row is not None, "the statement makes the watermark where there is none"
-    return row["since"], row["now"]
+def find_level(rows: int, limit: int) -> int:
+    """The smallest level at which a share of 1 / 2^level of an hour's rows is within the limit.
+
+    >>> find_level(100, limit=100), find_level(101, limit=100), find_level(1000, limit=100)
+    (0, 1, 4)
+    """
+    return max(0, (max(rows, 1) - 1) // limit).bit_length()
 
 
-def _count_again(transaction: Transaction, model: str, since: str, now: datetime) -> RollupSummary:
-    counted = {}
-    for rollup in ("feature", "error"):
-        rows = transaction.fetch(f"rollups/{rollup}_hours", model=model, since=since)
-        hours = [row["bucket_start"] for row in rows]
-        for start, stop in join_hours(hours):
-            transaction.run(f"rollups/{rollup}_delete", model=model, start=start, stop=stop)
-            transaction.run(f"rollups/{rollup}_insert", model=model, start=start, stop=stop)
-        counted[rollup] = len(hours)
-    transaction.run("rollups/watermark_move", model=model, stored_until=now)
-    return RollupSummary(model, feature_hours=counted["feature"], error_hours=counted["error"])
-
-
-def join_hours(hours: Iterable[datetime]) -> list[tuple[datetime, datetime]]:
-    """Hours as stretches [start, stop) without a gap: Postgres plans a plain range far better than a list."""
-    stretches: list[tuple[datetime, datetime]] = []
-    for hour in sorted(hours):
-        start = stretches.pop()[0] if stretches and stretches[-1][1] == hour else hour
-        stretches.append((start, hour + timedelta(hours=1)))
+def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
+    """Hours of the same level without a gap, as stretches: the first one and where the stretch ends."""
+    stretches: list[tuple[Hour, datetime]] = []
+    for hour in sorted(hours, key=lambda hour: hour.start):
+        start = hour
+        if stretches and stretches[-1][1] == hour.start and stretches[-1][0].level == hour.level:
+            start = stretches.pop()[0]
+        stretches.append((start, hour.start + timedelta(hours=1)))
     return stretches
+
+
+def _take_news(transaction: Transaction, model: str) -> News:
+    row = transaction.fetch_one("rollups/watermark_take", model=model)
+    assert row is not None, "the statement makes the watermark where there is none"
+    return News(model, row["counted"], _take_snapshot(transaction, row["counted"]))
+
+
+def _take_snapshot(transaction: Transaction, counted: str) -> str:
+    row = transaction.fetch_one("rollups/snapshot_take", counted=counted)
+    assert row is not None, "the statement returns one row"
+    if row["is_restored"]:
+        raise StoreError(
+            "the store was restored from a dump of another server, whose transactions this one does not know:"
+            " run `cyclone rollups rebuild MODEL` for every model"
+        )
+    now: str = row["now"]
+    return now
+
+
+def _count(transaction: Transaction, spec: ModelSpec, news: News) -> RollupSummary:
+    versions = [row["version"] for row in transaction.fetch("rollups/versions_with_news", **vars(news))]
+    hours = sum(_count_version(transaction, spec, news, version) for version in versions)
+    error_changes = _add_errors(transaction, news)
+    transaction.run("rollups/requests_add", **vars(news))
+    transaction.run("rollups/watermark_move", model=spec.name, now=news.now)
+    return RollupSummary(spec.name, feature_hours=hours, error_changes=error_changes)
+
+
+def _count_version(transaction: Transaction, spec: ModelSpec, news: News, version: int) -> int:
+    """Count the features of a version's news; the number of hours they fall in.
+
+    Hours that are not sampled are counted at once. The others wait until their rows are known, which say how large
+    their sample is; when that changes, the hour is counted again as a whole.
+    """
+    of_version: dict[str, Any] = {"model": news.model, "version": version}
+    reference = read_reference(transaction.fetch("rollups/reference_bins", **of_version))
+    sampled = [row["bucket_start"] for row in transaction.fetch("rollups/sampled_hours", **of_version)]
+    count = partial(_count_rows, transaction, reference, **of_version, now=news.now)
+    found = count(since=news.since, without=sampled)
+    if sampled:
+        found += transaction.fetch("rollups/rows_count", **vars(news), version=version, hours=sampled)
+    added = transaction.fetch(
+        "rollups/rows_add",
+        **of_version,
+        hours=[row["bucket_start"] for row in found],
+        counts=[row["count"] for row in found],
+    )
+    limit = spec.monitor.sample_above_rows_per_hour
+    hours = {Hour(row["bucket_start"], find_level(row["count"], limit)): row["sample_level"] for row in added}
+    changed = [hour for hour, level in hours.items() if hour.level != level]
+    for hour in changed:
+        transaction.run("rollups/sample_set", **of_version, bucket_start=hour.start, sample_level=hour.level)
+    for first, stop in join_hours(changed):
+        count(since=NOTHING_COUNTED, start=first.start, stop=stop, level=first.level)
+    for first, stop in join_hours(hour for hour, level in hours.items() if hour.level == level > 0):
+        count(since=news.since, start=first.start, stop=stop, level=first.level)
+    return len(added)
+
+
+def _count_rows(
+    transaction: Transaction,
+    reference: list[ReferenceFeature],
+    start: datetime | str = "-infinity",
+    stop: datetime | str = "infinity",
+    without: Sequence[datetime] = (),
+    level: int = 0,
+    **parameters: Any,
+) -> list[Row]:
+    """Without guards first: asking every value for its type costs a third more, and they are right but rarely."""
+    from psycopg2 import DataError
+
+    parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
+    with transaction.connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = %s; SAVEPOINT unguarded", (WORK_MEMORY,))
+        try:
+            statement, values = build_count(reference, is_guarded=False)
+            cursor.execute(statement, {**values, **parameters})
+        except DataError:
+            cursor.execute("ROLLBACK TO SAVEPOINT unguarded")
+            statement, values = build_count(reference, is_guarded=True)
+            cursor.execute(statement, {**values, **parameters})
+        return [{"bucket_start": hour, "count": count} for hour, count in cursor.fetchall()]
+
+
+def _add_errors(transaction: Transaction, news: News) -> int:
+    """How many errors came or went: a corrected label is one of each."""
+    changes = transaction.run("rollups/error_change", **vars(news))
+    transaction.run("rollups/labels_wait", **vars(news))
+    if changes:
+        for statement in ("errors_add", "errors_add_by_age", "confusion_add", "errors_tidy"):
+            transaction.run(f"rollups/{statement}", model=news.model)
+    return changes

@@ -53,7 +53,7 @@ class Transaction:
 
 
 class Store:
-    """The evaluation store at `dsn`. Every call is one short-lived connection; JSON arrives decoded."""
+    """The evaluation store at `dsn`. A call is one short-lived connection, except within `connected`."""
 
     def __init__(self, dsn: str) -> None:
         if not dsn:
@@ -62,13 +62,24 @@ class Store:
                 " or start the local platform with `make up`"
             )
         self.dsn = dsn
+        self._kept: connection | None = None
+
+    @contextmanager
+    def connected(self) -> Iterator["Store"]:
+        """The same store on one connection, kept for many calls in a row: connecting costs more than most of them."""
+        store = Store(self.dsn)
+        store._kept = store._connect()
+        try:
+            yield store
+        finally:
+            store._kept.close()
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commit on leaving, roll back on any error. Errors: `StoreError` when Postgres does not answer."""
         import psycopg2
 
-        raw = self._connect()
+        raw = self._kept or self._connect()
         try:
             with raw:
                 yield Transaction(raw)
@@ -77,7 +88,8 @@ class Store:
         except psycopg2.errors.UndefinedTable as error:
             raise StoreError(f"the store at {self.address} has no schema: run `cyclone migrate` ({error})") from error
         finally:
-            raw.close()
+            if raw is not self._kept:
+                raw.close()
 
     def fetch(self, statement: str, **parameters: Any) -> list[Row]:
         with self.transaction() as transaction:

@@ -17,8 +17,8 @@ from cyclone.errors import DataError
 from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide
 from cyclone.spec import ModelSpec
 from training.gate import PairedLosses, judge
-from training.scores import encode_labels, predict
-from training.train import fit_estimator, measure_unseen
+from training.scores import encode_labels, measure, predict
+from training.train import fit_estimator, predict_unseen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,7 +193,7 @@ class _Replay:
                 f" {history.time_of(day):%Y-%m-%d}; retrain.minimum_rows is {self.spec.retrain.minimum_rows}"
             )
         parts = history.features[rows], history.labels[rows], history.created_at[rows]
-        accepted = measure_unseen(self.spec, self.build, *parts)["accepted_error"]
+        accepted = measure(self.spec, *predict_unseen(self.spec, self.build, *parts))[self.spec.error_metric]
         estimator = fit_estimator(self.spec, self.build, *parts)
         return Version(number, day, rows.stop, accepted, predict_rest(history, estimator, rows.stop))
 

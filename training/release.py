@@ -1,6 +1,7 @@
 """Releasing a version: traffic on Cloud Run, the aliases in MLflow and the release record move together."""
 
 import logging
+import secrets
 from dataclasses import dataclass
 
 from cyclone.clock import read_now
@@ -29,6 +30,8 @@ from training.image import Image
 from training.tracking import CHALLENGER, CHAMPION, connect, drop_alias, find_version
 
 log = logging.getLogger(__name__)
+TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
+"""What a request bears that the revision answers without logging it: drawn at each deployment."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,11 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
 
 def build_environment(settings: Settings) -> dict[str, str]:
     """What every revision is told."""
-    return {"CYCLONE_STORE_DSN": settings.store_dsn, "BENTOML_DO_NOT_TRACK": "True"}
+    return {
+        "CYCLONE_STORE_DSN": settings.store_dsn,
+        "BENTOML_DO_NOT_TRACK": "True",
+        TOKEN_VARIABLE: secrets.token_urlsafe(),
+    }
 
 
 def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:

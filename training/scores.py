@@ -51,3 +51,10 @@ def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Se
         "root_mean_squared_error": float(np.sqrt((differences**2).mean())),
         "bias": float(differences.mean()),
     }
+
+
+def list_errors(
+    spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]"
+) -> "np.ndarray[Any, Any]":
+    """What each row adds to `spec.error_metric`: |prediction - label|, or -ln(probability of the true label)."""
+    return measure_losses(spec, encode_labels(spec, labels), predictions)

@@ -13,6 +13,8 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
+from training.expected_errors import expect_errors
+from training.nulls import SubjectNull, build_nulls, flatten_null
 from training.profile import Bin, build_profile
 from training.scores import measure, predict
 from training.tracking import connect
@@ -25,6 +27,7 @@ RUN_TAG = "cyclone.run_id"
 TRAINED_UNTIL = "trained_until"
 MODEL_TAG = "cyclone.model_uri"
 PROFILE_FILE = "reference_profile.json"
+NULLS_FILE = "reference_nulls.json"
 SEED = 20110101
 EXAMPLE_ROWS = 5
 
@@ -47,6 +50,7 @@ class Fit:
     rows: "pd.DataFrame"
     metrics: dict[str, float]
     profile: list[Bin]
+    nulls: list[SubjectNull]
 
 
 def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> Challenger:
@@ -69,10 +73,15 @@ def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "
     """Measure on days that siblings did not see, then fit on all rows but the newest days."""
     rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
     features, labels = split_features(spec, rows)
-    metrics = measure_unseen(spec, build_estimator, features, labels, rows["created_at"])
+    unseen_predictions, unseen_labels = predict_unseen(spec, build_estimator, features, labels, rows["created_at"])
+    metrics = measure(spec, unseen_predictions, unseen_labels)
+    metrics["accepted_error"] = metrics[spec.error_metric]
     estimator = fit_estimator(spec, build_estimator, features, labels, rows["created_at"])
-    profile = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
-    return Fit(estimator, rows, metrics, profile)
+    subjects = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
+    *inputs, predicted = subjects
+    profile = [item for subject in inputs for item in subject.bins]
+    profile += expect_errors(spec, predicted.bins, unseen_predictions, unseen_labels)
+    return Fit(estimator, rows, metrics, profile, build_nulls(spec, subjects, rows["created_at"]))
 
 
 def fit_estimator(
@@ -111,14 +120,14 @@ def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarr
     return np.asarray(0.5 ** (age_days / half_life_days))
 
 
-def measure_unseen(
+def predict_unseen(
     spec: ModelSpec,
     build_estimator: Callable[[], Any],
     features: Any,
     labels: "pd.Series[Any]",
     created_at: "pd.Series[Any]",
-) -> dict[str, float]:
-    """The metrics over all rows, each predicted by a sibling that saw nothing of the row's day.
+) -> "tuple[np.ndarray[Any, Any], pd.Series[Any]]":
+    """Every row's prediction by a sibling that saw nothing of the row's day, and its label.
 
     Whole days, as rows of one day are alike; random ones, as a hold-out in time would be inflated by drift and
     blind the monitor. Errors: `DataError` with fewer days than folds.
@@ -133,8 +142,7 @@ def measure_unseen(
         sibling = fit_estimator(spec, build_estimator, features[seen], labels[seen], created_at[seen])
         predictions.append(predict(spec, sibling, features[unseen]))
         truths.append(labels[unseen])
-    metrics = measure(spec, np.concatenate(predictions), pd.concat(truths))
-    return {**metrics, "accepted_error": metrics[spec.error_metric]}
+    return np.concatenate(predictions), pd.concat(truths)
 
 
 def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, Any]":
@@ -192,6 +200,7 @@ def _log_run(spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, ru
         mlflow.log_metrics(fit.metrics)
         mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
+        mlflow.log_text(json.dumps([flatten_null(item) for item in fit.nulls], indent=1), NULLS_FILE)
         for name in ("dataset.parquet", "dataset.json", "validation.json", "validation.html"):
             if (folder / name).is_file():
                 mlflow.log_artifact(str(folder / name), "data")

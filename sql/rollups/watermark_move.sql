@@ -1,6 +1,6 @@
--- Says up to which insert time rows and labels are rolled up.
--- params: model text, stored_until timestamptz
+-- Says that all that a snapshot sees is counted.
+-- params: model text, now text (a pg_snapshot)
 -- returns: nothing
 UPDATE rollup_watermark
-SET stored_until = %(stored_until)s::timestamptz
+SET counted = %(now)s::pg_snapshot
 WHERE model = %(model)s::text

@@ -27,13 +27,32 @@ def test_an_unknown_statement_is_named(store: Store) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    def insert_and_fail() -> None:
-        with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-            cursor.execute("INSERT INTO prediction_id VALUES ('m', 'a', now())")
-            cursor.execute("SELECT 1 / 0")
-
     with pytest.raises(DivisionByZero):
-        insert_and_fail()
+        _insert_and_fail(store)
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM prediction_id")
         assert cursor.fetchone() == (0,)
+
+
+def test_a_store_that_stays_connected_has_one_connection_and_works_on_after_an_error(store: Store) -> None:
+    with store.connected() as connected:
+        before = _ask_for_backend(connected)
+        with pytest.raises(DivisionByZero):
+            _insert_and_fail(connected)
+        assert connected.fetch_one("store/newest_event", model="bike_demand") == {"newest": None}
+        assert _ask_for_backend(connected) == before
+        assert _ask_for_backend(store) != before
+
+
+def _insert_and_fail(store: Store) -> None:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute("INSERT INTO prediction_id VALUES ('m', 'a', now())")
+        cursor.execute("SELECT 1 / 0")
+
+
+def _ask_for_backend(store: Store) -> int:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid(), (SELECT count(*) FROM prediction_id)")
+        backend, rows = cursor.fetchone() or (0, 0)
+        assert rows == 0
+        return int(backend)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cyclone.checks import evaluate_checks
-from cyclone.rollups import COMMIT_OVERLAP_MINUTES, RollupSummary, rebuild, roll_up
+from cyclone.rollups import RollupSummary, rebuild, roll_up
 from cyclone.spec import Check, ModelSpec, Monitor
 from cyclone.store import Store
 
@@ -55,7 +55,7 @@ def test_values_fall_into_the_bins_of_the_reference(store: Store, bike_demand: M
             for row, prediction in zip(rows, predictions, strict=True)
         ],
     )
-    assert roll_up(store, bike_demand) == RollupSummary("bike_demand", feature_hours=1, error_hours=0)
+    assert roll_up(store, bike_demand) == RollupSummary("bike_demand", feature_hours=1, error_changes=0)
     assert _read_bins(store) == {
         "holiday": {-2: 1, -1: 1, 0: 2, 1: 1},
         "prediction": {-1: 1, 0: 2, 1: 2},
@@ -84,12 +84,14 @@ def test_a_multiclass_prediction_counts_as_its_likeliest_class(
 
 
 @pytest.mark.usefixtures("reference")
-def test_rows_without_a_profile_and_history_are_left_out(store: Store, bike_demand: ModelSpec, insert: Any) -> None:
+def test_history_is_left_out_and_a_version_without_a_profile_has_errors_only(
+    store: Store, bike_demand: ModelSpec, insert: Any
+) -> None:
     insert("prediction_log", [{"id": "new", "version": 2, "prediction": 1}, {"id": "old", "version": None}])
     insert("label", [{"id": "new", "label": 1}, {"id": "old", "label": 1}])
     roll_up(store, bike_demand)
     assert _read(store, "feature_rollup") == []
-    assert _read(store, "error_rollup") == []
+    assert [row[1] for row in _read(store, "error_rollup")] == [2]
 
 
 def test_errors_are_summed_by_the_hour_of_the_label(store: Store, bike_demand: ModelSpec, insert: Any) -> None:
@@ -97,7 +99,7 @@ def test_errors_are_summed_by_the_hour_of_the_label(store: Store, bike_demand: M
     insert("label", [{"id": "a", "label": 13, "observed_at": NOON}, {"id": "b", "label": 20, "observed_at": NOON}])
     roll_up(store, bike_demand)
     assert _read(store, "error_rollup") == [
-        ("bike_demand", 1, NOON, 2, 33.0, 30.5, 3.5, 9.25, None, None),
+        ("bike_demand", 1, NOON, 2, 33.0, 30.5, 3.5, 9.25, None, None, 33.0, None, None),
     ]
 
 
@@ -116,7 +118,7 @@ def test_log_loss_is_that_of_the_label_given(store: Store, bike_demand: ModelSpe
         insert("prediction_log", [{"id": str(number), "prediction": prediction}])
         insert("label", [{"id": str(number), "label": label, "observed_at": at}])
     roll_up(store, bike_demand)
-    losses = [row[8] for row in _read(store, "error_rollup")]
+    losses = [float(row[8]) for row in _read(store, "error_rollup")]
     assert losses == pytest.approx([loss for _, _, loss in cases], rel=1e-12)
 
 
@@ -172,12 +174,12 @@ def test_of_two_labels_observed_at_once_the_one_received_last_counts(
 
 
 @pytest.mark.usefixtures("reference")
-def test_only_hours_with_news_are_counted_again(store: Store, bike_demand: ModelSpec, insert: Any) -> None:
-    long_ago = _now() - timedelta(minutes=COMMIT_OVERLAP_MINUTES + 1)
-    insert("prediction_log", [{"created_at": NOON + n * HOUR, "stored_at": long_ago} for n in range(5)])
+def test_only_news_are_counted(store: Store, bike_demand: ModelSpec, insert: Any) -> None:
+    insert("prediction_log", [{"created_at": NOON + n * HOUR} for n in range(5)])
     assert roll_up(store, bike_demand).feature_hours == 5
-    insert("prediction_log", [{"id": "new", "created_at": NOON + HOUR, "stored_at": _now()}])
+    insert("prediction_log", [{"id": "new", "created_at": NOON + HOUR}])
     assert roll_up(store, bike_demand).feature_hours == 1
+    assert roll_up(store, bike_demand) == RollupSummary("bike_demand", feature_hours=0, error_changes=0)
     assert rebuild(store, bike_demand).feature_hours == 5
 
 
@@ -215,7 +217,7 @@ def test_rolling_up_piece_by_piece_gives_the_rows_of_a_rebuild(
     roll_up(store, bike_demand)
     assert (_read(store, "feature_rollup"), _read(store, "error_rollup")) == piecewise
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute("TRUNCATE feature_rollup, error_rollup, rollup_watermark")
+        cursor.execute("TRUNCATE feature_rollup, row_rollup, error_rollup, rollup_watermark")
     rebuild(store, bike_demand)
     assert (_read(store, "feature_rollup"), _read(store, "error_rollup")) == piecewise
 
@@ -287,6 +289,6 @@ def _read(store: Store, table: str) -> list[tuple[Any, ...]]:
 
 def _read_bins(store: Store) -> dict[str, dict[int, int]]:
     bins: dict[str, dict[int, int]] = {}
-    for _, _, feature, _, bin_, count in _read(store, "feature_rollup"):
+    for _, _, feature, _, bin_, count, *_ in _read(store, "feature_rollup"):
         bins.setdefault(feature, {})[bin_] = count
     return bins

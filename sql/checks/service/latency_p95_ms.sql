@@ -1,18 +1,18 @@
 -- 95th percentile of the time to answer a request, in milliseconds, linear within a bin of the histogram.
 -- Above the last finite bound that bound is the answer, as in Prometheus' histogram_quantile.
--- params: model text, version integer, window_start timestamptz, window_end timestamptz
+-- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value (ms), sample_size (requests)
 WITH observed AS (
     SELECT
         latency.bin,
         sum(latency.count) AS count
-    FROM request_stat
-    CROSS JOIN LATERAL unnest(request_stat.latency_counts) WITH ORDINALITY AS latency (count, bin)
+    FROM request_rollup
+    CROSS JOIN LATERAL unnest(request_rollup.latency_counts) WITH ORDINALITY AS latency (count, bin)
     WHERE
-        request_stat.model = %(model)s::text
-        AND request_stat.version = %(version)s::integer
-        AND request_stat.bucket_start >= %(window_start)s::timestamptz
-        AND request_stat.bucket_start < %(window_end)s::timestamptz
+        request_rollup.model = %(model)s::text
+        AND request_rollup.version = %(version)s::integer
+        AND request_rollup.bucket_start >= %(window_start)s::timestamptz
+        AND request_rollup.bucket_start < %(window_end)s::timestamptz
     GROUP BY latency.bin
 ),
 
@@ -35,12 +35,12 @@ histogram AS (
     INNER JOIN bound ON observed.bin = bound.bin
 ),
 
--- The quantile lies in the first bin that reaches the rank; later ones give more.
+-- The quantile lies in the first bin that reaches the rank.
 quantile AS (
     SELECT
         count,
         CASE
-            WHEN count > 0 AND cumulative >= rank
+            WHEN cumulative >= rank AND cumulative - count < rank
                 THEN lower_ms + (upper_ms - lower_ms) * (rank - (cumulative - count)) / count
         END AS quantile_ms
     FROM histogram

@@ -1,0 +1,16 @@
+-- Squared distance of the probabilities from what came true: (p - y)^2 of a binary prediction, the sum over
+-- classes of a multiclass one; NULL for others. Brier (1950); half of it in scikit-learn for two classes as one.
+CREATE OR REPLACE FUNCTION brier_score(prediction jsonb, label jsonb) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE
+    WHEN jsonb_typeof(prediction) = 'number' AND jsonb_typeof(label) = 'boolean'
+        THEN power(bounded_number(prediction) - label::boolean::integer, 2)
+    WHEN jsonb_typeof(prediction) = 'object'
+        THEN (
+            SELECT
+                sum(power(bounded_number(class.value), 2) ORDER BY class.key)
+                + 1 - 2 * bounded_number(prediction -> (label #>> '{}'))
+            FROM jsonb_each(prediction) AS class
+        )
+END
+$$

@@ -1,0 +1,15 @@
+-- The class that a classification answers with: of probabilities by class the likeliest, the first of equals;
+-- of one probability `true` from 0.5 on.
+CREATE OR REPLACE FUNCTION predicted_class(prediction jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT CASE jsonb_typeof(prediction)
+    WHEN 'object'
+        THEN (
+            SELECT class.key
+            FROM jsonb_each(prediction) AS class
+            ORDER BY class.value DESC, class.key ASC
+            LIMIT 1
+        )
+    WHEN 'number' THEN (bounded_number(prediction) >= 0.5)::text
+END
+$$
