@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ $(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
 
 demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up; CONTAINERS=1: real images)
 	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep) $(if $(CONTAINERS),--containers)
+
+backtest: $(READY) ## the default policy on 2011 beside never, monthly, weekly and daily retraining (five minutes)
+	@$(BIN)/python -m benchmarks.backtest
 
 up: $(READY) ## start the local platform and leave it running
 	@$(BIN)/cyclone up

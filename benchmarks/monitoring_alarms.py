@@ -17,10 +17,10 @@ from rich.table import Table
 
 from cyclone.chance import alpha_of_window
 from cyclone.checks import CheckResult, find_window_end
-from cyclone.decisions import decide
 from cyclone.distances import Bins, measure_distance
 from cyclone.frames import frame_from_rows, inputs_from_frame
 from cyclone.measurements import Measurement
+from cyclone.policy import Evidence, PastRetraining, decide
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import Check, ModelSpec, load_model_spec
 from cyclone.verdicts import Item, Standards, judge
@@ -211,12 +211,14 @@ def judge_errors(world: World, labels: Array, last_day: int, now: datetime) -> l
 
 def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int]:
     """The days after which a retraining is asked for, one cooldown apart."""
-    start, last, asked = datetime(2011, 1, 1, tzinfo=UTC), None, []
+    start, asked = datetime(2011, 1, 1, tzinfo=UTC), []
+    past: list[PastRetraining] = []
     for day in days:
         now = start + timedelta(days=int(day) + 1)
-        if decide(world.reference.spec, judge_errors(world, labels, int(day), now), last, now).should_retrain:
+        results = judge_errors(world, labels, int(day), now)
+        if decide(world.reference.spec, Evidence(now, None, results, past)).should_retrain:
             asked.append(int(day))
-            last = now
+            past = [PastRetraining(now, "promoted", 0)]
     return asked
 
 
