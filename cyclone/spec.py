@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
 
 Task = Literal["regression", "binary", "multiclass"]
-CheckKind = Literal["drift", "error", "service"]
+CheckKind = Literal["drift", "error", "estimate", "service"]
+TriggerKind = Literal["drift", "error", "service"]
+"""Kinds that may start a retraining: an estimate only warns."""
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -77,8 +79,8 @@ class Label(Section):
 class Check(Section):
     """When one check fails.
 
-    `limit` is absolute for drift and service, for error a multiple of the accepted error. Without one, drift and error
-    checks fail on what `monitor.alpha` does not call chance.
+    `limit` is absolute for drift and service, for error and estimate a multiple of the accepted error. Without one,
+    drift and error checks fail on what `monitor.alpha` does not call chance.
     """
 
     limit: float | None = Field(default=None, gt=0)
@@ -93,6 +95,8 @@ class Monitor(Section):
     drift: dict[Name, Check] = {"population_stability": Check(minimum_samples=150)}
     error: dict[Name, Check] = {}
     """Empty means the task's own: `DEFAULT_ERROR_CHECKS`."""
+    estimate: dict[Name, Check] = {"expected_error": Check(limit=1.5)}
+    """Before labels are there. The limit is a multiple of the accepted error; a failed one only warns."""
     service: dict[Name, Check] = {
         "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
         "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
@@ -104,12 +108,12 @@ class Monitor(Section):
     completeness_floor: float = Field(default=0.95, ge=0, le=1)
     """Drift and error are `no_data` while a smaller share of a window's answered rows is in the log."""
 
-    @field_validator("service")
+    @field_validator("estimate", "service")
     @classmethod
-    def _need_limits(cls, value: dict[str, Check]) -> dict[str, Check]:
+    def _need_limits(cls, value: dict[str, Check], info: ValidationInfo) -> dict[str, Check]:
         for name, check in value.items():
             if check.limit is None:
-                raise ValueError(f"service check {name!r} needs a limit")
+                raise ValueError(f"{info.field_name} check {name!r} needs a limit")
         return value
 
     @field_validator("schedule")
@@ -124,7 +128,7 @@ class Monitor(Section):
 
 
 class Retrain(Section):
-    triggered_by: tuple[CheckKind, ...] = ("error",)
+    triggered_by: tuple[TriggerKind, ...] = ("error",)
     """Kinds of checks whose failure opens an incident; the others warn."""
     window_days: int | None = Field(default=None, ge=7)
     """Train on the last so many days; null means on everything."""
@@ -273,6 +277,16 @@ class ModelSpec(Section):
 def load_model_spec(folder: Path) -> ModelSpec:
     """Read `<folder>/model.yaml`. Errors: `ConfigurationError` quoting key, value and what is allowed."""
     path = folder / "model.yaml"
+    spec = read_model_yaml(path)
+    if spec.name != folder.name:
+        raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
+    if not (folder / "pipeline.py").is_file():
+        raise ConfigurationError(f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}")
+    return spec
+
+
+def read_model_yaml(path: Path) -> ModelSpec:
+    """The spec in a file, wherever it is. Errors: `ConfigurationError` quoting key, value and what is allowed."""
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such file; a model is a folder with a model.yaml")
     try:
@@ -282,13 +296,16 @@ def load_model_spec(folder: Path) -> ModelSpec:
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path}: a mapping with name, task, features and label is needed")
     try:
-        spec = ModelSpec.model_validate(data)
+        return ModelSpec.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
-    if spec.name != folder.name:
-        raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
-    if not (folder / "pipeline.py").is_file():
-        raise ConfigurationError(f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}")
+
+
+def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
+    """Another configuration of a model. Errors: `ConfigurationError`, also when it is another model's."""
+    spec = read_model_yaml(path)
+    if spec.name != find_model(models_dir, name).name:
+        raise ConfigurationError(f"{path}: name {spec.name!r} must be {name!r}: it is another model's configuration")
     return spec
 
 

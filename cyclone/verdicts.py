@@ -119,7 +119,7 @@ def _find_p_value(item: Item, standards: Standards) -> float | None:
 def _find_limit(kind: CheckKind, item: Item, standards: Standards, threshold: float) -> float | None:
     measured, days = item.measured, item.check.window_days
     if item.check.limit is not None:
-        return item.check.limit * (standards.accepted(item.check_name) if kind == "error" else 1.0)
+        return item.check.limit * (standards.accepted(item.check_name) if kind in ("error", "estimate") else 1.0)
     if kind == "error":
         accepted = 0.0 if item.check_name == BIAS else standards.accepted(item.check_name)
         return find_error_limit(accepted, measured.standard_error, days, standards.alpha)

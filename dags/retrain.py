@@ -22,8 +22,9 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG
 
 from cyclone.settings import read_settings
-from cyclone.spec import ModelSpec, load_model_specs
+from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
+from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.retrain_tasks import (
     candidate,
     close,
@@ -74,5 +75,5 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
     return dag
 
 
-for model_spec in load_model_specs(read_settings().models_dir)[0]:
+for model_spec in find_specs(read_settings(), "retrain"):
     build_retrain_dag(model_spec)

@@ -34,6 +34,7 @@ COMPONENTS = {
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
 }
+PRELOAD = Path(__file__).parent / "preload"
 _HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
 _FINAL_STATES = ("success", "failed")
 _STOP_SECONDS = 20.0
@@ -95,7 +96,7 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
             "refresh_interval": 15,  # seconds until a new file is seen
             "min_file_process_interval": 60,  # a changed file is parsed at once, an unchanged one this often
         },
-        "triggerer": {"capacity": 32},
+        "triggerer": {"capacity": 200},  # every check of every model that is due
         "logging": {
             "base_log_folder": place.home / "logs",
             "dag_processor_child_process_log_directory": place.home / "logs" / "dag_processor",
@@ -154,6 +155,8 @@ def _read_comment(connection: "connection") -> str | None:
 
 def start_component(place: AirflowPlace, environment: Mapping[str, str], name: str) -> GuardedProcess:
     """Start one of `COMPONENTS`; nothing is waited for."""
+    if name == "scheduler":  # whose forks run the tasks
+        environment = {**environment, "PYTHONPATH": os.pathsep.join([str(PRELOAD), environment["PYTHONPATH"]])}
     return GuardedProcess.start(
         f"Airflow {name}",
         [

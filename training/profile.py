@@ -36,6 +36,8 @@ class Bin:
     category: str | None
     count: int
     is_calendar: bool
+    expected_error: float | None = None
+    """Of a bin of the prediction: see `training/expected_errors.py`."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
+from training.expected_errors import expect_errors
 from training.nulls import SubjectNull, build_nulls, flatten_null
 from training.profile import Bin, build_profile
 from training.scores import measure, predict
@@ -73,13 +74,16 @@ def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "
     rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
     seen, unseen = split_at_random(rows, spec.retrain.holdout_share)
     sibling = build_estimator().fit(*split_features(spec, seen))
-    features, labels = split_features(spec, unseen)
-    metrics = measure(spec, predict(spec, sibling, features), labels)
+    features, unseen_labels = split_features(spec, unseen)
+    unseen_predictions = predict(spec, sibling, features)
+    metrics = measure(spec, unseen_predictions, unseen_labels)
     metrics["accepted_error"] = metrics[spec.error_metric]
     features, labels = split_features(spec, rows)
     estimator = build_estimator().fit(features, labels)
     subjects = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
-    profile = [item for subject in subjects for item in subject.bins]
+    *inputs, predicted = subjects
+    profile = [item for subject in inputs for item in subject.bins]
+    profile += expect_errors(spec, predicted.bins, unseen_predictions, unseen_labels)
     return Fit(estimator, rows, metrics, profile, build_nulls(spec, subjects, rows["created_at"]))
 
 

@@ -63,6 +63,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "label": {"observed_at": "2011-03-02T00:00Z"},
     "instance_ledger": {
         "version": 1,
+        "revision": "champion",
         "started_at": "2026-01-01T00:00Z",
         "last_seen_at": "2026-01-01T00:59:55Z",
         "handed_over": 0,
