@@ -155,10 +155,12 @@ def restore_champion(settings: Settings, spec: ModelSpec, reason: str, version: 
         target = _find_target(settings, spec, champion, version)
         led, abandoned = releases_under_way(store, spec.name)
         ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
-        dropped = frozenset(name_tag(item) for item in ever if item.release_id > target.release_id)
-        _return_traffic(settings, spec, target, dropped)
+        later = [item for item in ever if item.release_id > target.release_id]
+        _return_traffic(settings, spec, target, frozenset(map(name_tag, later)))
         restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
     align_aliases(settings, spec)
+    for item in later:
+        drop_alias(connect(settings), spec.name, CHALLENGER, item.version)
     return target
 
 
