@@ -31,7 +31,7 @@ from training.scores import predict
 from training.train import fit_challenger, load_builder
 
 MODEL = REPOSITORY / "models" / "bike_demand"
-CHECK = "population_stability"
+CHECK = "chi_squared"
 WINDOW_DAYS, WINDOW_ROWS = 7, 168
 SIZES = (50, 100, 168, 500, 1000, 2500, 10_000)
 DRAWS, REFERENCES = 400, 6

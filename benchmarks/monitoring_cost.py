@@ -78,6 +78,7 @@ def prepare_store(store: Store) -> None:
     """A champion with the profile of the reference rows, which have no drift."""
     import pandas as pd
 
+    from training.nulls import build_nulls, flatten_null
     from training.profile import build_profile
 
     store.migrate()
@@ -91,7 +92,10 @@ def prepare_store(store: Store) -> None:
         cursor.execute("SELECT input FROM reference_row")
         rows = pd.DataFrame([row for (row,) in cursor.fetchall()])
         predictions = (50 + 10 * rows["number_2"]).to_numpy()
-        profile = [vars(item) for item in build_profile(SPEC, rows, predictions)]
+        subjects = build_profile(SPEC, rows, predictions)
+        profile = [vars(item) for subject in subjects for item in subject.bins]
+        created_at = pd.Series(pd.date_range(end=WINDOW_START, periods=len(rows), freq="25s"))
+        nulls = [flatten_null(item) for item in build_nulls(SPEC, subjects, created_at)]
         transaction.run(
             "training/profile_insert",
             model=SPEC.name,
@@ -103,6 +107,7 @@ def prepare_store(store: Store) -> None:
             created_at=WINDOW_START,
         )
         transaction.run("training/profile_bins_insert", model=SPEC.name, version=1, bins=json.dumps(profile))
+        transaction.run("training/profile_nulls_insert", model=SPEC.name, version=1, nulls=json.dumps(nulls))
         cursor.execute(
             "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
             " created_at, promoted_at) VALUES ('bench', 1, 'r', 'i', 'd', 'run', 'champion', 100, %(at)s, %(at)s)",
@@ -215,7 +220,7 @@ def refresh_statistics(store: Store) -> None:
 
 
 def is_drifted(result: CheckResult) -> bool:
-    return result.check_name == "population_stability" and result.verdict == "failed"
+    return result.kind == "drift" and result.verdict == "failed"
 
 
 def expect_drift(who: str, drifted: list[str]) -> None:

@@ -78,7 +78,7 @@ def place_rows(bins: Sequence[Bin], values: "Any") -> "Array":
         return np.where(np.isnan(numbers), MISSING, np.searchsorted(edges, numbers, side="right"))
     names: dict[Any, int] = {item.category: item.bin for item in places}
     texts = column.map({False: "false", True: "true"}) if column.dtype == "bool" else column
-    return np.array([MISSING if text is None else names.get(text, UNKNOWN) for text in texts])
+    return np.array([MISSING if pd.isna(text) else names.get(text, UNKNOWN) for text in texts])
 
 
 def find_edges(values: "Array", is_integer: bool) -> list[float]:
