@@ -14,7 +14,7 @@ Every few minutes, for the run's data interval:
    the days before: a new revision of the same image, in seconds.
 
 The triggerer does 1 to 3: they hold no worker. Verdict tables are in the task logs and in the store's
-`check_result`; **decide** logs all of them, and its event of the asset `cyclone://<model>/verdicts` has their
+`check_result`; **decide** logs all of them, and its event of the asset `x-cyclone://<model>/verdicts` has their
 counts. A backfill (`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
 """
 

@@ -214,10 +214,13 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
     champion = current_release(store, spec.name)
     if champion is None:
         return
-    kept = {item.revision for item in retired_releases(store, champion)[: spec.release.kept_champions]}
+    retired = retired_releases(store, champion)
+    kept = {item.revision for item in retired[: spec.release.kept_champions]}
     ended = ended_releases(store, spec.name)
+    # The last champion keeps its tag, and with it its minimum of instances: a roll-back then waits for no start.
+    dropped = frozenset(name_tag(item) for item in ended if item not in retired[:1])
     try:
-        cloud.set_traffic(service, {champion.revision: 100}, frozenset(map(name_tag, ended)))
+        cloud.set_traffic(service, {champion.revision: 100}, dropped)
         there = set(cloud.list_revisions(service))
         for release in ended:
             own = {item for item in there if f"{item}-".startswith(f"{service}-v{release.version}-")}

@@ -56,8 +56,9 @@ def served(store: Store) -> None:
             "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
             " created_at, promoted_at) VALUES ('bike_demand', 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
             " '2011-02-01', '2011-02-01');"
-            "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error)"
-            " SELECT 'bike_demand', 1, hour, 1, 15, 225"
+            "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
+            " sum_label, sum_prediction)"
+            " SELECT 'bike_demand', 1, hour, 1, 15, 225, 0, 0"
             " FROM generate_series('2011-03-01'::timestamptz, '2011-03-07T23:00Z', interval '1 hour') AS hour"
         )
 
@@ -84,9 +85,12 @@ def test_steps_give_their_results_and_another_configuration_records_nothing(stor
         ("reevaluate", what_if),
     )
     assert rolled_up["model"] == "bike_demand"
-    assert [(item["value"], item["limit"], item["verdict"]) for item in live] == [(15, 17.5, "passed")]
+    assert [(item["value"], item["limit"], item["verdict"]) for item in live] == [
+        (0, 12.5, "passed"),
+        (15, 22.5, "passed"),
+    ]
     assert [(item["value"], item["limit"], item["verdict"]) for item in asked] == [(15, 14, "failed")]
     assert (changed, nothing) == ([], [])
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute("SELECT run_id, verdict FROM check_result")
-        assert cursor.fetchall() == [("run", "passed")]
+        assert cursor.fetchall() == [("run", "passed")] * 2

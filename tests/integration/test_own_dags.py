@@ -137,8 +137,9 @@ def put_errors(store: Store, absolute_error: float) -> None:
             "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
             " created_at, promoted_at) VALUES ('bike_demand', 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
             " %(at)s, %(at)s);"
-            "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error)"
-            " SELECT 'bike_demand', 1, hour, 10, 10 * %(error)s, 10 * %(error)s ^ 2"
+            "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
+            " sum_label, sum_prediction)"
+            " SELECT 'bike_demand', 1, hour, 10, 10 * %(error)s, 10 * %(error)s ^ 2, 0, 0"
             " FROM generate_series(date_trunc('hour', %(now)s - interval '6 days'), %(now)s - interval '1 hour',"
             " interval '1 hour') AS hour",
             {"at": now - timedelta(days=30), "now": now, "error": absolute_error},
@@ -154,7 +155,7 @@ def test_the_example_of_the_documentation_runs(runner: DagRunner, store: Store, 
     result, said = runner.read_result()
     assert result["tasks"] == {"is_healthy": "success", "order_bikes": "success"}
     assert result["run"] == "success"
-    assert "cyclone://bike_demand/verdicts" in result["schedule"]
+    assert "x-cyclone://bike_demand/verdicts" in result["schedule"]
     assert "mean_absolute_error   all" in said
     assert "the forecast can be trusted" in said
 

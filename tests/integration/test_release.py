@@ -95,7 +95,7 @@ def test_a_candidate_gets_its_share_and_then_all(cloud: Settings, store: Store, 
     assert read_alias(cloud, CHAMPION) == 2
     running = CloudRun(cloud).read_service(SERVICE)
     assert running is not None
-    assert running.tags == {"v2": "bike-demand-v2"}
+    assert running.tags == {"v1": "bike-demand-v1", "v2": "bike-demand-v2"}  # the last champion stays warm
 
 
 def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small: ModelSpec) -> None:
@@ -201,7 +201,7 @@ def test_a_champion_can_be_rolled_back_to_the_one_before_it(cloud: Settings, sto
     release_version(cloud, small, 3)
     assert read_states(store) == [(1, "retired", 0), (2, "rolled_back", 0), (3, "champion", 100)]
     assert (running := CloudRun(cloud).read_service(SERVICE)) is not None
-    assert running.tags == {"v3": "bike-demand-v3"}
+    assert running.tags == {"v1": "bike-demand-v1", "v3": "bike-demand-v3"}
 
 
 def test_rolling_back_to_a_version_rolls_back_all_after_it_and_the_checks_follow(

@@ -68,7 +68,7 @@ def test_runs_after_a_pause_give_the_verdicts_of_runs_in_time(store: Store, bike
     for day in range(DAYS):
         run_monitor(store, bike_demand, day)
     assert read_verdicts(store) == in_time
-    errors = [row for row in in_time if row["kind"] == "error"]
+    errors = [row for row in in_time if row["check_name"] == "mean_absolute_error"]
     assert [(row["value"], row["sample_size"], row["verdict"]) for row in errors] == [(11.5, 168, "passed")] * DAYS
 
 
