@@ -52,6 +52,7 @@ def test_a_calibration_is_a_new_revision_of_the_same_image_and_can_be_withdrawn(
 ) -> None:
     register_versions(cloud, 1)
     first = release_version(cloud, small, 1)
+    image = ""
     for number in (1, 2, 3):
         ((identity,),) = execute(store, KNOWN, run=f"day {number}")
         champion = current_release(store, "bike_demand")
@@ -59,10 +60,11 @@ def test_a_calibration_is_a_new_revision_of_the_same_image_and_can_be_withdrawn(
         assert deploy_calibration(cloud, small, champion, identity, RATIO, NOW) == f"bike-demand-v1-c{number}"
         assert read_percents(cloud) == {f"bike-demand-v1-c{number}": 100}
         assert ask_who(first.service_address) == f"bike-demand-v1-c{number}"
+        image = champion.image
     assert CloudRun(cloud).list_revisions(SERVICE) == ["bike-demand-v1-c3", "bike-demand-v1-c2"]
     served = current_release(store, "bike_demand")
     assert served is not None
-    assert (served.revision, served.image, served.state) == ("bike-demand-v1-c3", champion.image, "champion")
+    assert (served.revision, served.image, served.state) == ("bike-demand-v1-c3", image, "champion")
     assert read_calibration(store, "bike_demand", served.revision) == RATIO
 
     assert withdraw_calibration(cloud, small, NOW) == "bike-demand-v1-c2"
