@@ -169,7 +169,7 @@ class Retrain(Section):
     """Retrain a version that serves for so long, whatever its error."""
     minimum_gain: float | None = Field(default=None, gt=0, lt=1)
     """Retrain when a new version is expected to lower the error by this share, as earlier new versions did."""
-    cooldown_days: float = Field(default=7, ge=0)
+    cooldown_days: float = Field(default=10, ge=0)
     """Counted from the last retraining's end; alarms within it join no incident."""
     cost: float = Field(default=1, gt=0)
     """Of one retraining, in the unit of the budget: hours, euros, or just one."""

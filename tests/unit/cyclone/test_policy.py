@@ -40,9 +40,9 @@ DRIFT = CheckResult(
 )
 DRIFT_WORDS = "population_stability of wind 0.345 over 7 days on 168 rows is above 0.2"
 ERROR_WORDS = "a typical day's mean_absolute_error 40 over 4 days is above 1.5 × the accepted 20 = 30"
-FAILED = PastRetraining(NOW - 8 * DAY, "failed", 1)
-KEPT = PastRetraining(NOW - 9 * DAY, "kept_champion", 1)
-PROMOTED = PastRetraining(NOW - 8 * DAY, "promoted", 1)
+FAILED = PastRetraining(NOW - 12 * DAY, "failed", 1)
+KEPT = PastRetraining(NOW - 13 * DAY, "kept_champion", 1)
+PROMOTED = PastRetraining(NOW - 12 * DAY, "promoted", 1)
 
 
 def build_champion(errors: Sequence[float], accepted: float = 20.0) -> Champion:
@@ -128,9 +128,9 @@ def test_the_expected_gain_follows_what_earlier_versions_showed() -> None:
 
 def test_within_the_cooldown_nothing_starts_and_it_is_over_on_the_dot(bike_demand: ModelSpec) -> None:
     evidence = replace(RISEN, retrainings=[PastRetraining(NOW - 2 * DAY, "promoted", 1)])
-    words = f"no retraining, although {ERROR_WORDS}: the last one ended 2.0 days ago, within the cooldown of 7 days"
+    words = f"no retraining, although {ERROR_WORDS}: the last one ended 2.0 days ago, within the cooldown of 10 days"
     assert decide(bike_demand, evidence) == Decision("wait", words)
-    over = replace(RISEN, retrainings=[PastRetraining(NOW - 7 * DAY, "promoted", 1)])
+    over = replace(RISEN, retrainings=[PastRetraining(NOW - 10 * DAY, "promoted", 1)])
     assert decide(bike_demand, over).should_retrain
 
 
@@ -147,7 +147,7 @@ def test_two_retrainings_without_gain_stop_and_tell(bike_demand: ModelSpec) -> N
     assert decision.needs_person
     assert decision.reason == (
         f"no retraining, although {ERROR_WORDS}: the last 2 brought no gain (kept champion, failed): none starts by"
-        " itself for 20.0 days more, unless a person asks"
+        " itself for 16.0 days more, unless a person asks"
     )
 
 

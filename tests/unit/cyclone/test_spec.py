@@ -26,7 +26,7 @@ def write_model(folder: Path, content: str | dict[str, Any], *, pipeline: bool =
 def test_four_keys_make_a_model_and_the_rest_has_defaults(tmp_path: Path) -> None:
     spec = load_model_spec(write_model(tmp_path / "m", MINIMAL))
     assert spec.monitor.schedule == "*/5 * * * *"
-    assert list(spec.monitor.error) == ["mean_absolute_error"]
+    assert list(spec.monitor.error) == ["mean_absolute_error", "bias"]
     assert spec.release.steps == (5, 20, 50, 100)
 
 
@@ -54,7 +54,7 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"retrain": {"cost": 3}}, r"retrain: cost 3 is above budget_per_week 2: it could never fire"),
         ({"retrain": {"error": {"minimum_days": 8}}}, r"minimum_days 8 is above window_days 7: it could never fire"),
         ({"retrain": {"error": {"limit": 1.0}}}, r"retrain.error.limit: .*greater than 1 \(value 1.0\)"),
-        ({"retrain": {"maximum_age_days": 3}}, r"maximum_age_days 3 is within cooldown_days 7"),
+        ({"retrain": {"maximum_age_days": 3}}, r"maximum_age_days 3 is within cooldown_days 10"),
         ({"retrain": {"window_days": 14, "holdout_days": 14}}, r"holdout_days 14 leaves nothing of window_days 14"),
         ({"retrain": {"gate_margin": 0.5}}, r"retrain.gate_margin: .*less than or equal to 0.25 \(value 0.5\)"),
         (
