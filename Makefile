@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status check format test test-fast test-faults bench-serving lock clean
+.PHONY: help setup demo up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -21,8 +21,8 @@ $(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up)
-	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep)
+demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up; CONTAINERS=1: real images)
+	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep) $(if $(CONTAINERS),--containers)
 
 up: $(READY) ## start the local platform and leave it running
 	@$(BIN)/cyclone up
@@ -45,11 +45,14 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
 test: $(READY) ## every test: the fast ones, then the loop through a real Airflow
-	$(BIN)/pytest -m "not e2e"
+	$(BIN)/pytest -m "not e2e and not docker"
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## the tests that take seconds, about three minutes together
-	$(BIN)/pytest -m "not e2e and not slow"
+	$(BIN)/pytest -m "not e2e and not docker and not slow"
+
+test-docker: $(READY) ## real images in a real engine (Debian without Docker: .ci/container-engine make test-docker)
+	$(BIN)/pytest -m docker
 
 test-faults: $(READY) ## what may break around the prediction log, Postgres away for a whole minute included; rows are counted
 	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py
@@ -58,11 +61,30 @@ bench-serving: $(READY) ## the service beside no log, the original design, MLflo
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
 	@$(BIN)/python -m benchmarks.serving
 
+bench-release: $(READY) ## the canary's judgement, load through releases, and the loop from alarm to answer (fifteen minutes)
+	@$(BIN)/python -m benchmarks.release
+
+base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
+	@$(BIN)/python -m training.base_image
+
+sbom: $(READY) ## write the bill of materials of a model's image to .cyclone/sbom.json
+	@mkdir -p .cyclone
+	$(BIN)/uv tool run --quiet --constraints requirements/audit.txt --from cyclonedx-bom cyclonedx-py requirements \
+	    --output-file .cyclone/sbom.json requirements/serving.txt
+
+audit: $(READY) ## look every package up in PyPI's advisory database (which has to be reachable)
+	$(BIN)/uv tool run --quiet --constraints requirements/audit.txt pip-audit --strict --require-hashes --disable-pip \
+	    --requirement requirements/serving.txt --requirement requirements/cyclone.txt
+
 lock: ## compile the requirement files anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    --extra dev pyproject.toml --output-file requirements/cyclone-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    pyproject.toml --output-file requirements/cyclone.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --group serving \
+	    --constraint requirements/cyclone.txt --output-file requirements/serving.txt
+	printf 'cyclonedx-bom>=7\npip-audit>=2.9\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	    --python-version 3.11 - --output-file requirements/audit.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    - --output-file requirements/uv.txt
 

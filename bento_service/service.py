@@ -112,16 +112,16 @@ class PredictionService:
             request = read_predict_request(SPEC, body.content, now)
             predictions = await self.batcher.predict(request.rows)
         except RequestError as refusal:
-            self._count(self._find_event_time(body, now), refusal.status, started)
+            self._count(body, self._find_event_time(body, now), refusal.status, started)
             return _answer(refusal.to_json(), refusal.status)
         except Exception as error:
             _log_failure(error)
-            self._count(self._find_event_time(body, now), 500, started)
+            self._count(body, self._find_event_time(body, now), 500, started)
             return _answer({"error": f"{SPEC.name} could not answer these rows", "details": []}, 500)
-        response, sequence = self._log_and_answer(request, predictions, started, now)
+        response, sequence = self._log_and_answer(request, predictions, started, now, is_logged=not body.is_rehearsal)
         if SPEC.serving.durability == "committed":
             await self.log.wait_until_stored(sequence)
-        self._count(request.created_at[0] if request.created_at else now, 200, started)
+        self._count(body, request.created_at[0] if request.created_at else now, 200, started)
         return response
 
     @bentoml.api(input_spec=publish_as(build_label_body(SPEC)), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
@@ -143,13 +143,15 @@ class PredictionService:
         return _answer(counts)
 
     def _log_and_answer(
-        self, request: PredictRequest, predictions: list[Prediction], started: float, now: datetime
+        self, request: PredictRequest, predictions: list[Prediction], started: float, now: datetime, is_logged: bool
     ) -> tuple[Response, int | None]:
         ids = request.ids or [self.ids.make() for _ in request.rows]
         times = request.created_at or [now] * len(ids)
         items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
         answer = {"model": SPEC.name, "version": BUNDLE.version, "revision": BUNDLE.revision, "predictions": items}
         response = _answer(answer)
+        if not is_logged:
+            return response, None
         latency_ms = (time.perf_counter() - started) * 1000
         sequence = self.log.hand_over(
             [
@@ -168,8 +170,9 @@ class PredictionService:
             told = None
         return told or (self.newest_event if SPEC.serving.accept_created_at else None) or now
 
-    def _count(self, at: datetime, status: int, started: float) -> None:
-        self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
+    def _count(self, body: RawBody, at: datetime, status: int, started: float) -> None:
+        if not body.is_rehearsal:
+            self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
 
 
 if keys_file := read_settings().api_keys_file:

@@ -1,9 +1,10 @@
 """The `cyclone` command. Other packages add commands through the entry point group `cyclone.commands`."""
 
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -16,8 +17,9 @@ from cyclone.labels_file import LabelFile, load_labels
 from cyclone.log_status import build_revision_table, build_window_table
 from cyclone.rollups import rebuild
 from cyclone.settings import read_settings
-from cyclone.spec import find_model, load_model_specs
+from cyclone.spec import CheckKind, find_changed_spec, find_model, load_model_specs
 from cyclone.store import Store
+from cyclone.what_if import build_change_table, judge_past
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +34,8 @@ keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, i
 app.add_typer(keys_app, name="keys")
 log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
 app.add_typer(log_app, name="log")
+monitor_app = typer.Typer(no_args_is_help=True, help="The checks and what they decide.")
+app.add_typer(monitor_app, name="monitor")
 rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
 app.add_typer(rollups_app, name="rollups")
 console = Console()
@@ -45,7 +49,7 @@ def models() -> None:
     table = Table("model", "task", "features", "label", "monitored by")
     specs, errors = load_model_specs(read_settings().models_dir)
     for spec in specs:
-        checks = [*spec.monitor.drift, *spec.monitor.error, *spec.monitor.service]
+        checks = [name for kind in get_args(CheckKind) for name in spec.monitor.checks(kind)]
         table.add_row(spec.name, spec.task, ", ".join(spec.feature_names), spec.label.name, ", ".join(checks))
     console.print(table)
     if errors:
@@ -141,6 +145,26 @@ def show_log_status(
         console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
     if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
         raise typer.Exit(1)
+
+
+@monitor_app.command("what-if")
+def show_what_if(
+    model: ModelName,
+    config: Annotated[Path, typer.Option(help="The changed model.yaml.")],
+    since: Annotated[datetime, typer.Option("--from", help="UTC, e.g. 2026-11-01.")],
+    until: Annotated[datetime, typer.Option("--to", help="UTC; days that end up to here are judged.")],
+) -> None:
+    """Show what a changed configuration would have decided, day by day. Nothing is recorded."""
+    settings = read_settings()
+    spec = find_changed_spec(settings.models_dir, model, config)
+    store = Store(settings.store_dsn)
+    count = 0
+    for day in judge_past(store, spec, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)):
+        console.print(f"{day.window_end:%Y-%m-%d}: {'retrain: ' * day.decision.should_retrain}{day.decision.reason}")
+        if day.changed:
+            count += len(day.changed)
+            console.print(build_change_table(day))
+    console.print(f"{count} verdicts differ from those recorded", highlight=False)
 
 
 @rollups_app.command("rebuild")

@@ -4,21 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from cyclone.errors import CheckError
-from cyclone.measurements import CHECKS_DIR, CheckStatement, Measurement, load_check, measure
+from cyclone.chance import Null, alpha_of_window
+from cyclone.errors import CheckError, ConfigurationError
+from cyclone.measurements import CHECKS_DIR, Measurement, load_check, measure
 from cyclone.spec import Check, CheckKind, ModelSpec
-from cyclone.store import Store
+from cyclone.store import Store, Transaction
+from cyclone.verdicts import Item, Standards, judge
+from cyclone.verdicts import Verdict as Verdict
 
-Verdict = Literal["passed", "failed", "no_data"]
 BROKEN = "(broken check)"
 NOTHING = "(no subject)"
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One verdict. `limit` is in the unit of `value`; the window is [start, end) in whole hours of event time."""
+    """One verdict. `limit` is in the unit of `value`, None where there is none; the window is [start, end)."""
 
     kind: CheckKind
     check_name: str
@@ -27,10 +29,14 @@ class CheckResult:
     value: float | None
     standard_error: float | None
     sample_size: int
-    limit: float
+    limit: float | None
     verdict: Verdict
     window_start: datetime
     window_end: datetime
+    p_value: float | None = None
+    """How often chance gives such a value; None where a limit of `model.yaml` is the judge."""
+    reason: str = ""
+    """Why the verdict is `no_data`."""
 
     def to_json(self) -> dict[str, Any]:
         return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
@@ -50,17 +56,6 @@ class Champion:
     accepted_error: float
 
 
-def judge(value: float | None, sample_size: int, limit: float, minimum_samples: int) -> Verdict:
-    """`failed` above the limit; `no_data` without a value or with too few samples, which is never healthy.
-
-    >>> judge(0.3, 200, limit=0.2, minimum_samples=150), judge(0.3, 100, limit=0.2, minimum_samples=150)
-    ('failed', 'no_data')
-    """
-    if value is None or value != value or sample_size < minimum_samples:
-        return "no_data"
-    return "failed" if value > limit else "passed"
-
-
 def find_champion(store: Store, model: str, at: datetime) -> Champion | None:
     """What served at `at`; None before the first promotion."""
     row = store.fetch_one("store/champion_at", model=model, at=at)
@@ -77,33 +72,67 @@ def evaluate_checks(
 ) -> list[CheckResult]:
     """Run every check of one kind that `model.yaml` names, for the champion at `window_end`; none: no results.
 
-    Windows end with the last whole hour up to `window_end`: an hour still filling up would judge live runs on
-    other rows than a backfill. Verdicts are recorded once a run: repeating it returns what was recorded first.
-    A broken check is recorded as `no_data` and stops no other.
-    Errors: `ConfigurationError` for a check without a file, `CheckError` at the end naming every broken check.
+    Windows end as `find_window_end` says. Verdicts are recorded once a run: repeating it returns what was recorded
+    first. A broken check is recorded as `no_data` and stops no other.
+    Errors: `CheckError` at the end naming every broken check, one without a file among them.
     """
-    checks = spec.monitor.checks(kind)
-    statements = {name: load_check(kind, name, checks_dir) for name in checks}
     champion = find_champion(store, spec.name, window_end)
     if champion is None:
         return []
-    results: list[CheckResult] = []
-    broken: list[str] = []
-    for name, check in checks.items():
-        evaluation = _Evaluation(spec.name, kind, name, check, champion, floor_to_hour(window_end))
-        try:
-            results += evaluation.run(store, statements[name])
-        except CheckError as error:
-            broken.append(str(error))
-            results.append(evaluation.judge(Measurement(BROKEN, None, None, 0)))
-    recorded = _record(store, spec.name, kind, run_id, results)
-    if broken:
+    end = find_window_end(kind, window_end)
+    results = judge_window(store, spec, kind, champion, end, checks_dir)
+    with store.transaction() as transaction:
+        record(transaction, spec.name, run_id, results)
+        rows = transaction.fetch(
+            "store/check_results_of_run", run_id=run_id, model=spec.name, kind=kind, window_end=end
+        )
+    if broken := [result.reason for result in results if result.subject == BROKEN]:
         raise CheckError("; ".join(broken))
-    return recorded
+    return [CheckResult(**row) for row in rows]
 
 
-def floor_to_hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+def find_window_end(kind: CheckKind, moment: datetime) -> datetime:
+    """Where the windows end that are judged at a moment: with a whole day of UTC, those of service with an hour.
+
+    A day or hour still filling up would be judged live on other rows than in a backfill. And a window of whole days is
+    judged by what a day holds, once a day however often it is looked at.
+    """
+    hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour if kind == "service" else hour.replace(hour=0)
+
+
+def judge_window(
+    store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, checks_dir: Path
+) -> list[CheckResult]:
+    """The verdicts of one kind of checks on a version, for the windows that end at a moment."""
+    items: list[Item] = []
+    completeness: dict[int, float | None] = {}
+    for name, check in spec.monitor.checks(kind).items():
+        if kind != "service" and check.window_days not in completeness:
+            completeness[check.window_days] = _read_completeness(store, spec, kind, champion, window_end, check)
+        measurements, fault = _measure(store, spec.name, kind, name, check, champion, window_end, checks_dir)
+        items += [Item(name, check, item, completeness.get(check.window_days), fault) for item in measurements]
+    judgements = judge(kind, items, _read_standards(store, spec, kind, champion))
+    return [
+        CheckResult(
+            kind=kind,
+            check_name=item.check_name,
+            version=champion.version,
+            window_start=window_end - timedelta(days=item.check.window_days),
+            window_end=window_end,
+            **asdict(item.measured),
+            **asdict(judgement),
+        )
+        for item, judgement in zip(items, judgements, strict=True)
+    ]
+
+
+def record(transaction: Transaction, model: str, run_id: str, results: Sequence[CheckResult]) -> None:
+    """Store verdicts, each once a run and window; the first one stays."""
+    for result in results:
+        fields = asdict(result)
+        limit = fields.pop("limit")
+        transaction.run("store/check_record", run_id=run_id, model=model, limit_value=limit, **fields)
 
 
 def format_verdicts(results: Sequence[CheckResult]) -> str:
@@ -117,10 +146,10 @@ def format_verdicts(results: Sequence[CheckResult]) -> str:
     if not results:
         return "nothing to check: no version served at the end of the window"
     table = Table(box=box.SIMPLE)
-    for heading in ("check", "subject", "value", "± error", "limit", "samples", "days", "verdict"):
+    for heading in ("check", "subject", "value", "± error", "limit", "p", "samples", "days", "verdict"):
         table.add_column(heading, justify="left" if heading in ("check", "subject", "verdict") else "right")
     for result in results:
-        numbers = (result.value, result.standard_error, result.limit)
+        numbers = (result.value, result.standard_error, result.limit, result.p_value)
         days = (result.window_end - result.window_start).days
         table.add_row(
             result.check_name,
@@ -128,69 +157,62 @@ def format_verdicts(results: Sequence[CheckResult]) -> str:
             *("-" if number is None else f"{number:.4g}" for number in numbers),
             str(result.sample_size),
             str(days),
-            result.verdict,
+            f"{result.verdict}: {result.reason}" if result.reason else result.verdict,
         )
     output = StringIO()
-    Console(file=output, width=120, color_system=None).print(table)
+    Console(file=output, width=200, color_system=None).print(table)
     lines = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
     return "\n".join([f"version {results[0].version}, up to {results[0].window_end:%Y-%m-%d %H:%M} UTC", *lines])
 
 
-@dataclass(frozen=True)
-class _Evaluation:
-    """One check of one version over one window."""
-
-    model: str
-    kind: CheckKind
-    name: str
-    check: Check
-    champion: Champion
-    window_end: datetime
-
-    @property
-    def window_start(self) -> datetime:
-        return self.window_end - timedelta(days=self.check.window_days)
-
-    @property
-    def limit(self) -> float:
-        """In the unit of the value: for error checks the configured multiple of the accepted error."""
-        return self.check.limit * (self.champion.accepted_error if self.kind == "error" else 1.0)
-
-    def run(self, store: Store, statement: CheckStatement) -> list[CheckResult]:
+def _measure(
+    store: Store,
+    model: str,
+    kind: CheckKind,
+    name: str,
+    check: Check,
+    champion: Champion,
+    window_end: datetime,
+    checks_dir: Path,
+) -> tuple[list[Measurement], str]:
+    """What a check says, one measurement at least, and what is wrong with it if it is broken."""
+    try:
         measurements = measure(
             store,
-            statement,
-            model=self.model,
-            version=self.champion.version,
-            window_start=self.window_start,
-            window_end=self.window_end,
+            load_check(kind, name, checks_dir),
+            model=model,
+            version=champion.version,
+            window_start=window_end - timedelta(days=check.window_days),
+            window_end=window_end,
         )
-        return [self.judge(item) for item in measurements or [Measurement(NOTHING, None, None, 0)]]
-
-    def judge(self, measured: Measurement) -> CheckResult:
-        verdict = judge(measured.value, measured.sample_size, self.limit, self.check.minimum_samples)
-        return CheckResult(
-            kind=self.kind,
-            check_name=self.name,
-            subject=measured.subject,
-            version=self.champion.version,
-            value=measured.value,
-            standard_error=measured.standard_error,
-            sample_size=measured.sample_size,
-            limit=self.limit,
-            verdict=verdict,
-            window_start=self.window_start,
-            window_end=self.window_end,
-        )
+    except (CheckError, ConfigurationError) as error:
+        return [Measurement(BROKEN, None, None, 0)], str(error)
+    return measurements or [Measurement(NOTHING, None, None, 0)], ""
 
 
-def _record(
-    store: Store, model: str, kind: CheckKind, run_id: str, results: Sequence[CheckResult]
-) -> list[CheckResult]:
-    with store.transaction() as transaction:
-        for result in results:
-            fields = asdict(result)
-            limit = fields.pop("limit")
-            transaction.run("store/check_record", run_id=run_id, model=model, limit_value=limit, **fields)
-        rows = transaction.fetch("store/check_results_of_run", run_id=run_id, model=model, kind=kind)
-    return [CheckResult(**row) for row in rows]
+def _read_completeness(
+    store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, check: Check
+) -> float | None:
+    """Of the rows that a window judges: those of an error check were predicted earlier, by the labels' delay."""
+    delay = timedelta(hours=spec.label.expected_delay_hours if kind == "error" else 0)
+    row = store.fetch_one(
+        "store/window_completeness",
+        model=spec.name,
+        version=champion.version,
+        window_start=window_end - delay - timedelta(days=check.window_days),
+        window_end=window_end - delay,
+    )
+    return row["completeness"] if row else None
+
+
+def _read_standards(store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion) -> Standards:
+    version = {"model": spec.name, "version": champion.version}
+    nulls = store.fetch("store/reference_nulls", **version) if kind == "drift" else []
+    errors = store.fetch("store/reference_errors", **version) if kind == "error" else []
+    return Standards(
+        alpha=alpha_of_window(spec.monitor.alpha),
+        accepted_error=champion.accepted_error,
+        errors={row["metric"]: row["value"] for row in errors},
+        nulls={(row.pop("check_name"), row.pop("subject")): Null(**row) for row in nulls},
+        completeness_floor=spec.monitor.completeness_floor,
+    )

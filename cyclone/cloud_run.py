@@ -85,6 +85,12 @@ class CloudRun:
             found = self._client("RevisionsClient").list_revisions(parent=self._path(service), **self._call)
             return [_last(item.name) for item in sorted(found, key=lambda item: item.create_time, reverse=True)]
 
+    def read_variable(self, service: str, revision: str, name: str) -> str:
+        """The value that an environment variable of a revision was deployed with; empty when it has none."""
+        with self._talking():
+            found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
+        return next((variable.value for variable in found.containers[0].env if variable.name == name), "")
+
     def delete_revision(self, service: str, revision: str) -> None:
         """Delete a revision that neither traffic nor a tag points to; one that is gone is fine."""
         from google.api_core.exceptions import NotFound

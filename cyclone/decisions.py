@@ -42,8 +42,8 @@ def describe_failure(spec: ModelSpec, result: CheckResult) -> str:
     days = (result.window_end - result.window_start).days
     of_subject = "" if result.subject == "all" else f" of {result.subject}"
     limit = format_number(result.limit)
-    if result.kind == "error":
-        multiple = spec.monitor.error[result.check_name].limit
+    multiple = spec.monitor.error[result.check_name].limit if result.kind == "error" else None
+    if multiple is not None and result.limit is not None:
         limit = f"{multiple:g} × the accepted {format_number(result.limit / multiple)} = {limit}"
     return (
         f"{result.check_name}{of_subject} {format_number(result.value)}"

@@ -25,6 +25,10 @@ class ReleaseError(CycloneError):
     """A revision could not be deployed, judged, promoted or rolled back; traffic is as the message says."""
 
 
+class RehearsalError(ReleaseError):
+    """A candidate answered logged requests wrongly, late or not at all; it has had no traffic."""
+
+
 class StaleReleaseError(ReleaseError):
     """A newer release holds the model's record; this one must not overwrite it."""
 

@@ -1,5 +1,6 @@
 """Where the parts are: read once from `CYCLONE_*` environment variables."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,12 @@ class Settings(BaseSettings):
     """The Admin API's address; empty means Google's, with application default credentials."""
     cloud_run_project: str = "local"
     cloud_run_location: str = "local"
+    image_repository: str = ""
+    """Where images go, as `europe-west1-docker.pkg.dev/project/cyclone`; empty means that an image is a Bento."""
+    image_foundation: str = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
+    """The image that base images are built upon: a Linux with this Python, bash, groupadd and CA certificates."""
+    containers: bool = False
+    """The local platform runs images as containers, from a registry of its own."""
     clock: Literal["wall", "replay"] = "wall"
     """`replay`: the present is the newest event time in the prediction log."""
     monitor_schedule: str = ""

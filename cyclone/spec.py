@@ -5,15 +5,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
 
 Task = Literal["regression", "binary", "multiclass"]
-CheckKind = Literal["drift", "error", "service"]
+CheckKind = Literal["drift", "error", "estimate", "service"]
+TriggerKind = Literal["drift", "error", "service"]
+"""Kinds that may start a retraining: an estimate only warns."""
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Percent = Annotated[int, Field(ge=1, le=100)]
+DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
+    True: {  # a regression
+        "mean_absolute_error": {"limit": 2.25, "minimum_samples": 72},
+        "bias": {"limit": 1.25, "minimum_samples": 72},
+    },
+    False: {"log_loss": {"limit": 1.75, "minimum_samples": 72}},
+}
+"""In multiples of the accepted error. An error alone has to be far above it to be no chance, for weeks differ; that all
+predictions lie on one side of the labels is seen earlier. See benchmarks/monitoring_alarms.py."""
 RESERVED_FEATURES = {"prediction", "label", "id", "created_at"}
 
 
@@ -66,9 +77,13 @@ class Label(Section):
 
 
 class Check(Section):
-    """When one check fails. `limit` is absolute for drift and service, for error a multiple of the accepted error."""
+    """When one check fails.
 
-    limit: float = Field(gt=0)
+    `limit` is absolute for drift and service, for error and estimate a multiple of the accepted error. Without one,
+    drift and error checks fail on what `monitor.alpha` does not call chance.
+    """
+
+    limit: float | None = Field(default=None, gt=0)
     window_days: int = Field(default=7, ge=1, le=366)
     minimum_samples: int = Field(default=100, ge=1)
 
@@ -77,15 +92,29 @@ class Monitor(Section):
     schedule: str = "*/5 * * * *"
     sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
     """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
-    drift: dict[Name, Check] = {"population_stability": Check(limit=0.2, minimum_samples=150)}
+    drift: dict[Name, Check] = {"population_stability": Check(minimum_samples=150)}
     error: dict[Name, Check] = {}
-    """Empty means the task's own: `mean_absolute_error` or `log_loss`, limit 1.75 × the accepted error."""
+    """Empty means the task's own: `DEFAULT_ERROR_CHECKS`."""
+    estimate: dict[Name, Check] = {"expected_error": Check(limit=1.5)}
+    """Before labels are there. The limit is a multiple of the accepted error; a failed one only warns."""
     service: dict[Name, Check] = {
         "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
         "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
         "log_missing_share": Check(limit=0.01, window_days=1, minimum_samples=20),
         "traffic_drop": Check(limit=0.9, window_days=1, minimum_samples=20),
     }
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """The chance in a year of a false alarm: of any drift check, and of each error check without a limit."""
+    completeness_floor: float = Field(default=0.95, ge=0, le=1)
+    """Drift and error are `no_data` while a smaller share of a window's answered rows is in the log."""
+
+    @field_validator("estimate", "service")
+    @classmethod
+    def _need_limits(cls, value: dict[str, Check], info: ValidationInfo) -> dict[str, Check]:
+        for name, check in value.items():
+            if check.limit is None:
+                raise ValueError(f"{info.field_name} check {name!r} needs a limit")
+        return value
 
     @field_validator("schedule")
     @classmethod
@@ -99,7 +128,7 @@ class Monitor(Section):
 
 
 class Retrain(Section):
-    triggered_by: tuple[CheckKind, ...] = ("error",)
+    triggered_by: tuple[TriggerKind, ...] = ("error",)
     """Kinds of checks whose failure opens an incident; the others warn."""
     window_days: int | None = Field(default=None, ge=7)
     """Train on the last so many days; null means on everything."""
@@ -120,6 +149,10 @@ class Retrain(Section):
 
 
 class Release(Section):
+    rehearsal_requests: int = Field(default=200, ge=0, le=100_000)
+    """Logged rows, the newest, that a candidate answers before it has traffic."""
+    rehearsal_latency_ms: float = Field(default=500, gt=0)
+    """In which 95 % of them have to be answered."""
     steps: tuple[Percent, ...] = (5, 20, 50, 100)
     requests_per_step: int = Field(default=50, ge=1)
     """The candidate answers at least so many requests at a step before it may pass."""
@@ -202,9 +235,7 @@ class ModelSpec(Section):
     def _fill_error_check(cls, data: Any) -> Any:
         monitor = data.get("monitor", {}) if isinstance(data, dict) else None
         if isinstance(monitor, dict) and not monitor.get("error"):
-            metric = "mean_absolute_error" if data.get("task") == "regression" else "log_loss"
-            check = {"limit": 1.75, "minimum_samples": 72}
-            return {**data, "monitor": {**monitor, "error": {metric: check}}}
+            return {**data, "monitor": {**monitor, "error": DEFAULT_ERROR_CHECKS[data.get("task") == "regression"]}}
         return data
 
     @model_validator(mode="after")
@@ -246,6 +277,16 @@ class ModelSpec(Section):
 def load_model_spec(folder: Path) -> ModelSpec:
     """Read `<folder>/model.yaml`. Errors: `ConfigurationError` quoting key, value and what is allowed."""
     path = folder / "model.yaml"
+    spec = read_model_yaml(path)
+    if spec.name != folder.name:
+        raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
+    if not (folder / "pipeline.py").is_file():
+        raise ConfigurationError(f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}")
+    return spec
+
+
+def read_model_yaml(path: Path) -> ModelSpec:
+    """The spec in a file, wherever it is. Errors: `ConfigurationError` quoting key, value and what is allowed."""
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such file; a model is a folder with a model.yaml")
     try:
@@ -255,13 +296,16 @@ def load_model_spec(folder: Path) -> ModelSpec:
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path}: a mapping with name, task, features and label is needed")
     try:
-        spec = ModelSpec.model_validate(data)
+        return ModelSpec.model_validate(data)
     except ValidationError as error:
         raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
-    if spec.name != folder.name:
-        raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
-    if not (folder / "pipeline.py").is_file():
-        raise ConfigurationError(f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}")
+
+
+def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
+    """Another configuration of a model. Errors: `ConfigurationError`, also when it is another model's."""
+    spec = read_model_yaml(path)
+    if spec.name != find_model(models_dir, name).name:
+        raise ConfigurationError(f"{path}: name {spec.name!r} must be {name!r}: it is another model's configuration")
     return spec
 
 

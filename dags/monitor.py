@@ -3,24 +3,30 @@
 Every few minutes, for the run's data interval:
 
 1. **roll_up** counts what was logged since the last run: features by reference bin, errors by hour.
-2. **check_drift**, **check_error**, **check_service** each run their SQL checks (`sql/checks/<kind>/`) over whole
-   days up to the interval's end, and record a verdict for every subject: `passed`, `failed` or `no_data`.
-3. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
+2. **check_drift**, **check_error**, **check_estimate**, **check_service** each run their SQL checks
+   (`sql/checks/<kind>/`), and record a verdict for every subject: `passed`, `failed` or `no_data`.
+3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
+   new row beside the old one.
+4. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
    cooldown is over. Everything after it is skipped otherwise.
-4. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
+5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
 
-The verdict tables are in the task logs and in the store's `check_result`. A backfill
-(`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
+The triggerer does 1 to 3: they hold no worker. Verdict tables are in the task logs and in the store's
+`check_result`; **decide** logs all of them, and its event of the asset `x-cyclone://<model>/verdicts` has their
+counts. A backfill (`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
 """
 
 from datetime import UTC, datetime
+from typing import get_args
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from cyclone.settings import read_settings
-from cyclone.spec import ModelSpec, load_model_specs
-from cyclone_airflow.monitor_tasks import check, decide, roll_up
+from cyclone.spec import CheckKind, ModelSpec
+from cyclone_airflow.health import verdicts_asset
+from cyclone_airflow.monitor_tasks import MonitorStep, decide
+from cyclone_airflow.parsing import find_specs
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 """In a replay the past is the present: the wall's clock starts no run, whoever replays does."""
@@ -42,18 +48,21 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         params={"model": spec.name},
         tags=["cyclone", "monitor", spec.name],
     ) as dag:
-        rolled_up = roll_up(spec.name)
-        verdicts = [check.override(task_id=f"check_{kind}")(spec.name, kind) for kind in ("drift", "error", "service")]
-        decision = decide(spec.name, verdicts)
+        rolled_up = MonitorStep(task_id="roll_up", model=spec.name)
+        checks = [MonitorStep(task_id=f"check_{kind}", model=spec.name) for kind in get_args(CheckKind)]
+        verdicts = [check.output for check in checks]
+        decision = decide.override(outlets=[verdicts_asset(spec.name)])(spec.name, verdicts)
         request_retraining = TriggerDagRunOperator(
             task_id="request_retraining",
             trigger_dag_id=f"retrain__{spec.name}",
             trigger_run_id="{{ ti.xcom_pull(task_ids='decide') }}",
             skip_when_already_exists=True,
         )
-        rolled_up >> verdicts >> decision >> request_retraining
+        reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
+        rolled_up >> checks >> decision >> request_retraining
+        checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 
 
-for model_spec in load_model_specs(settings.models_dir)[0]:
+for model_spec in find_specs(settings, "monitor"):
     build_monitor_dag(model_spec, settings.monitor_schedule or model_spec.monitor.schedule)

@@ -7,8 +7,9 @@ One run answers one incident:
 3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
    A challenger that is not better ends here: the champion stays.
 4. **register** makes it a version with a reference profile; **image** builds what serves it.
-5. **candidate** deploys it at 0 % of the traffic; **canary** raises its share step by step, each judged by SQL.
-6. **promote** moves traffic, alias and release record together. If any of these three fails, **roll_back**
+5. **candidate** deploys it at 0 % of the traffic; **rehearse** plays logged requests to it; **canary** raises its
+   share step by step, each judged by SQL. A person may promote it or roll it back there, under *Required Actions*.
+6. **promote** moves traffic, alias and release record together. If any of these four fails, **roll_back**
    returns all traffic to the champion.
 7. **close** closes the incident with its outcome.
 
@@ -21,8 +22,9 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG
 
 from cyclone.settings import read_settings
-from cyclone.spec import ModelSpec, load_model_specs
+from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
+from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.retrain_tasks import (
     candidate,
     close,
@@ -31,6 +33,7 @@ from cyclone_airflow.retrain_tasks import (
     image,
     promote,
     register,
+    rehearse,
     roll_back,
     start,
     train,
@@ -59,16 +62,18 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         version = register(model, challenger, decision)
         built = image(model, version)
         deployed = candidate(model, version, built)
+        rehearsed = rehearse(model, version, deployed)
         judged = CanaryOperator(task_id="canary", model=model)
         promoted = promote(model, deployed)
         rolled_back = roll_back(model)
         closed = close(model, started)
 
-        started >> data >> valid >> challenger >> decision >> version >> built >> deployed >> judged >> promoted
-        [deployed, judged, promoted] >> rolled_back
+        started >> data >> valid >> challenger >> decision >> version >> built >> deployed
+        deployed >> rehearsed >> judged >> promoted
+        [deployed, rehearsed, judged, promoted] >> rolled_back
         [promoted, rolled_back] >> closed
     return dag
 
 
-for model_spec in load_model_specs(read_settings().models_dir)[0]:
+for model_spec in find_specs(read_settings(), "retrain"):
     build_retrain_dag(model_spec)

@@ -23,6 +23,7 @@ import requests
 from cyclone.errors import PlatformError
 from cyclone.settings import REPOSITORY
 from local_platform.processes import GuardedProcess
+from local_platform.warm_airflow import MODULES
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -33,6 +34,7 @@ COMPONENTS = {
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
 }
+PRELOAD = Path(__file__).parent / "preload"
 _HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
 _FINAL_STATES = ("success", "failed")
 _STOP_SECONDS = 20.0
@@ -94,7 +96,7 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
             "refresh_interval": 15,  # seconds until a new file is seen
             "min_file_process_interval": 60,  # a changed file is parsed at once, an unchanged one this often
         },
-        "triggerer": {"capacity": 32},
+        "triggerer": {"capacity": 200},  # every check of every model that is due
         "logging": {
             "base_log_folder": place.home / "logs",
             "dag_processor_child_process_log_directory": place.home / "logs" / "dag_processor",
@@ -153,9 +155,17 @@ def _read_comment(connection: "connection") -> str | None:
 
 def start_component(place: AirflowPlace, environment: Mapping[str, str], name: str) -> GuardedProcess:
     """Start one of `COMPONENTS`; nothing is waited for."""
+    if name == "scheduler":  # whose forks run the tasks
+        environment = {**environment, "PYTHONPATH": os.pathsep.join([str(PRELOAD), environment["PYTHONPATH"]])}
     return GuardedProcess.start(
         f"Airflow {name}",
-        [sys.executable, "-m", "airflow", name, *COMPONENTS[name]],
+        [
+            sys.executable,
+            "-m",
+            "local_platform.warm_airflow" if name in MODULES else "airflow",
+            name,
+            *COMPONENTS[name],
+        ],
         environment,
         place.state_dir / "logs" / f"airflow-{name}.log",
         grace_seconds=_TRIGGERER_STOP_SECONDS if name == "triggerer" else _STOP_SECONDS,

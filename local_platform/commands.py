@@ -40,10 +40,13 @@ def find_running_platform() -> None:
 def demo(
     days: Annotated[int, typer.Option(min=1, help="Days of 2011 to replay, from 1 February; 333 are there.")] = 75,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    containers: Annotated[bool, typer.Option("--containers", help="On real images: needs Docker.")] = False,
 ) -> None:
     """Run the whole loop on real bike-sharing demand, on this machine: about ten minutes."""
     from local_platform.demo import run_demo
 
+    if containers:
+        os.environ["CYCLONE_CONTAINERS"] = "true"
     state_dir = read_settings().work_dir
     prepare_demo(state_dir)
     signal.signal(signal.SIGTERM, _interrupt)

@@ -90,7 +90,7 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
 def show_result(demo: "Demo", days: int, state_dir: Path) -> bool:
     """Print the closing tables, draw the picture, and look up every claim; whether all hold."""
     console, spec, replay = demo.console, demo.spec, demo.replay
-    comparison = Comparison(replay.answers, predict_never_retrained(spec.name, replay.answers))
+    comparison = Comparison(replay.answers, predict_never_retrained(spec, replay.answers))
     least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS else 1
     evidence = collect_evidence(demo.settings, spec, demo.airflow, replay, least)
     fixed, ours = comparison.errors()

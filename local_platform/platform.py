@@ -7,6 +7,7 @@ import argparse
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from cyclone.settings import REPOSITORY, read_settings
 from cyclone.store import Store
 from local_platform.airflow import COMPONENTS, AirflowClient, migrate_airflow, start_component
 from local_platform.cloud_run.ports import take_port
+from local_platform.image_registry import start_registry
 from local_platform.mlflow_server import start_mlflow
 from local_platform.platform_record import (
     STOP_COMMAND,
@@ -35,11 +37,11 @@ from local_platform.platform_record import (
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 
-USUAL_PORTS = {"postgres": 5433, "airflow": 8080, "mlflow": 5000, "cloud_run": 8090}
+USUAL_PORTS = {"postgres": 5433, "airflow": 8080, "mlflow": 5000, "cloud_run": 8090, "registry": 5005}
 STOP_ORDER = (
     ("scheduler",),
     ("triggerer", "dag-processor", "api-server", "cloud-run", "mlflow"),
-    ("postgres",),
+    ("postgres", "registry"),
 )
 READY_SECONDS = 240.0
 STOP_SECONDS = 90.0
@@ -105,7 +107,8 @@ class LocalPlatform:
             self._record.write()
             self._start_postgres()
             first: list[Future[None]] = [
-                pool.submit(step) for step in (self._migrate_store, self._start_mlflow, self._start_cloud_run)
+                pool.submit(step)
+                for step in (self._migrate_store, self._start_mlflow, self._start_cloud_run, self._start_registry)
             ]
             for done in as_completed([*first, pool.submit(self._start_airflow, first)]):
                 done.result()
@@ -164,6 +167,7 @@ class LocalPlatform:
             plugins_dir=self._plugins_dir,
             clock=settings.clock,
             monitor_schedule=settings.monitor_schedule,
+            image_repository=f"127.0.0.1:{ports['registry']}/cyclone" if settings.containers else "",
         )
         return replace(record, store_dsn=settings.store_dsn or record.build_dsn("cyclone"))
 
@@ -189,10 +193,25 @@ class LocalPlatform:
         wait_until_ready(address + "/health", READY_SECONDS, process)
         self._note_ready("mlflow")
 
+    def _start_registry(self) -> None:
+        """The registry, with the base image that every model's image is made of; building it takes a minute, once."""
+        record = self.record
+        if not record.image_repository:
+            return
+        address, folder = record.build_address("registry"), self.state_dir / "registry"
+        process = self._launch("registry", address, lambda: start_registry(folder, record.ports["registry"]))
+        wait_until_ready(address, READY_SECONDS, process)
+        push = [sys.executable, "-m", "training.base_image"]
+        done = subprocess.run(push, env=os.environ | environment(record), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise PlatformError(done.stderr.strip() or f"training.base_image ended with {done.returncode}")
+        self._note_ready("registry")
+
     def _start_cloud_run(self) -> None:
         record = self.record
         address, state_dir = record.build_address("cloud_run"), self.state_dir / "cloud_run"
         command = [sys.executable, "-m", "local_platform.cloud_run", "--port", str(record.ports["cloud_run"])]
+        command += ["--runner", "container" if record.image_repository else "bento"]
         process = self._launch(
             "cloud-run",
             address,

@@ -66,6 +66,8 @@ class PlatformRecord:
     ready_at: str | None = None
     clock: str = "wall"
     monitor_schedule: str = ""
+    image_repository: str = ""
+    """Where images go, as HOST/PATH; empty means that they are Bentos."""
 
     @property
     def airflow(self) -> AirflowPlace:
@@ -131,6 +133,7 @@ def environment(record: PlatformRecord) -> dict[str, str]:
         "CYCLONE_WORK_DIR": str(record.state_dir),
         "CYCLONE_CLOCK": record.clock,
         "CYCLONE_MONITOR_SCHEDULE": record.monitor_schedule,
+        "CYCLONE_IMAGE_REPOSITORY": record.image_repository,
         "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),
         "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
         "MLFLOW_DISABLE_TELEMETRY": "true",

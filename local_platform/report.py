@@ -8,6 +8,8 @@ from statistics import fmean
 
 from rich.table import Table
 
+from cyclone.frames import inputs_from_rows
+from cyclone.spec import ModelSpec
 from local_platform.replay import Answer
 
 
@@ -36,14 +38,13 @@ class Comparison:
         return sorted({answer.row.created_at.isoformat()[:length] for answer in self.answers})
 
 
-def predict_never_retrained(model: str, answers: Sequence[Answer]) -> list[float]:
-    """What version 1 of `model`, from MLflow, predicts for every answered row."""
+def predict_never_retrained(spec: ModelSpec, answers: Sequence[Answer]) -> list[float]:
+    """What the model's version 1, from MLflow, predicts for every answered row."""
     import mlflow
-    import pandas as pd
 
-    first = mlflow.sklearn.load_model(f"models:/{model}/1")
-    frame = pd.DataFrame([answer.row.features for answer in answers])
-    return [float(value) for value in first.predict(frame)]
+    first = mlflow.sklearn.load_model(f"models:/{spec.name}/1")
+    inputs = inputs_from_rows(spec, [answer.row.features for answer in answers])
+    return [float(value) for value in first.predict(inputs)]
 
 
 def build_table(comparison: Comparison) -> Table:

@@ -1,92 +1,129 @@
-"""The image of a version: the bundle of code, spec and fitted model, built into a Bento."""
+"""The image of a version: a Bento of its bundle, or one model layer on the base image of a registry."""
 
 import compileall
-import hashlib
 import json
 import os
 import py_compile
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ReleaseError
-from cyclone.settings import REPOSITORY, Settings
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.tracking import MODEL_FILE, connect, fetch_model
+from training.bundle import REQUIREMENTS, Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
 
-CODE = ("bento_service", "cyclone", "sql")
-MODEL_FILES = ("model.yaml", "pipeline.py")
+if TYPE_CHECKING:
+    from training.image_repository import ImageRepository
+
 SERVICE = "bento_service.service:PredictionService"
-REQUIREMENTS = ["bentoml", "psycopg2-binary", "pydantic-settings", "pyyaml", "pandas", "scikit-learn", "skops"]
+RUN_LABEL = "cyclone.mlflow-run"
 SHOWN_CHARACTERS = 2000
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "data")
 
 
 @dataclass(frozen=True)
 class Image:
-    """What a revision is deployed from: its reference, and the digest of the bundle in it."""
+    """What a revision is deployed from: its reference, and the digest of what is in it."""
 
     reference: str
     digest: str
 
 
 def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
-    """Build the Bento `<model>:v<version>`; one that holds this version's model already is taken as it is.
+    """Build the version's image; one that holds this version's model already is taken as it is.
 
-    Errors: `ReleaseError` when the tag is taken by another model, or the service cannot be imported.
+    With `image_repository` it is a model layer on the base image, pushed there; without, the Bento
+    `<model>:v<version>`.
+    Errors: `ReleaseError` when the tag is taken by another model, the service cannot be imported, or the
+    registry refuses.
     """
+    if settings.image_repository:
+        return push_image(settings, spec, version)
     reference = f"{spec.name}:v{version}"
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    bento = _find_bento(reference)
+    bento = find_bento(reference)
     if bento is None:
         bundle = stage_bundle(settings, spec, version)
-        bento = _build_bento(bundle, spec.name, f"v{version}", compute_digest(bundle))
-    _check_model(settings, spec, version, bento)
+        plan = {"service": SERVICE, "name": spec.name, "labels": {"digest": compute_digest(bundle)}}
+        bento = _build_bento(bundle, f"v{version}", plan)
+    held = json.loads((Path(bento.path) / "src" / "release.json").read_text())["mlflow_run_id"]
+    _check_run(f"image {bento.tag}", held, read_origin(settings, spec, version), f"`bentoml delete {bento.tag}`")
     return Image(reference, bento.info.labels["digest"])
 
 
-def stage_bundle(settings: Settings, spec: ModelSpec, version: int) -> Path:
-    """Lay out the bundle in a new folder: code, SQL, the model's spec, its fitted estimator, release.json."""
-    client = connect(settings)
-    registered = client.get_model_version(spec.name, str(version))
-    folder = settings.work_dir / "bundles" / spec.name / f"v{version}"
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in CODE:
-        shutil.copytree(REPOSITORY / name, folder / name, ignore=LEFT_OUT)
-    target = folder / "models" / spec.name
-    target.mkdir(parents=True)
-    for name in MODEL_FILES:
-        shutil.copy(settings.models_dir / spec.name / name, target / name)
-    download = folder.with_name(f"v{version}.model")
-    model = fetch_model(f"models:/{spec.name}/{version}", download)
-    (folder / "model").mkdir()
-    shutil.copy(model.path, folder / "model" / MODEL_FILE)
-    shutil.rmtree(download)
-    release = {
-        "model": spec.name,
-        "version": version,
-        "mlflow_run_id": registered.run_id,
-        "trusted_types": model.trusted_types,
+def push_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
+    """Append the version's model to the base image, over the registry's API alone. The same model, the same digest."""
+    from training.image_repository import ImageRepository
+
+    repository = ImageRepository(f"{settings.image_repository}/{spec.name}")
+    tag, origin = f"v{version}", read_origin(settings, spec, version)
+    stored = repository.read_manifest(tag)
+    if stored is not None:
+        labels = repository.read_config(stored[0])["config"]["Labels"]
+        _check_run(f"image {repository.name}:{tag}", labels.get(RUN_LABEL), origin, "the registry's own means")
+        return Image(f"{repository.name}@{stored[1]}", stored[1])
+    folder = clear_folder(settings.work_dir / "layers" / spec.name / tag)
+    stage_model(settings, spec, version, folder)
+    digest = append_layer(settings, repository, tag, folder, _label(spec, version, origin))
+    return Image(f"{repository.name}@{digest}", digest)
+
+
+def append_layer(
+    settings: Settings, repository: "ImageRepository", tag: str, folder: Path, labels: dict[str, str]
+) -> str:
+    """Push the base image with the folder's content laid over the bundle's root; the digest that the tag has now.
+
+    Errors: `ReleaseError` when the base is not there, or the registry refuses; the tag is then as it was.
+    """
+    from training.base_image import find_base
+    from training.layer import CONFIG_TYPE, Blob, extend_config, extend_manifest, write_layer
+
+    base, manifest = find_base(settings)
+    for part in manifest["layers"]:
+        repository.take_blob(Blob.from_json(part), base)
+    path = folder.with_name(f"{folder.name}.tar")
+    layer = write_layer(folder, path)
+    repository.write_blob(path, layer)
+    config = extend_config(base.read_config(manifest), layer, labels, f"cyclone: {repository.name}:{tag}")
+    path.write_bytes(config)
+    repository.write_blob(path, config_blob := Blob.of(CONFIG_TYPE, config))
+    path.unlink()
+    return repository.write_manifest(tag, extend_manifest(manifest, layer, config_blob))
+
+
+def remove_image(image: str) -> None:
+    """Remove an image by its reference, a Bento or one in a registry; one that is gone is fine.
+
+    What it shares with others stays. A registry that allows no deletion keeps it.
+    """
+    if "@" not in image:
+        if (bento := find_bento(image)) is not None:
+            import bentoml
+
+            bentoml.bentos.delete(bento.tag)
+        return
+    from training.image_repository import ImageRepository
+
+    name, digest = image.split("@")
+    ImageRepository(name).delete_manifest(digest)
+
+
+def _label(spec: ModelSpec, version: int, origin: Origin) -> dict[str, str]:
+    """What the image says of itself; `org.opencontainers.image.revision` is the base's."""
+    return {
+        "org.opencontainers.image.title": spec.name,
+        "org.opencontainers.image.version": f"v{version}",
+        "cyclone.model": spec.name,
+        "cyclone.version": str(version),
+        RUN_LABEL: origin.mlflow_run_id,
+        **({"cyclone.data-fingerprint": origin.fingerprint} if origin.fingerprint else {}),
     }
-    (folder / "release.json").write_text(json.dumps(release, indent=2) + "\n")
-    return folder
 
 
-def compute_digest(folder: Path) -> str:
-    """sha256 over the sorted paths and contents; compiled files, which are not reproducible, are left out."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            content = path.read_bytes()
-            digest.update(f"{path.relative_to(folder).as_posix()} {len(content)}\n".encode())
-            digest.update(content)
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _find_bento(reference: str) -> Any | None:
+def find_bento(reference: str) -> Any | None:
+    """The Bento of the local store; None when there is none."""
     import bentoml
     from bentoml.exceptions import NotFound
 
@@ -96,41 +133,35 @@ def _find_bento(reference: str) -> Any | None:
         return None
 
 
-def _check_model(settings: Settings, spec: ModelSpec, version: int, bento: Any) -> None:
-    wanted = connect(settings).get_model_version(spec.name, str(version)).run_id
-    held = json.loads((Path(bento.path) / "src" / "release.json").read_text())["mlflow_run_id"]
-    if held != wanted:
+def _check_run(image: str, held: str | None, origin: Origin, means: str) -> None:
+    if held != origin.mlflow_run_id:
         raise ReleaseError(
-            f"image {bento.tag} holds the model of MLflow run {held}, version {version} is of run {wanted}; "
-            f"delete it with `bentoml delete {bento.tag}` if nothing serves it"
+            f"{image} holds the model of MLflow run {held}, the version is of run {origin.mlflow_run_id}; "
+            f"delete it with {means} if nothing serves it"
         )
 
 
-def _build_bento(bundle: Path, name: str, version: str, digest: str) -> Any:
+def _build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
     """Build in a process of its own: a build imports the service, and no process can import two bundles."""
     import yaml
 
-    plan = {
-        "service": SERVICE,
-        "name": name,
-        "labels": {"digest": digest},
-        "python": {"packages": REQUIREMENTS, "lock_packages": False},
-    }
+    plan = {**plan, "python": {"requirements_txt": REQUIREMENTS.name, "lock_packages": False}}
     plan_path = bundle.with_name(f"{version}.bentofile.yaml")
     plan_path.write_text(yaml.safe_dump(plan))
     command = [sys.executable, "-B", "-m", "bentoml", "build", str(bundle), "--bentofile", str(plan_path)]
     built = subprocess.run(
         [*command, "--version", version, "--output", "tag"], cwd=bundle, capture_output=True, text=True, check=False
     )
-    bento = _find_bento(f"{name}:{version}")
+    reference = f"{plan['name']}:{version}"
+    bento = find_bento(reference)
     if built.returncode != 0 or bento is None:
         said = (built.stderr or built.stdout)[-SHOWN_CHARACTERS:].strip()
-        raise ReleaseError(f"image {name}:{version} could not be built from {bundle}: {said}")
-    _compile(Path(bento.path))
+        raise ReleaseError(f"image {reference} could not be built from {bundle}: {said}")
+    compile_code(Path(bento.path))
     return bento
 
 
-def _compile(bento: Path) -> None:
+def compile_code(bento: Path) -> None:
     """Compile the code, as a build leaves compiled files out and a start without them takes seconds longer."""
     compileall.compile_dir(
         str(bento / "src"),

@@ -12,6 +12,7 @@ from cyclone.releases import (
     hold_releases,
     mark_rolled_back,
     releases_under_way,
+    retired_releases,
 )
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -70,7 +71,8 @@ def _mend_traffic(
         )
     percents = {item.revision: item.traffic_percent for item in led if item.traffic_percent}
     percents[champion.revision] = 100 - sum(percents.values())
-    wanted_tags = {name_tag(item): item.revision for item in [champion, *led]}
+    last = retired_releases(Store(settings.store_dsn), champion)[:1]
+    wanted_tags = {name_tag(item): item.revision for item in [champion, *led, *last]}
     stray = {tag for tag, revision in running.tags.items() if wanted_tags.get(tag) != revision}
     drifts = []
     if running.percents != percents:

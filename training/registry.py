@@ -11,7 +11,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.gate import GateDecision
 from training.tracking import CHALLENGER, connect
-from training.train import MODEL_TAG, PROFILE_FILE, RUN_TAG, Challenger
+from training.train import MODEL_TAG, NULLS_FILE, PROFILE_FILE, RUN_TAG, Challenger
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,10 @@ def _create_version(client: Any, spec: ModelSpec, challenger: Challenger, gate: 
 def _store_profile(settings: Settings, spec: ModelSpec, challenger: Challenger, version: int) -> None:
     import mlflow
 
-    bins = mlflow.artifacts.load_text(f"runs:/{challenger.mlflow_run_id}/{PROFILE_FILE}")
+    bins, nulls = (
+        mlflow.artifacts.load_text(f"runs:/{challenger.mlflow_run_id}/{name}") for name in (PROFILE_FILE, NULLS_FILE)
+    )
+    errors = {name: value for name, value in challenger.metrics.items() if name not in ("accepted_error", "bias")}
     store = Store(settings.store_dsn)
     created_at = read_now(store, settings, spec.name)
     with store.transaction() as transaction:
@@ -83,6 +86,6 @@ def _store_profile(settings: Settings, spec: ModelSpec, challenger: Challenger, 
             sample_size=challenger.training_rows,
             created_at=created_at,
         )
-        transaction.run(
-            "training/profile_bins_insert", model=spec.name, version=version, bins=json.dumps(json.loads(bins))
-        )
+        transaction.run("training/profile_bins_insert", model=spec.name, version=version, bins=bins)
+        transaction.run("training/profile_nulls_insert", model=spec.name, version=version, nulls=nulls)
+        transaction.run("training/profile_errors_insert", model=spec.name, version=version, errors=json.dumps(errors))

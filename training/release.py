@@ -1,6 +1,7 @@
 """Releasing a version: traffic on Cloud Run, the aliases in MLflow and the release record move together."""
 
 import logging
+import secrets
 from dataclasses import dataclass
 
 from cyclone.clock import read_now
@@ -29,6 +30,8 @@ from training.image import Image
 from training.tracking import CHALLENGER, CHAMPION, connect, drop_alias, find_version
 
 log = logging.getLogger(__name__)
+TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
+"""What a request bears that the revision answers without logging it: drawn at each deployment."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,11 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
         created_at=read_now(store, settings, spec.name),
     )
     check_promotable(store, release)
-    env = {"CYCLONE_STORE_DSN": settings.store_dsn, "BENTOML_DO_NOT_TRACK": "True"}
+    env = {
+        "CYCLONE_STORE_DSN": settings.store_dsn,
+        "BENTOML_DO_NOT_TRACK": "True",
+        TOKEN_VARIABLE: secrets.token_urlsafe(),
+    }
     tag = name_tag(release)
     running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
     return _describe(release, running)
@@ -203,10 +210,13 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
     champion = current_release(store, spec.name)
     if champion is None:
         return
-    kept = {item.revision for item in retired_releases(store, champion)[: spec.release.kept_champions]}
+    retired = retired_releases(store, champion)
+    kept = {item.revision for item in retired[: spec.release.kept_champions]}
     ended = ended_releases(store, spec.name)
+    # The last champion keeps its tag, and with it its minimum of instances: a roll-back then waits for no start.
+    dropped = frozenset(name_tag(item) for item in ended if item not in retired[:1])
     try:
-        cloud.set_traffic(service, {champion.revision: 100}, frozenset(map(name_tag, ended)))
+        cloud.set_traffic(service, {champion.revision: 100}, dropped)
         there = set(cloud.list_revisions(service))
         for release in ended:
             if release.revision in there - kept:

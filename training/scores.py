@@ -37,6 +37,17 @@ def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Se
             "root_mean_squared_error": float(np.sqrt((differences**2).mean())),
             "bias": float(differences.mean()),
         }
+    return {"log_loss": float(list_errors(spec, predictions, labels).mean())}
+
+
+def list_errors(
+    spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]"
+) -> "np.ndarray[Any, Any]":
+    """What each row adds to `spec.error_metric`: |prediction - label|, or -ln(probability of the true label)."""
+    import numpy as np
+
+    if spec.task == "regression":
+        return np.asarray(np.abs(predictions - labels.to_numpy(dtype="float64")))
     if spec.task == "binary":
         truths = labels.to_numpy(dtype="bool")
         given = np.where(truths, predictions, 1 - predictions)
@@ -44,7 +55,7 @@ def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Se
         columns = {name: place for place, name in enumerate(spec.label.values or ())}
         given = predictions[np.arange(len(labels)), [columns[label] for label in labels]]
     smallest = np.finfo("float64").eps  # as in scikit-learn's log_loss
-    return {"log_loss": float(-np.log(np.clip(given, smallest, 1)).mean())}
+    return np.asarray(-np.log(np.clip(given, smallest, 1)))
 
 
 def measure_error(spec: ModelSpec, estimator: Any, features: Any, labels: "pd.Series[Any]") -> float:

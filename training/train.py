@@ -13,6 +13,8 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
+from training.expected_errors import expect_errors
+from training.nulls import SubjectNull, build_nulls, flatten_null
 from training.profile import Bin, build_profile
 from training.scores import measure, predict
 from training.tracking import connect
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 RUN_TAG = "cyclone.run_id"
 MODEL_TAG = "cyclone.model_uri"
 PROFILE_FILE = "reference_profile.json"
+NULLS_FILE = "reference_nulls.json"
 SEED = 20110101
 EXAMPLE_ROWS = 5
 
@@ -45,6 +48,7 @@ class Fit:
     rows: "pd.DataFrame"
     metrics: dict[str, float]
     profile: list[Bin]
+    nulls: list[SubjectNull]
 
 
 def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> Challenger:
@@ -70,13 +74,17 @@ def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "
     rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
     seen, unseen = split_at_random(rows, spec.retrain.holdout_share)
     sibling = build_estimator().fit(*split_features(spec, seen))
-    features, labels = split_features(spec, unseen)
-    metrics = measure(spec, predict(spec, sibling, features), labels)
+    features, unseen_labels = split_features(spec, unseen)
+    unseen_predictions = predict(spec, sibling, features)
+    metrics = measure(spec, unseen_predictions, unseen_labels)
     metrics["accepted_error"] = metrics[spec.error_metric]
     features, labels = split_features(spec, rows)
     estimator = build_estimator().fit(features, labels)
-    profile = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
-    return Fit(estimator, rows, metrics, profile)
+    subjects = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
+    *inputs, predicted = subjects
+    profile = [item for subject in inputs for item in subject.bins]
+    profile += expect_errors(spec, predicted.bins, unseen_predictions, unseen_labels)
+    return Fit(estimator, rows, metrics, profile, build_nulls(spec, subjects, rows["created_at"]))
 
 
 def split_at_random(rows: "pd.DataFrame", share: float) -> "tuple[pd.DataFrame, pd.DataFrame]":
@@ -135,6 +143,7 @@ def _log_run(spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, ru
         mlflow.log_metrics(fit.metrics)
         mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
+        mlflow.log_text(json.dumps([flatten_null(item) for item in fit.nulls], indent=1), NULLS_FILE)
         for name in ("dataset.parquet", "dataset.json", "validation.json", "validation.html"):
             if (folder / name).is_file():
                 mlflow.log_artifact(str(folder / name), "data")

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from cyclone.errors import PlatformError
 from local_platform.cloud_run.api import build_app
+from local_platform.cloud_run.containers import remove_containers
 from local_platform.cloud_run.control import HOST, ControlPlane, Routes
 from local_platform.cloud_run.images import RUNNERS
 from local_platform.cloud_run.instances import Pool, PoolSettings
@@ -53,12 +54,16 @@ async def run(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, should_stop.set)
     state = State(options.state_dir.resolve())
+    kept_directory = options.state_dir.resolve() / "tmp"
+    if options.runner == "container":
+        remove_containers(str(kept_directory))
     routes: dict[str, Routes] = {}
     metrics = Metrics(lambda: [pool for each in routes.values() for pool in each.pools.values()])
     settings = PoolSettings(
         build_command=RUNNERS[options.runner],
         take_port=lambda: take_port(state.list_ports()),
         log_directory=options.state_dir.resolve() / "logs",
+        kept_directory=kept_directory,
         idle_seconds=options.idle_seconds,
         pending_seconds=options.pending_seconds,
     )

@@ -1,20 +1,48 @@
 """How an image becomes a command. Everything else about instances is the same for every kind of image."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-BuildCommand = Callable[[str, int], list[str]]
+from local_platform.cloud_run.containers import OWNER_LABEL, build_docker_command
+
+if TYPE_CHECKING:
+    from local_platform.cloud_run.instances import RunPlan
+
+BuildCommand = Callable[["RunPlan", int, Path], list[str]]
+"""The command of an instance, from its plan, its port and the folder for what outlives it."""
+KEPT = "/kept"
+"""Where a container has that folder; the rest of it is read-only or in memory, as on Cloud Run."""
 
 
-def build_bento_command(image: str, port: int) -> list[str]:
+def build_bento_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
     """Serve the Bento `name:version` of the local store with one worker."""
-    serve = [sys.executable, "-m", "bentoml", "serve", image]
+    serve = [sys.executable, "-m", "bentoml", "serve", plan.image]
     return [*serve, "--host", "127.0.0.1", "--port", str(port), "--api-workers", "1"]
 
 
-def build_python_command(image: str, port: int) -> list[str]:
-    """Run the Python file `image`, which listens on 127.0.0.1 and the port in the environment, `PORT`."""
-    return [sys.executable, image]
+def build_python_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
+    """Run the Python file that the image is; it listens on 127.0.0.1 and the port in the environment, `PORT`."""
+    return [sys.executable, plan.image]
 
 
-RUNNERS: Mapping[str, BuildCommand] = {"bento": build_bento_command, "python": build_python_command}
+def build_container_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
+    """Run the image as a container that has no rights, a read-only root, and the revision's memory limit."""
+    kept.chmod(0o1777)  # the image's user has it too
+    options = ["--label", f"{OWNER_LABEL}={kept}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    options += ["--read-only", "--tmpfs", "/tmp", "--volume", f"{kept}:{KEPT}", "--env", f"TMPDIR={KEPT}"]  # noqa: S108
+    options += ["--memory", plan.memory] if plan.memory else []
+    if os.getuid() != 0:
+        options += ["--user", f"{os.getuid()}:{os.getgid()}"]  # what it leaves is ours to remove
+    for name in ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", *plan.env):
+        options += ["--env", name]
+    return build_docker_command(options, plan.image)
+
+
+RUNNERS: Mapping[str, BuildCommand] = {
+    "bento": build_bento_command,
+    "container": build_container_command,
+    "python": build_python_command,
+}

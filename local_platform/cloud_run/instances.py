@@ -33,6 +33,7 @@ class RunPlan:
     revision: str
     image: str
     env: Mapping[str, str]
+    memory: str
     concurrency: int
     min_instances: int
     max_instances: int
@@ -48,6 +49,7 @@ class RunPlan:
             revision=short_name(revision.name),
             image=container.image,
             env={variable.name: variable.value for variable in container.env},
+            memory=container.resources.limits.get("memory", ""),
             concurrency=revision.max_instance_request_concurrency,
             min_instances=revision.scaling.min_instance_count,
             max_instances=revision.scaling.max_instance_count,
@@ -63,6 +65,8 @@ class PoolSettings:
     build_command: BuildCommand
     take_port: Callable[[], int]
     log_directory: Path
+    kept_directory: Path
+    """The temporary folder of all instances: what outlives one, as its spool, stays with this state."""
     idle_seconds: float
     pending_seconds: float
 
@@ -208,12 +212,12 @@ class Pool:
         plan, port = self.plan, self._settings.take_port()
         self._log_number += 1
         names = {"K_SERVICE": plan.service, "K_REVISION": plan.revision, "K_CONFIGURATION": plan.service}
-        temporary = self._settings.log_directory.parent / "tmp"  # what outlives an instance stays with this state
-        temporary.mkdir(exist_ok=True)
-        own = {**names, "PORT": str(port), "TMPDIR": str(temporary)}
+        kept = self._settings.kept_directory
+        kept.mkdir(exist_ok=True)
+        own = {**names, "PORT": str(port), "TMPDIR": str(kept)}
         process = GuardedProcess.start(
             name=plan.revision,
-            argv=self._settings.build_command(plan.image, port),
+            argv=self._settings.build_command(plan, port, kept),
             env={"BENTOML_DO_NOT_TRACK": "True", **os.environ, **plan.env, **own},
             log_path=self._settings.log_directory / f"{plan.revision}-{self._log_number}.log",
             grace_seconds=STOP_GRACE_SECONDS,

@@ -58,7 +58,7 @@ class CanaryOperator(HITLOperator):
 
     def execute(self, context: "Context") -> None:
         instance = context["task_instance"]
-        upsert_hitl_detail(ti_id=instance.id, options=self.options, subject=self.subject, body=self.body)
+        upsert_hitl_detail(instance.id, self.options, self.subject, self.body, params={})
         trigger = CanaryTrigger(model=self.model, retraining=context["run_id"])
         self.defer(trigger=trigger, method_name="conclude")
 

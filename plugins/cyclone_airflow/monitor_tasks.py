@@ -1,84 +1,210 @@
 """The tasks of `monitor__<model>`: thin wrappers that turn an Airflow context into calls of the core."""
 
+import asyncio
+import json
 import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import task
+from airflow.sdk import BaseOperator, task
+from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSuccessEvent, TriggerEvent
 
 from cyclone.settings import read_settings
-from cyclone.spec import CheckKind, ModelSpec, find_model
+from cyclone.spec import CheckKind, ModelSpec, find_changed_spec, find_model
 from cyclone.store import Store
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
-
-
-@task
-def roll_up(model: str) -> dict[str, Any]:
-    """Count what was logged since the last run."""
-    from dataclasses import asdict
-
-    from cyclone.rollups import roll_up as bring_up_to_date
-
-    summary = bring_up_to_date(_open_store(), _find_spec(model))
-    log.info("%s", summary)
-    return asdict(summary)
-
-
-@task
-def check(model: str, kind: CheckKind, **context: Any) -> list[dict[str, Any]]:
-    """Evaluate and record every check of one kind; the verdicts are printed and returned."""
-    from cyclone.checks import evaluate_checks, format_verdicts
-
-    results = evaluate_checks(_open_store(), _find_spec(model), kind, _read_window_end(context), context["run_id"])
-    log.info("%s checks of %s:\n%s", kind, model, format_verdicts(results))
-    return [result.to_json() for result in results]
-
-
-@task.short_circuit
-def decide(model: str, verdicts: list[list[dict[str, Any]]], **context: Any) -> str | None:
-    """Join or open an incident when a retraining pays: returns the retraining's run id, else skips the rest."""
     from cyclone.checks import CheckResult
+
+log = logging.getLogger(__name__)
+RUN_FIELDS = {
+    "run_id": "{{ run_id }}",
+    "interval_start": "{{ data_interval_start | default('', true) }}",
+    "interval_end": "{{ data_interval_end | default('', true) }}",
+    "model_yaml": "{{ (dag_run.conf or {}).get('model_yaml', '') }}",
+}
+"""What a step is told of its run, as templates."""
+
+
+@dataclass(frozen=True)
+class MonitorRun:
+    """One run of `monitor__<model>`. With a `model_yaml` it shows what that would decide, and records nothing."""
+
+    model: str
+    run_id: str
+    interval_start: str
+    interval_end: str
+    model_yaml: str = ""
+
+    @property
+    def store(self) -> Store:
+        return Store(read_settings().store_dsn)
+
+    def find_spec(self) -> ModelSpec:
+        models_dir = read_settings().models_dir
+        if self.model_yaml:
+            return find_changed_spec(models_dir, self.model, Path(self.model_yaml))
+        return find_model(models_dir, self.model)
+
+    def find_end(self) -> datetime:
+        """The end of the data interval; for a run triggered without one, the model's present."""
+        if self.interval_end and self.interval_end != self.interval_start:
+            return datetime.fromisoformat(self.interval_end)
+        from cyclone.clock import read_now
+
+        return read_now(self.store, read_settings(), self.model)
+
+
+class MonitorStepTrigger(BaseTrigger):
+    """Does one step in a thread of the triggerer, and ends its task with the result."""
+
+    def __init__(self, step: str, model: str, **run_fields: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.step = step
+        self.model = model
+        for name in RUN_FIELDS:  # attributes, as Airflow fills in their templates
+            setattr(self, name, run_fields[name])
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{__name__}.MonitorStepTrigger", {"step": self.step, **self._describe_run()}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        result, text = await asyncio.to_thread(run_step, self.step, MonitorRun(**self._describe_run()))
+        # In a thread: a triggerer whose loop waits for its log to be read, by who waits for the loop, stands still.
+        await asyncio.to_thread(self.log.info, text)
+        yield TaskSuccessEvent(xcoms={"return_value": result})
+
+    def _describe_run(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("model", *RUN_FIELDS)}
+
+
+class MonitorStep(BaseOperator):
+    """`roll_up`, `reevaluate` or `check_<kind>` of a model, done by the triggerer from the start.
+
+    A worker's process would cost many times what the step does: hundreds of models share one triggerer instead.
+    """
+
+    template_fields: Sequence[str] = tuple(RUN_FIELDS)
+    start_from_trigger = True
+
+    def __init__(self, *, model: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        for name, template in RUN_FIELDS.items():
+            setattr(self, name, template)
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls=f"{__name__}.MonitorStepTrigger",
+            trigger_kwargs={"step": self.task_id, "model": model, **RUN_FIELDS},
+            next_method="execute",
+        )
+
+    def execute(self, context: "Context", event: Any = None) -> Any:
+        """The same in a worker: for `airflow tasks test`."""
+        run = MonitorRun(**{name: getattr(self, name) for name in ("model", *RUN_FIELDS)})
+        result, text = run_step(self.task_id, run)
+        self.log.info(text)
+        return result
+
+
+def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
+    """The step's result as JSON, and what it has to say for the task's log."""
+    from cyclone.checks import evaluate_checks, format_verdicts
+    from cyclone.rollups import roll_up
+    from cyclone.what_if import judge_unrecorded
+
+    store, spec = run.store, run.find_spec()
+    if step == "roll_up":
+        summary = roll_up(store, spec)
+        return asdict(summary), str(summary)
+    if step == "reevaluate":
+        return _reevaluate(run)
+    kind: CheckKind = step.removeprefix("check_")  # type: ignore[assignment]
+    if run.model_yaml:
+        results = judge_unrecorded(store, spec, kind, run.find_end())
+    else:
+        results = evaluate_checks(store, spec, kind, run.find_end(), run.run_id)
+    return [result.to_json() for result in results], f"{kind} checks of {spec.name}:\n{format_verdicts(results)}"
+
+
+def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
+    from cyclone.checks import format_verdicts
+    from cyclone.reevaluation import reevaluate
+
+    if run.model_yaml:
+        return [], "nothing is evaluated again: this run has a configuration of its own and records nothing"
+    changed = reevaluate(run.store, run.find_spec(), run.find_end(), run.run_id)
+    text = (
+        f"verdicts that changed:\n{format_verdicts(changed)}" if changed else "no verdict of an earlier window changed"
+    )
+    return [result.to_json() for result in changed], text
+
+
+@task.short_circuit(trigger_rule="all_done_min_one_success")
+def decide(model: str, verdicts: list[Any], **context: Any) -> str | None:
+    """Join or open an incident when a retraining pays: returns the retraining's run id, else skips the rest.
+
+    All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
+    check has no verdicts here, and does not keep the others from deciding.
+    """
+    from cyclone.checks import format_verdicts
+    from cyclone_airflow.health import count_verdicts, verdicts_asset
+
+    run = read_run(model, context)
+    results = [result for group in verdicts for result in read_results(group)]
+    log.info("verdicts of %s:\n%s", model, format_verdicts(results))
+    context["outlet_events"][verdicts_asset(model)].extra = {
+        **count_verdicts(results),
+        "window_end": run.find_end().isoformat(),
+        "run_id": run.run_id,
+        "is_live": not run.model_yaml and context["dag_run"].run_type != "backfill",
+    }
+    return join_if_due(run, results, is_backfill=context["dag_run"].run_type == "backfill")
+
+
+def read_results(returned: Any) -> "list[CheckResult]":
+    """What a check's task returned: a trigger's result arrives as JSON text (Airflow 3.3.2); None where it failed."""
+    from cyclone.checks import CheckResult
+
+    items = json.loads(returned) if isinstance(returned, str) else returned or ()
+    return [CheckResult.from_json(item) for item in items]
+
+
+def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
+    """The run id of the retraining that is due, after its incident was joined; None when none is."""
     from cyclone.decisions import decide as decide_on
     from cyclone.incidents import join_incident, last_retraining_end, retraining_run_id
 
-    store, spec, window_end = _open_store(), _find_spec(model), _read_window_end(context)
-    results = [CheckResult.from_json(item) for group in verdicts for item in group]
-    decision = decide_on(spec, results, last_retraining_end(store, model, window_end), window_end)
-    log.info("%s", decision.reason)
+    store, spec, at = run.store, run.find_spec(), run.find_end()
+    decision = decide_on(spec, results, last_retraining_end(store, spec.name, at), at)
+    log.info("%s%s", "would retrain: " if run.model_yaml and decision.should_retrain else "", decision.reason)
     if not decision.should_retrain:
         return None
-    if context["dag_run"].run_type == "backfill":
-        log.info("This is a backfill: verdicts are recorded, no retraining is started.")
+    if is_backfill or run.model_yaml:
+        log.info("No retraining is started by a backfill, or by a run with a configuration of its own.")
         return None
     incident = join_incident(
         store,
-        model,
-        source=context["run_id"],
-        at=window_end,
+        spec.name,
+        source=run.run_id,
+        at=at,
         reason=decision.reason,
         detail={"failed": [result.to_json() for result in results if result.verdict == "failed"]},
     )
     log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
-    return retraining_run_id(model, incident.incident_id)
+    return retraining_run_id(spec.name, incident.incident_id)
 
 
-def _open_store() -> Store:
-    return Store(read_settings().store_dsn)
-
-
-def _find_spec(model: str) -> ModelSpec:
-    return find_model(read_settings().models_dir, model)
-
-
-def _read_window_end(context: "Context | dict[str, Any]") -> datetime:
-    """The end of the run's data interval; for a run triggered without one, the model's present."""
-    end = context.get("data_interval_end")
-    if end is not None and end != context.get("data_interval_start"):
-        return datetime.fromisoformat(end.isoformat())
-    from cyclone.clock import read_now
-
-    return read_now(_open_store(), read_settings(), context["params"]["model"])
+def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:
+    """The run of a task that a worker executes."""
+    return MonitorRun(
+        model=model,
+        run_id=context["run_id"],
+        interval_start=str(context.get("data_interval_start") or ""),
+        interval_end=str(context.get("data_interval_end") or ""),
+        model_yaml=(context["dag_run"].conf or {}).get("model_yaml", ""),
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
-from cyclone.errors import CycloneError, DataError, ReleaseError
+from cyclone.errors import CycloneError, DataError, RehearsalError, ReleaseError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -120,6 +120,17 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
 
 
 @task
+def rehearse(model: str, version: Values, deployed: Values) -> Values:
+    """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
+    from training.rehearsal import rehearse as play_logged_requests
+    from training.release import Candidate
+
+    settings, spec = _read(model)
+    with _fail_without_retry():
+        return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
+
+
+@task
 def promote(model: str, deployed: Values) -> None:
     """All traffic, the champion alias and the release record go to the candidate, together."""
     from training.release import Candidate
@@ -163,12 +174,12 @@ def close(model: str, started: Values | None, **context: Any) -> str:
 
 @contextmanager
 def _fail_without_retry() -> Iterator[None]:
-    """The same rows are as unusable the next time: do not try again."""
+    """The same rows are as unusable the next time, the same candidate as bad: do not try again."""
     from airflow.sdk.exceptions import AirflowFailException
 
     try:
         yield
-    except DataError as error:
+    except (DataError, RehearsalError) as error:
         raise AirflowFailException(str(error)) from error
 
 

@@ -1,6 +1,6 @@
--- Records a verdict, once for each run, check and subject; the first one stays.
--- params: run_id, model, kind, check_name, subject, verdict text; version integer; sample_size bigint;
---   value, standard_error, limit_value double precision; window_start, window_end timestamptz
+-- Records a verdict, once for each run, check, subject and window; the first one stays.
+-- params: run_id, model, kind, check_name, subject, verdict, reason text; version integer; sample_size bigint;
+--   value, standard_error, limit_value, p_value double precision; window_start, window_end timestamptz
 -- returns: nothing
 INSERT INTO check_result (
     run_id,
@@ -13,7 +13,9 @@ INSERT INTO check_result (
     standard_error,
     sample_size,
     limit_value,
+    p_value,
     verdict,
+    reason,
     window_start,
     window_end
 )
@@ -28,8 +30,10 @@ VALUES (
     %(standard_error)s::double precision,
     %(sample_size)s::bigint,
     %(limit_value)s::double precision,
+    %(p_value)s::double precision,
     %(verdict)s::text,
+    %(reason)s::text,
     %(window_start)s::timestamptz,
     %(window_end)s::timestamptz
 )
-ON CONFLICT (model, run_id, kind, check_name, subject) DO NOTHING
+ON CONFLICT (model, run_id, kind, check_name, subject, window_end) DO NOTHING

@@ -1,6 +1,6 @@
 -- Note the bins of a version's reference profile; bins that are there already stay as they are.
 -- params: model text, version integer, bins json text: an array of feature, bin, lower_bound, upper_bound,
---   category, count, is_calendar
+--   category, count, is_calendar, expected_error
 INSERT INTO reference_bin (
     model,
     version,
@@ -10,7 +10,8 @@ INSERT INTO reference_bin (
     upper_bound,
     category,
     count,
-    is_calendar
+    is_calendar,
+    expected_error
 )
 SELECT
     %(model)s::text AS model,
@@ -21,7 +22,8 @@ SELECT
     upper_bound,
     category,
     count,
-    is_calendar
+    is_calendar,
+    expected_error
 FROM
     jsonb_to_recordset(%(bins)s::jsonb)
         AS bins (
@@ -31,6 +33,7 @@ FROM
             upper_bound double precision,
             category text,
             count bigint,
-            is_calendar boolean
+            is_calendar boolean,
+            expected_error double precision
         )
 ON CONFLICT DO NOTHING

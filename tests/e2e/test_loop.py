@@ -1,5 +1,6 @@
 """The loop turns through a real Airflow: the demo, shortened to its first automatic release; then its traces."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -11,7 +12,9 @@ from typing import Any
 import psutil
 import pytest
 import requests
+import yaml
 
+from cyclone.settings import REPOSITORY
 from cyclone.store import Store
 from local_platform.airflow import AirflowClient
 from local_platform.background import stop
@@ -113,10 +116,61 @@ def test_a_backfill_gives_the_verdicts_of_the_live_runs_and_starts_nothing(
         assert airflow.wait_for_dag_run("monitor__bike_demand", run, BACKFILL_SECONDS)["state"] == "success"
     live = read_verdicts(store, "replay__%")
     backfilled = read_verdicts(store, "backfill__%")
-    assert len(backfilled) == 5 * 6
+    assert len(backfilled) == 5 * 8
     assert {verdict: live.get(verdict) for verdict in backfilled} == backfilled
     assert any(key[1] == "error" and value[0] == "failed" for key, value in backfilled.items())
     assert count(store, "incident") == incidents_before
+
+
+def test_a_backfill_with_another_configuration_shows_what_it_decides_and_records_nothing(
+    platform: PlatformRecord, environment: dict[str, str], tmp_path: Path
+) -> None:
+    store = Store(platform.store_dsn)
+    config = yaml.safe_load((REPOSITORY / "models/bike_demand/model.yaml").read_text())
+    config["monitor"] = {"error": {"mean_absolute_error": {"limit": 0.01}}}
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(config))
+    before = count(store, "check_result"), count(store, "incident")
+    conf = json.dumps({"model_yaml": str(other)}, separators=(",", ":"))
+    run_airflow(
+        environment,
+        "backfill create --dag-id monitor__bike_demand --from-date 2011-02-10 --to-date 2011-02-10"
+        f" --max-active-runs 1 --dag-run-conf {conf}",
+    )
+    run = "backfill__2011-02-11T00:00:00+00:00"
+    airflow = AirflowClient(platform.airflow.address)
+    assert airflow.wait_for_dag_run("monitor__bike_demand", run, BACKFILL_SECONDS)["state"] == "success"
+    (verdict,) = [item for item in read_xcom(platform, run, "check_error") if item["check_name"] != "bias"]
+    assert (verdict["verdict"], verdict["window_end"]) == ("failed", "2011-02-11T00:00:00+00:00")
+    assert (count(store, "check_result"), count(store, "incident")) == before
+
+
+def test_every_run_of_the_monitor_tells_its_asset_the_counts_of_its_verdicts(platform: PlatformRecord) -> None:
+    events = requests.get(f"{platform.airflow.address}/api/v2/assets/events?limit=1000", timeout=30).json()
+    extras = {
+        event["extra"]["run_id"]: event["extra"] for event in events["asset_events"] if "run_id" in event["extra"]
+    }
+    store = Store(platform.store_dsn)
+    recorded = execute(
+        store,
+        "SELECT run_id, count(*) FILTER (WHERE verdict = 'passed'), count(*) FILTER (WHERE verdict = 'failed')"
+        " FROM check_result WHERE run_id LIKE 'backfill%' GROUP BY run_id",
+    )
+    assert recorded
+    for run_id, passed, failed in recorded:
+        assert (extras[run_id]["passed"], extras[run_id]["failed"], extras[run_id]["is_live"]) == (
+            passed,
+            failed,
+            False,
+        )
+
+
+def read_xcom(platform: PlatformRecord, run: str, task: str) -> Any:
+    """What a task of a run of the monitor returned."""
+    path = f"/api/v2/dags/monitor__bike_demand/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
+    reply = requests.get(platform.airflow.address + path, params={"deserialize": True}, timeout=30)
+    value = reply.json()["value"]
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(platform: PlatformRecord) -> None:

@@ -113,3 +113,11 @@ def small(bike_demand: ModelSpec) -> ModelSpec:
     """The model with instances that cost little."""
     serving = bike_demand.serving.model_copy(update={"min_instances": 0, "max_instances": 1})
     return bike_demand.model_copy(update={"serving": serving})
+
+
+@pytest.fixture
+def quick(small: ModelSpec) -> ModelSpec:
+    """The model with a canary of two steps that waits for nothing but requests."""
+    rules = {"steps": (5, 50, 100), "requests_per_step": 20, "seconds_per_step": 0, "on_deadline": "roll_back"}
+    release = small.release.model_copy(update={**rules, "deadline_minutes": 10})
+    return small.model_copy(update={"release": release})

@@ -3,8 +3,8 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +20,8 @@ class FaultyApi:
     address: str
     faults: dict[str, list[int]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    on_change: Callable[[bool], bool] = lambda is_done: True
+    """Called before (False) and after (True) a call that changes something; before, False means: do not pass it on."""
 
 
 @contextmanager
@@ -36,8 +38,13 @@ def run_faulty_api(target: str) -> Iterator[FaultyApi]:
             code = codes.pop(0) if codes else 0
             if code > 0:
                 return self.send(code, _describe(code))
+            is_change = self.command != "GET"
+            if is_change and not api.on_change(False):
+                return self.send(503, _describe(503))
             headers = {"Content-Type": self.headers.get("Content-Type", "application/json")}
             reply = requests.request(self.command, target + self.path, data=body, headers=headers, timeout=60)
+            if is_change:
+                api.on_change(True)
             if code < 0:
                 return self.send(-code, _describe(-code))
             return self.send(reply.status_code, reply.content)
@@ -49,7 +56,8 @@ def run_faulty_api(target: str) -> Iterator[FaultyApi]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(BrokenPipeError, ConnectionResetError):  # who asked was killed
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it so)
             return

@@ -17,30 +17,9 @@ from cyclone.errors import ReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from tests.integration.releasing import SERVICE, deploy, read_percents, register_versions, release_version
+from tests.integration.releasing import SERVICE, answer, deploy, read_percents, register_versions, release_version
 from training.canary import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
 from training.commands import add_commands
-
-FLUSH = (
-    "INSERT INTO request_stat (instance_id, flush_number, model, version, revision, bucket_start, requests, rejected,"
-    " failures, latency_ms_sum, latency_counts)"
-    " SELECT %(revision)s || clock_timestamp(), number, 'bike_demand', 1, %(revision)s, now(), 100, 0, %(failures)s,"
-    " 1000, '{}' FROM generate_series(1, %(flushes)s) AS number"
-)
-
-
-def answer(store: Store, revision: str, flushes: int = 20, failures: int = 0) -> None:
-    """Store what a revision's instances tell of 100 requests a flush, `failures` of them failed."""
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(FLUSH, {"revision": revision, "flushes": flushes, "failures": failures})
-
-
-@pytest.fixture
-def quick(small: ModelSpec) -> ModelSpec:
-    """The model with a canary of two steps that waits for nothing but requests."""
-    rules = {"steps": (5, 50, 100), "requests_per_step": 20, "seconds_per_step": 0, "on_deadline": "roll_back"}
-    release = small.release.model_copy(update={**rules, "deadline_minutes": 10})
-    return small.model_copy(update={"release": release})
 
 
 @pytest.fixture

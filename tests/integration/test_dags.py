@@ -67,10 +67,12 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
     monitor = dags["monitor__bike_demand"]
     assert monitor["timetable"] == "CronDataIntervalTimetable"
     assert monitor["tasks"] == {
-        "roll_up": ["check_drift", "check_error", "check_service"],
-        "check_drift": ["decide"],
-        "check_error": ["decide"],
-        "check_service": ["decide"],
+        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service"],
+        "check_drift": ["decide", "reevaluate"],
+        "check_error": ["decide", "reevaluate"],
+        "check_estimate": ["decide", "reevaluate"],
+        "check_service": ["decide", "reevaluate"],
+        "reevaluate": [],
         "decide": ["request_retraining"],
         "request_retraining": [],
     }
@@ -80,6 +82,7 @@ def test_a_retraining_rolls_back_when_a_release_step_fails_and_always_closes(dag
     tasks = dags["retrain__bike_demand"]["tasks"]
     assert [name for name, downstream in tasks.items() if "roll_back" in downstream] == [
         "candidate",
+        "rehearse",
         "canary",
         "promote",
     ]
@@ -97,3 +100,14 @@ def test_a_broken_model_is_an_import_error_that_names_it_and_the_others_go_on(tm
     assert set(result["dags"]) == {"monitor__bike_demand", "retrain__bike_demand"}
     (error,) = result["errors"].values()
     assert "broken/model.yaml: task: missing" in error
+
+
+def test_the_process_of_a_task_builds_the_dag_of_its_model_only(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for name in ("first", "second"):
+        shutil.copytree(REPOSITORY / "models" / "bike_demand", models / name)
+        path = models / name / "model.yaml"
+        path.write_text(path.read_text().replace("name: bike_demand", f"name: {name}", 1))
+    result = read_dags(tmp_path, CYCLONE_MODELS_DIR=str(models), _AIRFLOW_PARSING_CONTEXT_DAG_ID="monitor__second")
+    assert result["errors"] == {}
+    assert {name for name in result["dags"] if name.startswith("monitor__")} == {"monitor__second"}

@@ -13,7 +13,7 @@ import requests
 
 from cyclone.checks import Champion, find_champion
 from cyclone.cloud_run import CloudRun
-from cyclone.errors import ReleaseError, StaleReleaseError
+from cyclone.errors import RehearsalError, ReleaseError, StaleReleaseError
 from cyclone.incidents import finish_retraining, start_retraining
 from cyclone.releases import (
     create_candidate,
@@ -37,11 +37,13 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
+from tests.integration.serving import wait_until
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.image import build_image
 from training.reconcile import Drift, reconcile
 from training.registry import register_challenger
+from training.rehearsal import rehearse
 from training.release import (
     candidate_of_run,
     deploy_candidate,
@@ -93,7 +95,7 @@ def test_a_candidate_gets_its_share_and_then_all(cloud: Settings, store: Store, 
     assert read_alias(cloud, CHAMPION) == 2
     running = CloudRun(cloud).read_service(SERVICE)
     assert running is not None
-    assert running.tags == {"v2": "bike-demand-v2"}
+    assert running.tags == {"v1": "bike-demand-v1", "v2": "bike-demand-v2"}  # the last champion stays warm
 
 
 def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small: ModelSpec) -> None:
@@ -199,7 +201,7 @@ def test_a_champion_can_be_rolled_back_to_the_one_before_it(cloud: Settings, sto
     release_version(cloud, small, 3)
     assert read_states(store) == [(1, "retired", 0), (2, "rolled_back", 0), (3, "champion", 100)]
     assert (running := CloudRun(cloud).read_service(SERVICE)) is not None
-    assert running.tags == {"v3": "bike-demand-v3"}
+    assert running.tags == {"v1": "bike-demand-v1", "v3": "bike-demand-v3"}
 
 
 def test_rolling_back_to_a_version_rolls_back_all_after_it_and_the_checks_follow(
@@ -362,7 +364,7 @@ def test_a_cloud_run_that_is_down_is_named(settings: Settings, small: ModelSpec)
 
 
 def test_a_trained_model_answers_from_its_image(
-    start_cloud_run: StartCloudRun, bike_demand: ModelSpec, january: int, bento_home: Path
+    start_cloud_run: StartCloudRun, store: Store, bike_demand: ModelSpec, january: int, bento_home: Path
 ) -> None:
     settings = start_cloud_run("bento")
     dataset = build_dataset(settings, bike_demand, "run_1", datetime(2011, 2, 2, tzinfo=UTC))
@@ -371,6 +373,8 @@ def test_a_trained_model_answers_from_its_image(
     version = register_challenger(settings, bike_demand, challenger, gate).version
     image = build_image(settings, bike_demand, version)
     candidate = deploy_candidate(settings, bike_demand, version, image, "run_1")
+    rehearsal = rehearse(settings, bike_demand, candidate, version)
+    assert (rehearsal.requests, rehearsal.labelled_rows) == (200, 0)  # of history, that nobody answered
     promote(settings, bike_demand, candidate)
     answer = requests.post(
         f"{candidate.service_address}/predict", json={"rows": [read_row()], "ids": ["one"]}, timeout=30
@@ -380,7 +384,22 @@ def test_a_trained_model_answers_from_its_image(
     assert (body["model"], body["version"], body["revision"]) == ("bike_demand", 1, "bike-demand-v1")
     assert body["predictions"][0]["id"] == "one"
     assert 0 < body["predictions"][0]["prediction"] < 300
+    served = "SELECT id FROM prediction_log WHERE version IS NOT NULL"
+    wait_until(lambda: select(store, served) == [("one",)], "the rehearsal is not logged, the client's request is")
     roll_back(settings, bike_demand, "run_1", "nothing to take back")
+
+
+def select(store: Store, statement: str) -> list[tuple[Any, ...]]:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def test_a_candidate_that_answers_nonsense_fails_its_rehearsal(cloud: Settings, small: ModelSpec, january: int) -> None:
+    register_versions(cloud, 1)
+    candidate = deploy(cloud, small, 1)
+    with pytest.raises(RehearsalError, match=r"bike-demand-v1 answered logged row .* with 200: "):
+        rehearse(cloud, small, candidate, 1)
 
 
 def read_row() -> dict[str, Any]:

@@ -13,10 +13,11 @@ from cyclone.frames import frame_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from training.bundle import compute_digest, stage_bundle
 from training.dataset import Dataset, build_dataset, read_dataset
 from training.gate import GateDecision, compare_with_champion
 from training.history import load_history
-from training.image import build_image, compute_digest, stage_bundle
+from training.image import build_image
 from training.registry import register_challenger
 from training.tracking import CHALLENGER, CHAMPION, connect
 from training.train import Challenger, train_challenger

@@ -22,6 +22,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "reference_bin": {"version": 1, "is_calendar": False},
     "feature_rollup": {"version": 1},
     "error_rollup": {"version": 1},
+    "confusion_rollup": {"version": 1},
     "request_stat": {
         "version": 1,
         "revision": "champion",
@@ -62,6 +63,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "label": {"observed_at": "2011-03-02T00:00Z"},
     "instance_ledger": {
         "version": 1,
+        "revision": "champion",
         "started_at": "2026-01-01T00:00Z",
         "last_seen_at": "2026-01-01T00:59:55Z",
         "handed_over": 0,
@@ -115,7 +117,8 @@ def _insert_row(cursor: Any, table: str, row: dict[str, Any]) -> None:
     if table in ("prediction_log", "label"):
         at = row["created_at" if table == "prediction_log" else "observed_at"]
         cursor.execute("SELECT ensure_partition(%s, %s::timestamptz)", (table, at))
-    values = {key: Json(value) if key in JSON_COLUMNS else value for key, value in row.items()}
+    is_log = table in ("prediction_log", "label")
+    values = {key: Json(value) if is_log and key in JSON_COLUMNS else value for key, value in row.items()}
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
         sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, values)),

@@ -40,7 +40,7 @@ def test_every_check_has_a_case_for_each_verdict(check: str) -> None:
     assert verdicts == {"passed", "failed", unsure}
 
 
-@pytest.mark.parametrize(("check", "case"), list_cases("drift", "error", "service"))
+@pytest.mark.parametrize(("check", "case"), list_cases("drift", "error", "estimate", "service"))
 @pytest.mark.usefixtures("first_champion")
 def test_a_check_gives_the_expected_verdicts(
     store: Store, bike_demand: ModelSpec, insert: Any, check: str, case: Case

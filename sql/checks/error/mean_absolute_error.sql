@@ -1,12 +1,14 @@
--- Mean absolute error of the predictions whose newest label was observed in the window, in the label's unit.
--- The standard error takes rows as independent; hours of one day are not, so read it as a lower bound.
+-- Mean absolute error, in the label's unit.
+-- Of the predictions whose newest label was observed in the window. The standard error takes days as independent,
+-- their rows not.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value, standard_error, sample_size (labelled predictions)
-WITH total AS (
+WITH day AS (
     SELECT
-        coalesce(sum(count), 0)::bigint AS n,
-        sum(sum_absolute_error ORDER BY bucket_start) / sum(count) AS mean,
-        sum(sum_squared_error ORDER BY bucket_start) / sum(count) AS mean_square
+        date_trunc('day', bucket_start, 'UTC') AS day,
+        sum(count) AS samples,
+        sum(sum_absolute_error)::double precision AS total,
+        sum(count)::double precision AS weight
     FROM error_rollup
     WHERE
         model = %(model)s::text
@@ -14,11 +16,21 @@ WITH total AS (
         AND bucket_start >= %(window_start)s::timestamptz
         AND bucket_start < %(window_end)s::timestamptz
         AND sum_absolute_error IS NOT NULL
+    GROUP BY date_trunc('day', bucket_start, 'UTC')
+),
+
+window_total AS (
+    SELECT
+        coalesce(sum(samples), 0)::bigint AS samples,
+        sum(total ORDER BY day) / nullif(sum(weight ORDER BY day), 0) AS ratio,
+        array_agg(total ORDER BY day) AS totals,
+        array_agg(weight ORDER BY day) AS weights
+    FROM day
 )
 
 SELECT
     'all' AS subject,
-    mean AS value,
-    sqrt(abs(mean_square - mean ^ 2) / nullif(n - 1, 0)) AS standard_error,
-    n AS sample_size
-FROM total
+    ratio AS value,
+    day_clustered_error(totals, weights, ratio) AS standard_error,
+    samples AS sample_size
+FROM window_total

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 import training.profile
+from cyclone.distances import MISSING
 from cyclone.frames import frame_from_rows
 from cyclone.spec import ModelSpec
-from training.profile import MISSING, Bin, build_profile, find_edges
+from training.profile import Bin, build_profile, find_edges
 
 SPEC = ModelSpec.model_validate(
     {
@@ -36,10 +37,13 @@ def test_every_kind_of_feature_and_the_prediction_have_their_bins() -> None:
         {"month": 4, "colour": "blue", "is_new": True, "note": "z"},
     ]
     predictions = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-    assert build_profile(SPEC, frame_from_rows(SPEC, rows), predictions) == [
+    subjects = build_profile(SPEC, frame_from_rows(SPEC, rows), predictions)
+    assert [item for subject in subjects for item in subject.bins] == [
         Bin("month", MISSING, None, None, None, 0, True),
-        Bin("month", 0, None, 4.0, None, 2, True),
-        Bin("month", 1, 4.0, None, None, 1, True),
+        Bin("month", 0, None, 1.0, None, 0, True),
+        Bin("month", 1, 1.0, 4.0, None, 2, True),
+        Bin("month", 2, 4.0, np.nextafter(4.0, 5.0), None, 1, True),
+        Bin("month", 3, np.nextafter(4.0, 5.0), None, None, 0, True),
         Bin("colour", MISSING, None, None, None, 1, False),
         Bin("colour", 0, None, None, "red", 0, False),
         Bin("colour", 1, None, None, "blue", 2, False),
@@ -51,12 +55,12 @@ def test_every_kind_of_feature_and_the_prediction_have_their_bins() -> None:
     ]
 
 
-def test_numbers_get_ten_bins_of_about_equal_counts() -> None:
+def test_numbers_get_fifteen_bins_of_about_equal_counts() -> None:
     values = np.random.default_rng(1).normal(size=1000)
     edges = find_edges(values, is_integer=False)
     counts = np.bincount(np.searchsorted(edges, values, side="right"))
-    assert len(edges) == 9
-    assert counts.min() >= 99
+    assert len(edges) == 14
+    assert counts.min() >= 66
     assert counts.sum() == 1000
 
 
@@ -64,9 +68,9 @@ def test_numbers_get_ten_bins_of_about_equal_counts() -> None:
     ("values", "is_integer", "edges"),
     [
         ([5.0, 5.0, 5.0], False, []),
-        ([0.0] * 50 + [1.0] * 50, False, [0.5, 1.0]),
+        ([0.0] * 50 + [1.0] * 50, False, [1.0]),
         (list(range(12)), True, [float(value) for value in range(1, 12)]),
-        (list(range(20)), True, [1.9, 3.8, 5.7, 7.6, 9.5, 11.4, 13.3, 15.2, 17.1]),
+        (list(range(20)), True, [19 / 15 * place for place in range(1, 15)]),
     ],
 )
 def test_edges_are_distinct_and_above_the_smallest_value(
@@ -80,5 +84,5 @@ def test_a_number_that_is_always_missing_has_only_the_missing_bin() -> None:
         update={"features": (SPEC.features[0].model_copy(update={"nullable": True}),), "task": "regression"}
     )
     frame = pd.DataFrame({"month": [np.nan, np.nan]})
-    bins = build_profile(spec, frame, np.array([1.0, 2.0]))
-    assert [item for item in bins if item.feature == "month"] == [Bin("month", MISSING, None, None, None, 2, True)]
+    month, _ = build_profile(spec, frame, np.array([1.0, 2.0]))
+    assert month.bins == [Bin("month", MISSING, None, None, None, 2, True)]

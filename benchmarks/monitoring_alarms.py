@@ -1,0 +1,306 @@
+"""How often the monitor cries wolf, and what it finds: the real decisions on resampled hours and days of 2011.
+
+Measurements of drift are those of `cyclone.distances`, which `tests/sql/test_distances.py` holds to the SQL checks; the
+reference, its nulls, the verdicts and the decisions are made by the code that runs in production.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from cyclone.chance import alpha_of_window
+from cyclone.checks import CheckResult, find_window_end
+from cyclone.decisions import decide
+from cyclone.distances import Bins, measure_distance
+from cyclone.frames import frame_from_rows, inputs_from_frame
+from cyclone.measurements import Measurement
+from cyclone.settings import REPOSITORY, Settings
+from cyclone.spec import Check, ModelSpec, load_model_spec
+from cyclone.verdicts import Item, Standards, judge
+from training.history import read_history
+from training.nulls import build_nulls, count_days
+from training.profile import Subject, build_profile, place_rows
+from training.scores import predict
+from training.train import fit_challenger, load_builder
+
+MODEL = REPOSITORY / "models" / "bike_demand"
+CHECK = "population_stability"
+WINDOW_DAYS, WINDOW_ROWS = 7, 168
+SIZES = (50, 100, 168, 500, 1000, 2500, 10_000)
+DRAWS, REFERENCES = 400, 6
+SHIFT = 0.25
+DEMAND = 1.25
+WORLDS = 20
+YEAR = 365
+FOUND_WITHIN_DAYS = 14
+NOMINAL = 0.05
+Array = Any
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a version is watched by, as training leaves it."""
+
+    spec: ModelSpec
+    subjects: list[Subject]
+    bins: dict[str, Bins]
+    counts: dict[str, Array]
+    standards: Standards
+
+    def judge_drift(self, observed: dict[str, Array], check: Check) -> set[str]:
+        """The subjects that fail in a window, from their counts by bin."""
+        items = []
+        for name, counts in observed.items():
+            value = measure_distance(CHECK, self.bins[name], counts, self.counts[name])
+            items.append(Item(CHECK, check, Measurement(name, float(value), None, int(counts.sum()))))
+        judgements = judge("drift", items, self.standards)
+        return {
+            item.measured.subject
+            for item, judgement in zip(items, judgements, strict=True)
+            if judgement.verdict == "failed"
+        }
+
+
+def build_reference(
+    spec: ModelSpec, rows: pd.DataFrame, predictions: Array, alpha: float, accepted_error: float = 1.0
+) -> Reference:
+    subjects = [item for item in build_profile(spec, rows[spec.feature_names], predictions) if not item.is_calendar]
+    nulls = build_nulls(spec, subjects, rows["created_at"])
+    day = (rows["created_at"].dt.floor("D").rank(method="dense").astype("int64") - 1).to_numpy()
+    counted = {subject.name: count_days(subject, day) for subject in subjects}
+    return Reference(
+        spec=spec,
+        subjects=subjects,
+        bins={name: bins for name, (bins, _) in counted.items()},
+        counts={name: counts.sum(axis=0) for name, (_, counts) in counted.items()},
+        standards=Standards(alpha, accepted_error, {}, {(item.check_name, item.subject): item.null for item in nulls}),
+    )
+
+
+def count_rows(reference: Reference, rows: pd.DataFrame, predictions: Array, group: Array) -> dict[str, Array]:
+    """Rows by group and bin, of each subject."""
+    counted = {}
+    for subject in reference.subjects:
+        values = predictions if subject.name == "prediction" else rows[subject.name]
+        counted[subject.name] = count_days(Subject(subject.bins, place_rows(subject.bins, values)), group)[1]
+    return counted
+
+
+def read_rows(spec: ModelSpec) -> pd.DataFrame:
+    history = list(read_history(spec, MODEL))
+    rows = frame_from_rows(spec, [row["features"] for row in history])
+    rows["label"] = [float(row["label"]) for row in history]
+    rows["created_at"] = pd.to_datetime([row["created_at"] for row in history], utc=True)
+    return rows
+
+
+def draw_windows(
+    reference: Reference, rows: pd.DataFrame, predictions: Array, size: int, rng: np.random.Generator
+) -> list[dict[str, Array]]:
+    """Windows of rows drawn one by one."""
+    chosen = rng.integers(0, len(rows), (DRAWS, size))
+    counts = {}
+    for subject in reference.subjects:
+        values = predictions if subject.name == "prediction" else rows[subject.name]
+        placed = count_days(Subject(subject.bins, place_rows(subject.bins, values)), np.arange(len(rows)))[1]
+        place = placed.argmax(axis=1)[chosen] + placed.shape[1] * np.arange(DRAWS)[:, None]
+        counts[subject.name] = np.bincount(place.ravel(), minlength=DRAWS * placed.shape[1]).reshape(DRAWS, -1)
+    return [{name: values[draw] for name, values in counts.items()} for draw in range(DRAWS)]
+
+
+def spread_over_days(rows: pd.DataFrame, rows_a_day: float) -> pd.DataFrame:
+    """The rows as if they came at so many a day."""
+    start = pd.Timestamp("2011-01-01", tz="UTC")
+    return rows.assign(created_at=start + pd.to_timedelta(np.arange(len(rows)) * 24 / rows_a_day, unit="h"))
+
+
+def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any) -> dict[str, Any]:
+    """False alarms and power on rows that have nothing to do with each other, one window at the nominal rate."""
+    rng = np.random.default_rng(1)
+    rows = rows.iloc[rng.permutation(len(rows))].reset_index(drop=True)
+    # The source rounds temperatures to 1/41 of a degree's scale: without the steps a shift is as large as it says.
+    rows["temperature"] = rows["temperature"] + rng.uniform(-0.01, 0.01, len(rows))
+    predictions = predict(spec, estimator, inputs_from_frame(spec, rows))
+    check = spec.monitor.drift[CHECK]
+    figures: dict[str, Any] = {"alarm_rates": {}, "without_minimum": {}, "power": []}
+    for size in SIZES:
+        alarms = []
+        for _ in range(REFERENCES):
+            # The reference is a sample too, of a world that the windows are drawn from as well.
+            known = rng.integers(0, len(rows), len(rows))
+            trained = spread_over_days(rows.iloc[known], size / WINDOW_DAYS)
+            reference = build_reference(spec, trained, predictions[known], NOMINAL)
+            for window in draw_windows(reference, rows, predictions, size, rng):
+                anyhow = reference.judge_drift(window, check.model_copy(update={"minimum_samples": 1}))
+                alarms.append((bool(reference.judge_drift(window, check)), bool(anyhow)))
+            if size == WINDOW_ROWS:
+                figures["power"].append(measure_power(spec, reference, rows, estimator, rng))
+        figures["alarm_rates"][size], figures["without_minimum"][size] = map(float, np.mean(alarms, axis=0))
+    figures["power"] = pd.DataFrame(figures["power"]).mean().to_dict()
+    return figures
+
+
+def measure_power(
+    spec: ModelSpec, reference: Reference, rows: pd.DataFrame, estimator: Any, rng: np.random.Generator
+) -> dict[str, float]:
+    """How often a temperature that moved is found: an alarm of any subject, and the temperature by its name."""
+    power = {}
+    for name, sign in (("warmer", 1), ("colder", -1)):
+        moved = rows.assign(temperature=rows["temperature"] + sign * SHIFT * rows["temperature"].std())
+        inputs = inputs_from_frame(spec, moved)
+        windows = draw_windows(reference, moved, predict(spec, estimator, inputs), WINDOW_ROWS, rng)
+        failed = [reference.judge_drift(window, spec.monitor.drift[CHECK]) for window in windows]
+        power[f"{name}, any alarm"] = float(np.mean([bool(names) for names in failed]))
+        power[f"{name}, by name"] = float(np.mean(["temperature" in names for names in failed]))
+    return power
+
+
+@dataclass(frozen=True)
+class World:
+    """A version trained on half of the days, and a year made of the other half's, drawn with replacement."""
+
+    reference: Reference
+    rows: pd.DataFrame
+    predictions: Array
+    day: Array
+
+
+def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
+    rng = np.random.default_rng(seed)
+    days = rng.permutation(rows["created_at"].dt.floor("D").unique())
+    known, unseen = np.split(days, 2) if len(days) % 2 == 0 else np.split(days[1:], 2)
+    trained = rows[rows["created_at"].dt.floor("D").isin(known)].reset_index(drop=True)
+    fit = fit_challenger(spec, load_builder(Settings(), spec), trained)
+    by_day = {day: group for day, group in rows.groupby(rows["created_at"].dt.floor("D"))}
+    drawn = [by_day[day] for day in rng.choice(unseen, YEAR + 2 * WINDOW_DAYS)]
+    year = pd.concat(drawn, ignore_index=True)
+    predictions = predict(spec, fit.estimator, inputs_from_frame(spec, fit.rows))
+    alpha = alpha_of_window(spec.monitor.alpha)
+    return World(
+        reference=build_reference(spec, fit.rows, predictions, alpha, fit.metrics["accepted_error"]),
+        rows=year,
+        predictions=predict(spec, fit.estimator, inputs_from_frame(spec, year)),
+        day=np.repeat(np.arange(len(drawn)), [len(group) for group in drawn]),
+    )
+
+
+def judge_errors(world: World, labels: Array, last_day: int, now: datetime) -> list[CheckResult]:
+    """The verdicts of the error checks on the window whose labels were observed up to a day's end."""
+    spec, results = world.reference.spec, []
+    for name, check in spec.monitor.error.items():
+        inside = (world.day > last_day - check.window_days) & (world.day <= last_day)
+        differences = world.predictions[inside] - labels[inside]
+        value = abs(differences.mean()) if name == "bias" else np.abs(differences).mean()
+        measured = Measurement("all", float(value), None, int(inside.sum()))
+        (judgement,) = judge("error", [Item(name, check, measured)], world.reference.standards)
+        results.append(
+            CheckResult(
+                "error", name, "all", 1, measured.value, None, measured.sample_size, judgement.limit,
+                judgement.verdict, now - timedelta(days=check.window_days), now,
+            )
+        )  # fmt: skip
+    return results
+
+
+def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int]:
+    """The days after which a retraining is asked for, one cooldown apart."""
+    start, last, asked = datetime(2011, 1, 1, tzinfo=UTC), None, []
+    for day in days:
+        now = start + timedelta(days=int(day) + 1)
+        if decide(world.reference.spec, judge_errors(world, labels, int(day), now), last, now).should_retrain:
+            asked.append(int(day))
+            last = now
+    return asked
+
+
+def measure_year(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, float]:
+    """Alarms in a year in which nothing changes; drift windows end with a day, as error windows do."""
+    moments = [datetime(2011, 1, 1, tzinfo=UTC) + timedelta(minutes=5) * step for step in range(YEAR * 288)]
+    windows = len({find_window_end("error", moment) for moment in moments})
+    days = range(WINDOW_DAYS - 1, WINDOW_DAYS - 1 + YEAR)
+    retrainings = drift_days = years_with_drift = 0
+    for world in worlds:
+        retrainings += len(list_decisions(world, world.rows["label"].to_numpy(), days))
+        counts = count_rows(world.reference, world.rows, world.predictions, world.day)
+        failed = [_judge_day(world, counts, day) for day in days]
+        drift_days += sum(failed)
+        years_with_drift += any(failed)
+    return {
+        "looks": len(moments),
+        "windows": windows,
+        "retrainings": retrainings / len(worlds),
+        "drift_days": drift_days / len(worlds),
+        "years_with_drift": years_with_drift / len(worlds),
+    }
+
+
+def _judge_day(world: World, counts: dict[str, Array], day: int) -> bool:
+    window = {name: values[day - WINDOW_DAYS + 1 : day + 1].sum(axis=0) for name, values in counts.items()}
+    return bool(world.reference.judge_drift(window, world.reference.spec.monitor.drift[CHECK]))
+
+
+def measure_demand(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, float]:
+    """How soon a demand that grew is found; a label comes with its expected delay."""
+    wait = spec.label.expected_delay_hours / 24
+    delays = []
+    tries = 0
+    for world in worlds:
+        for first in range(2 * WINDOW_DAYS, YEAR - FOUND_WITHIN_DAYS, 30):
+            labels = world.rows["label"].to_numpy()
+            grown = np.where(world.day >= first, np.round(labels * DEMAND), labels)
+            asked = list_decisions(world, grown, range(first, first + FOUND_WITHIN_DAYS - int(np.ceil(wait))))
+            tries += 1
+            if asked:
+                delays.append(asked[0] + 1 + wait - first)
+    return {"share": len(delays) / tries, "delay_days": float(np.mean(delays)) if delays else float("nan"), "tries": tries}
+
+
+def measure_alarms() -> dict[str, Any]:
+    """Every figure of this half, by its name in the report."""
+    spec = load_model_spec(MODEL)
+    rows = read_rows(spec)
+    estimator = load_builder(Settings(), spec)().fit(inputs_from_frame(spec, rows), rows["label"])
+    independent = measure_independent(spec, rows, estimator)
+    worlds = [build_world(spec, rows, seed) for seed in range(WORLDS)]
+    year, demand = measure_year(spec, worlds), measure_demand(spec, worlds)
+    print_tables(independent, year, demand)
+    return {
+        "iid_false_alarm_rate_max": max(independent["alarm_rates"].values()),
+        "stationary_alarms_per_year": year["retrainings"],
+        "temperature_shift_power": float(
+            np.mean([power for name, power in independent["power"].items() if name.endswith("any alarm")])
+        ),
+        "demand_shift_found_share": demand["share"],
+        "demand_shift_delay_days": demand["delay_days"],
+    }
+
+
+def print_tables(independent: dict[str, Any], year: dict[str, float], demand: dict[str, float]) -> None:
+    console = Console()
+    table = Table("rows", "any alarm", "without minimum_samples", title=f"Independent rows, nominal {NOMINAL:.0%}")
+    for size, rate in independent["alarm_rates"].items():
+        table.add_row(f"{size:,}", f"{rate:.1%}", f"{independent['without_minimum'][size]:.1%}")
+    console.print(table)
+    table = Table("temperature", "found", title=f"Moved by {SHIFT} σ, {WINDOW_ROWS} rows")
+    for name, power in independent["power"].items():
+        table.add_row(name, f"{power:.1%}")
+    console.print(table)
+    console.print(
+        f"A stationary year, {year['looks']:,} looks at {year['windows']} windows: {year['retrainings']:.2f} retrainings"
+        f" asked for, {year['drift_days']:.2f} days with a drift alarm, {year['years_with_drift']:.0%} of years with one."
+    )
+    console.print(
+        f"Demand × {DEMAND}: found within {FOUND_WITHIN_DAYS} days in {demand['share']:.0%} of {demand['tries']:.0f}"
+        f" cases, after {demand['delay_days']:.1f} days on average."
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure_alarms()))

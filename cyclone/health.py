@@ -1,0 +1,68 @@
+"""Health: what the newest verdicts of a model say, and whether they are new enough to say it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cyclone.checks import CheckResult, find_champion
+from cyclone.errors import ConfigurationError
+from cyclone.spec import CheckKind
+from cyclone.store import Store
+
+WINDOW_STEPS: dict[CheckKind, timedelta] = {
+    "drift": timedelta(days=1),
+    "error": timedelta(days=1),
+    "estimate": timedelta(days=1),
+    "service": timedelta(hours=1),
+}
+"""How far apart the ends of windows are: see `cyclone.checks.find_window_end`."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """`reason` is a sentence that names every verdict that is not `passed`, and every kind without a fresh one."""
+
+    is_healthy: bool
+    reason: str
+    verdicts: tuple[CheckResult, ...] = ()
+
+
+def read_health(store: Store, model: str, kinds: Sequence[CheckKind], max_age: timedelta, now: datetime) -> Health:
+    """The health of the version that serves at `now`, from what was recorded for it; no check is run."""
+    champion = find_champion(store, model, now)
+    if champion is None:
+        return Health(False, f"no version of {model} serves at {now:%Y-%m-%d %H:%M} UTC")
+    rows = store.fetch("store/latest_verdicts", model=model, version=champion.version, kinds=list(kinds), at=now)
+    return judge_health([CheckResult(**row) for row in rows], kinds, max_age, now)
+
+
+def judge_health(
+    verdicts: Sequence[CheckResult], kinds: Sequence[CheckKind], max_age: timedelta, now: datetime
+) -> Health:
+    """Healthy: every kind has verdicts, none older than `max_age`, and all of them `passed`.
+
+    A verdict begins to age when the next window ends, a day or for service an hour after its own: before that, none
+    can be newer. `no_data` is never healthy.
+    """
+    troubles = []
+    for kind in kinds:
+        ends = [verdict.window_end for verdict in verdicts if verdict.kind == kind]
+        if not ends:
+            troubles.append(f"no {kind} check has a verdict")
+        elif now - (max(ends) + WINDOW_STEPS[kind]) > max_age:
+            troubles.append(f"the newest {kind} verdict is of {max(ends):%Y-%m-%d %H:%M} UTC: older than {max_age}")
+    troubles += [
+        f"{verdict.check_name} of {verdict.subject} is {verdict.verdict}"
+        for verdict in verdicts
+        if verdict.verdict != "passed"
+    ]
+    if troubles:
+        return Health(False, "; ".join(troubles), tuple(verdicts))
+    return Health(True, f"all {len(verdicts)} verdicts passed", tuple(verdicts))
+
+
+def check_kinds(kinds: Sequence[str], allowed: Sequence[str]) -> None:
+    """Errors: `ConfigurationError` naming the kind that does not exist, and those that do."""
+    unknown = [kind for kind in kinds if kind not in allowed]
+    if unknown or not kinds:
+        raise ConfigurationError(f"kinds {list(kinds)}: one or more of {', '.join(allowed)} are allowed")

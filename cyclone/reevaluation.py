@@ -1,0 +1,64 @@
+"""Windows that are evaluated again: a late label or row changes the verdicts of the windows that it falls into."""
+
+from datetime import datetime
+from pathlib import Path
+
+from cyclone.checks import Champion, CheckResult, find_window_end, judge_window, record
+from cyclone.measurements import CHECKS_DIR
+from cyclone.spec import ModelSpec
+from cyclone.store import Row, Store, Transaction
+
+
+def reevaluate(
+    store: Store, spec: ModelSpec, window_end: datetime, run_id: str, checks_dir: Path = CHECKS_DIR
+) -> list[CheckResult]:
+    """Judge again the recorded drift and error windows into which something fell that was rolled up since.
+
+    To be called after `roll_up`, with the end of the run's data interval; windows that end with its day are left to
+    the checks of the run itself. A verdict whose number, samples or meaning changed is recorded as a new row of
+    `run_id` beside the old one, and returned; `current_verdict` has those that hold, `verdict_history` every change.
+    Repeating it changes nothing. Each window is judged for the version it was recorded for.
+    """
+    with store.transaction() as transaction:
+        marks = transaction.fetch_one("store/reevaluation_take", model=spec.name)
+        assert marks is not None, "the statement makes the watermark where there is none"
+        before = find_window_end("error", window_end)
+        windows = transaction.fetch("store/reevaluation_windows", model=spec.name, before=before, **marks)
+        changed: list[CheckResult] = []
+        for window in windows:
+            changed += _judge_again(store, transaction, spec, window, checks_dir)
+        record(transaction, spec.name, run_id, changed)
+        transaction.run("store/reevaluation_move", model=spec.name, counted=marks["counted"])
+    return changed
+
+
+def _judge_again(
+    store: Store, transaction: Transaction, spec: ModelSpec, window: Row, checks_dir: Path
+) -> list[CheckResult]:
+    """The verdicts of a window that differ from those that hold. Checks that were not recorded then are left out."""
+    row = transaction.fetch_one("store/version_accepted", model=spec.name, version=window["version"])
+    if row is None:
+        return []
+    kind, window_end = window["kind"], window["window_end"]
+    results = judge_window(store, spec, kind, Champion(**row), window_end, checks_dir)
+    holding = transaction.fetch("store/current_verdicts", model=spec.name, kind=kind, window_end=window_end)
+    known = {(row["check_name"], row["window_start"]) for row in holding}
+    same = {tuple(row.values()) for row in holding}
+    return [
+        result
+        for result in results
+        if (result.check_name, result.window_start) in known and _describe(result) not in same
+    ]
+
+
+def _describe(result: CheckResult) -> tuple[object, ...]:
+    """In the order of `store/current_verdicts`."""
+    return (
+        result.check_name,
+        result.subject,
+        result.window_start,
+        result.version,
+        result.value,
+        result.sample_size,
+        result.verdict,
+    )

@@ -1,0 +1,75 @@
+"""What a changed configuration would have decided about the past; nothing is recorded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import get_args
+
+from rich.table import Table
+
+from cyclone.checks import CheckResult, find_champion, find_window_end, judge_window
+from cyclone.decisions import Decision, decide, format_number
+from cyclone.errors import ConfigurationError
+from cyclone.incidents import last_retraining_end
+from cyclone.measurements import CHECKS_DIR
+from cyclone.spec import CheckKind, ModelSpec
+from cyclone.store import Store
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class PastDay:
+    """The verdicts on the windows that end with a day: as configured now, and as recorded."""
+
+    window_end: datetime
+    results: list[CheckResult]
+    recorded: dict[Key, CheckResult]
+    decision: Decision
+
+    @property
+    def changed(self) -> list[tuple[CheckResult, CheckResult | None]]:
+        """The verdicts that differ from those recorded, with them; None where none was."""
+        pairs = [(result, self.recorded.get(_find_key(result))) for result in self.results]
+        return [(new, old) for new, old in pairs if old is None or new.verdict != old.verdict]
+
+
+def judge_unrecorded(store: Store, spec: ModelSpec, kind: CheckKind, moment: datetime) -> list[CheckResult]:
+    """What `evaluate_checks` would give at a moment; none before the first promotion."""
+    champion = find_champion(store, spec.name, moment)
+    if champion is None:
+        return []
+    return judge_window(store, spec, kind, champion, find_window_end(kind, moment), CHECKS_DIR)
+
+
+def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) -> Iterator[PastDay]:
+    """Every day's end from `since` to `until`, judged by `spec` from the roll-ups.
+
+    The versions that served and the retrainings that cooled down are those that were: what another decision would have
+    led to is not played out. Errors: `ConfigurationError` when there is no day's end between the two.
+    """
+    first = find_window_end("error", since)
+    day = first if first >= since else first + timedelta(days=1)
+    if day > until:
+        raise ConfigurationError(f"no day ends between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} UTC")
+    while day <= until:
+        results = [item for kind in get_args(CheckKind) for item in judge_unrecorded(store, spec, kind, day)]
+        rows = store.fetch("store/verdicts_at", model=spec.name, window_end=day)
+        recorded = {_find_key(verdict): verdict for verdict in (CheckResult(**row) for row in rows)}
+        decision = decide(spec, results, last_retraining_end(store, spec.name, day), day)
+        yield PastDay(day, results, recorded, decision)
+        day += timedelta(days=1)
+
+
+def build_change_table(day: PastDay) -> Table:
+    """The verdicts of a day that differ from those recorded."""
+    table = Table("check", "subject", "value", "limit", "verdict", "recorded limit", "recorded verdict")
+    for new, old in day.changed:
+        recorded = (format_number(old.limit), old.verdict) if old else ("-", "-")
+        limit = format_number(new.limit)
+        table.add_row(new.check_name, new.subject, format_number(new.value), limit, new.verdict, *recorded)
+    return table
+
+
+def _find_key(result: CheckResult) -> Key:
+    return result.kind, result.check_name, result.subject

@@ -1,0 +1,28 @@
+-- Pearson's chi-squared of the two rows of counts, window and reference, of each feature and of the prediction:
+-- sum over bins of (p - q)^2 / r / (1/n + 1/m), r the share in both together. As SciPy's chi2_contingency without
+-- Yates' correction. It has one degree of freedom less than there are bins with rows.
+-- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
+-- returns: subject (a feature, or `prediction`), value, sample_size (rows in the window)
+WITH total AS (
+    SELECT
+        feature,
+        bin,
+        observed,
+        p,
+        q,
+        sum(observed) OVER (PARTITION BY feature)::double precision AS n,
+        sum(expected) OVER (PARTITION BY feature)::double precision AS m
+    FROM window_bins(
+        %(model)s::text, %(version)s::integer, %(window_start)s::timestamptz, %(window_end)s::timestamptz
+    )
+)
+
+SELECT
+    feature AS subject,
+    CASE
+        WHEN min(n) > 0 AND min(m) > 0
+            THEN sum((p - q) ^ 2 * n * m / nullif(n * p + m * q, 0) ORDER BY bin)
+    END AS value,
+    sum(observed)::bigint AS sample_size
+FROM total
+GROUP BY feature

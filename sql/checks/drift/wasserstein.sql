@@ -1,0 +1,41 @@
+-- Wasserstein distance of each number, and of the prediction, from the version's reference profile, in standard
+-- deviations of the reference: the area between the two distribution functions, rows lying in the middle of their bin.
+-- It differs from SciPy's wasserstein_distance on the rows themselves by half a bin's width at most, on average of
+-- the rows of both sides. Evidently divides by the standard deviation too.
+-- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
+-- returns: subject (a feature of numbers, or `prediction`), value, sample_size (rows in the window with the number)
+WITH bins AS (
+    SELECT
+        feature,
+        bin,
+        center,
+        observed,
+        q / nullif(sum(q) OVER feature_bins, 0) AS q,
+        sum(p) OVER lower_bins / nullif(sum(p) OVER feature_bins, 0) AS below_p,
+        sum(q) OVER lower_bins / nullif(sum(q) OVER feature_bins, 0) AS below_q,
+        lead(center) OVER lower_bins - center AS gap
+    FROM
+        window_bins(
+            %(model)s::text, %(version)s::integer, %(window_start)s::timestamptz, %(window_end)s::timestamptz
+        )
+    WHERE is_number
+    WINDOW
+        feature_bins AS (PARTITION BY feature),
+        lower_bins AS (PARTITION BY feature ORDER BY bin)
+),
+
+spread AS (
+    SELECT
+        feature,
+        sqrt(greatest(0, sum(q * center ^ 2 ORDER BY bin) - sum(q * center ORDER BY bin) ^ 2)) AS deviation
+    FROM bins
+    GROUP BY feature
+)
+
+SELECT
+    bins.feature AS subject,
+    sum(abs(bins.below_p - bins.below_q) * bins.gap ORDER BY bins.bin) / nullif(min(spread.deviation), 0) AS value,
+    sum(bins.observed)::bigint AS sample_size
+FROM bins
+INNER JOIN spread ON bins.feature = spread.feature
+GROUP BY bins.feature

@@ -1,0 +1,6 @@
+-- Says that the recorded windows hold for all that a snapshot sees.
+-- params: model text, counted text (a pg_snapshot)
+-- returns: nothing
+UPDATE reevaluation_watermark
+SET seen = %(counted)s::pg_snapshot
+WHERE model = %(model)s::text

@@ -1,0 +1,16 @@
+-- Takes hold of the model's watermark until commit, so that two re-evaluations of a model never overlap.
+-- params: model text
+-- returns: seen text, counted text (both a pg_snapshot): what was looked at before, and what is rolled up by now
+INSERT INTO reevaluation_watermark AS watermark (model)
+VALUES (%(model)s::text)
+ON CONFLICT (model) DO UPDATE SET model = excluded.model
+RETURNING
+    watermark.seen::text AS seen,
+    coalesce(
+        (
+            SELECT rollup_watermark.counted
+            FROM rollup_watermark
+            WHERE rollup_watermark.model = %(model)s::text
+        ),
+        watermark.seen
+    )::text AS counted

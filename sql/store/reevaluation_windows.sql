@@ -1,0 +1,58 @@
+-- The recorded windows into which a label or row falls that came in between two snapshots. A label that is no longer
+-- the newest of its prediction leaves its day; a row stored after its label brings an error to the label's day.
+-- params: model text, seen text, counted text (both a pg_snapshot), before timestamptz (windows end earlier)
+-- returns: kind text, version integer, window_end timestamptz
+WITH late_label AS (
+    SELECT id
+    FROM label
+    WHERE
+        model = %(model)s::text
+        AND became_visible(stored_in, %(seen)s::pg_snapshot, %(counted)s::pg_snapshot)
+),
+
+late_row AS (
+    SELECT
+        id,
+        created_at
+    FROM prediction_log
+    WHERE
+        model = %(model)s::text
+        AND version IS NOT NULL
+        AND created_at < %(before)s::timestamptz
+        AND became_visible(stored_in, %(seen)s::pg_snapshot, %(counted)s::pg_snapshot)
+),
+
+changed_id AS (
+    SELECT id
+    FROM late_label
+    UNION DISTINCT
+    SELECT id
+    FROM late_row
+),
+
+touched AS (
+    SELECT
+        'error' AS kind,
+        date_trunc('hour', label.observed_at, 'UTC') AS hour
+    FROM changed_id
+    INNER JOIN label ON changed_id.id = label.id AND label.model = %(model)s::text
+    WHERE label.observed_at < %(before)s::timestamptz
+    UNION DISTINCT
+    SELECT
+        'drift' AS kind,
+        date_trunc('hour', created_at, 'UTC') AS hour
+    FROM late_row
+)
+
+SELECT DISTINCT
+    verdict.kind,
+    verdict.version,
+    verdict.window_end
+FROM current_verdict AS verdict
+INNER JOIN touched
+    ON
+        verdict.kind = touched.kind
+        AND verdict.window_start <= touched.hour
+        AND verdict.window_end > touched.hour
+WHERE verdict.model = %(model)s::text AND verdict.window_end < %(before)s::timestamptz
+ORDER BY verdict.window_end, verdict.kind, verdict.version

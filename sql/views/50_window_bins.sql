@@ -1,0 +1,72 @@
+-- The rows of a window and of the version's reference by bin, for each feature but the calendar's and for the
+-- prediction. Bin -1: missing; -2: unknown to the reference. p, q: shares of a feature's rows, NULL where it has none.
+-- observed: rows that were counted; where an hour was sampled p weighs them by what they stand for.
+-- center: of a bin of numbers the middle, of an open one its bound; is_outside: beyond the numbers of the reference.
+CREATE OR REPLACE FUNCTION window_bins(
+    of_model text, of_version integer, window_start timestamptz, window_end timestamptz
+) RETURNS TABLE (
+    feature text,
+    bin integer,
+    is_number boolean,
+    is_outside boolean,
+    center double precision,
+    observed bigint,
+    expected bigint,
+    p double precision,
+    q double precision
+)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+WITH reference AS (
+    SELECT
+        feature,
+        bin,
+        count,
+        bin >= 0 AND category IS NULL AS is_number,
+        (lower_bound IS NULL OR upper_bound IS NULL) AND count = 0 AS is_outside,
+        coalesce((lower_bound + upper_bound) / 2, lower_bound, upper_bound) AS center
+    FROM reference_bin
+    WHERE model = of_model AND version = of_version AND NOT is_calendar
+),
+
+rolled_up AS (
+    SELECT
+        feature,
+        bin,
+        sum(count)::bigint AS count,
+        sum(sampled)::bigint AS sampled
+    FROM feature_rollup
+    WHERE
+        model = of_model
+        AND version = of_version
+        AND bucket_start >= window_start
+        AND bucket_start < window_end
+        AND feature IN (SELECT feature FROM reference)
+    GROUP BY feature, bin
+),
+
+joined AS (
+    SELECT
+        feature,
+        bin,
+        coalesce(is_number, false) AS is_number,
+        coalesce(is_number AND is_outside, false) AS is_outside,
+        center,
+        coalesce(rolled_up.sampled, 0) AS observed,
+        coalesce(rolled_up.count, 0) AS estimated,
+        coalesce(reference.count, 0) AS expected
+    FROM reference
+    FULL JOIN rolled_up USING (feature, bin)
+)
+
+SELECT
+    feature,
+    bin,
+    is_number,
+    is_outside,
+    center,
+    observed,
+    expected,
+    estimated / nullif(sum(estimated) OVER (PARTITION BY feature), 0)::double precision AS p,
+    expected / nullif(sum(expected) OVER (PARTITION BY feature), 0)::double precision AS q
+FROM joined
+$$

@@ -1,0 +1,201 @@
+"""The parts for a user's own DAGs, parsed and run by a real Airflow on a database of its own."""
+
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cyclone.checks import evaluate_checks
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEADLINE_SECONDS = 120
+RUN_DAGS = """
+import json, os, sys
+from airflow.dag_processing.dagbag import DagBag
+for line in sys.stdin:
+    request = json.loads(line)
+    os.environ["CYCLONE_STORE_DSN"] = request["dsn"]
+    bag = DagBag(request["file"])
+    assert not bag.import_errors, bag.import_errors
+    (dag,) = bag.dags.values()
+    run = dag.test(use_executor=False)
+    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    print("RESULT" + json.dumps({"run": str(run.state), "tasks": states, "schedule": repr(dag.schedule)}), flush=True)
+"""
+CHECKS = """
+from datetime import timedelta
+from airflow.sdk import DAG
+from cyclone_airflow.health import ModelChecksOperator, ModelHealthSensor
+
+with DAG("{dag_id}"):
+    check = ModelChecksOperator(task_id="check", model="bike_demand", kinds=["error"], fail_on_failed=True)
+    is_healthy = ModelHealthSensor(task_id="is_healthy", model="bike_demand", kinds=["error"], timeout=0)
+    check >> is_healthy
+"""
+WAITS = """
+from airflow.sdk import DAG
+from cyclone_airflow.health import ModelHealthSensor
+
+with DAG("waits"):
+    ModelHealthSensor(task_id="is_healthy", model="bike_demand", kinds=["error"], poke_interval=0.1, timeout=100)
+"""
+
+
+@dataclass
+class DagRunner:
+    """A process that runs one DAG after the other with `dag.test()`: to load Airflow takes longest."""
+
+    process: "subprocess.Popen[str]"
+    folder: Path
+    lines: "queue.Queue[str]" = field(default_factory=queue.Queue)
+
+    def start(self, store: Store, source: str) -> None:
+        """Run the one DAG in `source`; nothing is waited for."""
+        file = self.folder / f"dag_{len(list(self.folder.iterdir()))}.py"
+        file.write_text(source)
+        assert self.process.stdin is not None
+        print(json.dumps({"dsn": store.dsn, "file": str(file)}), file=self.process.stdin, flush=True)
+
+    def read_until(self, text: str) -> str:
+        """What the process says up to and with the line that has `text`."""
+        said = ""
+        while text not in said:
+            try:
+                line = self.lines.get(timeout=DEADLINE_SECONDS)
+            except queue.Empty:
+                line = ""
+            assert line, f"no {text!r} in:\n{said}"
+            said += line
+        return said
+
+    def read_result(self) -> tuple[dict[str, Any], str]:
+        said = self.read_until("RESULT")
+        result: dict[str, Any] = json.loads(said.splitlines()[-1].removeprefix("RESULT"))
+        return result, said
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
+    home = tmp_path_factory.mktemp("own-dags")
+    (home / "dags").mkdir()
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "CYCLONE_CLOCK": "wall",
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "plugins")]),
+    }
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(migrate, env=environment, check=True, capture_output=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN_DAGS],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    runner = DagRunner(process, home / "dags")
+    reader = threading.Thread(target=pass_on, args=(process, runner.lines))
+    reader.start()
+    yield runner
+    process.kill()
+    reader.join()
+    process.communicate()
+
+
+def pass_on(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
+    """Every line, and an empty one at the end."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line)
+    lines.put("")
+
+
+def put_errors(store: Store, absolute_error: float) -> None:
+    """Version 1, accepted with an error of 10, serves; its errors of the last week."""
+    now = datetime.now(UTC)
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO reference_profile"
+            " (model, version, mlflow_run_id, metric, accepted_error, sample_size, created_at)"
+            " VALUES ('bike_demand', 1, 'run', 'mean_absolute_error', 10, 100, %(at)s);"
+            "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
+            " created_at, promoted_at) VALUES ('bike_demand', 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
+            " %(at)s, %(at)s);"
+            "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
+            " sum_label, sum_prediction)"
+            " SELECT 'bike_demand', 1, hour, 10, 10 * %(error)s, 10 * %(error)s ^ 2, 0, 0"
+            " FROM generate_series(date_trunc('hour', %(now)s - interval '6 days'), %(now)s - interval '1 hour',"
+            " interval '1 hour') AS hour",
+            {"at": now - timedelta(days=30), "now": now, "error": absolute_error},
+        )
+
+
+def test_the_example_of_the_documentation_runs(runner: DagRunner, store: Store, bike_demand: ModelSpec) -> None:
+    page = (REPOSITORY / "docs" / "monitoring.md").read_text()
+    (example,) = (code for code in re.findall(r"```python\n(.*?)```", page, re.S) if "ModelHealthSensor(" in code)
+    put_errors(store, absolute_error=9)
+    evaluate_checks(store, bike_demand, "error", datetime.now(UTC), "monitor")
+    runner.start(store, example)
+    result, said = runner.read_result()
+    assert result["tasks"] == {"is_healthy": "success", "order_bikes": "success"}
+    assert result["run"] == "success"
+    assert "x-cyclone://bike_demand/verdicts" in result["schedule"]
+    assert "mean_absolute_error   all" in said
+    assert "the forecast can be trusted" in said
+
+
+def test_checks_that_pass_make_the_model_healthy_and_are_recorded_under_a_run_of_their_own(
+    runner: DagRunner, store: Store
+) -> None:
+    put_errors(store, absolute_error=9)
+    runner.start(store, CHECKS.format(dag_id="passes"))
+    result, _ = runner.read_result()
+    assert result["tasks"] == {"check": "success", "is_healthy": "success"}
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT run_id, kind, verdict FROM check_result")
+        ((run_id, kind, verdict),) = cursor.fetchall()
+    assert run_id.startswith("passes.check.manual__")
+    assert (kind, verdict) == ("error", "passed")
+
+
+def test_a_failed_check_fails_the_task_that_asked_for_that(runner: DagRunner, store: Store) -> None:
+    put_errors(store, absolute_error=90)
+    runner.start(store, CHECKS.format(dag_id="fails"))
+    result, said = runner.read_result()
+    assert result["tasks"] == {"check": "failed", "is_healthy": "upstream_failed"}
+    assert "bike_demand: mean_absolute_error of all failed" in said
+
+
+def test_without_a_timeout_an_unhealthy_model_fails_the_task_at_once(runner: DagRunner, store: Store) -> None:
+    runner.start(store, CHECKS.format(dag_id="asserts").replace("    check >> is_healthy\n", ""))
+    result, said = runner.read_result()
+    assert result["tasks"]["is_healthy"] == "failed"
+    assert "bike_demand is not healthy: no version of bike_demand serves" in said
+
+
+def test_the_sensor_waits_deferred_until_a_verdict_passes(
+    runner: DagRunner, store: Store, bike_demand: ModelSpec
+) -> None:
+    put_errors(store, absolute_error=9)
+    runner.start(store, WAITS)
+    runner.read_until("running trigger in line")
+    runner.read_until("is not healthy: no error check has a verdict")
+    evaluate_checks(store, bike_demand, "error", datetime.now(UTC), "monitor")
+    result, said = runner.read_result()
+    assert result["tasks"] == {"is_healthy": "success"}, said

@@ -1,0 +1,153 @@
+"""What is chance for a version: how far each drift check strays between windows of its own reference.
+
+Rows of a day resemble each other, and days of a season do, so windows of whole days stray further than their numbers
+of rows say. Three kinds of windows are drawn and measured: rows one by one; random days of the reference, against all
+its other days; days in a row, likewise. Each counts where it clearly strays further than the one before.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from cyclone.chance import Null
+from cyclone.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
+from cyclone.spec import Check, ModelSpec
+from training.profile import Subject
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Array = np.ndarray[Any, Any]
+
+DRAWS = 1000
+SEED = 20110101
+
+
+@dataclass(frozen=True)
+class SubjectNull:
+    """What is chance for one check of one subject."""
+
+    check_name: str
+    subject: str
+    null: Null
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Mean and degrees of freedom of a quadratic distance, whose windows spread like mean × χ²(freedom) / freedom."""
+
+    mean: float
+    freedom: float
+
+    def is_above(self, other: "_Spread", windows: float) -> bool:
+        """Whether so many independent windows show that it is the wider one: by two standard errors of its mean."""
+        return self.mean * (1 - 2 * (2 / self.freedom / windows) ** 0.5) > other.mean
+
+
+def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series[Any]") -> list[SubjectNull]:
+    """Of every drift check and every subject but the calendar's; `created_at` of the rows that the subjects counted."""
+    day = created_at.dt.floor("D").rank(method="dense").astype("int64").to_numpy() - 1
+    found = []
+    for subject in subjects:
+        if not subject.is_calendar:
+            bins, counts = count_days(subject, day)
+            for check in DISTANCES:
+                window_days = spec.monitor.drift.get(check, Check()).window_days
+                null = find_null(check, bins, counts, window_days)
+                if null is not None:
+                    found.append(SubjectNull(check, subject.name, null))
+    return found
+
+
+def flatten_null(item: SubjectNull) -> dict[str, Any]:
+    """One row of `reference_null`."""
+    fields = asdict(item)
+    return {**fields.pop("null"), **fields}
+
+
+def count_days(subject: Subject, day: "Array") -> "tuple[Bins, Array]":
+    """A subject's bins, one for unknown values among them, and its rows by day and bin."""
+    import numpy as np
+
+    numbers = [UNKNOWN, *(item.bin for item in subject.bins)]
+    counts = np.stack([np.bincount(day, subject.rows == number, day.max() + 1) for number in numbers], axis=1)
+    is_number = [False, *(item.bin != MISSING and item.category is None for item in subject.bins)]
+    is_open = [False, *(None in (item.lower_bound, item.upper_bound) for item in subject.bins)]
+    bins = Bins(
+        bin=np.array(numbers),
+        is_number=np.array(is_number),
+        is_outside=np.array(is_number) & np.array(is_open) & (counts.sum(axis=0) == 0),
+        center=np.array([np.nan, *(_find_center(item.lower_bound, item.upper_bound) for item in subject.bins)]),
+    )
+    return bins, counts
+
+
+def find_null(check: str, bins: Bins, counts: "Array", window_days: int) -> Null | None:
+    """What is chance for windows of `window_days`, or of half the reference's days where these are too few."""
+    days, rows = len(counts), int(counts.sum())
+    window_days = max(1, min(window_days, days // 2))
+    window_rows = rows * window_days / days
+    chance = _measure_spread(check, bins, *_draw_rows(check, counts.sum(axis=0), round(window_rows)))
+    if chance is None:
+        return None
+    known_days = None
+    windows = (_draw_days(days, window_days), _list_days_in_a_row(days, window_days)) if days > 1 else ()
+    for drawn in windows:
+        wider = _measure_days(check, bins, counts, drawn)
+        if wider is not None and wider.is_above(chance, days / window_days):
+            chance, known_days = wider, days
+    return Null(chance.mean, chance.freedom, known_days, window_days, window_rows, rows)
+
+
+def _find_center(lower: float | None, upper: float | None) -> float:
+    bounds = [bound for bound in (lower, upper) if bound is not None]
+    return sum(bounds) / len(bounds) if bounds else float("nan")
+
+
+def _draw_rows(check: str, counts: "Array", window_rows: int) -> "tuple[Array, Array]":
+    """Windows and references whose rows have nothing to do with each other."""
+    import numpy as np
+
+    # What the reference has never seen may still come: half a row of it is as if seen (Jeffreys 1946).
+    weights = counts + 0.5 if check.endswith("_share") else counts
+    shares, rng = weights / weights.sum(), np.random.default_rng(SEED)
+    rows = int(counts.sum())
+    return rng.multinomial(max(1, window_rows), shares, DRAWS), rng.multinomial(rows, shares, DRAWS)
+
+
+def _draw_days(days: int, window_days: int) -> "Array":
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    return rng.permuted(np.tile(np.arange(days), (DRAWS, 1)), axis=1)[:, :window_days]
+
+
+def _list_days_in_a_row(days: int, window_days: int) -> "Array":
+    """Every stretch of days; the first day follows the last."""
+    import numpy as np
+
+    return (np.arange(days)[:, None] + np.arange(window_days)) % days
+
+
+def _measure_days(check: str, bins: Bins, counts: "Array", windows: "Array") -> _Spread | None:
+    """Of windows against all other days, as if against a reference of all days."""
+    days, window_days = len(counts), windows.shape[1]
+    observed = counts[windows].sum(axis=1)
+    spread = _measure_spread(check, bins, observed, counts.sum(axis=0) - observed)
+    if spread is None:
+        return None
+    scale = (1 / window_days + 1 / days) / (1 / window_days + 1 / (days - window_days))
+    return _Spread(spread.mean * scale, spread.freedom)
+
+
+def _measure_spread(check: str, bins: Bins, observed: "Array", expected: "Array") -> _Spread | None:
+    import numpy as np
+
+    values = measure_distance(check, bins, observed, expected)
+    if values is None:
+        return None
+    n, m = observed.sum(axis=1), expected.sum(axis=1)
+    squares = np.array([as_quadratic(check, *row) for row in zip(values, n, m, strict=True) if row[0] == row[0]])
+    if len(squares) < 2 or squares.var() == 0:
+        return None
+    return _Spread(float(squares.mean()), float(2 * squares.mean() ** 2 / squares.var(ddof=1)))

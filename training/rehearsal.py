@@ -1,0 +1,177 @@
+"""The rehearsal: the newest logged requests, played to a candidate's own address before it has any traffic."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cyclone.cloud_run import CloudRun
+from cyclone.decisions import format_number
+from cyclone.errors import RehearsalError
+from cyclone.frames import inputs_from_rows
+from cyclone.releases import current_release
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Row, Store
+from training.release import TOKEN_VARIABLE, Candidate
+from training.scores import predict
+from training.tracking import fetch_model
+
+HEADER = "x-cyclone-rehearsal"
+WARM_UP_REQUESTS = 5
+"""The first answers of an instance are slower; what they cost says nothing of the next thousand."""
+MINIMUM_LABELLED_ROWS = 20
+REQUEST_SECONDS = 30
+TOLERANCE = 1e-6
+
+Prediction = float | dict[str, float]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a rehearsal saw; errors are of the same labelled rows, None where the champion had answered too few."""
+
+    requests: int
+    latency_p95_ms: float
+    labelled_rows: int
+    candidate_error: float | None
+    champion_error: float | None
+
+
+def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version: int) -> Rehearsal:
+    """Play the newest `release.rehearsal_requests` rows, one a request, marked so that none of them is logged.
+
+    Errors: `RehearsalError` when an answer is not valid, the 95th percentile is above `rehearsal_latency_ms`, a
+    prediction is another than the registered model's, or the error is above the champion's by more than the gate
+    allows.
+    """
+    store = Store(settings.store_dsn)
+    champion = current_release(store, spec.name)
+    rows = store.fetch(
+        "release/rehearsal_rows",
+        model=spec.name,
+        champion=None if champion is None else champion.version,
+        newest=spec.release.rehearsal_requests,
+    )
+    if not rows:
+        return Rehearsal(0, 0.0, 0, None, None)
+    token = CloudRun(settings).read_variable(spec.service_name, candidate.revision, TOKEN_VARIABLE)
+    answers, latencies = _play(candidate, rows, token)
+    check_skew(spec, rows, answers, _predict_offline(settings, spec, version, rows))
+    rehearsal = summarize(rows, answers, latencies)
+    check_limits(spec, rehearsal)
+    return rehearsal
+
+
+def compute_error(label: Any, prediction: Prediction) -> float:
+    """Of one row, as the checks define it: absolute error of numbers, else log-loss."""
+    if isinstance(prediction, dict):
+        share = prediction.get(str(label), 0.0)
+    elif isinstance(label, bool):
+        share = prediction if label else 1 - prediction
+    else:
+        return abs(prediction - float(label))
+    return -math.log(min(1.0, max(share, 2.220446049250313e-16)))
+
+
+def _play(candidate: Candidate, rows: Sequence[Row], token: str) -> tuple[list[Prediction], list[float]]:
+    import requests
+
+    answers, latencies = [], []
+    with requests.Session() as session:
+        session.headers[HEADER] = token
+        for row in [*rows[:WARM_UP_REQUESTS], *rows]:
+            began = time.perf_counter()
+            try:
+                reply = session.post(
+                    f"{candidate.tag_address}/predict", json={"rows": [row["input"]]}, timeout=REQUEST_SECONDS
+                )
+            except requests.RequestException as error:
+                raise RehearsalError(f"{candidate.revision} did not answer logged row {row['id']}: {error}") from error
+            latencies.append((time.perf_counter() - began) * 1000)
+            answers.append(_read_answer(candidate, row, reply))
+    return answers[-len(rows) :], latencies[-len(rows) :]
+
+
+def _read_answer(candidate: Candidate, row: Row, reply: Any) -> Prediction:
+    try:
+        answer: Prediction = reply.json()["predictions"][0]["prediction"]
+    except (ValueError, LookupError, TypeError):
+        answer = math.nan
+    values = answer.values() if isinstance(answer, dict) else [answer]
+    if reply.status_code != 200 or not values or not all(_is_finite(value) for value in values):
+        raise RehearsalError(
+            f"{candidate.revision} answered logged row {row['id']} with {reply.status_code}: {reply.text[:300]}"
+        )
+    return answer
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _predict_offline(settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row]) -> list[Prediction]:
+    folder = settings.work_dir / "rehearsals" / spec.name / f"v{version}"
+    estimator = fetch_model(f"models:/{spec.name}/{version}", folder).load()
+    predictions = predict(spec, estimator, inputs_from_rows(spec, [row["input"] for row in rows])).tolist()
+    if spec.task == "multiclass":
+        names = [str(value) for value in spec.label.values or ()]
+        return [dict(zip(names, values, strict=True)) for values in predictions]
+    return [float(value) for value in predictions]
+
+
+def check_skew(
+    spec: ModelSpec, rows: Sequence[Row], served: Sequence[Prediction], offline: Sequence[Prediction]
+) -> None:
+    """Errors: `RehearsalError` naming the first row that the image answers otherwise than the registered model."""
+    for row, ours, theirs in zip(rows, served, offline, strict=True):
+        if not _is_same(ours, theirs):
+            raise RehearsalError(
+                f"{spec.name}: the image answers logged row {row['id']} with {ours}, the registered model with"
+                f" {theirs}: they are not the same model, or they build their inputs differently"
+            )
+
+
+def _is_same(one: Prediction, other: Prediction) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(math.isclose(one.get(name, 0.0), value, abs_tol=TOLERANCE) for name, value in other.items())
+    if isinstance(one, dict) or isinstance(other, dict):
+        return False
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+
+
+def summarize(rows: Sequence[Row], answers: Sequence[Prediction], latencies: Sequence[float]) -> Rehearsal:
+    """Both errors are of the labelled rows that the champion had answered."""
+    pairs = [
+        (compute_error(row["label"], answer), compute_error(row["label"], row["champion_prediction"]))
+        for row, answer in zip(rows, answers, strict=True)
+        if row["label"] is not None and row["champion_prediction"] is not None
+    ]
+    is_enough = len(pairs) >= MINIMUM_LABELLED_ROWS
+    return Rehearsal(
+        requests=len(rows),
+        latency_p95_ms=sorted(latencies)[math.ceil(0.95 * len(latencies)) - 1],
+        labelled_rows=len(pairs),
+        candidate_error=sum(pair[0] for pair in pairs) / len(pairs) if is_enough else None,
+        champion_error=sum(pair[1] for pair in pairs) / len(pairs) if is_enough else None,
+    )
+
+
+def check_limits(spec: ModelSpec, rehearsal: Rehearsal) -> None:
+    """Errors: `RehearsalError` when it is too slow, or worse than the gate allows."""
+    limit = spec.release.rehearsal_latency_ms
+    if rehearsal.latency_p95_ms > limit:
+        raise RehearsalError(
+            f"{spec.name}: of {rehearsal.requests} rehearsed requests 95 % took up to"
+            f" {format_number(rehearsal.latency_p95_ms)} ms; release.rehearsal_latency_ms allows {limit:g}"
+        )
+    if rehearsal.candidate_error is None or rehearsal.champion_error is None:
+        return
+    allowed = rehearsal.champion_error * (1 + spec.retrain.gate_margin)
+    if rehearsal.candidate_error > allowed:
+        raise RehearsalError(
+            f"{spec.name}: the candidate's error {format_number(rehearsal.candidate_error)} on"
+            f" {rehearsal.labelled_rows} logged rows is above the allowed {format_number(allowed)} (the champion's"
+            f" {format_number(rehearsal.champion_error)}, retrain.gate_margin {spec.retrain.gate_margin:g})"
+        )
