@@ -178,7 +178,7 @@ def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
     known, unseen = np.split(days, 2) if len(days) % 2 == 0 else np.split(days[1:], 2)
     trained = rows[rows["created_at"].dt.floor("D").isin(known)].reset_index(drop=True)
     fit = fit_challenger(spec, load_builder(Settings(), spec), trained)
-    by_day = {day: group for day, group in rows.groupby(rows["created_at"].dt.floor("D"))}
+    by_day = dict(list(rows.groupby(rows["created_at"].dt.floor("D"))))
     drawn = [by_day[day] for day in rng.choice(unseen, YEAR + 2 * WINDOW_DAYS)]
     year = pd.concat(drawn, ignore_index=True)
     predictions = predict(spec, fit.estimator, inputs_from_frame(spec, fit.rows))
@@ -261,7 +261,11 @@ def measure_demand(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, float]
             tries += 1
             if asked:
                 delays.append(asked[0] + 1 + wait - first)
-    return {"share": len(delays) / tries, "delay_days": float(np.mean(delays)) if delays else float("nan"), "tries": tries}
+    return {
+        "share": len(delays) / tries,
+        "delay_days": float(np.mean(delays)) if delays else float("nan"),
+        "tries": tries,
+    }
 
 
 def measure_alarms() -> dict[str, Any]:
@@ -290,13 +294,14 @@ def print_tables(independent: dict[str, Any], year: dict[str, float], demand: di
     for size, rate in independent["alarm_rates"].items():
         table.add_row(f"{size:,}", f"{rate:.1%}", f"{independent['without_minimum'][size]:.1%}")
     console.print(table)
-    table = Table("temperature", "found", title=f"Moved by {SHIFT} σ, {WINDOW_ROWS} rows")
+    table = Table("temperature", "found", title=f"Moved by {SHIFT} standard deviations, {WINDOW_ROWS} rows")
     for name, power in independent["power"].items():
         table.add_row(name, f"{power:.1%}")
     console.print(table)
     console.print(
-        f"A stationary year, {year['looks']:,} looks at {year['windows']} windows: {year['retrainings']:.2f} retrainings"
-        f" asked for, {year['drift_days']:.2f} days with a drift alarm, {year['years_with_drift']:.0%} of years with one."
+        f"A stationary year, {year['looks']:,} looks at {year['windows']} windows: {year['retrainings']:.2f}"
+        f" retrainings asked for, {year['drift_days']:.2f} days with a drift alarm,"
+        f" {year['years_with_drift']:.0%} of years with one."
     )
     console.print(
         f"Demand × {DEMAND}: found within {FOUND_WITHIN_DAYS} days in {demand['share']:.0%} of {demand['tries']:.0f}"

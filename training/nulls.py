@@ -41,7 +41,7 @@ class _Spread:
 
     def is_above(self, other: "_Spread", windows: float) -> bool:
         """Whether so many independent windows show that it is the wider one: by two standard errors of its mean."""
-        return self.mean * (1 - 2 * (2 / self.freedom / windows) ** 0.5) > other.mean
+        return bool(self.mean * (1 - 2 * (2 / self.freedom / windows) ** 0.5) > other.mean)
 
 
 def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series[Any]") -> list[SubjectNull]:

@@ -75,7 +75,9 @@ def place_rows(bins: Sequence[Bin], values: "Any") -> "Array":
     if places and places[0].category is None:
         numbers = column.to_numpy(dtype="float64", na_value=float("nan"))
         edges = [item.lower_bound for item in places[1:]]
-        return np.where(np.isnan(numbers), MISSING, np.searchsorted(edges, numbers, side="right"))
+        return np.where(
+            np.isnan(numbers), MISSING, np.searchsorted(np.array(edges, dtype="float64"), numbers, side="right")
+        )
     names: dict[Any, int] = {item.category: item.bin for item in places}
     texts = column.map({False: "false", True: "true"}) if column.dtype == "bool" else column
     return np.array([MISSING if pd.isna(text) else names.get(text, UNKNOWN) for text in texts])

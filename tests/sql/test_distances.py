@@ -19,7 +19,7 @@ from training.nulls import count_days
 from training.profile import Subject, build_profile, place_rows
 
 START = datetime(2011, 3, 1, tzinfo=UTC)
-NAMES = ["temperature", "o'clock; \"DROP\" %s ☂", "x" * 60]
+NAMES = ["temperature", 'o\'clock; "DROP" %s ☂', "x" * 60]
 """Names are data, never part of a statement."""
 NUMBER, COLOUR, EMPTY = NAMES
 SPEC = ModelSpec.model_validate(
@@ -91,7 +91,7 @@ def test_a_check_says_what_its_function_of_counts_says(store: Store, subjects: l
     measured = run_check(store, check)
     for subject in subjects[:3]:
         _, expected = count(subject, REFERENCE)
-        bins, observed = count(subject, WINDOW)
+        _, observed = count(subject, WINDOW)
         # Which numbers lie outside is a matter of the reference.
         outside = count_days(subject, np.zeros(len(REFERENCE), dtype="int64"))[0]
         value = measure_distance(check, outside, observed, expected)
@@ -131,7 +131,8 @@ def test_checks_of_numbers_are_those_of_scipy_within_their_bins(store: Store, su
     measured = run_check(store, "wasserstein")[NUMBER].value
     assert measured == pytest.approx(distance / deviation, abs=1e-9)
     moved = sum(
-        np.abs(center[place_rows(subjects[0].bins, values)] - values).mean() for values in map(np.array, (there, before))
+        np.abs(center[place_rows(subjects[0].bins, values)] - values).mean()
+        for values in map(np.array, (there, before))
     )
     assert abs(distance - wasserstein_distance(there, before)) <= moved
 

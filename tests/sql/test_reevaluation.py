@@ -78,9 +78,7 @@ def test_a_late_label_changes_the_verdicts_of_its_windows_beside_the_old_ones(
 
 
 @pytest.mark.usefixtures("_log")
-def test_a_late_label_leaves_windows_alone_that_it_does_not_fall_in(
-    store: Store, spec: ModelSpec, insert: Any
-) -> None:
+def test_a_late_label_leaves_windows_alone_that_it_does_not_fall_in(store: Store, spec: ModelSpec, insert: Any) -> None:
     insert("prediction_log", [{"id": "c", "prediction": 20.0, "input": {"wind": 1}, "created_at": END}])
     insert("label", [{"id": "c", "label": 90.0, "observed_at": END + timedelta(hours=3)}])
     assert [(item.kind, item.window_end, item.sample_size) for item in judge_late(store, spec, "late")] == [
@@ -102,6 +100,6 @@ def test_a_window_whose_rows_are_not_in_the_log_says_nothing(store: Store, spec:
     insert("instance_ledger", [{"instance_id": "i", "handed_over": 10}])
     insert("log_window", [{"instance_id": "i", "window_start": END - 5 * DAY, "stored": 2, "dropped": 1}])
     for kind in ("drift", "error"):
-        results = evaluate_checks(store, spec, kind, END, "incomplete")  # type: ignore[arg-type]
+        results = evaluate_checks(store, spec, kind, END, "incomplete")
         assert {item.verdict for item in results} == {"no_data"}
         assert {item.reason for item in results} == {"66.7% of the window's rows are in the log, 95.0% are needed"}
