@@ -271,8 +271,8 @@ def test_a_version_is_registered_once_with_its_reference_profile(
         " WHERE feature IN ('hour', 'weather', 'prediction', 'workingday') GROUP BY feature ORDER BY feature",
     )
     assert counted == [
-        ("hour", 587, 11, True),
-        ("prediction", 587, 10, False),
+        ("hour", 587, 18, True),
+        ("prediction", 587, 17, False),
         ("weather", 587, 5, False),
         ("workingday", 587, 3, True),
     ]
