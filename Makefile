@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ $(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
 
 demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up; CONTAINERS=1: real images)
 	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep) $(if $(CONTAINERS),--containers)
+
+backtest: $(READY) ## the default policy on 2011 beside never, monthly, weekly and daily retraining (five minutes)
+	@$(BIN)/python -m benchmarks.backtest
 
 up: $(READY) ## start the local platform and leave it running
 	@$(BIN)/cyclone up
@@ -44,8 +47,8 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
-test: $(READY) ## every test: the fast ones, then the loop through a real Airflow
-	$(BIN)/pytest -m "not e2e and not docker"
+test: $(READY) ## the fast tests, then the loop through a real Airflow
+	$(BIN)/pytest -m "not e2e and not docker and not slow"
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## the tests that take seconds, about three minutes together
@@ -54,8 +57,9 @@ test-fast: $(READY) ## the tests that take seconds, about three minutes together
 test-docker: $(READY) ## real images in a real engine (Debian without Docker: .ci/container-engine make test-docker)
 	$(BIN)/pytest -m docker
 
-test-faults: $(READY) ## what may break around the prediction log, Postgres away for a whole minute included; rows are counted
+test-faults: $(READY) ## what may break: Postgres away for a minute, processes killed at every step of a release; rows are counted
 	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py
+	$(BIN)/pytest -m "slow and not e2e and not docker"
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from cyclone.chance import alpha_of_window
-from cyclone.checks import CheckResult, find_window_end
-from cyclone.decisions import decide
+from cyclone.checks import find_window_end
 from cyclone.distances import Bins, measure_distance
 from cyclone.frames import frame_from_rows, inputs_from_frame
 from cyclone.measurements import Measurement
+from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import Check, ModelSpec, load_model_spec
 from cyclone.verdicts import Item, Standards, judge
@@ -191,32 +191,38 @@ def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
     )
 
 
-def judge_errors(world: World, labels: Array, last_day: int, now: datetime) -> list[CheckResult]:
-    """The verdicts of the error checks on the window whose labels were observed up to a day's end."""
-    spec, results = world.reference.spec, []
-    for name, check in spec.monitor.error.items():
+def find_failed_errors(world: World, labels: Array, last_day: int) -> list[str]:
+    """The error checks that fail on the window whose labels were observed up to a day's end."""
+    failed = []
+    for name, check in world.reference.spec.monitor.error.items():
         inside = (world.day > last_day - check.window_days) & (world.day <= last_day)
         differences = world.predictions[inside] - labels[inside]
         value = abs(differences.mean()) if name == "bias" else np.abs(differences).mean()
         measured = Measurement("all", float(value), None, int(inside.sum()))
         (judgement,) = judge("error", [Item(name, check, measured)], world.reference.standards)
-        results.append(
-            CheckResult(
-                "error", name, "all", 1, measured.value, None, measured.sample_size, judgement.limit,
-                judgement.verdict, now - timedelta(days=check.window_days), now,
-            )
-        )  # fmt: skip
-    return results
+        if judgement.verdict == "failed":
+            failed.append(name)
+    return failed
 
 
 def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int]:
-    """The days after which a retraining is asked for, one cooldown apart."""
-    start, last, asked = datetime(2011, 1, 1, tzinfo=UTC), None, []
+    """The days after which a retraining is asked for; its version is like the one before."""
+    start = datetime(2011, 1, 1, tzinfo=UTC)
+    rows = np.bincount(world.day)
+    errors = np.bincount(world.day, np.abs(world.predictions - labels)) / rows
+    daily = [DailyError(start + timedelta(days=day), float(error), int(rows[day])) for day, error in enumerate(errors)]
+    asked: list[int] = []
+    past: list[PastRetraining] = []
+    promoted_day = 0
+    spec, accepted = world.reference.spec, world.reference.standards.accepted_error
     for day in days:
-        now = start + timedelta(days=int(day) + 1)
-        if decide(world.reference.spec, judge_errors(world, labels, int(day), now), last, now).should_retrain:
-            asked.append(int(day))
-            last = now
+        now = start + timedelta(days=day + 1)
+        known = tuple(daily[max(promoted_day, day + 1 - spec.retrain.error.window_days) : day + 1])
+        champion = Champion(1, start + timedelta(days=promoted_day), spec.error_metric, accepted, known)
+        if decide(spec, Evidence(now, champion, retrainings=past)).should_retrain:
+            asked.append(day)
+            past = [*past, PastRetraining(now, "promoted", spec.retrain.cost)]
+            promoted_day = day + 1
     return asked
 
 
@@ -225,9 +231,13 @@ def measure_year(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, float]:
     moments = [datetime(2011, 1, 1, tzinfo=UTC) + timedelta(minutes=5) * step for step in range(YEAR * 288)]
     windows = len({find_window_end("error", moment) for moment in moments})
     days = range(WINDOW_DAYS - 1, WINDOW_DAYS - 1 + YEAR)
-    retrainings = drift_days = years_with_drift = 0
+    retrainings = drift_days = years_with_drift = error_days = years_with_error = 0
     for world in worlds:
-        retrainings += len(list_decisions(world, world.rows["label"].to_numpy(), days))
+        labels = world.rows["label"].to_numpy()
+        retrainings += len(list_decisions(world, labels, days))
+        warned = [bool(find_failed_errors(world, labels, day)) for day in days]
+        error_days += sum(warned)
+        years_with_error += any(warned)
         counts = count_rows(world.reference, world.rows, world.predictions, world.day)
         failed = [_judge_day(world, counts, day) for day in days]
         drift_days += sum(failed)
@@ -238,6 +248,8 @@ def measure_year(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, float]:
         "retrainings": retrainings / len(worlds),
         "drift_days": drift_days / len(worlds),
         "years_with_drift": years_with_drift / len(worlds),
+        "error_days": error_days / len(worlds),
+        "years_with_error": years_with_error / len(worlds),
     }
 
 
@@ -250,18 +262,21 @@ def measure_demand(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, float]
     """How soon a demand that grew is found; a label comes with its expected delay."""
     wait = spec.label.expected_delay_hours / 24
     delays = []
-    tries = 0
+    tries = warnings = 0
     for world in worlds:
         for first in range(2 * WINDOW_DAYS, YEAR - FOUND_WITHIN_DAYS, 30):
             labels = world.rows["label"].to_numpy()
             grown = np.where(world.day >= first, np.round(labels * DEMAND), labels)
-            asked = list_decisions(world, grown, range(first, first + FOUND_WITHIN_DAYS - int(np.ceil(wait))))
+            days = range(first, first + FOUND_WITHIN_DAYS - int(np.ceil(wait)))
+            asked = list_decisions(world, grown, days)
             tries += 1
+            warnings += any(find_failed_errors(world, grown, day) for day in days)
             if asked:
                 delays.append(asked[0] + 1 + wait - first)
     return {
         "share": len(delays) / tries,
         "delay_days": float(np.mean(delays)) if delays else float("nan"),
+        "warned": warnings / tries,
         "tries": tries,
     }
 
@@ -298,12 +313,13 @@ def print_tables(independent: dict[str, Any], year: dict[str, float], demand: di
     console.print(table)
     console.print(
         f"A stationary year, {year['looks']:,} looks at {year['windows']} windows:"
-        f" {year['retrainings']:.2f} retrainings asked for, {year['drift_days']:.2f} days with a drift alarm,"
-        f" {year['years_with_drift']:.0%} of years with one."
+        f" {year['retrainings']:.2f} retrainings asked for; drift fails on {year['drift_days']:.2f} days, in"
+        f" {year['years_with_drift']:.0%} of years; an error check on {year['error_days']:.2f} days, in"
+        f" {year['years_with_error']:.0%} of years."
     )
     console.print(
         f"Demand × {DEMAND}: found within {FOUND_WITHIN_DAYS} days in {demand['share']:.0%} of {demand['tries']:.0f}"
-        f" cases, after {demand['delay_days']:.1f} days on average."
+        f" cases, after {demand['delay_days']:.1f} days on average; an error check fails in {demand['warned']:.0%}."
     )
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,23 +92,23 @@ def prepare_store(store: Store) -> None:
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute("SELECT input FROM reference_row")
         rows = pd.DataFrame([row for (row,) in cursor.fetchall()])
-        predictions = (50 + 10 * rows["number_2"]).to_numpy()
-        subjects = build_profile(SPEC, rows, predictions)
-        profile = [vars(item) for subject in subjects for item in subject.bins]
-        created_at = pd.Series(pd.date_range(end=WINDOW_START, periods=len(rows), freq="25s"))
-        nulls = [flatten_null(item) for item in build_nulls(SPEC, subjects, created_at)]
+        days = pd.Series(pd.date_range(end=WINDOW_START, periods=len(rows), freq=timedelta(days=28) / len(rows)))
+        subjects = build_profile(SPEC, rows, (50 + 10 * rows["number_2"]).to_numpy())
+        version = {"model": SPEC.name, "version": 1}
         transaction.run(
             "training/profile_insert",
-            model=SPEC.name,
-            version=1,
+            **version,
             mlflow_run_id="run",
-            metric="mean_absolute_error",
+            metric=SPEC.error_metric,
             accepted_error=8.0,
             sample_size=len(rows),
             created_at=WINDOW_START,
         )
-        transaction.run("training/profile_bins_insert", model=SPEC.name, version=1, bins=json.dumps(profile))
-        transaction.run("training/profile_nulls_insert", model=SPEC.name, version=1, nulls=json.dumps(nulls))
+        bins = [asdict(item) for subject in subjects for item in subject.bins]
+        nulls = [flatten_null(item) for item in build_nulls(SPEC, subjects, days)]
+        transaction.run("training/profile_bins_insert", **version, bins=json.dumps(bins))
+        transaction.run("training/profile_nulls_insert", **version, nulls=json.dumps(nulls))
+        transaction.run("training/profile_errors_insert", **version, errors=json.dumps({SPEC.error_metric: 8.0}))
         cursor.execute(
             "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
             " created_at, promoted_at) VALUES ('bench', 1, 'r', 'i', 'd', 'run', 'champion', 100, %(at)s, %(at)s)",
@@ -220,7 +221,7 @@ def refresh_statistics(store: Store) -> None:
 
 
 def is_drifted(result: CheckResult) -> bool:
-    return result.kind == "drift" and result.verdict == "failed"
+    return result.check_name == "population_stability" and result.verdict == "failed"
 
 
 def expect_drift(who: str, drifted: list[str]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cyclone.calibration import Calibration
 from cyclone.errors import ConfigurationError
 from cyclone.spec import ModelSpec, load_model_spec
 
@@ -26,6 +27,14 @@ class Bundle:
     def revision(self) -> str:
         """The revision that Cloud Run says this is, or the one that it would be called."""
         return os.environ.get("K_REVISION") or f"{self.spec.name.replace('_', '-')}-v{self.version}"
+
+    def read_calibration(self) -> Calibration | None:
+        """What this revision corrects predictions by, from `CYCLONE_CALIBRATION`; None when it is empty.
+
+        Errors: `ConfigurationError` quoting what is no calibration of this model.
+        """
+        text = os.environ.get("CYCLONE_CALIBRATION", "")
+        return Calibration.from_json(text).check(self.spec) if text else None
 
     def load_estimator(self) -> Any:
         """The fitted estimator. Errors: `ConfigurationError` when its file holds a type nobody trusted."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cyclone.calibration import Calibration
 from cyclone.errors import DataError
 from cyclone.frames import inputs_from_rows
 from cyclone.spec import Feature, ModelSpec
@@ -11,12 +12,16 @@ from cyclone.spec import Feature, ModelSpec
 Prediction = float | dict[str, float]
 
 
-def predict_rows(spec: ModelSpec, estimator: Any, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+def predict_rows(
+    spec: ModelSpec, estimator: Any, rows: Sequence[Mapping[str, Any]], calibration: Calibration | None = None
+) -> list[Prediction]:
     """One prediction a row: regression → number; binary → P(true); multiclass → {class: probability}.
 
     Errors: `DataError` when the model answers something that is no finite number.
     """
     inputs = inputs_from_rows(spec, rows)
+    if calibration is not None:
+        return _calibrate(spec, estimator, inputs, calibration)
     if spec.task == "regression":
         return [_check(value) for value in estimator.predict(inputs).tolist()]
     probabilities = estimator.predict_proba(inputs).tolist()
@@ -26,6 +31,19 @@ def predict_rows(spec: ModelSpec, estimator: Any, rows: Sequence[Mapping[str, An
         return [_check(row[place]) for row in probabilities]
     names = [str(name) for name in classes]
     return [dict(zip(names, map(_check, row), strict=True)) for row in probabilities]
+
+
+def _calibrate(spec: ModelSpec, estimator: Any, inputs: Any, calibration: Calibration) -> list[Prediction]:
+    """A calibration of classes has their order in `label.values`, as the training side scores them."""
+    if spec.task == "regression":
+        return [_check(value) for value in calibration.apply(estimator.predict(inputs)).tolist()]
+    probabilities = estimator.predict_proba(inputs)
+    classes = estimator.classes_.tolist()
+    if spec.task == "binary":
+        return [_check(value) for value in calibration.apply(probabilities[:, find_true_class(classes)]).tolist()]
+    names = [str(name) for name in spec.label.values or ()]
+    ordered = probabilities[:, [[str(name) for name in classes].index(name) for name in names]]
+    return [dict(zip(names, map(_check, row), strict=True)) for row in calibration.apply(ordered).tolist()]
 
 
 def build_probe_row(spec: ModelSpec) -> dict[str, Any]:

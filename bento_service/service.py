@@ -82,7 +82,8 @@ class PredictionService:
         self.ids = PredictionIds()
         base = claim_base(settings.spool_dir, SPEC.name, self.store.dsn, bentoml.server_context.worker_index or 1)
         self.estimator = BUNDLE.load_estimator()
-        self.batcher = Batcher(partial(predict_rows, SPEC, self.estimator))
+        self.calibration = BUNDLE.read_calibration()
+        self.batcher = Batcher(partial(predict_rows, SPEC, self.estimator, calibration=self.calibration))
         self.log = PredictionLog(
             self.store.dsn,
             _describe_instance(BUNDLE),
@@ -94,7 +95,9 @@ class PredictionService:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
-        predict_rows(SPEC, self.estimator, [build_probe_row(SPEC)])  # or the first client pays for lazy imports
+        predict_rows(
+            SPEC, self.estimator, [build_probe_row(SPEC)], self.calibration
+        )  # or the first client pays for lazy imports
         self.log.start()
         gc.collect()
         gc.freeze()  # else each full collection walks the whole start-up heap, within somebody's request

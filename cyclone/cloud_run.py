@@ -51,6 +51,10 @@ class CloudRun:
         message = self._get(service)
         return None if message is None else _describe(service, message)
 
+    def read_settled_service(self, service: str) -> RunningService | None:
+        """The service once no roll-out is under way, as one of a killed process may be; None when there is none."""
+        return None if self._get(service) is None else self._settle(service, "a roll-out")
+
     def deploy(
         self, service: str, revision: str, tag: str, image: str, serving: Serving, env: Mapping[str, str]
     ) -> RunningService:
@@ -61,7 +65,12 @@ class CloudRun:
         """
         template = _build_template(revision, image, serving, env)
         if self._get(service) is not None or not self._create(service, template, tag):
-            self._update(service, lambda message: _plan_revision(message, template, revision, tag))
+            self._update(
+                service,
+                lambda message: _plan_revision(
+                    message, None if revision in self.list_revisions(service) else template, revision, tag
+                ),
+            )
         running = self._settle(service, revision)
         self._check_revision(service, revision, image, serving)
         if running.tags.get(tag) != revision:
@@ -257,12 +266,14 @@ def _build_template(revision: str, image: str, serving: Serving, env: Mapping[st
     )
 
 
-def _plan_revision(message: Any, template: Any, revision: str, tag: str) -> bool:
+def _plan_revision(message: Any, template: Any | None, revision: str, tag: str) -> bool:
+    """Without a template the revision is there already, and only its tag may be missing."""
     running = _describe("", message)
     is_wished = any((target.tag, target.revision) == (tag, revision) for target in message.traffic)
     if running.tags.get(tag) == revision or (is_wished and message.reconciling):
         return False
-    message.template = template
+    if template is not None:
+        message.template = template
     # Where nothing serves, as the first revision never came up, the whole traffic waits for this one.
     message.traffic = _list_targets(running.percents or {revision: 100}, {**running.tags, tag: revision})
     return True

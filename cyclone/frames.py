@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+LABEL_TYPES = {"integer": "int64", "number": "float64", "boolean": "bool", "category": "object"}
+"""The NumPy dtype of a label, by its type."""
+
 
 def inputs_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> Any:
     """What the estimator is given for these rows: a frame or a matrix, as `spec.inputs` says."""

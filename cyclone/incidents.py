@@ -69,9 +69,11 @@ def retraining_run_id(model: str, incident_id: int) -> str:
     return f"retrain__{model}__incident_{incident_id}"
 
 
-def start_retraining(store: Store, run_id: str, model: str, incident_id: int | None, at: datetime) -> None:
-    """Record that a retraining began; a repeated start keeps the first. No incident: a person asked."""
-    store.run("store/retraining_start", run_id=run_id, model=model, incident_id=incident_id, at=at)
+def start_retraining(
+    store: Store, run_id: str, model: str, incident_id: int | None, at: datetime, cost: float = 1.0
+) -> None:
+    """Record that a retraining began; a repeated start keeps the first. `cost` is what it takes of the budget."""
+    store.run("store/retraining_start", run_id=run_id, model=model, incident_id=incident_id, at=at, cost=cost)
 
 
 def finish_retraining(
@@ -87,9 +89,3 @@ def finish_retraining(
     if row is None:
         raise StoreError(f"retraining {run_id!r} is not in the store: it has to be started before it ends")
     return bool(row["is_first"])
-
-
-def last_retraining_end(store: Store, model: str, before: datetime) -> datetime | None:
-    """When the last retraining up to `before` ended, promoted or not: a failed one cools down too."""
-    row = store.fetch_one("store/retraining_last_end", model=model, before=before)
-    return row["finished_at"] if row else None

@@ -127,25 +127,127 @@ class Monitor(Section):
         return dict(getattr(self, kind))
 
 
+class ErrorTrigger(Section):
+    """When the error of the version that serves opens an incident."""
+
+    limit: float = Field(default=1.5, gt=1, le=100)
+    """Fires when a typical day's error is above so many times the accepted error."""
+    window_days: int = Field(default=7, ge=1, le=90)
+    minimum_days: int = Field(default=3, ge=1)
+    """Labelled whole days of the version that serves, before its error says anything."""
+
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if self.minimum_days > self.window_days:
+            raise ValueError(
+                f"minimum_days {self.minimum_days} is above window_days {self.window_days}: it could never fire"
+            )
+        return self
+
+
+class Breaker(Section):
+    """Upstream faults on which no retraining starts and a person is told."""
+
+    rejected_share: float = Field(default=0.5, gt=0, le=1)
+    """Of a day's requests, refused because their rows do not fit model.yaml."""
+    missing_share: float = Field(default=0.2, gt=0, le=1)
+    """Of a day's values of one feature, missing beyond the share where the version was trained."""
+    stuck_rows: int = Field(default=24, ge=2, le=1000)
+    """So many newest rows with one and the same value of a feature of type number."""
+    silent_days: float = Field(default=3, gt=0)
+    """No label came for so long beyond `label.expected_delay_hours`, though rows were answered."""
+    completeness: float = Field(default=0.95, gt=0, le=1)
+    """Of a day's answered rows, at least in the log."""
+
+
 class Retrain(Section):
-    triggered_by: tuple[TriggerKind, ...] = ("error",)
-    """Kinds of checks whose failure opens an incident; the others warn."""
+    triggered_by: tuple[TriggerKind | Literal["request"], ...] = ("error",)
+    """`error`, and the kinds of checks whose failure opens an incident; other checks warn. `request`: only people and
+    alerts ask; they may always."""
+    error: ErrorTrigger = ErrorTrigger()
+    maximum_age_days: float | None = Field(default=None, gt=0)
+    """Retrain a version that serves for so long, whatever its error."""
+    minimum_gain: float | None = Field(default=None, gt=0, lt=1)
+    """Retrain when a new version is expected to lower the error by this share, as earlier new versions did."""
+    cooldown_days: float = Field(default=10, ge=0)
+    """Counted from the last retraining's end; alarms within it join no incident."""
+    cost: float = Field(default=1, gt=0)
+    """Of one retraining, in the unit of the budget: hours, euros, or just one."""
+    budget_per_week: float = Field(default=2, gt=0)
+    pause_after: int = Field(default=2, ge=1)
+    """So many retrainings in a row without a promotion: stop, and tell a person."""
+    pause_days: float = Field(default=28, ge=1)
+    breaker: Breaker = Breaker()
     window_days: int | None = Field(default=None, ge=7)
     """Train on the last so many days; null means on everything."""
-    holdout_days: int = Field(default=3, ge=1, le=90)
-    """The newest days: kept from training, scored by the gate."""
-    holdout_share: float = Field(default=0.2, gt=0, lt=0.9)
-    """A random share of the training rows that measures the accepted error."""
+    half_life_days: float | None = Field(default=None, gt=0)
+    """Weights of training rows halve with every so many days of age; null weighs all alike."""
+    holdout_days: int = Field(default=5, ge=1, le=90)
+    """The newest days: kept from the challenger that the gate scores."""
+    folds: int = Field(default=5, ge=2, le=20)
+    """Parts of random whole days, each predicted by a sibling fitted on the others: they give the accepted error."""
     minimum_rows: int = Field(default=200, ge=20)
-    gate_margin: float = Field(default=0.0, ge=0, lt=1)
-    """A challenger passes when its error is at most `1 + gate_margin` times the champion's."""
-    cooldown_days: float = Field(default=7, ge=0)
-    """Counted from the last retraining's end; alarms within it join no incident."""
+    gate_rule: Literal["refute", "prove"] = "refute"
+    """`refute`: a challenger is refused when shown to be worse by more than the margin; `prove`: it passes only when
+    shown not to be."""
+    gate_margin: float = Field(default=0.02, ge=0, le=0.25)
+    """How many times worse than the champion's, beyond 1, a challenger's error may be."""
+    slices: tuple[str, ...] = ()
+    """Features by whose values the gate compares too."""
+    slice_margin: float = Field(default=0.1, ge=0, le=0.5)
+    """The margin on each slice."""
 
-    @field_validator("triggered_by", mode="before")
+    @field_validator("triggered_by", "slices", mode="before")
     @classmethod
     def _accept_list(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _check_that_it_can_fire(self) -> Self:
+        if not self.triggered_by and self.maximum_age_days is None and self.minimum_gain is None:
+            raise ValueError(
+                "triggered_by is empty and neither maximum_age_days nor minimum_gain is set: it could never fire;"
+                " if only people shall ask, say so with triggered_by: [request]"
+            )
+        if self.cost > self.budget_per_week:
+            raise ValueError(
+                f"cost {self.cost:g} is above budget_per_week {self.budget_per_week:g}: it could never fire"
+            )
+        if self.maximum_age_days is not None and self.maximum_age_days < self.cooldown_days:
+            raise ValueError(
+                f"maximum_age_days {self.maximum_age_days:g} is within cooldown_days {self.cooldown_days:g}:"
+                " it could not be kept"
+            )
+        if self.window_days is not None and self.window_days <= self.holdout_days:
+            raise ValueError(
+                f"holdout_days {self.holdout_days} leaves nothing of window_days {self.window_days} to train on"
+            )
+        if self.gate_margin >= self.error.limit - 1:
+            raise ValueError(
+                f"gate_margin {self.gate_margin:g} accepts what error.limit {self.error.limit:g} would retrain again"
+            )
+        return self
+
+
+CalibrationMethod = Literal["ratio", "bias", "prior_shift", "temperature"]
+
+
+class Recalibrate(Section):
+    """The correction of predictions that is fitted every day from the newest labels; see cyclone/calibration.py."""
+
+    enabled: bool = True
+    method: Literal["auto", "ratio", "bias", "prior_shift", "temperature"] = "auto"
+    memory_days: int = Field(default=7, ge=2, le=366)
+    """Labelled days that it is fitted on."""
+    minimum_days: int = Field(default=2, ge=2)
+    shrinkage_days: float = Field(default=1, ge=0, le=100)
+    """Pulled towards no correction as by so many average days on which predictions were right."""
+
+    @model_validator(mode="after")
+    def _check_days(self) -> Self:
+        if self.minimum_days > self.memory_days:
+            raise ValueError(f"minimum_days {self.minimum_days} is above memory_days {self.memory_days}")
+        return self
 
 
 class Release(Section):
@@ -222,6 +324,7 @@ class ModelSpec(Section):
     """Rows before this date (ISO, UTC) train the first version; the rest can be replayed as traffic."""
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
+    recalibrate: Recalibrate = Recalibrate()
     release: Release = Release()
     serving: Serving = Serving()
 
@@ -257,6 +360,13 @@ class ModelSpec(Section):
             raise ValueError("a multiclass label needs its values")
         if self.task == "binary" and self.label.type != "boolean":
             raise ValueError(f"a binary label is boolean, not {self.label.type}")
+        unknown = [name for name in self.retrain.slices if name not in names]
+        if unknown:
+            raise ValueError(f"retrain.slices names {unknown[0]!r}, which is no feature; features: {', '.join(names)}")
+        regression_only = self.recalibrate.method in ("ratio", "bias")
+        if self.recalibrate.method != "auto" and regression_only != (self.task == "regression"):
+            allowed = "ratio or bias" if self.task == "regression" else "prior_shift or temperature"
+            raise ValueError(f"recalibrate.method {self.recalibrate.method!r}: a {self.task} takes {allowed}")
         return self
 
     @property
@@ -318,6 +428,21 @@ def load_model_specs(models_dir: Path) -> tuple[list[ModelSpec], list[Configurat
         except ConfigurationError as error:
             errors.append(error)
     return specs, errors
+
+
+def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
+    """The same model with the `retrain` and `recalibrate` of a YAML file. Errors: `ConfigurationError` quoting it."""
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: no readable YAML: {error}") from error
+    if not isinstance(data, dict) or not data or not data.keys() <= {"retrain", "recalibrate"}:
+        shown = sorted(map(str, data)) if isinstance(data, dict) else data
+        raise ConfigurationError(f"{path}: the keys are retrain and recalibrate; there are {shown}")
+    try:
+        return ModelSpec.model_validate({**spec.model_dump(exclude=set(data)), **data})
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
 
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:

@@ -8,10 +8,11 @@ from typing import get_args
 from rich.table import Table
 
 from cyclone.checks import CheckResult, find_champion, find_window_end, judge_window
-from cyclone.decisions import Decision, decide, format_number
+from cyclone.decisions import Decision, format_number
 from cyclone.errors import ConfigurationError
-from cyclone.incidents import last_retraining_end
+from cyclone.evidence import collect_evidence
 from cyclone.measurements import CHECKS_DIR
+from cyclone.policy import decide
 from cyclone.spec import CheckKind, ModelSpec
 from cyclone.store import Store
 
@@ -56,7 +57,7 @@ def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) 
         results = [item for kind in get_args(CheckKind) for item in judge_unrecorded(store, spec, kind, day)]
         rows = store.fetch("store/verdicts_at", model=spec.name, window_end=day)
         recorded = {_find_key(verdict): verdict for verdict in (CheckResult(**row) for row in rows)}
-        decision = decide(spec, results, last_retraining_end(store, spec.name, day), day)
+        decision = decide(spec, collect_evidence(store, spec, results, day))
         yield PastDay(day, results, recorded, decision)
         day += timedelta(days=1)
 

@@ -7,9 +7,11 @@ Every few minutes, for the run's data interval:
    (`sql/checks/<kind>/`), and record a verdict for every subject: `passed`, `failed` or `no_data`.
 3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
    new row beside the old one.
-4. **decide** joins the open incident or opens one, if a check that may start a retraining failed and the
-   cooldown is over. Everything after it is skipped otherwise.
+4. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
+   retraining pays. Everything after it is skipped otherwise.
 5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
+6. **recalibrate**, once a day, corrects the champion's predictions by the newest labels if that would have helped on
+   the days before: a new revision of the same image, in seconds.
 
 The triggerer does 1 to 3: they hold no worker. Verdict tables are in the task logs and in the store's
 `check_result`; **decide** logs all of them, and its event of the asset `x-cyclone://<model>/verdicts` has their
@@ -25,7 +27,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from cyclone.settings import read_settings
 from cyclone.spec import CheckKind, ModelSpec
 from cyclone_airflow.health import verdicts_asset
-from cyclone_airflow.monitor_tasks import MonitorStep, decide
+from cyclone_airflow.monitor_tasks import MonitorStep, decide, recalibrate
 from cyclone_airflow.parsing import find_specs
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,6 +62,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         rolled_up >> checks >> decision >> request_retraining
+        rolled_up >> recalibrate(spec.name)
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 

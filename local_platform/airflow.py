@@ -34,7 +34,6 @@ COMPONENTS = {
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
 }
-PRELOAD = Path(__file__).parent / "preload"
 _HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
 _FINAL_STATES = ("success", "failed")
 _STOP_SECONDS = 20.0
@@ -155,8 +154,6 @@ def _read_comment(connection: "connection") -> str | None:
 
 def start_component(place: AirflowPlace, environment: Mapping[str, str], name: str) -> GuardedProcess:
     """Start one of `COMPONENTS`; nothing is waited for."""
-    if name == "scheduler":  # whose forks run the tasks
-        environment = {**environment, "PYTHONPATH": os.pathsep.join([str(PRELOAD), environment["PYTHONPATH"]])}
     return GuardedProcess.start(
         f"Airflow {name}",
         [

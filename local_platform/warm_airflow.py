@@ -12,7 +12,18 @@ from importlib import import_module
 from training.tracking import QUIET
 
 MODULES = {
-    "scheduler": ("great_expectations", "mlflow", "mlflow.sklearn", "pandas", "sklearn.ensemble", "skops.io"),
+    "scheduler": (
+        "airflow.dag_processing.dagbag",  # what every task reads its DAG with: 0.2 s
+        "airflow.providers.standard.operators.python",
+        "airflow.providers.standard.operators.trigger_dagrun",
+        "airflow.sdk.execution_time.task_runner",
+        "great_expectations",
+        "mlflow",
+        "mlflow.sklearn",
+        "pandas",
+        "sklearn.ensemble",
+        "skops.io",
+    ),
     "triggerer": (),
 }
 RELEASING = ("google.cloud.run_v2", "google.api_core.retry", "psycopg2", "requests")

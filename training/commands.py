@@ -1,4 +1,4 @@
-"""The `cyclone` commands of releases: promote, rollback, reconcile."""
+"""The `cyclone` commands of training and its releases."""
 
 import getpass
 from typing import Annotated
@@ -11,6 +11,7 @@ from cyclone.releases import releases_under_way
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
+from training.policy_commands import backtest
 
 console = Console()
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
@@ -19,7 +20,7 @@ Because = Annotated[str, typer.Option("--because", help="Why: it is kept with th
 
 def add_commands(app: typer.Typer) -> None:
     """Called by the `cyclone` command at its start."""
-    for command in (promote, rollback, reconcile):
+    for command in (promote, rollback, reconcile, backtest):
         app.command()(command)
 
 

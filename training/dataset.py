@@ -4,24 +4,23 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
-from cyclone.frames import find_dtype, frame_from_rows, inputs_from_frame
-from cyclone.rows import describe_allowed, is_allowed, show_value
+from cyclone.frames import find_dtype, inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.store import Row, Store, load_statement
+from cyclone.store import Store, load_statement
+from training.known_rows import STATEMENT, read_known_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STATEMENT = "training/dataset"
-LABEL_TYPES = {"integer": "int64", "number": "float64", "boolean": "bool", "category": "object"}
+REPEATED_SHARE = 0.5
+LEAK_CORRELATION = 0.999999
 
 
 @dataclass(frozen=True)
@@ -47,20 +46,22 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
         built = Dataset(**json.loads(record.read_text())["dataset"])
         if built.as_of == as_of.astimezone(UTC).isoformat() and Path(built.path).is_file():
             return built
-    parameters = _bound(spec, as_of)
-    rows = Store(settings.training_store_dsn).fetch(STATEMENT, **parameters)
-    _check_rows(spec, rows, as_of)
-    _check_types(spec, rows)
+    bounds = _bound(spec, as_of)
+    known = read_known_rows(settings, spec, **bounds)
+    frame = known.frame
+    _check_rows(spec, frame, as_of)
     path = folder / "dataset.parquet"
-    _write(_build_frame(spec, rows), path)
+    _write(frame, path)
     dataset = Dataset(
         path=str(path),
-        rows=len(rows),
-        first_created_at=rows[0]["created_at"].isoformat(),
-        last_created_at=rows[-1]["created_at"].isoformat(),
+        rows=len(frame),
+        first_created_at=frame["created_at"].iloc[0].isoformat(),
+        last_created_at=frame["created_at"].iloc[-1].isoformat(),
         as_of=as_of.astimezone(UTC).isoformat(),
-        fingerprint=compute_fingerprint(rows, parameters),
+        fingerprint=known.fingerprint,
     )
+    _record(settings, spec, run_id, dataset, bounds["since"])
+    parameters = {"model": spec.name, **bounds}
     described = {"dataset": asdict(dataset), "statement": load_statement(STATEMENT), "parameters": parameters}
     record.write_text(json.dumps(described, indent=2))
     return dataset
@@ -89,59 +90,68 @@ def find_run_folder(settings: Settings, run_id: str) -> Path:
     return folder
 
 
-def compute_fingerprint(rows: Sequence[Row], parameters: dict[str, str]) -> str:
-    """sha256 over the bounds, every row in canonical JSON, and their number."""
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    for row in rows:
-        values = [row["id"], row["created_at"].isoformat(), row["input"], row["label"]]
-        digest.update(json.dumps(values, sort_keys=True).encode() + b"\n")
-    digest.update(str(len(rows)).encode())
-    return digest.hexdigest()
-
-
 def _bound(spec: ModelSpec, as_of: datetime) -> dict[str, str]:
     days = spec.retrain.window_days
     since = "-infinity" if days is None else (as_of - timedelta(days=days)).astimezone(UTC).isoformat()
-    return {"model": spec.name, "as_of": as_of.astimezone(UTC).isoformat(), "since": since}
+    return {"as_of": as_of.astimezone(UTC).isoformat(), "since": since}
 
 
-def _check_rows(spec: ModelSpec, rows: Sequence[Row], as_of: datetime) -> None:
+def _check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
     needed = spec.retrain.minimum_rows
-    if len(rows) < needed:
+    if len(frame) < needed:
         raise DataError(
-            f"{spec.name}: {len(rows)} labelled rows are known at {as_of:%Y-%m-%d %H:%M}, "
+            f"{spec.name}: {len(frame)} labelled rows are known at {as_of:%Y-%m-%d %H:%M}, "
             f"retrain.minimum_rows is {needed}; wait for labels, or load history"
         )
-    labels = {json.dumps(row["label"], sort_keys=True) for row in rows}
+    labels = frame["label"].unique()
     if len(labels) == 1:
-        raise DataError(f"{spec.name}: all {len(rows)} rows have the label {labels.pop()}: nothing can be learned")
+        shown = json.dumps(labels.tolist()[0])
+        raise DataError(f"{spec.name}: all {len(frame)} rows have the label {shown}: nothing can be learned")
+    for name in find_leaks(spec, frame):
+        raise DataError(f"{spec.name}: feature {name!r} equals the label in all {len(frame)} rows: it leaks the answer")
+    repeated = int(frame.duplicated([*spec.feature_names, "created_at", "label"]).sum())
+    if repeated > len(frame) * REPEATED_SHARE:
+        raise DataError(
+            f"{spec.name}: {repeated} of {len(frame)} rows repeat another one in every value; the log may hold a file"
+            " twice"
+        )
 
 
-def _build_frame(spec: ModelSpec, rows: Sequence[Row]) -> "pd.DataFrame":
-    import pandas as pd
+def find_leaks(spec: ModelSpec, frame: "pd.DataFrame") -> list[str]:
+    """Features that are the label under another name, in its unit or another (an exact straight line)."""
+    import numpy as np
 
-    frame = frame_from_rows(spec, [row["input"] for row in rows])
-    frame.insert(0, "id", pd.Series([row["id"] for row in rows], dtype="object"))
-    frame.insert(1, "created_at", pd.to_datetime([row["created_at"] for row in rows], utc=True))
-    frame["label"] = pd.Series([row["label"] for row in rows], dtype=LABEL_TYPES[spec.label.type])
-    return frame
+    found = []
+    label = frame["label"]
+    for feature in spec.features:
+        column = frame[feature.name]
+        if feature.type in ("integer", "number") and spec.task == "regression":
+            known = column.notna().to_numpy()
+            values, truths = column[known].to_numpy(dtype="float64"), label[known].to_numpy(dtype="float64")
+            if len(values) > 2 and values.std() > 0 and truths.std() > 0:
+                is_leak = abs(float(np.corrcoef(values, truths)[0, 1])) > LEAK_CORRELATION
+            else:
+                is_leak = False
+        else:
+            is_leak = bool((column.astype("object") == label.astype("object")).all())
+        if is_leak:
+            found.append(feature.name)
+    return found
 
 
-def _check_types(spec: ModelSpec, rows: Sequence[Row]) -> None:
-    """Refuse what no typed column can hold; ranges and values are left to the validation of the whole."""
-    features = {item.name: item.model_copy(update={"range": None, "values": None}) for item in spec.features}
-    label = spec.label.model_copy(update={"range": None, "values": None})
-    for row in rows:
-        for name, feature in features.items():
-            value = row["input"].get(name)
-            if not is_allowed(feature, value):
-                raise DataError(_name_fault(spec, row, name, value, describe_allowed(feature)))
-        if not is_allowed(label, row["label"]):
-            raise DataError(_name_fault(spec, row, label.name, row["label"], describe_allowed(label)))
-
-
-def _name_fault(spec: ModelSpec, row: Row, name: str, value: Any, allowed: str) -> str:
-    return f"{spec.name}: row {row['id']}: {name} is {show_value(value)!r}; allowed: {allowed}"
+def _record(settings: Settings, spec: ModelSpec, run_id: str, dataset: Dataset, since: str) -> None:
+    Store(settings.store_dsn).run(
+        "policy/dataset_record",
+        run_id=run_id,
+        model=spec.name,
+        as_of=dataset.as_of,
+        since=since,
+        row_count=dataset.rows,
+        first_created_at=dataset.first_created_at,
+        last_created_at=dataset.last_created_at,
+        query_sha256=hashlib.sha256(load_statement(STATEMENT).encode()).hexdigest(),
+        fingerprint=dataset.fingerprint,
+    )
 
 
 def _write(frame: "pd.DataFrame", path: Path) -> None:

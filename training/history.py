@@ -8,12 +8,16 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
+from cyclone.frames import LABEL_TYPES, frame_from_rows
 from cyclone.rows import describe_allowed, is_allowed, validate_rows
 from cyclone.spec import Feature, Label, ModelSpec
 from cyclone.store import Row, Store, Transaction
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BATCH_ROWS = 5000
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
@@ -30,6 +34,17 @@ def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
         _check_header(spec, path, reader.fieldnames or [])
         while batch := [(reader.line_num, record) for record in islice(reader, BATCH_ROWS)]:
             yield from _parse_batch(spec, path, batch)
+
+
+def read_history_frame(spec: ModelSpec, folder: Path) -> "pd.DataFrame":
+    """The same as a frame: `created_at` (UTC), the features, `label`."""
+    import pandas as pd
+
+    rows = list(read_history(spec, folder))
+    frame = frame_from_rows(spec, [row["features"] for row in rows])
+    frame.insert(0, "created_at", pd.to_datetime([row["created_at"] for row in rows], utc=True))
+    frame["label"] = pd.Series([row["label"] for row in rows], dtype=LABEL_TYPES[spec.label.type])
+    return frame
 
 
 def load_history(store: Store, spec: ModelSpec, folder: Path) -> int:

@@ -145,7 +145,8 @@ def _build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
     """Build in a process of its own: a build imports the service, and no process can import two bundles."""
     import yaml
 
-    plan = {**plan, "python": {"requirements_txt": REQUIREMENTS.name, "lock_packages": False}}
+    # BentoML reads no requirements file below a hidden folder, which the state of the local platform is.
+    plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS.name), "lock_packages": False}}
     plan_path = bundle.with_name(f"{version}.bentofile.yaml")
     plan_path.write_text(yaml.safe_dump(plan))
     command = [sys.executable, "-B", "-m", "bentoml", "build", str(bundle), "--bentofile", str(plan_path)]
@@ -159,6 +160,12 @@ def _build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
         raise ReleaseError(f"image {reference} could not be built from {bundle}: {said}")
     compile_code(Path(bento.path))
     return bento
+
+
+def list_packages(requirements: Path) -> list[str]:
+    """The pinned packages of a compiled requirements file, without their hashes."""
+    lines = requirements.read_text().splitlines()
+    return [line.removesuffix("\\").strip() for line in lines if line[:1].isalnum()]
 
 
 def compile_code(bento: Path) -> None:

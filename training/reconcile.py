@@ -63,7 +63,7 @@ def _mend_traffic(
     settings: Settings, spec: ModelSpec, champion: Release, led: list[Release], should_mend: bool
 ) -> list[Drift]:
     cloud = CloudRun(settings)
-    running = cloud.read_service(spec.service_name)
+    running = cloud.read_settled_service(spec.service_name)
     if running is None:
         raise ReleaseError(
             f"Cloud Run has no service {spec.service_name}, but release {champion.release_id} ({champion.revision})"

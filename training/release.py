@@ -62,14 +62,18 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
         created_at=read_now(store, settings, spec.name),
     )
     check_promotable(store, release)
-    env = {
+    tag, env = name_tag(release), build_environment(settings)
+    running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
+    return _describe(release, running)
+
+
+def build_environment(settings: Settings) -> dict[str, str]:
+    """What every revision is told."""
+    return {
         "CYCLONE_STORE_DSN": settings.store_dsn,
         "BENTOML_DO_NOT_TRACK": "True",
         TOKEN_VARIABLE: secrets.token_urlsafe(),
     }
-    tag = name_tag(release)
-    running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
-    return _describe(release, running)
 
 
 def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:
@@ -151,10 +155,12 @@ def restore_champion(settings: Settings, spec: ModelSpec, reason: str, version: 
         target = _find_target(settings, spec, champion, version)
         led, abandoned = releases_under_way(store, spec.name)
         ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
-        dropped = frozenset(name_tag(item) for item in ever if item.release_id > target.release_id)
-        _return_traffic(settings, spec, target, dropped)
+        later = [item for item in ever if item.release_id > target.release_id]
+        _return_traffic(settings, spec, target, frozenset(map(name_tag, later)))
         restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
     align_aliases(settings, spec)
+    for item in later:
+        drop_alias(connect(settings), spec.name, CHALLENGER, item.version)
     return target
 
 
@@ -219,8 +225,10 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
         cloud.set_traffic(service, {champion.revision: 100}, dropped)
         there = set(cloud.list_revisions(service))
         for release in ended:
-            if release.revision in there - kept:
-                cloud.delete_revision(service, release.revision)
+            own = {item for item in there if f"{item}-".startswith(f"{service}-v{release.version}-")}
+            if own and release.revision not in kept:
+                for revision in own:  # with those of its calibrations
+                    cloud.delete_revision(service, revision)
                 _remove_bento(release.image)
     except ReleaseError as error:
         log.warning("%s: old revisions are left over: %s", spec.name, error)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cyclone.calibration import measure_losses
 from cyclone.errors import DataError
 from cyclone.spec import ModelSpec
 
@@ -26,47 +27,48 @@ def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, 
     return ordered[:, 0] if spec.task == "binary" else ordered
 
 
+def encode_labels(spec: ModelSpec, labels: "pd.Series[Any]") -> "np.ndarray[Any, Any]":
+    """Labels as numbers: as they are, 0 and 1 of a binary one, the place in `label.values` of a multiclass one."""
+    import numpy as np
+
+    if spec.task == "multiclass":
+        places = {name: place for place, name in enumerate(spec.label.values or ())}
+        return np.array([places[label] for label in labels], dtype="int64")
+    return labels.to_numpy(dtype="float64" if spec.task == "regression" else "int64")
+
+
 def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]") -> dict[str, float]:
     """The metrics of predictions, each as the error check of its name defines it, but `bias` with its sign.
 
     `spec.error_metric` is among them, as an average over rows.
     """
-    if spec.task == "regression":
-        return _measure_regression(predictions, labels)
-    return {
-        "log_loss": float(list_errors(spec, predictions, labels).mean()),
-        **_measure_classes(spec, predictions, labels),
-    }
-
-
-def _measure_regression(predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]") -> dict[str, float]:
     import numpy as np
 
-    truths = labels.to_numpy(dtype="float64")
+    truths = encode_labels(spec, labels)
+    losses = measure_losses(spec, truths, predictions)
+    if spec.task != "regression":
+        return {"log_loss": float(losses.mean()), **_measure_classes(spec, predictions, truths)}
     differences = predictions - truths
     metrics = {
-        "mean_absolute_error": float(np.abs(differences).mean()),
+        "mean_absolute_error": float(losses.mean()),
         "root_mean_squared_error": float(np.sqrt((differences**2).mean())),
         "bias": float(differences.mean()),
     }
     if total := float(np.abs(truths).sum()):
-        metrics["weighted_absolute_percentage_error"] = float(np.abs(differences).sum()) / total
+        metrics["weighted_absolute_percentage_error"] = float(losses.sum()) / total
     return metrics
 
 
 def _measure_classes(
-    spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]"
+    spec: ModelSpec, predictions: "np.ndarray[Any, Any]", truths: "np.ndarray[Any, Any]"
 ) -> dict[str, float]:
     import numpy as np
 
     if spec.task == "binary":
-        truths = labels.to_numpy(dtype="bool")
         squares, is_wrong = (predictions - truths) ** 2, (predictions >= 0.5) != truths
     else:
-        columns = {name: place for place, name in enumerate(spec.label.values or ())}
-        true_columns = np.array([columns[label] for label in labels])
-        squares = ((predictions - np.eye(len(columns))[true_columns]) ** 2).sum(axis=1)
-        is_wrong = predictions.argmax(axis=1) != true_columns
+        squares = ((predictions - np.eye(predictions.shape[1])[truths]) ** 2).sum(axis=1)
+        is_wrong = predictions.argmax(axis=1) != truths
     return {"brier_score": float(squares.mean()), "error_rate": float(is_wrong.mean())}
 
 
@@ -74,20 +76,4 @@ def list_errors(
     spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]"
 ) -> "np.ndarray[Any, Any]":
     """What each row adds to `spec.error_metric`: |prediction - label|, or -ln(probability of the true label)."""
-    import numpy as np
-
-    if spec.task == "regression":
-        return np.asarray(np.abs(predictions - labels.to_numpy(dtype="float64")))
-    if spec.task == "binary":
-        truths = labels.to_numpy(dtype="bool")
-        given = np.where(truths, predictions, 1 - predictions)
-    else:
-        columns = {name: place for place, name in enumerate(spec.label.values or ())}
-        given = predictions[np.arange(len(labels)), [columns[label] for label in labels]]
-    smallest = np.finfo("float64").eps  # as in scikit-learn's log_loss
-    return np.asarray(-np.log(np.clip(given, smallest, 1)))
-
-
-def measure_error(spec: ModelSpec, estimator: Any, features: Any, labels: "pd.Series[Any]") -> float:
-    """The one number that a gate compares."""
-    return measure(spec, predict(spec, estimator, features), labels)[spec.error_metric]
+    return measure_losses(spec, encode_labels(spec, labels), predictions)

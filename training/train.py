@@ -20,9 +20,11 @@ from training.scores import measure, predict
 from training.tracking import connect
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 RUN_TAG = "cyclone.run_id"
+TRAINED_UNTIL = "trained_until"
 MODEL_TAG = "cyclone.model_uri"
 PROFILE_FILE = "reference_profile.json"
 NULLS_FILE = "reference_nulls.json"
@@ -32,7 +34,7 @@ EXAMPLE_ROWS = 5
 
 @dataclass(frozen=True)
 class Challenger:
-    """A fitted version that is not registered yet; `accepted_error` is its error on random unseen rows."""
+    """A fitted version that is not registered yet; `accepted_error` is its error on random days unseen by siblings."""
 
     mlflow_run_id: str
     accepted_error: float
@@ -42,7 +44,7 @@ class Challenger:
 
 @dataclass(frozen=True)
 class Fit:
-    """What training found: the final estimator, what it was fitted on, and the metrics of its sibling."""
+    """What training found: the final estimator, what it was fitted on, and the metrics of its siblings."""
 
     estimator: Any
     rows: "pd.DataFrame"
@@ -54,8 +56,6 @@ class Fit:
 def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> Challenger:
     """Fit on all but the newest `holdout_days`; a finished MLflow run of the same `run_id` is returned as it is.
 
-    The accepted error is that of a sibling, fitted without a random `holdout_share` and scored on it: a hold-out
-    in time would be inflated by drift, and blind the monitor.
     Errors: `ConfigurationError` when pipeline.py is not usable, `DataError` when too little is left to train on.
     """
     client = connect(settings)
@@ -70,16 +70,13 @@ def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
 
 
 def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "pd.DataFrame") -> Fit:
-    """Measure on a random share of the rows, then fit on all of them; the newest days stay unseen."""
+    """Measure on days that siblings did not see, then fit on all rows but the newest days."""
     rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
-    seen, unseen = split_at_random(rows, spec.retrain.holdout_share)
-    sibling = build_estimator().fit(*split_features(spec, seen))
-    features, unseen_labels = split_features(spec, unseen)
-    unseen_predictions = predict(spec, sibling, features)
+    features, labels = split_features(spec, rows)
+    unseen_predictions, unseen_labels = predict_unseen(spec, build_estimator, features, labels, rows["created_at"])
     metrics = measure(spec, unseen_predictions, unseen_labels)
     metrics["accepted_error"] = metrics[spec.error_metric]
-    features, labels = split_features(spec, rows)
-    estimator = build_estimator().fit(features, labels)
+    estimator = fit_estimator(spec, build_estimator, features, labels, rows["created_at"])
     subjects = build_profile(spec, rows[spec.feature_names], predict(spec, estimator, features))
     *inputs, predicted = subjects
     profile = [item for subject in inputs for item in subject.bins]
@@ -87,16 +84,76 @@ def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "
     return Fit(estimator, rows, metrics, profile, build_nulls(spec, subjects, rows["created_at"]))
 
 
-def split_at_random(rows: "pd.DataFrame", share: float) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """All but a random `share` of the rows, and that share; the same rows every time. Errors: `DataError`."""
+def fit_estimator(
+    spec: ModelSpec,
+    build_estimator: Callable[[], Any],
+    features: Any,
+    labels: "pd.Series[Any]",
+    created_at: "pd.Series[Any]",
+) -> Any:
+    """Fit on all rows; with `retrain.half_life_days` newer rows weigh more.
+
+    Errors: `ConfigurationError` when weights are wanted and the estimator takes none.
+    """
+    estimator = build_estimator()
+    half_life_days = spec.retrain.half_life_days
+    if half_life_days is None:
+        return estimator.fit(features, labels)
+    # A pipeline hands arguments on by the name of a step; the estimator itself is the last one.
+    steps = getattr(estimator, "steps", None)
+    name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
+    try:
+        return estimator.fit(features, labels, **{name: weigh_rows(created_at, half_life_days)})
+    except (TypeError, ValueError) as error:
+        if "sample_weight" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"{spec.name}: retrain.half_life_days needs an estimator that takes sample_weight: {error}"
+        ) from error
+
+
+def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarray[Any, Any]":
+    """1 for the newest row, half of it for one that is `half_life_days` older."""
     import numpy as np
 
-    count = round(len(rows) * share)
-    if count == 0 or count == len(rows):
-        raise DataError(f"{len(rows)} rows before the newest days: too few to keep a share of {share} unseen")
-    is_unseen = np.zeros(len(rows), dtype=bool)
-    is_unseen[np.random.default_rng(SEED).permutation(len(rows))[:count]] = True
-    return rows[~is_unseen], rows[is_unseen]
+    age_days = (created_at.max() - created_at).dt.total_seconds().to_numpy() / 86400
+    return np.asarray(0.5 ** (age_days / half_life_days))
+
+
+def predict_unseen(
+    spec: ModelSpec,
+    build_estimator: Callable[[], Any],
+    features: Any,
+    labels: "pd.Series[Any]",
+    created_at: "pd.Series[Any]",
+) -> "tuple[np.ndarray[Any, Any], pd.Series[Any]]":
+    """Every row's prediction by a sibling that saw nothing of the row's day, and its label.
+
+    Whole days, as rows of one day are alike; random ones, as a hold-out in time would be inflated by drift and
+    blind the monitor. Errors: `DataError` with fewer days than folds.
+    """
+    import numpy as np
+    import pandas as pd
+
+    fold = assign_folds(created_at, spec.retrain.folds)
+    predictions, truths = [], []
+    for number in range(spec.retrain.folds):
+        unseen, seen = fold == number, fold != number
+        sibling = fit_estimator(spec, build_estimator, features[seen], labels[seen], created_at[seen])
+        predictions.append(predict(spec, sibling, features[unseen]))
+        truths.append(labels[unseen])
+    return np.concatenate(predictions), pd.concat(truths)
+
+
+def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, Any]":
+    """The fold of each row, from 0: random whole days, as many in each; the same every time. Errors: `DataError`."""
+    import numpy as np
+
+    days, place = np.unique(created_at.dt.floor("D").to_numpy(), return_inverse=True)
+    if len(days) < folds:
+        raise DataError(f"rows lie on {len(days)} days before the newest ones: too few for retrain.folds {folds}")
+    fold_of_day = np.random.default_rng(SEED).permutation(len(days)) % folds
+    return np.asarray(fold_of_day[place])
 
 
 def load_builder(settings: Settings, spec: ModelSpec) -> Callable[[], Any]:
@@ -154,11 +211,12 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
     return {
         "estimator": type(fit.estimator).__name__,
         "training_rows": len(fit.rows),
+        TRAINED_UNTIL: fit.rows["created_at"].max().isoformat(),
         "dataset_rows": dataset.rows,
         "first_created_at": dataset.first_created_at,
         "last_created_at": dataset.last_created_at,
         "seed": SEED,
-        **{f"retrain.{name}": value for name, value in spec.retrain.model_dump().items()},
+        **{f"retrain.{name}": value for name, value in spec.retrain.model_dump(mode="json").items()},
     }
 
 

@@ -166,6 +166,24 @@ def decide(model: str, verdicts: list[Any], **context: Any) -> str | None:
     return join_if_due(run, results, is_backfill=context["dag_run"].run_type == "backfill")
 
 
+@task
+def recalibrate(model: str, **context: Any) -> str:
+    """Once a day: correct the champion's predictions by the newest labels, if that helps, in a light release."""
+    from cyclone.errors import StaleReleaseError
+    from training.calibration import recalibrate as correct
+
+    run = read_run(model, context)
+    if context["dag_run"].run_type == "backfill" or run.model_yaml:
+        return "a backfill, or a run with a configuration of its own, releases nothing"
+    try:
+        done = correct(read_settings(), run.find_spec(), run.find_end())
+    except StaleReleaseError as error:
+        log.info("%s; the next run tries again", error)
+        return str(error)
+    log.info("%s%s: %s", done.revision, " is new" if done.is_new else "", done.reason)
+    return done.reason
+
+
 def read_results(returned: Any) -> "list[CheckResult]":
     """What a check's task returned: a trigger's result arrives as JSON text (Airflow 3.3.2); None where it failed."""
     from cyclone.checks import CheckResult
@@ -176,15 +194,21 @@ def read_results(returned: Any) -> "list[CheckResult]":
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
     """The run id of the retraining that is due, after its incident was joined; None when none is."""
-    from cyclone.decisions import decide as decide_on
-    from cyclone.incidents import join_incident, last_retraining_end, retraining_run_id
+    from cyclone.evidence import collect_evidence, record_decision
+    from cyclone.incidents import join_incident, retraining_run_id
+    from cyclone.policy import decide as decide_on
 
     store, spec, at = run.store, run.find_spec(), run.find_end()
-    decision = decide_on(spec, results, last_retraining_end(store, spec.name, at), at)
-    log.info("%s%s", "would retrain: " if run.model_yaml and decision.should_retrain else "", decision.reason)
+    evidence = collect_evidence(store, spec, results, at)
+    decision = decide_on(spec, evidence)
+    told = "would retrain: " if run.model_yaml and decision.should_retrain else ""
+    log.log(logging.WARNING if decision.needs_person else logging.INFO, "%s%s", told, decision.reason)
+    is_recorded = not is_backfill and not run.model_yaml
     if not decision.should_retrain:
+        if is_recorded:
+            record_decision(store, evidence, spec.name, run.run_id, decision, None)
         return None
-    if is_backfill or run.model_yaml:
+    if not is_recorded:
         log.info("No retraining is started by a backfill, or by a run with a configuration of its own.")
         return None
     incident = join_incident(
@@ -195,6 +219,7 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
         reason=decision.reason,
         detail={"failed": [result.to_json() for result in results if result.verdict == "failed"]},
     )
+    record_decision(store, evidence, spec.name, run.run_id, decision, incident.incident_id)
     log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
     return retraining_run_id(spec.name, incident.incident_id)
 

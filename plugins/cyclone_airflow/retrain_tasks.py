@@ -26,12 +26,12 @@ def start(model: str, **context: Any) -> Values | None:
     from cyclone.clock import read_now
     from cyclone.incidents import join_incident, start_retraining
 
-    settings, _ = _read(model)
+    settings, spec = _read(model)
     store = Store(settings.store_dsn)
     as_of = read_now(store, settings, model)
     run_id = context["run_id"]
     incident = join_incident(store, model, source=run_id, at=as_of, reason=f"requested by {run_id}", detail={})
-    start_retraining(store, run_id, model, incident.incident_id, as_of)
+    start_retraining(store, run_id, model, incident.incident_id, as_of, spec.retrain.cost)
     owner = store.fetch_one("store/retraining_owner", incident_id=incident.incident_id)
     if owner is None or owner["run_id"] != run_id:
         log.info("Incident %s is answered by another run (%s): nothing to do.", incident.incident_id, owner)

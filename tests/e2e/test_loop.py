@@ -22,7 +22,7 @@ from local_platform.platform_record import PlatformRecord, status
 
 pytestmark = pytest.mark.e2e
 BIN = Path(sys.executable).parent
-DAYS_TO_FIRST_ALARM = 18
+DAYS_TO_FIRST_ALARM = 30
 BACKFILL_SECONDS = 180
 RETRAINING_SECONDS = 180
 

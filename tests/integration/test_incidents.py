@@ -11,7 +11,6 @@ from cyclone.incidents import (
     find_open_incident,
     finish_retraining,
     join_incident,
-    last_retraining_end,
     retraining_run_id,
     start_retraining,
 )
@@ -85,22 +84,26 @@ def test_an_incident_is_closed_once_and_keeps_its_outcome(store: Store) -> None:
     assert (again.closed_at, again.outcome) == (NOON + HOUR, "kept_champion")
 
 
-def test_a_retraining_ends_once_and_starts_the_cooldown(store: Store) -> None:
+def test_a_retraining_ends_once_and_keeps_its_first_outcome(store: Store) -> None:
     incident = join_incident(store, "m", "run", NOON, "reason", {})
     run_id = retraining_run_id("m", incident.incident_id)
-    start_retraining(store, run_id, "m", incident.incident_id, NOON)
+    start_retraining(store, run_id, "m", incident.incident_id, NOON, cost=3)
     start_retraining(store, run_id, "m", incident.incident_id, NOON + HOUR)
-    assert last_retraining_end(store, "m", before=NOON + 9 * HOUR) is None
+    assert find_ended(store, "m", NOON + 9 * HOUR) == []
     assert finish_retraining(store, run_id, NOON + HOUR, "promoted", "better by 12 %", version=2) is True
     assert finish_retraining(store, run_id, NOON + 5 * HOUR, "failed", "repeated", version=None) is False
-    assert last_retraining_end(store, "m", before=NOON + 9 * HOUR) == NOON + HOUR
-    assert last_retraining_end(store, "m", before=NOON) is None
-    assert last_retraining_end(store, "n", before=NOON + 9 * HOUR) is None
+    assert find_ended(store, "m", NOON + 9 * HOUR) == [(NOON + HOUR, "promoted", 3.0)]
+    assert find_ended(store, "m", NOON) == find_ended(store, "n", NOON + 9 * HOUR) == []
 
 
 def test_a_retraining_that_never_started_cannot_end(store: Store) -> None:
     with pytest.raises(StoreError, match="retraining 'nobody' is not in the store"):
         finish_retraining(store, "nobody", NOON, "failed", "reason", version=None)
+
+
+def find_ended(store: Store, model: str, before: datetime) -> list[tuple[datetime, str, float]]:
+    rows = store.fetch("policy/retrainings", model=model, before=before)
+    return [(row["ended_at"], row["outcome"], row["cost"]) for row in rows]
 
 
 def _count_alarms(store: Store) -> int:

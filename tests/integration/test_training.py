@@ -85,7 +85,9 @@ def test_a_dataset_holds_what_was_known_at_its_moment(
     assert frame["created_at"].is_monotonic_increasing
     record = json.loads((Path(dataset.path).parent / "dataset.json").read_text())
     assert record["parameters"] == {"model": "bike_demand", "as_of": dataset.as_of, "since": "-infinity"}
-    assert "FROM prediction_log" in record["statement"]
+    assert "FROM training_row" in record["statement"]
+    kept = execute(store, "SELECT run_id, row_count, fingerprint, since::text FROM dataset")
+    assert kept == [("run_1", dataset.rows, dataset.fingerprint, "-infinity")]
 
 
 def test_a_dataset_has_the_types_that_serving_gives(
@@ -145,6 +147,31 @@ def test_a_value_of_another_type_is_named_with_its_row(
         make_dataset(settings, bike_demand)
 
 
+def test_a_feature_that_is_the_label_is_refused(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    execute(
+        store,
+        "UPDATE prediction_log SET input = jsonb_set(input, '{wind}', (SELECT to_jsonb(label.label::float / 1000)"
+        " FROM label WHERE label.id = prediction_log.id))",
+    )
+    with pytest.raises(DataError, match="feature 'wind' equals the label in all 688 rows: it leaks the answer"):
+        make_dataset(settings, bike_demand)
+
+
+def test_a_log_that_holds_the_same_rows_again_and_again_is_refused(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    copied = "SELECT model, id || '-' || n"
+    for copy in (
+        f"INSERT INTO prediction_log (model, id, input, created_at) {copied}, input, created_at FROM prediction_log",
+        f"INSERT INTO label (model, id, label, observed_at) {copied}, label, observed_at FROM label",
+    ):
+        execute(store, f"{copy}, generate_series(2, 3) AS n")
+    with pytest.raises(DataError, match="1376 of 2064 rows repeat another one in every value"):
+        make_dataset(settings, bike_demand)
+
+
 def test_a_good_dataset_meets_every_expectation(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
     dataset = make_dataset(settings, bike_demand)
     report = validate_dataset(settings, bike_demand, dataset)
@@ -179,7 +206,7 @@ def test_a_challenger_is_trained_once_a_run_with_all_that_judges_it(
     dataset = make_dataset(settings, bike_demand)
     validate_dataset(settings, bike_demand, dataset)
     challenger = train_challenger(settings, bike_demand, dataset, "run_1")
-    assert challenger.training_rows == 618  # all but the newest three days
+    assert challenger.training_rows == 587  # all but the newest five days
     assert 5 < challenger.accepted_error < 20  # bikers an hour; January's mean is 55
     assert challenger.metrics["mean_absolute_error"] == challenger.accepted_error
     assert train_challenger(settings, bike_demand, dataset, "run_1") == challenger
@@ -194,12 +221,12 @@ def test_a_challenger_is_trained_once_a_run_with_all_that_judges_it(
 
 
 def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
-    settings: Settings, bike_demand: ModelSpec, january: int
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
 ) -> None:
     dataset = make_dataset(settings, bike_demand)
     champion = train_challenger(settings, bike_demand, dataset, "run_1")
     first = compare_with_champion(settings, bike_demand, dataset, champion)
-    assert (first.passed, first.champion_error, first.rows) == (True, None, 70)
+    assert (first.passed, first.champion_error, first.rows) == (True, None, 101)
     client = connect(settings)
     version = register_challenger(settings, bike_demand, champion, first).version
     client.set_registered_model_alias("bike_demand", CHAMPION, str(version))
@@ -213,6 +240,8 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
     assert decision.champion_error == first.challenger_error
     assert decision.challenger_error > 2 * first.challenger_error
     assert client.get_run(worse.mlflow_run_id).data.tags["cyclone.gate"] == "refused"
+    told = execute(store, "SELECT run_id, is_passed, champion_version, reason FROM gate_decision ORDER BY run_id")
+    assert told == [("run_1", True, version, again.reason), ("run_shuffled", False, version, decision.reason)]
     with pytest.raises(ReleaseError, match="the gate refused run"):
         register_challenger(settings, bike_demand, worse, decision)
     assert [item.version for item in client.search_model_versions("name = 'bike_demand'")] == [version]
@@ -235,18 +264,23 @@ def test_a_version_is_registered_once_with_its_reference_profile(
     client = connect(settings)
     assert client.get_model_version_by_alias("bike_demand", CHALLENGER).run_id == challenger.mlflow_run_id
     profile = execute(store, "SELECT version, metric, accepted_error, sample_size FROM reference_profile")
-    assert profile == [(1, "mean_absolute_error", challenger.accepted_error, 618)]
+    assert profile == [(1, "mean_absolute_error", challenger.accepted_error, 587)]
     counted = execute(
         store,
         "SELECT feature, sum(count)::integer, count(*), bool_and(is_calendar) FROM reference_bin"
         " WHERE feature IN ('hour', 'weather', 'prediction', 'workingday') GROUP BY feature ORDER BY feature",
     )
     assert counted == [
-        ("hour", 618, 11, True),
-        ("prediction", 618, 10, False),
-        ("weather", 618, 5, False),
-        ("workingday", 618, 3, True),
+        ("hour", 587, 18, True),
+        ("prediction", 587, 17, False),
+        ("weather", 587, 5, False),
+        ("workingday", 587, 3, True),
     ]
+    errors = dict(execute(store, "SELECT metric, value FROM reference_error"))
+    assert errors.pop("mean_absolute_error") == challenger.accepted_error
+    assert set(errors) == {"root_mean_squared_error", "weighted_absolute_percentage_error"}
+    nulls = execute(store, "SELECT DISTINCT subject FROM reference_null WHERE check_name = 'population_stability'")
+    assert sorted(nulls) == [("humidity",), ("prediction",), ("temperature",), ("weather",), ("wind",)]
 
 
 def test_an_image_is_built_once_and_its_digest_follows_its_content(

@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -6,10 +5,15 @@ import pytest
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
-from training.dataset import compute_fingerprint, find_run_folder, split_newest_days
+from cyclone.spec import Feature, Label, ModelSpec
+from training.dataset import find_leaks, find_run_folder, split_newest_days
 
-ROWS = [{"id": "a", "created_at": datetime(2011, 1, 1, tzinfo=UTC), "input": {"x": 1, "y": 2}, "label": 3}]
-BOUNDS = {"model": "m", "as_of": "2011-02-01T00:00:00+00:00", "since": "-infinity"}
+SPEC = ModelSpec(
+    name="m",
+    task="regression",
+    features=(Feature(name="x", type="number"),),
+    label=Label(name="y", type="number", expected_delay_hours=0),
+)
 
 
 def build_hours(first: str, count: int) -> pd.DataFrame:
@@ -28,11 +32,13 @@ def test_too_few_days_to_keep_any_from_training_are_counted() -> None:
         split_newest_days(build_hours("2011-01-01", 48), days=2)
 
 
-def test_a_fingerprint_follows_content_and_bounds_but_not_the_order_of_keys() -> None:
-    first = compute_fingerprint(ROWS, BOUNDS)
-    assert compute_fingerprint([{**ROWS[0], "input": {"y": 2, "x": 1}}], BOUNDS) == first
-    assert compute_fingerprint([{**ROWS[0], "label": 4}], BOUNDS) != first
-    assert compute_fingerprint(ROWS, {**BOUNDS, "since": "2011-01-01T00:00:00+00:00"}) != first
+@pytest.mark.parametrize(
+    ("column", "leaks"),
+    [([1.0, 2.0, 3.0, 4.0], True), ([10.0, 8.0, 6.0, 4.0], True), ([1.0, 2.0, 3.0, 9.0], False), ([5.0] * 4, False)],
+)
+def test_a_feature_that_is_the_label_in_other_units_is_found(column: list[float], leaks: bool) -> None:
+    frame = pd.DataFrame({"x": column, "label": [1.0, 2.0, 3.0, 4.0]})
+    assert find_leaks(SPEC, frame) == (["x"] if leaks else [])
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "../elsewhere", "a/b", "a b"])

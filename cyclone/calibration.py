@@ -1,0 +1,282 @@
+"""Calibrations: a small correction of a version's predictions, fitted from the newest labels it was not trained on.
+
+A regression is multiplied by a shrunk ratio of sums, or shifted by a shrunk mean error; class probabilities have
+their prior shifted (Saerens et al., *Adjusting the outputs of a classifier to new a priori probabilities*, 2002)
+or their temperature changed (Guo et al., *On calibration of modern neural networks*, 2017).
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from cyclone.errors import ConfigurationError
+from cyclone.spec import CalibrationMethod, ModelSpec, Recalibrate
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+SMALLEST_PROBABILITY = 1e-12
+NEWTON_STEPS = 50
+NEWTON_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`ratio` and `bias`: one number; `prior_shift`: one a class, in log odds; `temperature`: its inverse."""
+
+    method: CalibrationMethod
+    values: tuple[float, ...]
+
+    def apply(self, predictions: "Array") -> "Array":
+        """Raw predictions as they are answered: numbers, P(true), or one column a class."""
+        if self.method == "ratio":
+            return predictions * self.values[0]
+        if self.method == "bias":
+            return predictions + self.values[0]
+        return _from_log_odds(self._move(_to_log_odds(predictions)), predictions.ndim)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Errors: `ConfigurationError` quoting what is no calibration."""
+        try:
+            content = json.loads(text)
+            values = tuple(float(value) for value in content["values"])
+            method = content["method"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(f"calibration {text!r}: method and values are needed: {error!r}") from error
+        scales = method in ("ratio", "temperature")
+        is_sound = values and all(math.isfinite(value) and (value > 0 or not scales) for value in values)
+        if method not in ("ratio", "bias", "prior_shift", "temperature") or not is_sound:
+            raise ConfigurationError(
+                f"calibration {text!r}: method is ratio, bias, prior_shift or temperature, and values are finite,"
+                " above 0 for ratio and temperature"
+            )
+        return cls(method, values)
+
+    def check(self, spec: ModelSpec) -> Self:
+        """This calibration. Errors: `ConfigurationError` when it is none for the model's task and classes."""
+        is_for_numbers = self.method in ("ratio", "bias")
+        counts = {"regression": 1, "binary": 2, "multiclass": len(spec.label.values or ())}
+        wanted = counts[spec.task] if self.method == "prior_shift" else 1
+        if is_for_numbers != (spec.task == "regression") or len(self.values) != wanted:
+            raise ConfigurationError(f"calibration {self.to_json()} is none for {spec.name}, a {spec.task} model")
+        return self
+
+    def _move(self, log_odds: "Array") -> "Array":
+        import numpy as np
+
+        if self.method == "temperature":
+            return log_odds * self.values[0]
+        return np.asarray(log_odds + np.array(self.values))
+
+
+@dataclass(frozen=True)
+class LabelledDays:
+    """Labelled rows that a version was not trained on, the oldest first, whoever answered them.
+
+    `day`: whole days since any start; `label`: numbers, or the place of the class (binary: 0 or 1);
+    `prediction`: the version's own, without a calibration: numbers, P(true), or one column a class.
+    """
+
+    day: "Array"
+    label: "Array"
+    prediction: "Array"
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    def between(self, first: int, end: int) -> "LabelledDays":
+        """The rows of the days from `first` to before `end`."""
+        import numpy as np
+
+        start, stop = np.searchsorted(self.day, [first, end])
+        return LabelledDays(self.day[start:stop], self.label[start:stop], self.prediction[start:stop])
+
+
+@dataclass(frozen=True)
+class CalibrationChoice:
+    """What to serve with; `calibration` is None where raw predictions are as good. Errors are means over `rows`."""
+
+    calibration: Calibration | None
+    reason: str
+    rows: int
+    error_without: float | None = None
+    error_with: float | None = None
+
+
+def choose_method(spec: ModelSpec) -> CalibrationMethod:
+    """The model's own, or the task's: a ratio where labels cannot be negative, else a bias; a prior shift."""
+    if spec.recalibrate.method != "auto":
+        return spec.recalibrate.method
+    if spec.task != "regression":
+        return "prior_shift"
+    return "ratio" if spec.label.range is not None and spec.label.range[0] >= 0 else "bias"
+
+
+def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> CalibrationChoice:
+    """Fit on the newest `memory_days` labelled days, if the same would have helped on each of them.
+
+    `today` is the day from which the calibration serves; a label is known `expected_delay_hours` later, so the trial
+    of a past day is fitted on what was known at its beginning.
+    """
+    policy = spec.recalibrate
+    if not policy.enabled:
+        return CalibrationChoice(None, "recalibrate.enabled is false", 0)
+    method = choose_method(spec)
+    end = today - find_delay_days(spec)
+    known = rows.between(end - policy.memory_days, end)
+    days = sorted(set(known.day.tolist()))
+    if len(days) < policy.minimum_days:
+        reason = f"{len(days)} labelled days, recalibrate.minimum_days is {policy.minimum_days}"
+        return CalibrationChoice(None, reason, len(known))
+    without, with_, tried = _try_on_past_days(spec, method, rows, days)
+    if not tried or with_ >= without:
+        words = f"error {with_:.4g} with one, {without:.4g} without, over {tried} rows"
+        reason = f"a calibration did not help: {words}" if tried else "no later labelled rows to try one on"
+        return CalibrationChoice(None, reason, tried, without, with_)
+    calibration = fit_calibration(method, policy, known)
+    if calibration is None:
+        return CalibrationChoice(None, "the sums allow no ratio above 0", tried, without, with_)
+    shown = ", ".join(f"{value:.4g}" for value in calibration.values)
+    reason = (
+        f"{method} {shown} from {len(known)} rows of {len(days)} days; error {with_:.4g} with, {without:.4g} without"
+    )
+    return CalibrationChoice(calibration, reason, tried, without, with_)
+
+
+def find_delay_days(spec: ModelSpec) -> int:
+    """Whole days until the labels of a day are all known."""
+    return math.ceil(spec.label.expected_delay_hours / 24)
+
+
+def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: LabelledDays) -> Calibration | None:
+    """Shrunk towards doing nothing by `shrinkage_days` average days on which it was right; None when there is none.
+
+    >>> import numpy as np
+    >>> rows = LabelledDays(np.array([0, 1]), np.array([30.0, 30.0]), np.array([20.0, 20.0]))
+    >>> fit_calibration("ratio", Recalibrate(shrinkage_days=2), rows)
+    Calibration(method='ratio', values=(1.25,))
+    """
+    import numpy as np
+
+    if not len(rows):
+        return None
+    weight = policy.shrinkage_days / len(np.unique(rows.day))
+    if method == "ratio":
+        labels, predictions = float(rows.label.sum()), float(rows.prediction.sum())
+        pull = weight * predictions
+        is_positive = predictions + pull > 0 and labels + pull > 0
+        return Calibration(method, ((labels + pull) / (predictions + pull),)) if is_positive else None
+    if method == "bias":
+        return Calibration(method, (float((rows.label - rows.prediction).mean() / (1 + weight)),))
+    fit = _fit_shift if method == "prior_shift" else _fit_temperature
+    return Calibration(method, fit(_to_log_odds(rows.prediction), rows.label.astype(int), weight * len(rows)))
+
+
+def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "Array":
+    """The loss of each row by the task's metric: |difference|, or -ln(probability of the true class)."""
+    import numpy as np
+
+    if spec.task == "regression":
+        return np.asarray(np.abs(predictions - labels))
+    columns = _to_columns(predictions)
+    given = columns[np.arange(len(labels)), labels.astype(int)]
+    return np.asarray(-np.log(np.clip(given, np.finfo("float64").eps, 1)))
+
+
+def _try_on_past_days(
+    spec: ModelSpec, method: CalibrationMethod, rows: LabelledDays, days: list[int]
+) -> tuple[float, float, int]:
+    """The mean losses without and with calibrations that were fitted on what was known before each day."""
+    policy, delay = spec.recalibrate, find_delay_days(spec)
+    without, with_, count = 0.0, 0.0, 0
+    for day in days:
+        calibration = fit_calibration(method, policy, rows.between(day - delay - policy.memory_days, day - delay))
+        tried = rows.between(day, day + 1)
+        if calibration is not None:
+            count += len(tried)
+            without += float(measure_losses(spec, tried.label, tried.prediction).sum())
+            with_ += float(measure_losses(spec, tried.label, calibration.apply(tried.prediction)).sum())
+    return (without / count, with_ / count, count) if count else (0.0, 0.0, 0)
+
+
+def _to_columns(probabilities: "Array") -> "Array":
+    import numpy as np
+
+    return probabilities if probabilities.ndim == 2 else np.column_stack([1 - probabilities, probabilities])
+
+
+def _to_log_odds(probabilities: "Array") -> "Array":
+    import numpy as np
+
+    return np.asarray(np.log(np.clip(_to_columns(probabilities), SMALLEST_PROBABILITY, 1)))
+
+
+def _from_log_odds(log_odds: "Array", dimensions: int) -> "Array":
+    columns = _softmax(log_odds)
+    return columns if dimensions == 2 else columns[:, 1]
+
+
+def _softmax(log_odds: "Array") -> "Array":
+    import numpy as np
+
+    shares = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def _fit_shift(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tuple[float, ...]:
+    """Maximum likelihood of a shift a class, held near 0 as by `shrinkage_rows` rows on which it was right."""
+    import numpy as np
+
+    classes = log_odds.shape[1]
+    wanted = np.bincount(labels, minlength=classes)
+    share = np.clip(_softmax(log_odds).mean(axis=0), 1e-6, None)
+    pull = np.diag(max(shrinkage_rows, 1e-3) * share)
+
+    def slope_and_curvature(shift: "Array") -> "tuple[Array, Array]":
+        given = _softmax(log_odds + shift)
+        curvature = np.diag(given.sum(axis=0)) - given.T @ given + pull
+        return wanted - given.sum(axis=0) - pull @ shift, curvature
+
+    return tuple(float(value) for value in _climb(np.zeros(classes), slope_and_curvature))
+
+
+def _fit_temperature(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tuple[float, ...]:
+    """The logarithm of the inverse temperature by maximum likelihood, so that it stays above 0; held near 0."""
+    import numpy as np
+
+    own = log_odds[np.arange(len(labels)), labels]
+    given = _softmax(log_odds)
+    spread = float(((given * log_odds**2).sum(axis=1) - (given * log_odds).sum(axis=1) ** 2).mean())
+    pull = max(shrinkage_rows, 1e-3) * max(spread, 1e-6)
+
+    def slope_and_curvature(exponent: "Array") -> "tuple[Array, Array]":
+        scale = float(np.exp(exponent[0]))
+        given = _softmax(log_odds * scale)
+        mean = (given * log_odds).sum(axis=1)
+        variance = (given * log_odds**2).sum(axis=1) - mean**2
+        slope = scale * float((own - mean).sum()) - pull * exponent[0]
+        return np.array([slope]), np.array([[scale**2 * float(variance.sum()) + pull]])
+
+    return (float(np.exp(_climb(np.zeros(1), slope_and_curvature)[0])),)
+
+
+def _climb(start: "Array", slope_and_curvature: "Callable[[Array], tuple[Array, Array]]") -> "Array":
+    """Newton's method with steps of at most 1, on a concave function."""
+    import numpy as np
+
+    place = start
+    for _ in range(NEWTON_STEPS):
+        slope, curvature = slope_and_curvature(place)
+        step = np.clip(np.linalg.solve(curvature, slope), -1, 1)
+        place = place + step
+        if np.abs(step).max() < NEWTON_TOLERANCE:
+            break
+    return place

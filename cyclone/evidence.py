@@ -1,0 +1,95 @@
+"""The facts that a decision rests on, read from the store as they were at a moment of event time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cyclone.checks import CheckResult, find_champion, find_window_end
+from cyclone.decisions import Decision
+from cyclone.policy import (
+    Champion,
+    DailyError,
+    Evidence,
+    FeatureFacts,
+    PastRetraining,
+    Request,
+    Upstream,
+)
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+
+DAY = timedelta(days=1)
+
+
+def collect_evidence(
+    store: Store, spec: ModelSpec, results: Sequence[CheckResult], now: datetime, requests: Sequence[Request] = ()
+) -> Evidence:
+    """All that `decide` needs. Errors are of whole days of UTC, upstream facts of the last 24 whole hours."""
+    end = find_window_end("service", now)
+    champion = _read_champion(store, spec, find_window_end("error", now))
+    past = [PastRetraining(**row) for row in store.fetch("policy/retrainings", model=spec.name, before=now)]
+    evidence = Evidence(now, champion, results, past, requests, upstream=_read_upstream(store, spec, champion, end))
+    if champion is None or spec.retrain.minimum_gain is None:
+        return evidence
+    days = spec.retrain.error.window_days
+    rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days)
+    return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
+
+
+def record_decision(
+    store: Store, evidence: Evidence, model: str, run_id: str, decision: Decision, incident_id: int | None
+) -> None:
+    """Keep what a run decided; repeating the run changes nothing."""
+    store.run(
+        "policy/decision_record",
+        model=model,
+        run_id=run_id,
+        at=evidence.now,
+        version=evidence.champion.version if evidence.champion else None,
+        action=decision.action,
+        reason=decision.reason,
+        incident_id=incident_id,
+    )
+
+
+def _read_champion(store: Store, spec: ModelSpec, end: datetime) -> Champion | None:
+    found = find_champion(store, spec.name, end)
+    if found is None:
+        return None
+    since = store.fetch_one("policy/version_since", model=spec.name, version=found.version, at=end)
+    rows = store.fetch(
+        "policy/daily_errors",
+        model=spec.name,
+        version=found.version,
+        window_start=end - spec.retrain.error.window_days * DAY,
+        window_end=end,
+    )
+    promoted_at = since["promoted_at"] if since else end
+    days = tuple(DailyError(**row) for row in rows)
+    return Champion(found.version, promoted_at, found.metric, found.accepted_error, days)
+
+
+def _read_upstream(store: Store, spec: ModelSpec, champion: Champion | None, end: datetime) -> Upstream:
+    window = {"window_start": end - DAY, "window_end": end}
+    delay_hours = spec.label.expected_delay_hours
+    row = store.fetch_one("policy/upstream", model=spec.name, delay_hours=delay_hours, **window)
+    assert row is not None, "the statement has no FROM that could be empty"
+    if champion is None:
+        return Upstream(**row)
+    watched = {feature.name: feature for feature in spec.features if not feature.calendar}
+    facts = store.fetch(
+        "policy/feature_facts", model=spec.name, version=champion.version, features=list(watched), **window
+    )
+    return Upstream(
+        **row,
+        features=tuple(
+            FeatureFacts(
+                feature=fact["feature"],
+                rows=fact["rows"],
+                missing=fact["missing"],
+                accepted_missing_share=fact["accepted_missing_share"],
+                distinct=fact["distinct_values"] if watched[fact["feature"]].type == "number" else None,
+            )
+            for fact in facts
+        ),
+    )

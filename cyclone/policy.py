@@ -1,0 +1,269 @@
+"""The policy of retraining: when it pays, when it has to wait, and when a person must look. Pure functions."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cyclone.checks import CheckResult
+from cyclone.decisions import Decision, describe_failure, format_number
+from cyclone.spec import ModelSpec, Retrain
+
+DAY = timedelta(days=1)
+FRESH_RATIO = 1.2
+"""What is believed, before any version has shown it, of a new version's error in service over its accepted error."""
+FRESH_RATIO_WEIGHT = 2
+"""In versions."""
+SMALLEST_SHARE = 0.01
+"""Of the accepted error: a day with less counts as this, or one perfect day would hide a bad week."""
+
+
+@dataclass(frozen=True)
+class DailyError:
+    """The mean error of one version over the labels that came in one whole day, and on how many rows."""
+
+    start: datetime
+    error: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that serves: since when, accepted with which error, and its error on each labelled whole day.
+
+    Days are the oldest first; a day counts only if the version served all of it.
+    """
+
+    version: int
+    promoted_at: datetime
+    metric: str
+    accepted_error: float
+    days: tuple[DailyError, ...] = ()
+
+
+@dataclass(frozen=True)
+class PastRetraining:
+    """One that ended; `promoted`, `kept_champion` and `failed` are its outcomes."""
+
+    ended_at: datetime
+    outcome: str
+    cost: float
+
+
+@dataclass(frozen=True)
+class Request:
+    """Somebody asks for a retraining: a person, whom only broken data stops, or an alert."""
+
+    source: str
+    is_person: bool
+
+
+@dataclass(frozen=True)
+class FeatureFacts:
+    """A day's newest rows of one feature; `distinct` is None where one value may well be the truth."""
+
+    feature: str
+    rows: int
+    missing: int
+    accepted_missing_share: float
+    distinct: int | None = None
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """What came in during the last day; None and 0 mean that nothing is known."""
+
+    requests: int = 0
+    rejected: int = 0
+    features: tuple[FeatureFacts, ...] = ()
+    answered: int = 0
+    in_log: int = 0
+    set_aside: int = 0
+    oldest_unlabelled: datetime | None = None
+    """Of rows answered since the newest label came."""
+    newest_label: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a decision rests on; times are event time. Retrainings: the newest last."""
+
+    now: datetime
+    champion: Champion | None
+    results: Sequence[CheckResult] = ()
+    retrainings: Sequence[PastRetraining] = ()
+    requests: Sequence[Request] = ()
+    fresh_ratios: Sequence[float] = ()
+    """Of earlier versions: a typical day's error in their first days of service over their accepted error."""
+    upstream: Upstream = field(default_factory=Upstream)
+
+
+def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
+    """Retrain when a trigger fires and neither upstream, cooldown, pause nor budget stand against it.
+
+    `no_data` never starts a retraining. A person's request is stopped only by a broken upstream.
+    """
+    fired = find_triggers(spec, evidence)
+    asked = [f"requested by {request.source}" for request in evidence.requests if request.is_person]
+    if not fired and not asked:
+        return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
+    reason = "; ".join([*asked, *fired])
+    faults = find_faults(spec, evidence)
+    if faults:
+        return Decision("hold", f"no retraining, although {reason}: upstream data are broken ({'; '.join(faults)})")
+    if asked:
+        return Decision("retrain", reason)
+    if waits := _find_cooldown(spec.retrain, evidence):
+        return Decision("wait", f"no retraining, although {reason}: {waits}")
+    if pause := _find_pause(spec.retrain, evidence):
+        return Decision("hold", f"no retraining, although {reason}: {pause}")
+    if spent := _find_spent_budget(spec.retrain, evidence):
+        return Decision("wait", f"no retraining, although {reason}: {spent}")
+    return Decision("retrain", reason)
+
+
+def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
+    """Every reason to retrain, each a sentence with its numbers."""
+    fired = [f"requested by {request.source}" for request in evidence.requests if not request.is_person]
+    champion = evidence.champion
+    if champion is not None:
+        if "error" in spec.retrain.triggered_by:
+            fired += _find_error(spec, champion, evidence.now)
+        fired += _find_age(spec.retrain, champion, evidence.now)
+        fired += _find_gain(spec, champion, evidence)
+    kinds = set(spec.retrain.triggered_by)
+    return fired + [
+        describe_failure(spec, result)
+        for result in evidence.results
+        if result.verdict == "failed" and result.kind in kinds
+    ]
+
+
+def find_typical_error(champion: Champion, now: datetime, window_days: int) -> tuple[float, int] | None:
+    """The geometric mean of the version's daily errors in the window, and of how many days; None without any.
+
+    One day out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
+    """
+    since = now - window_days * DAY
+    errors = [day.error for day in champion.days if day.start >= since and day.start + DAY <= now]
+    if not errors:
+        return None
+    floor = max(champion.accepted_error * SMALLEST_SHARE, 1e-300)
+    return math.exp(sum(math.log(max(error, floor)) for error in errors) / len(errors)), len(errors)
+
+
+def expect_gain(champion: Champion, typical_error: float, fresh_ratios: Sequence[float]) -> float:
+    """The share by which a new version is expected to lower the error, from how earlier ones did when new."""
+    believed = [*fresh_ratios, *[FRESH_RATIO] * FRESH_RATIO_WEIGHT]
+    fresh = math.exp(sum(math.log(max(ratio, SMALLEST_SHARE)) for ratio in believed) / len(believed))
+    return 1 - fresh * champion.accepted_error / typical_error
+
+
+def find_faults(spec: ModelSpec, evidence: Evidence) -> list[str]:
+    """What is broken before the model: a retraining would learn the fault, so a person has to mend it first."""
+    limits, upstream = spec.retrain.breaker, evidence.upstream
+    faults = []
+    if upstream.requests and upstream.rejected / upstream.requests > limits.rejected_share:
+        faults.append(f"{upstream.rejected} of {upstream.requests} requests do not fit model.yaml")
+    if upstream.set_aside:
+        faults.append(f"Postgres refused {upstream.set_aside} rows")
+    if upstream.answered and upstream.in_log / upstream.answered < limits.completeness:
+        faults.append(f"the log holds {upstream.in_log} of {upstream.answered} answered rows")
+    for facts in upstream.features:
+        share = facts.missing / facts.rows if facts.rows else 0.0
+        if share > facts.accepted_missing_share + limits.missing_share:
+            faults.append(f"{facts.feature} is missing in {facts.missing} of {facts.rows} rows")
+        if facts.distinct == 1 and facts.rows - facts.missing >= limits.stuck_rows:
+            faults.append(f"{facts.feature} is stuck at one value in {facts.rows - facts.missing} rows")
+    return faults + _find_silence(spec, evidence)
+
+
+def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
+    """Why nothing is due, with the numbers that were closest to it."""
+    champion, trigger = evidence.champion, spec.retrain.error
+    if champion is None:
+        return "no version serves"
+    found = find_typical_error(champion, evidence.now, trigger.window_days)
+    if found is None or found[1] < trigger.minimum_days:
+        days = found[1] if found else 0
+        return f"version {champion.version} has {days} labelled whole days, {trigger.minimum_days} are needed"
+    times = found[0] / champion.accepted_error if champion.accepted_error else math.inf
+    return (
+        f"a typical day's {champion.metric} {format_number(found[0])} over {found[1]} days is {format_number(times)} ×"
+        f" the accepted {format_number(champion.accepted_error)}"
+    )
+
+
+def _find_error(spec: ModelSpec, champion: Champion, now: datetime) -> list[str]:
+    trigger = spec.retrain.error
+    found = find_typical_error(champion, now, trigger.window_days)
+    allowed = trigger.limit * champion.accepted_error
+    if found is None or found[1] < trigger.minimum_days or found[0] <= allowed:
+        return []
+    accepted = f"{trigger.limit:g} × the accepted {format_number(champion.accepted_error)} = {format_number(allowed)}"
+    days = f"{found[1]} {'day' if found[1] == 1 else 'days'}"
+    return [f"a typical day's {champion.metric} {format_number(found[0])} over {days} is above {accepted}"]
+
+
+def _find_age(retrain: Retrain, champion: Champion, now: datetime) -> list[str]:
+    age_days = (now - champion.promoted_at) / DAY
+    if retrain.maximum_age_days is None or age_days < retrain.maximum_age_days:
+        return []
+    return [f"version {champion.version} has served {age_days:.1f} days of at most {retrain.maximum_age_days:g}"]
+
+
+def _find_gain(spec: ModelSpec, champion: Champion, evidence: Evidence) -> list[str]:
+    least, trigger = spec.retrain.minimum_gain, spec.retrain.error
+    found = find_typical_error(champion, evidence.now, trigger.window_days)
+    if least is None or found is None or found[1] < trigger.minimum_days or found[0] <= 0:
+        return []
+    gain = expect_gain(champion, found[0], evidence.fresh_ratios)
+    if gain < least:
+        return []
+    return [
+        f"a new version is expected to lower a typical day's {champion.metric} {format_number(found[0])} by"
+        f" {gain:.0%}, at least {least:.0%} pays".replace("%", " %")
+    ]
+
+
+def _find_silence(spec: ModelSpec, evidence: Evidence) -> list[str]:
+    oldest = evidence.upstream.oldest_unlabelled
+    if oldest is None:
+        return []
+    late_days = (evidence.now - oldest) / DAY - spec.label.expected_delay_hours / 24
+    if late_days <= spec.retrain.breaker.silent_days:
+        return []
+    newest = evidence.upstream.newest_label
+    since = f"none since {newest:%Y-%m-%d %H:%M}" if newest else "none ever"
+    return [f"labels stopped: {since}, {late_days:.1f} days later than expected"]
+
+
+def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:
+    if not evidence.retrainings:
+        return None
+    days = (evidence.now - evidence.retrainings[-1].ended_at) / DAY
+    if days >= retrain.cooldown_days:
+        return None
+    return f"the last one ended {days:.1f} days ago, within the cooldown of {retrain.cooldown_days:g} days"
+
+
+def _find_pause(retrain: Retrain, evidence: Evidence) -> str | None:
+    last = evidence.retrainings[-retrain.pause_after :]
+    if len(last) < retrain.pause_after or any(item.outcome == "promoted" for item in last):
+        return None
+    days = (evidence.now - last[-1].ended_at) / DAY
+    if days >= retrain.pause_days:
+        return None
+    outcomes = ", ".join(item.outcome.replace("_", " ") for item in last)
+    return (
+        f"the last {len(last)} brought no gain ({outcomes}): none starts by itself for"
+        f" {retrain.pause_days - days:.1f} days more, unless a person asks"
+    )
+
+
+def _find_spent_budget(retrain: Retrain, evidence: Evidence) -> str | None:
+    since = evidence.now - 7 * DAY
+    spent = sum(item.cost for item in evidence.retrainings if item.ended_at > since)
+    if spent + retrain.cost <= retrain.budget_per_week:
+        return None
+    return f"{spent:g} of {retrain.budget_per_week:g} a week are spent, one more costs {retrain.cost:g}"

@@ -1,0 +1,19 @@
+-- Records the dataset of a retraining, once.
+-- params: run_id, model, query_sha256, fingerprint text; as_of, since, first_created_at, last_created_at timestamptz;
+--   row_count bigint
+-- returns: nothing
+INSERT INTO dataset (
+    run_id, model, as_of, since, row_count, first_created_at, last_created_at, query_sha256, fingerprint
+)
+VALUES (
+    %(run_id)s::text,
+    %(model)s::text,
+    %(as_of)s::timestamptz,
+    %(since)s::timestamptz,
+    %(row_count)s::bigint,
+    %(first_created_at)s::timestamptz,
+    %(last_created_at)s::timestamptz,
+    %(query_sha256)s::text,
+    %(fingerprint)s::text
+)
+ON CONFLICT (run_id) DO NOTHING

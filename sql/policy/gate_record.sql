@@ -1,0 +1,50 @@
+-- Records what the gate of a retraining decided; a repeated one overwrites, as it has the same inputs.
+-- params: run_id, model, mlflow_run_id, reason text; is_passed boolean; champion_version integer or NULL;
+--   champion_error, ratio_lower, ratio_upper double precision or NULL; challenger_error, margin double precision;
+--   row_count bigint; day_count integer; slices json text
+-- returns: nothing
+INSERT INTO gate_decision (
+    run_id,
+    model,
+    mlflow_run_id,
+    is_passed,
+    champion_version,
+    champion_error,
+    challenger_error,
+    ratio_lower,
+    ratio_upper,
+    margin,
+    row_count,
+    day_count,
+    slices,
+    reason
+)
+VALUES (
+    %(run_id)s::text,
+    %(model)s::text,
+    %(mlflow_run_id)s::text,
+    %(is_passed)s::boolean,
+    %(champion_version)s::integer,
+    %(champion_error)s::double precision,
+    %(challenger_error)s::double precision,
+    %(ratio_lower)s::double precision,
+    %(ratio_upper)s::double precision,
+    %(margin)s::double precision,
+    %(row_count)s::bigint,
+    %(day_count)s::integer,
+    %(slices)s::jsonb,
+    %(reason)s::text
+)
+ON CONFLICT (run_id) DO UPDATE
+    SET
+        is_passed = excluded.is_passed,
+        champion_version = excluded.champion_version,
+        champion_error = excluded.champion_error,
+        challenger_error = excluded.challenger_error,
+        ratio_lower = excluded.ratio_lower,
+        ratio_upper = excluded.ratio_upper,
+        margin = excluded.margin,
+        row_count = excluded.row_count,
+        day_count = excluded.day_count,
+        slices = excluded.slices,
+        reason = excluded.reason

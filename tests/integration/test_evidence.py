@@ -1,0 +1,146 @@
+"""What a decision rests on, read from a real Postgres."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cyclone.decisions import Decision
+from cyclone.evidence import collect_evidence, record_decision
+from cyclone.incidents import finish_retraining, start_retraining
+from cyclone.policy import Champion, DailyError, FeatureFacts, PastRetraining, Upstream, decide
+from cyclone.rollups import roll_up
+from cyclone.spec import ModelSpec, Retrain
+from cyclone.store import Store
+
+NOW = datetime(2011, 3, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+ROW = (
+    '{"hour": 1, "weekday": 1, "workingday": true, "holiday": false, "season": 1, "weather": "clear",'
+    ' "temperature": %s, "humidity": %s, "wind": 0.1}'
+)
+
+
+def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def serve(store: Store, version: int, since: datetime, until: datetime, error: float, **features: str) -> None:
+    """A version that answers one row an hour, each wrong by `error`; labels come a day later."""
+    execute(
+        store,
+        "INSERT INTO reference_profile VALUES ('bike_demand', %(version)s, 'r', 'mean_absolute_error', 20, 600, now())"
+        " ON CONFLICT DO NOTHING",
+        version=version,
+    )
+    release = (
+        "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
+        " created_at, promoted_at) VALUES ('bike_demand', %(version)s, 'r' || %(version)s, 'i', 'd',"
+        " 'run' || %(version)s, 'champion', 100, %(at)s, %(at)s)"
+    )
+    execute(store, release, version=version, at=since)
+    hours = int((until - since) / timedelta(hours=1))
+    for month in (datetime(2011, month, 1, tzinfo=UTC) for month in (2, 3)):
+        for parent in ("prediction_log", "label"):
+            execute(store, "SELECT ensure_partition(%(parent)s, %(month)s)", parent=parent, month=month)
+    row = ROW % (features.get("temperature", "(n %% 10) / 10.0"), features.get("humidity", "0.5"))
+    for number in range(hours):
+        at = since + number * timedelta(hours=1)
+        parameters = {
+            "id": f"v{version}-{number}",
+            "version": version,
+            "at": at,
+            "input": row.replace("(n %% 10) / 10.0", str(number % 10 / 10)),
+            "prediction": str(100 + error),
+            "label_at": at + DAY,
+        }
+        execute(
+            store,
+            "INSERT INTO prediction_id VALUES ('bike_demand', %(id)s, %(at)s);"
+            "INSERT INTO prediction_log (model, id, version, revision, input, prediction, created_at)"
+            " VALUES ('bike_demand', %(id)s, %(version)s, 'r', %(input)s, %(prediction)s, %(at)s)",
+            **parameters,
+        )
+        if at + DAY <= NOW:
+            execute(
+                store,
+                "INSERT INTO label (model, id, label, observed_at) VALUES ('bike_demand', %(id)s, '100', %(label_at)s)",
+                **parameters,
+            )
+
+
+def test_a_version_is_judged_by_its_own_labelled_days_only(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW - 4 * DAY, error=90)
+    serve(store, 2, NOW - 4 * DAY, NOW, error=40)
+    roll_up(store, bike_demand)
+    evidence = collect_evidence(store, bike_demand, [], NOW)
+    days = tuple(DailyError(NOW - age * DAY, 40.0, 24) for age in (3, 2, 1))
+    assert evidence.champion == Champion(2, NOW - 4 * DAY, "mean_absolute_error", 20.0, days)
+    assert decide(bike_demand, replace(evidence, upstream=Upstream())) == Decision(
+        "retrain", "a typical day's mean_absolute_error 40 over 3 days is above 1.5 × the accepted 20 = 30"
+    )
+    later = collect_evidence(store, bike_demand, [], NOW + timedelta(hours=9)).champion
+    assert later is not None
+    assert later.days == days  # a day that is not over says nothing yet
+
+
+def test_what_was_known_at_a_moment_is_read_again_later(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW, error=40)
+    roll_up(store, bike_demand)
+    then = collect_evidence(store, bike_demand, [], NOW - 2 * DAY)
+    assert then.champion is not None
+    assert [day.start for day in then.champion.days] == [NOW - age * DAY for age in (5, 4, 3)]
+
+
+def test_retrainings_are_the_newest_last(store: Store, bike_demand: ModelSpec) -> None:
+    for run_id, age, outcome in (("a", 9, "promoted"), ("b", 3, "kept_champion"), ("later", -1, "failed")):
+        start_retraining(store, run_id, "bike_demand", None, NOW - age * DAY, cost=2)
+        finish_retraining(store, run_id, NOW - age * DAY, outcome, "", None)  # type: ignore[arg-type]
+    evidence = collect_evidence(store, bike_demand, [], NOW)
+    assert evidence.champion is None
+    assert evidence.retrainings == [
+        PastRetraining(NOW - 9 * DAY, "promoted", 2),
+        PastRetraining(NOW - 3 * DAY, "kept_champion", 2),
+    ]
+
+
+def test_earlier_versions_tell_how_a_new_one_does(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW - 4 * DAY, error=30)
+    serve(store, 2, NOW - 4 * DAY, NOW, error=28)
+    roll_up(store, bike_demand)
+    spec = bike_demand.model_copy(update={"retrain": Retrain(minimum_gain=0.01)})
+    assert collect_evidence(store, spec, [], NOW).fresh_ratios == [1.5]
+    assert collect_evidence(store, bike_demand, [], NOW).fresh_ratios == ()
+
+
+def test_a_stuck_and_a_missing_feature_hold_a_retraining(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW, error=40, humidity="null")
+    roll_up(store, bike_demand)
+    evidence = collect_evidence(store, bike_demand, [], NOW)
+    facts = {item.feature: item for item in evidence.upstream.features}
+    assert set(facts) == {"weather", "temperature", "humidity", "wind"}
+    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 10)
+    assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0)
+    decision = decide(bike_demand, evidence)
+    assert decision.needs_person
+    assert "(humidity is missing in 24 of 24 rows; wind is stuck at one value in 24 rows)" in decision.reason
+
+
+def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW, error=40)
+    roll_up(store, bike_demand)
+    assert collect_evidence(store, bike_demand, [], NOW).upstream.oldest_unlabelled == NOW - DAY + timedelta(hours=1)
+    execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 4 * DAY)
+    upstream = collect_evidence(store, bike_demand, [], NOW).upstream
+    assert upstream.newest_label == NOW - 4 * DAY
+    assert upstream.oldest_unlabelled == NOW - 5 * DAY + timedelta(hours=1)
+
+
+def test_a_decision_is_kept_once(store: Store, bike_demand: ModelSpec) -> None:
+    evidence = collect_evidence(store, bike_demand, [], NOW)
+    for decision in (Decision("wait", "because wait"), Decision("hold", "because hold")):
+        record_decision(store, evidence, "bike_demand", "run", decision, None)
+    assert execute(store, "SELECT run_id, at, version, action, reason FROM decision") == [
+        ("run", NOW, None, "wait", "because wait")
+    ]

@@ -1,0 +1,174 @@
+"""A calibration as a light release: fitted from labels in a real store, served by the local Cloud Run."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from cyclone.calibration import Calibration
+from cyclone.cloud_run import CloudRun
+from cyclone.errors import ReleaseError, StaleReleaseError
+from cyclone.releases import current_release
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from tests.integration.releasing import (
+    SERVICE,
+    StartCloudRun,
+    ask_who,
+    deploy,
+    read_percents,
+    register_versions,
+    release_version,
+)
+from training.calibration import deploy_calibration, read_calibration, recalibrate, withdraw_calibration
+from training.dataset import build_dataset
+from training.gate import compare_with_champion
+from training.history import read_history
+from training.image import build_image
+from training.registry import register_challenger
+from training.release import deploy_candidate, promote, shift_traffic
+from training.train import train_challenger
+
+MODEL = Path(__file__).resolve().parents[2] / "models" / "bike_demand"
+NOW = datetime(2011, 2, 12, tzinfo=UTC)
+RATIO = Calibration("ratio", (1.25,))
+KNOWN = (
+    "INSERT INTO calibration (model, version, run_id, method, parameters, fitted_at, row_count, reason)"
+    " VALUES ('bike_demand', 1, %(run)s, 'ratio', '{1.25}', now(), 1, '') RETURNING calibration_id"
+)
+
+
+def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_a_calibration_is_a_new_revision_of_the_same_image_and_can_be_withdrawn(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
+    register_versions(cloud, 1)
+    first = release_version(cloud, small, 1)
+    image = ""
+    for number in (1, 2, 3):
+        ((identity,),) = execute(store, KNOWN, run=f"day {number}")
+        champion = current_release(store, "bike_demand")
+        assert champion is not None
+        assert deploy_calibration(cloud, small, champion, identity, RATIO, NOW) == f"bike-demand-v1-c{number}"
+        assert read_percents(cloud) == {f"bike-demand-v1-c{number}": 100}
+        assert ask_who(first.service_address) == f"bike-demand-v1-c{number}"
+        image = champion.image
+    assert CloudRun(cloud).list_revisions(SERVICE) == ["bike-demand-v1-c3", "bike-demand-v1-c2"]
+    served = current_release(store, "bike_demand")
+    assert served is not None
+    assert (served.revision, served.image, served.state) == ("bike-demand-v1-c3", image, "champion")
+    assert read_calibration(store, "bike_demand", served.revision) == RATIO
+
+    assert withdraw_calibration(cloud, small, NOW) == "bike-demand-v1-c2"
+    assert read_percents(cloud) == {"bike-demand-v1-c2": 100}
+    assert ask_who(first.service_address) == "bike-demand-v1-c2"
+    with pytest.raises(ReleaseError, match="revision bike-demand-v1-c1 is gone, so there is nothing to return to"):
+        withdraw_calibration(cloud, small, NOW)
+
+
+def test_a_version_can_be_released_and_rolled_out_over_a_calibrated_one(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
+    register_versions(cloud, 2)
+    release_version(cloud, small, 1)
+    ((identity,),) = execute(store, KNOWN, run="day")
+    champion = current_release(store, "bike_demand")
+    assert champion is not None
+    deploy_calibration(cloud, small, champion, identity, RATIO, NOW)
+    candidate = deploy(cloud, small, 2)
+    shift_traffic(cloud, small, candidate, 20)
+    assert read_percents(cloud) == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
+    assert recalibrate(cloud, small, NOW).reason == "a release is under way"
+    with pytest.raises(StaleReleaseError, match="another release took over while bike-demand-v1-c9 started"):
+        deploy_calibration(cloud, small, champion, 9, RATIO, NOW)
+    assert read_percents(cloud) == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
+
+
+def test_a_model_without_a_version_or_that_turned_it_off_is_left_alone(cloud: Settings, small: ModelSpec) -> None:
+    assert recalibrate(cloud, small, NOW).reason == "no version serves"
+    off = small.model_copy(update={"recalibrate": small.recalibrate.model_copy(update={"enabled": False})})
+    register_versions(cloud, 1)
+    release_version(cloud, off, 1)
+    assert recalibrate(cloud, off, NOW).reason == "recalibrate.enabled is false"
+    with pytest.raises(ReleaseError, match="the champion has no calibration to withdraw"):
+        withdraw_calibration(cloud, off, NOW)
+
+
+def test_a_served_model_is_corrected_by_the_labels_that_came_in(
+    start_cloud_run: StartCloudRun, bike_demand: ModelSpec, january: int, bento_home: Path
+) -> None:
+    """Twice the demand that the model has learned: its answers rise, and the log tells which calibration gave them."""
+    settings = start_cloud_run("bento")
+    store = Store(settings.store_dsn)
+    dataset = build_dataset(settings, bike_demand, "run_1", datetime(2011, 2, 2, tzinfo=UTC))
+    challenger = train_challenger(settings, bike_demand, dataset, "run_1")
+    gate = compare_with_champion(settings, bike_demand, dataset, challenger)
+    version = register_challenger(settings, bike_demand, challenger, gate).version
+    image = build_image(settings, bike_demand, version)
+    candidate = deploy_candidate(settings, bike_demand, version, image, "run_1")
+    promote(settings, bike_demand, candidate)
+    rows = [
+        row
+        for row in read_history(bike_demand, MODEL)
+        if "2011-02-01" <= f"{row['created_at']:%Y-%m-%d}" < "2011-02-12"
+    ]
+    plain = ask(candidate.service_address, rows)
+    label(candidate.service_address, rows)
+    wait_until_logged(store, len(rows))
+
+    done = recalibrate(settings, bike_demand, NOW)
+    assert (done.is_new, done.revision) == (True, "bike-demand-v1-c1"), done.reason
+    calibration = read_calibration(store, "bike_demand", "bike-demand-v1-c1")
+    assert calibration is not None
+    assert 1.5 < calibration.values[0] < 2.5
+    corrected = ask(candidate.service_address, rows[:1], prefix="again-")
+    assert corrected["again-0"] == pytest.approx(plain["0"] * calibration.values[0])
+    assert recalibrate(settings, bike_demand, NOW + timedelta(hours=5)).is_new is False
+
+    wait_until_logged(store, len(rows) + 1)
+    told = execute(
+        store,
+        "SELECT id, calibration_id, method FROM prediction_calibration WHERE id IN ('0', 'again-0') ORDER BY id",
+    )
+    assert told == [("0", None, None), ("again-0", 1, "ratio")]
+
+
+def ask(address: str, rows: list[dict[str, Any]], prefix: str = "") -> dict[str, float]:
+    body = {
+        "rows": [row["features"] for row in rows],
+        "ids": [f"{prefix}{place}" for place in range(len(rows))],
+        "created_at": [row["created_at"].isoformat() for row in rows],
+    }
+    reply = requests.post(f"{address}/predict", json=body, timeout=60)
+    assert reply.status_code == 200, reply.text
+    return {item["id"]: item["prediction"] for item in reply.json()["predictions"]}
+
+
+def label(address: str, rows: list[dict[str, Any]]) -> None:
+    labels = [
+        {
+            "id": str(place),
+            "label": 2 * row["label"],
+            "observed_at": (row["created_at"] + timedelta(days=1)).isoformat(),
+        }
+        for place, row in enumerate(rows)
+    ]
+    reply = requests.post(f"{address}/labels", json={"labels": labels}, timeout=60)
+    assert reply.status_code == 200, reply.text
+
+
+def wait_until_logged(store: Store, count: int) -> None:
+    import time
+
+    deadline = time.monotonic() + 60
+    while execute(store, "SELECT count(*) FROM prediction_log WHERE version IS NOT NULL") != [(count,)]:
+        assert time.monotonic() < deadline, "the log did not take every answered row in time"
+        time.sleep(0.1)

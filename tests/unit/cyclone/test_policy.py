@@ -1,0 +1,218 @@
+import doctest
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import cyclone.policy
+from cyclone.checks import CheckResult
+from cyclone.decisions import Decision
+from cyclone.policy import (
+    Champion,
+    DailyError,
+    Evidence,
+    FeatureFacts,
+    PastRetraining,
+    Request,
+    Upstream,
+    decide,
+    expect_gain,
+    find_typical_error,
+)
+from cyclone.spec import ModelSpec, Retrain
+
+NOW = datetime(2011, 3, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+DRIFT = CheckResult(
+    kind="drift",
+    check_name="population_stability",
+    subject="wind",
+    version=3,
+    value=0.345,
+    standard_error=None,
+    sample_size=168,
+    limit=0.2,
+    verdict="failed",
+    window_start=NOW - 7 * DAY,
+    window_end=NOW,
+)
+DRIFT_WORDS = "population_stability of wind 0.345 over 7 days on 168 rows is above 0.2"
+ERROR_WORDS = "a typical day's mean_absolute_error 40 over 4 days is above 1.5 × the accepted 20 = 30"
+FAILED = PastRetraining(NOW - 12 * DAY, "failed", 1)
+KEPT = PastRetraining(NOW - 13 * DAY, "kept_champion", 1)
+PROMOTED = PastRetraining(NOW - 12 * DAY, "promoted", 1)
+
+
+def build_champion(errors: Sequence[float], accepted: float = 20.0) -> Champion:
+    days = tuple(DailyError(NOW - (len(errors) - place) * DAY, error, 24) for place, error in enumerate(errors))
+    return Champion(3, NOW - 10 * DAY, "mean_absolute_error", accepted, days)
+
+
+RISEN = Evidence(NOW, build_champion([40, 40, 40, 40]))
+
+
+def configure(spec: ModelSpec, **retrain: Any) -> ModelSpec:
+    return spec.model_copy(update={"retrain": Retrain.model_validate(retrain)})
+
+
+def test_a_risen_error_asks_for_a_retraining_in_a_sentence(bike_demand: ModelSpec) -> None:
+    assert decide(bike_demand, RISEN) == Decision("retrain", ERROR_WORDS)
+
+
+def test_an_error_within_the_limit_starts_nothing_and_says_how_close_it_was(bike_demand: ModelSpec) -> None:
+    evidence = replace(RISEN, champion=build_champion([29, 29, 29]))
+    words = "no retraining: a typical day's mean_absolute_error 29 over 3 days is 1.45 × the accepted 20"
+    assert decide(bike_demand, evidence) == Decision("wait", words)
+
+
+def test_too_few_labelled_days_say_nothing(bike_demand: ModelSpec) -> None:
+    evidence = replace(RISEN, champion=build_champion([400, 400]))
+    words = "no retraining: version 3 has 2 labelled whole days, 3 are needed"
+    assert decide(bike_demand, evidence) == Decision("wait", words)
+
+
+def test_without_a_version_that_serves_nothing_starts(bike_demand: ModelSpec) -> None:
+    assert decide(bike_demand, Evidence(NOW, None)) == Decision("wait", "no retraining: no version serves")
+
+
+def test_one_day_of_snow_starts_nothing_but_a_lasting_rise_does(bike_demand: ModelSpec) -> None:
+    snow = replace(RISEN, champion=build_champion([20, 20, 20, 20, 20, 20, 200]))
+    assert not decide(bike_demand, snow).should_retrain
+    lasting = replace(RISEN, champion=build_champion([20, 45, 45, 45, 45, 45, 45]))
+    assert decide(bike_demand, lasting).should_retrain
+
+
+def test_days_outside_the_window_or_not_over_yet_do_not_count() -> None:
+    champion = build_champion([1000] * 3 + [30] * 7)
+    unfinished = replace(champion, days=(*champion.days, DailyError(NOW - DAY / 2, 1000, 12)))
+    typical = find_typical_error(unfinished, NOW, window_days=7)
+    assert typical is not None
+    assert (round(typical[0], 6), typical[1]) == (30, 7)
+
+
+def test_a_perfect_day_does_not_hide_a_bad_week(bike_demand: ModelSpec) -> None:
+    assert decide(bike_demand, replace(RISEN, champion=build_champion([0] + [200] * 6))).should_retrain
+
+
+def test_drift_warns_unless_it_is_allowed_to_start_a_retraining(bike_demand: ModelSpec) -> None:
+    calm = Evidence(NOW, build_champion([20] * 7), results=[DRIFT])
+    assert decide(bike_demand, calm).action == "wait"
+    eager = configure(bike_demand, triggered_by=["error", "drift"])
+    assert decide(eager, calm) == Decision("retrain", DRIFT_WORDS)
+    assert decide(eager, replace(calm, results=[replace(DRIFT, verdict="no_data")])).action == "wait"
+
+
+def test_an_old_version_is_retrained_when_an_age_is_set(bike_demand: ModelSpec) -> None:
+    calm = Evidence(NOW, build_champion([20] * 7))
+    assert decide(configure(bike_demand, maximum_age_days=10.5), calm).action == "wait"
+    aged = decide(configure(bike_demand, maximum_age_days=10), calm)
+    assert aged == Decision("retrain", "version 3 has served 10.0 days of at most 10")
+
+
+def test_a_retraining_that_is_expected_to_pay_starts_before_the_limit_is_reached(bike_demand: ModelSpec) -> None:
+    evidence = replace(RISEN, champion=build_champion([28] * 7), fresh_ratios=[1.0, 1.0])
+    assert decide(bike_demand, evidence).action == "wait"
+    decision = decide(configure(bike_demand, minimum_gain=0.2), evidence)
+    words = "a new version is expected to lower a typical day's mean_absolute_error 28 by 22 %, at least 20 % pays"
+    assert decision == Decision("retrain", words)
+    assert decide(configure(bike_demand, minimum_gain=0.25), evidence).action == "wait"
+
+
+def test_the_expected_gain_follows_what_earlier_versions_showed() -> None:
+    champion = build_champion([30] * 7)
+    assert expect_gain(champion, 30.0, []) == pytest.approx(0.2)
+    assert expect_gain(champion, 30.0, [1.5] * 8) < expect_gain(champion, 30.0, []) < expect_gain(champion, 30, [1] * 8)
+
+
+def test_within_the_cooldown_nothing_starts_and_it_is_over_on_the_dot(bike_demand: ModelSpec) -> None:
+    evidence = replace(RISEN, retrainings=[PastRetraining(NOW - 2 * DAY, "promoted", 1)])
+    words = f"no retraining, although {ERROR_WORDS}: the last one ended 2.0 days ago, within the cooldown of 10 days"
+    assert decide(bike_demand, evidence) == Decision("wait", words)
+    over = replace(RISEN, retrainings=[PastRetraining(NOW - 10 * DAY, "promoted", 1)])
+    assert decide(bike_demand, over).should_retrain
+
+
+def test_the_budget_of_a_week_is_weighted_by_cost(bike_demand: ModelSpec) -> None:
+    spec = configure(bike_demand, cooldown_days=1, cost=2, budget_per_week=5)
+    spent = [PastRetraining(NOW - 6 * DAY, "promoted", 2), PastRetraining(NOW - 3 * DAY, "promoted", 2)]
+    words = f"no retraining, although {ERROR_WORDS}: 4 of 5 a week are spent, one more costs 2"
+    assert decide(spec, replace(RISEN, retrainings=spent)) == Decision("wait", words)
+    assert decide(spec, replace(RISEN, retrainings=spent[1:])).should_retrain
+
+
+def test_two_retrainings_without_gain_stop_and_tell(bike_demand: ModelSpec) -> None:
+    decision = decide(bike_demand, replace(RISEN, retrainings=[KEPT, FAILED]))
+    assert decision.needs_person
+    assert decision.reason == (
+        f"no retraining, although {ERROR_WORDS}: the last 2 brought no gain (kept champion, failed): none starts by"
+        " itself for 16.0 days more, unless a person asks"
+    )
+
+
+@pytest.mark.parametrize(
+    "retrainings",
+    [
+        [FAILED],
+        [KEPT, PROMOTED],
+        [PROMOTED, FAILED],
+        [replace(KEPT, ended_at=NOW - 40 * DAY), replace(FAILED, ended_at=NOW - 28 * DAY)],
+    ],
+)
+def test_one_without_gain_a_promotion_or_time_lets_it_go_on(
+    bike_demand: ModelSpec, retrainings: list[PastRetraining]
+) -> None:
+    assert decide(bike_demand, replace(RISEN, retrainings=retrainings)).should_retrain
+
+
+BROKEN = [
+    (Upstream(requests=100, rejected=51), "51 of 100 requests do not fit model.yaml"),
+    (Upstream(set_aside=3), "Postgres refused 3 rows"),
+    (Upstream(answered=100, in_log=94), "the log holds 94 of 100 answered rows"),
+    (Upstream(features=(FeatureFacts("wind", 100, 31, 0.1),)), "wind is missing in 31 of 100 rows"),
+    (Upstream(features=(FeatureFacts("wind", 30, 6, 0.0, 1),)), "wind is stuck at one value in 24 rows"),
+    (
+        Upstream(oldest_unlabelled=NOW - 4.5 * DAY, newest_label=NOW - 4 * DAY),
+        "labels stopped: none since 2011-03-04 00:00, 3.5 days later than expected",
+    ),
+]
+
+
+@pytest.mark.parametrize(("upstream", "words"), BROKEN)
+def test_a_broken_upstream_is_not_learned_but_told(bike_demand: ModelSpec, upstream: Upstream, words: str) -> None:
+    decision = decide(bike_demand, replace(RISEN, upstream=upstream))
+    assert decision == Decision("hold", f"no retraining, although {ERROR_WORDS}: upstream data are broken ({words})")
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        Upstream(requests=100, rejected=50),
+        Upstream(answered=100, in_log=95),
+        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 5),)),
+        Upstream(features=(FeatureFacts("holiday", 100, 0, 0.0, None),)),
+        Upstream(features=(FeatureFacts("wind", 23, 0, 0.0, 1),)),
+        Upstream(oldest_unlabelled=NOW - 3.9 * DAY),
+    ],
+)
+def test_an_upstream_within_its_limits_stops_nothing(bike_demand: ModelSpec, upstream: Upstream) -> None:
+    assert decide(bike_demand, replace(RISEN, upstream=upstream)).should_retrain
+
+
+def test_a_person_is_stopped_only_by_a_broken_upstream(bike_demand: ModelSpec) -> None:
+    asked = Evidence(
+        NOW, build_champion([20] * 7), retrainings=[KEPT, FAILED, FAILED], requests=[Request("Ada", is_person=True)]
+    )
+    assert decide(bike_demand, asked) == Decision("retrain", "requested by Ada")
+    assert decide(bike_demand, replace(asked, upstream=Upstream(set_aside=1))).needs_person
+
+
+def test_an_alert_waits_like_every_other_trigger(bike_demand: ModelSpec) -> None:
+    alert = Evidence(NOW, build_champion([20] * 7), requests=[Request("alert 7", is_person=False)])
+    assert decide(bike_demand, alert) == Decision("retrain", "requested by alert 7")
+    assert not decide(bike_demand, replace(alert, retrainings=[replace(PROMOTED, ended_at=NOW)])).should_retrain
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(cyclone.policy).failed == 0

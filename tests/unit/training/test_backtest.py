@@ -1,0 +1,158 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from cyclone.errors import DataError
+from cyclone.spec import ModelSpec
+from training.backtest import (
+    Backtest,
+    build_history,
+    build_schedules,
+    find_start,
+    fit_schedule_day,
+    iterate_summaries,
+    run_policy,
+    score_schedule,
+)
+from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
+
+START = 20
+SHIFT_DAY = 40
+
+
+class MeanOfHour:
+    """Predicts the mean label of the hour in the rows that it was fitted on, the newest 200 of them."""
+
+    def fit(self, features: pd.DataFrame, labels: "pd.Series[Any]") -> "MeanOfHour":
+        newest = labels.tail(200)
+        self.means = newest.groupby(features["hour"].tail(200)).mean()
+        return self
+
+    def predict(self, features: pd.DataFrame) -> Any:
+        return features["hour"].map(self.means).to_numpy()
+
+
+@pytest.fixture
+def spec() -> ModelSpec:
+    return ModelSpec.model_validate(
+        {
+            "name": "m",
+            "task": "regression",
+            "features": [{"name": "hour", "type": "integer"}],
+            "label": {"name": "y", "type": "number", "expected_delay_hours": 24},
+            "retrain": {"minimum_rows": 50, "holdout_days": 3},
+            "recalibrate": {"enabled": False},
+        }
+    )
+
+
+def build_frame(days: int = 70, shift: float = 0.0) -> pd.DataFrame:
+    """Noise of one unit around ten times the hour; from `SHIFT_DAY` on `shift` more."""
+    times = pd.Series(pd.date_range("2011-01-01", periods=24 * days, freq="h", tz="UTC"))
+    noise = np.random.default_rng(0).normal(0, 1, len(times))
+    moved = np.where(np.arange(len(times)) >= 24 * SHIFT_DAY, shift, 0.0)
+    return pd.DataFrame({"created_at": times, "hour": times.dt.hour, "label": times.dt.hour * 10 + noise + moved})
+
+
+def test_a_label_is_known_a_day_late(spec: ModelSpec) -> None:
+    history = build_history(spec, build_frame(5))
+    assert [history.known_at(day) for day in range(4)] == [0, 0, 24, 48]
+    assert history.training_rows(4) == slice(0, 72)
+
+
+def test_a_world_that_does_not_change_is_left_alone(spec: ModelSpec) -> None:
+    run = run_policy(build_history(spec, build_frame()), MeanOfHour, START)
+    assert run.retrainings == []
+    assert run.recalibrations == 0
+    assert np.isnan(run.losses[: 24 * START]).all()
+    assert np.nanmean(run.losses) == pytest.approx(0.8, abs=0.1)
+
+
+def test_a_shift_is_answered_once_its_labels_have_come(spec: ModelSpec) -> None:
+    run = run_policy(build_history(spec, build_frame(shift=20)), MeanOfHour, START)
+    first = run.retrainings[0]
+    assert SHIFT_DAY + 2 <= first.day <= SHIFT_DAY + 7
+    assert first.delay_days == first.day - SHIFT_DAY
+    assert np.nanmean(run.losses[-24 * 7 :]) < 2
+
+
+def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec: ModelSpec) -> None:
+    frame = build_frame(shift=20)
+    enabled = spec.model_copy(update={"recalibrate": spec.recalibrate.model_copy(update={"enabled": True})})
+    plain = run_policy(build_history(spec, frame), MeanOfHour, START)
+    corrected = run_policy(build_history(enabled, frame), MeanOfHour, START)
+    assert corrected.recalibrations > 0
+    assert np.nanmean(corrected.losses) < np.nanmean(plain.losses)
+
+
+def test_two_refused_retrainings_tell_a_person(spec: ModelSpec) -> None:
+    class Worsening(MeanOfHour):
+        """Learns nothing new, and less than nothing after its first fits."""
+
+        fits = 0
+
+        def fit(self, features: pd.DataFrame, labels: "pd.Series[Any]") -> "Worsening":
+            Worsening.fits += 1
+            super().fit(features, labels)
+            if Worsening.fits > 6:
+                self.means = self.means + 1000
+            return self
+
+    run = run_policy(build_history(spec, build_frame(shift=20)), Worsening, START)
+    assert [item.is_promoted for item in run.retrainings] == [False, False]
+    assert all(item.is_false for item in run.retrainings)
+    assert run.holds
+    assert "the last 2 brought no gain" in run.holds[0][1]
+
+
+def test_days_are_shuffled_whole_and_keep_their_rows(spec: ModelSpec) -> None:
+    history = build_history(spec, build_frame(30))
+    world = history.shuffle_days(1)
+    assert list(world.features["hour"]) == list(history.features["hour"])
+    assert world.created_at.is_monotonic_increasing
+    assert sorted(world.numbers) == sorted(history.numbers)
+    assert list(world.numbers) != list(history.numbers)
+
+
+def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelSpec, tmp_path: Path) -> None:
+    history = build_history(spec, build_frame(shift=20))
+    schedules = {item.name: item for item in build_schedules(history, START)}
+    assert schedules["never"].retrainings == 0
+    assert [history.time_of(day).day for day in schedules["monthly"].days[1:]] == [1, 1]
+    assert schedules["weekly"].days[:3] == (20, 27, 34)
+    assert schedules["daily"].retrainings == 49
+    scored = {}
+    for name in ("never", "weekly"):
+        fits = [fit_schedule_day(history, MeanOfHour, day, history.day_count) for day in schedules[name].days]
+        scored[name] = (schedules[name], score_schedule(history, schedules[name], dict(fits)))
+    result = Backtest(history, START, run_policy(history, MeanOfHour, START), scored, [0, 1])
+    errors = {name: error for name, error, _ in iterate_summaries(result)}
+    assert errors["weekly"] < errors["never"]
+    assert result.stationary_triggers_per_year == pytest.approx(0.5 * 365 / 50)
+    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    console.print(build_policy_table(result), build_retraining_table(result))
+    text = console.export_text()
+    assert "worlds of the same days in random order: 3.65 triggers a year" in text
+    assert "promoted" in text
+    draw_picture(result, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    console.file.close()
+
+
+def test_a_start_outside_the_history_is_refused(spec: ModelSpec) -> None:
+    history = build_history(spec, build_frame(5))
+    assert find_start(history, datetime(2011, 1, 3, tzinfo=UTC)) == 2
+    with pytest.raises(DataError, match="2011-02-01 is no start for a replay: rows are there from 2011-01-01 to"):
+        find_start(history, datetime(2011, 2, 1, tzinfo=UTC))
+    with pytest.raises(DataError, match="there is no labelled row to replay"):
+        build_history(spec, build_frame(1).head(0))
+
+
+def test_too_few_rows_to_begin_with_are_counted(spec: ModelSpec) -> None:
+    with pytest.raises(DataError, match=r"24 labelled rows are left to train on at 2011-01-06; .*minimum_rows is 50"):
+        run_policy(build_history(spec, build_frame()), MeanOfHour, 5)

@@ -1,0 +1,116 @@
+"""What a backtest found, as tables and a picture."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from training.backtest import Backtest, iterate_summaries
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ROLLING_DAYS = 7
+COLOURS = {"never": "#b0b0b0", "monthly": "#d9822b", "weekly": "#7a9e3a", "daily": "#9467bd"}
+
+
+def build_policy_table(backtest: Backtest) -> Table:
+    """The policy beside its peers: error, retrainings, those without gain, delay."""
+    metric = backtest.history.spec.error_metric
+    first = backtest.history.time_of(backtest.start)
+    last = backtest.history.time_of(backtest.history.day_count - 1)
+    table = Table(title=f"{backtest.history.spec.name}, {first:%Y-%m-%d} to {last:%Y-%m-%d}")
+    table.add_column("policy")
+    for heading in (metric, "against weekly", "retrainings", "without gain", "delay, days", "recalibrations"):
+        table.add_column(heading, justify="right")
+    found = list(iterate_summaries(backtest))
+    weekly = next((error for name, error, _ in found if name == "weekly"), float("nan"))
+    policy = backtest.policy
+    false = sum(item.is_false for item in policy.retrainings)
+    delays = [item.delay_days for item in policy.retrainings]
+    for name, error, retrainings in found:
+        own = name == "Cyclone"
+        table.add_row(
+            name,
+            f"{error:.4g}",
+            f"{error / weekly - 1:+.1%}",
+            str(retrainings),
+            str(false) if own else "",
+            f"{sum(delays) / len(delays):.1f}" if own and delays else "",
+            str(policy.recalibrations) if own else "",
+        )
+    rate = backtest.stationary_triggers_per_year
+    if rate is not None:
+        worlds = f"In {len(backtest.stationary)} worlds of the same days in random order"
+        table.caption = f"{worlds}: {rate:.2f} triggers a year"
+    return table
+
+
+def build_retraining_table(backtest: Backtest) -> Table:
+    """Every retraining with its reason and the gate's, and every day on which a person was told to look."""
+    table = Table(title="What the policy did", show_lines=False)
+    for heading in ("day", "outcome", "gain", "because"):
+        table.add_column(heading, justify="right" if heading == "gain" else "left")
+    lines: list[tuple[int, str, float | None, str]] = []
+    for item in backtest.policy.retrainings:
+        outcome, because = ("promoted", item.reason) if item.is_promoted else ("refused", item.gate)
+        lines.append((item.day, outcome, item.gain, because))
+    lines += [(day, "held", None, reason) for day, reason in _first_of_each_stretch(backtest.policy.holds)]
+    for day, outcome, gain, reason in sorted(lines, key=lambda line: line[0]):
+        shown = "" if gain is None else f"{gain:+.3g}"
+        table.add_row(f"{backtest.history.time_of(day):%Y-%m-%d}", outcome, shown, reason)
+    return table
+
+
+def draw_picture(backtest: Backtest, path: Path) -> None:
+    """The error of the policy and its peers over the days before each, and the policy's retrainings."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import dates as mdates
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(11, 4.5), layout="constrained")
+    for name, (_, losses) in backtest.schedules.items():
+        axes.plot(*_roll(backtest, losses), color=COLOURS[name], linewidth=1, label=name)
+    axes.plot(*_roll(backtest, backtest.policy.losses), color="#0b6e99", linewidth=2, label="Cyclone")
+    for item in backtest.policy.retrainings:
+        moment = _to_number(backtest.history.time_of(item.day))
+        axes.axvline(moment, color="#0b6e99", linestyle="-" if item.is_promoted else ":", linewidth=0.6)
+    top = max(float(max(_roll(backtest, losses)[1])) for losses in _without_never(backtest))
+    axes.set_ylim(0, 1.3 * top)
+    axes.xaxis.set_major_formatter(mdates.DateFormatter("%Y-%m-%d"))
+    axes.set_ylabel(f"{backtest.history.spec.error_metric}, {ROLLING_DAYS} days")
+    axes.legend(ncols=5, frameon=False, loc="upper right")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _without_never(backtest: Backtest) -> "list[np.ndarray[Any, Any]]":
+    peers = [losses for name, (_, losses) in backtest.schedules.items() if name != "never"]
+    return [backtest.policy.losses, *peers]
+
+
+def _roll(backtest: Backtest, losses: "np.ndarray[Any, Any]") -> tuple[list[float], list[float]]:
+    """Matplotlib's day numbers, and the mean loss of the days up to each."""
+    import numpy as np
+
+    times, means = [], []
+    for day in range(backtest.start + 1, backtest.history.day_count + 1):
+        rows = backtest.history.rows_of(max(backtest.start, day - ROLLING_DAYS), day)
+        if rows.stop > rows.start:
+            times.append(_to_number(backtest.history.time_of(day)))
+            means.append(float(np.mean(losses[rows])))
+    return times, means
+
+
+def _to_number(moment: datetime) -> float:
+    from matplotlib import dates as mdates
+
+    return float(mdates.date2num(moment))
+
+
+def _first_of_each_stretch(holds: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    before = {day for day, _ in holds}
+    return [(day, reason) for day, reason in holds if day - 1 not in before]

@@ -1,0 +1,91 @@
+"""The `cyclone` commands of the policy: backtest."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from cyclone.errors import ConfigurationError
+from cyclone.settings import Settings, read_settings
+from cyclone.spec import ModelSpec, find_model, replace_policy
+
+console = Console()
+
+
+def backtest(
+    model: Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")],
+    policy: Annotated[Path | None, typer.Option(help="A YAML file whose retrain: and recalibrate: are tried.")] = None,
+    since: Annotated[
+        str, typer.Option("--from", help="The first day (ISO, UTC) that is replayed; the first version knows the rest.")
+    ] = "",
+    until: Annotated[str, typer.Option("--to", help="The day (ISO, UTC) before which it ends.")] = "",
+    store: Annotated[bool, typer.Option("--store", help="Replay the store's rows, not the history file's.")] = False,
+    worlds: Annotated[int, typer.Option(min=0, max=100, help="Unchanging worlds, for the rate of false alarms.")] = 4,
+    picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
+) -> None:
+    """Replay history through the policy beside never, monthly, weekly and daily retraining: a minute or two a year."""
+    from training.backtest import build_history, cut_history, find_start, run_backtest
+    from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
+
+    settings = read_settings()
+    spec = find_model(settings.models_dir, model)
+    if policy is not None:
+        spec = replace_policy(spec, policy)
+    frame = _read_rows(settings, spec, from_store=store)
+    history = build_history(spec, cut_history(frame, _parse_day("--to", until) if until else None))
+    start = find_start(history, _find_first_day(spec, since, history.first_day))
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"replaying {history.day_count - start} days of {spec.name}", total=1.0)
+        result = run_backtest(
+            history,
+            EstimatorOf(settings, spec),
+            start,
+            worlds,
+            lambda _, share: progress.update(task, completed=share),
+        )
+    console.print(build_retraining_table(result), build_policy_table(result))
+    draw_picture(result, picture)
+    console.print(f"Picture: {picture}", highlight=False)
+
+
+class EstimatorOf:
+    """`build_estimator` of a model's pipeline.py, in whichever process it is called."""
+
+    def __init__(self, settings: Settings, spec: ModelSpec) -> None:
+        self.settings, self.spec = settings, spec
+
+    def __call__(self) -> Any:
+        from training.train import load_builder
+
+        return load_builder(self.settings, self.spec)()
+
+
+def _read_rows(settings: Settings, spec: ModelSpec, *, from_store: bool) -> Any:
+    from training.history import read_history_frame
+    from training.known_rows import read_known_rows
+
+    if from_store or spec.history is None:
+        return read_known_rows(settings, spec).frame
+    return read_history_frame(spec, settings.models_dir / spec.name)
+
+
+def _find_first_day(spec: ModelSpec, since: str, first: datetime) -> datetime:
+    if since:
+        return _parse_day("--from", since)
+    if spec.history_until:
+        return _parse_day("history_until", spec.history_until)
+    raise ConfigurationError(
+        f"--from is needed: {spec.name} has no history_until, and its rows begin on {first:%Y-%m-%d}"
+    )
+
+
+def _parse_day(name: str, text: str) -> datetime:
+    from training.history import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} {text!r}: an ISO date is needed, e.g. 2011-02-01") from error
