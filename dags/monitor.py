@@ -62,7 +62,8 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         rolled_up >> checks >> decision >> request_retraining
-        rolled_up >> recalibrate(spec.name)
+        if spec.recalibrate.enabled:
+            rolled_up >> recalibrate(spec.name)
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 

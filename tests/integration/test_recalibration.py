@@ -12,7 +12,7 @@ from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.releases import current_release
 from cyclone.settings import Settings
-from cyclone.spec import ModelSpec
+from cyclone.spec import ModelSpec, Recalibrate
 from cyclone.store import Store
 from tests.integration.releasing import (
     SERVICE,
@@ -39,6 +39,12 @@ KNOWN = (
     "INSERT INTO calibration (model, version, run_id, method, parameters, fitted_at, row_count, reason)"
     " VALUES ('bike_demand', 1, %(run)s, 'ratio', '{1.25}', now(), 1, '') RETURNING calibration_id"
 )
+
+
+@pytest.fixture
+def bike_demand(bike_demand: ModelSpec) -> ModelSpec:
+    """The model with the recalibration that it has turned off for the replay."""
+    return bike_demand.model_copy(update={"recalibrate": Recalibrate()})
 
 
 def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
