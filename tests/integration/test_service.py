@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 
 from cyclone.frames import inputs_from_rows
-from cyclone.spec import load_model_spec
+from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
@@ -212,7 +212,8 @@ def test_a_packed_bento_serves_what_its_own_spec_says(bundle: Path, store: Store
     shutil.copytree(bundle, packed)
     settings = packed / "models" / "bike_demand" / "model.yaml"
     text = settings.read_text().replace("accept_created_at: true", "accept_created_at: false")
-    settings.write_text(text.replace("values: [clear,", "values: [clear, hail,"))
+    settings.write_text(text.replace("heavy rain/snow]", "heavy rain/snow, hail]"))
+    replace_model(packed, load_model_spec(MODEL))
     build_bento(packed, home)
     with run_service(tmp_path, store, tmp_path, "bike_demand:v3", home) as service:
         status, answer = service.predict(ROW, created_at=["2011-02-01T10:00:00Z"])
@@ -230,6 +231,20 @@ def test_a_packed_bento_serves_what_its_own_spec_says(bundle: Path, store: Store
         log = service.process.log_path.read_text()
         assert "the request failed with ValueError at" in log
         assert "hail" not in log
+
+
+def replace_model(packed: Path, spec: ModelSpec) -> None:
+    """By one that raises for a category that it was not fitted with."""
+    import skops.io
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LinearRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    rows = [{**ROW, "weather": value} for value in spec.features[5].values or ()]
+    encode = ColumnTransformer([("weather", OneHotEncoder(), [5])], remainder="passthrough")
+    estimator = make_pipeline(encode, LinearRegression()).fit(inputs_from_rows(spec, rows), range(len(rows)))
+    skops.io.dump(estimator, packed / "model" / "model.skops")
 
 
 def build_bento(packed: Path, home: Path) -> None:
