@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,7 @@ def test_a_backfill_with_another_configuration_shows_what_it_decides_and_records
     other.write_text(yaml.safe_dump(config))
     before = count(store, "check_result"), count(store, "incident")
     conf = json.dumps({"model_yaml": str(other)}, separators=(",", ":"))
+    wait_until_backfills_ended(platform)
     run_airflow(
         environment,
         "backfill create --dag-id monitor__bike_demand --from-date 2011-02-10 --to-date 2011-02-10"
@@ -215,6 +217,18 @@ def run_airflow(environment: dict[str, str], arguments: str) -> None:
     command = [str(BIN / "airflow"), *arguments.split()]
     done = subprocess.run(command, env=environment | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def wait_until_backfills_ended(platform: PlatformRecord) -> None:
+    """Airflow has one at a time of a DAG, and notices a while after its last run that one has ended."""
+    deadline = time.monotonic() + BACKFILL_SECONDS
+    address, parameters = f"{platform.airflow.address}/api/v2/backfills", {"dag_id": "monitor__bike_demand"}
+    while any(
+        item["completed_at"] is None
+        for item in requests.get(address, params=parameters, timeout=30).json()["backfills"]
+    ):
+        assert time.monotonic() < deadline, f"a backfill has not ended after {BACKFILL_SECONDS} s"
+        time.sleep(1)
 
 
 def read_verdicts(store: Store, run_pattern: str) -> dict[tuple[object, ...], tuple[object, ...]]:
