@@ -23,7 +23,9 @@ class NoLog:
         return True
 
 
-def answer_only(self: Any, request: Any, predictions: list[Any], started: float, now: datetime) -> Any:
+def answer_only(
+    self: Any, request: Any, predictions: list[Any], started: float, now: datetime, is_logged: bool = True
+) -> Any:
     """`PredictionService._log_and_answer` without the log."""
     ids = request.ids or [self.ids.make() for _ in request.rows]
     items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
