@@ -2,52 +2,15 @@
 -- Above the last finite bound that bound is the answer, as in Prometheus' histogram_quantile.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value (ms), sample_size (requests)
-WITH observed AS (
-    SELECT
-        latency.bin,
-        sum(latency.count) AS count
-    FROM request_rollup
-    CROSS JOIN LATERAL unnest(request_rollup.latency_counts) WITH ORDINALITY AS latency (count, bin)
-    WHERE
-        request_rollup.model = %(model)s::text
-        AND request_rollup.version = %(version)s::integer
-        AND request_rollup.bucket_start >= %(window_start)s::timestamptz
-        AND request_rollup.bucket_start < %(window_end)s::timestamptz
-    GROUP BY latency.bin
-),
-
-bound AS (
-    SELECT
-        bin,
-        upper_ms,
-        lag(upper_ms, 1, 0) OVER (ORDER BY bin) AS lower_ms
-    FROM latency_bound
-),
-
-histogram AS (
-    SELECT
-        observed.count,
-        bound.lower_ms,
-        CASE WHEN bound.upper_ms = 'infinity' THEN bound.lower_ms ELSE bound.upper_ms END AS upper_ms,
-        0.99 * sum(observed.count) OVER () AS rank,
-        sum(observed.count) OVER (ORDER BY observed.bin) AS cumulative
-    FROM observed
-    INNER JOIN bound ON observed.bin = bound.bin
-),
-
--- The quantile lies in the first bin that reaches the rank.
-quantile AS (
-    SELECT
-        count,
-        CASE
-            WHEN cumulative >= rank AND cumulative - count < rank
-                THEN lower_ms + (upper_ms - lower_ms) * (rank - (cumulative - count)) / count
-        END AS quantile_ms
-    FROM histogram
-)
-
 SELECT
     'all' AS subject,
-    min(quantile_ms) AS value,
-    coalesce(sum(count), 0)::bigint AS sample_size
-FROM quantile
+    quantile_ms AS value,
+    requests AS sample_size
+FROM
+    latency_quantile(
+        %(model)s::text,
+        %(version)s::integer,
+        %(window_start)s::timestamptz,
+        %(window_end)s::timestamptz,
+        0.99
+    )
