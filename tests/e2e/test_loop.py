@@ -20,6 +20,7 @@ from cyclone.store import Store
 from local_platform.airflow import AirflowClient
 from local_platform.background import stop
 from local_platform.platform_record import PlatformRecord, status
+from tests.statements import execute
 
 pytestmark = pytest.mark.e2e
 BIN = Path(sys.executable).parent
@@ -243,9 +244,3 @@ def read_verdicts(store: Store, run_pattern: str) -> dict[tuple[object, ...], tu
 
 def count(store: Store, table: str) -> int:
     return int(execute(store, f"SELECT count(*) FROM {table}")[0][0])
-
-
-def execute(store: Store, statement: str) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import psutil
 
@@ -20,6 +20,7 @@ from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 from tests.integration.serving import ROW, TARGET, Service, run_service, wait_until
+from tests.statements import execute
 
 DATABASES = ("cyclone", "shared", "committed")
 
@@ -108,30 +109,24 @@ class Clients:
         return True
 
 
-def query(store: Store, statement: str) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
-
-
 def count_rows(store: Store) -> int:
-    return int(query(store, "SELECT count(*)::int FROM prediction_log")[0][0])
+    return int(execute(store, "SELECT count(*)::int FROM prediction_log")[0][0])
 
 
 def find_missing(store: Store, ids: list[str]) -> set[str]:
     """The ids that are not in the log."""
-    return set(ids) - {id_ for (id_,) in query(store, "SELECT id FROM prediction_log")}
+    return set(ids) - {id_ for (id_,) in execute(store, "SELECT id FROM prediction_log")}
 
 
 def assert_all_accounted_for(store: Store, acknowledged: list[str]) -> int:
     """Wait until the account is complete; how many rows the ledger names as dropped."""
     wait_until(lambda: _is_complete(store, acknowledged), "every acknowledged row is stored or dropped by name")
-    return int(query(store, "SELECT coalesce(sum(dropped), 0)::int FROM log_completeness")[0][0])
+    return int(execute(store, "SELECT coalesce(sum(dropped), 0)::int FROM log_completeness")[0][0])
 
 
 def _is_complete(store: Store, acknowledged: list[str]) -> bool:
     """Whether nothing waits any more. What is stored must agree with the ledger at every moment."""
-    ((unaccounted, stored, dropped, set_aside, rows, ids, expected, known),) = query(
+    ((unaccounted, stored, dropped, set_aside, rows, ids, expected, known),) = execute(
         store,
         "SELECT ledger.*, log.*, windows.* FROM"
         " (SELECT coalesce(sum(unaccounted), 0)::int, coalesce(sum(stored), 0)::int,"

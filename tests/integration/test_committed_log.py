@@ -18,10 +18,10 @@ from tests.integration.faults import (
     Postgres,
     assert_all_accounted_for,
     find_missing,
-    query,
     serve,
 )
 from tests.integration.serving import ROW, Service, wait_until
+from tests.statements import execute
 
 TWO_WORKERS = {"BENTOML_CONFIG_OPTIONS": "services.PredictionService.workers=2"}
 HOUR_AHEAD = """
@@ -89,7 +89,7 @@ def test_workers_killed_at_once_and_an_instance_whose_clock_is_wrong_lose_nothin
         promised = list(clients.acknowledged)
         # A stall of seconds may let answers go with their rows in the spool alone; then the log says so.
         assert not find_missing(store, promised) or "took longer" in first.process.log_path.read_text()
-        assert query(store, "SELECT count(*) FROM log_completeness WHERE NOT is_stopped") == [(3,)]
+        assert execute(store, "SELECT count(*) FROM log_completeness WHERE NOT is_stopped") == [(3,)]
 
         with (
             serve(committed_bundle, store, tmp_path / "second", spool, port, TWO_WORKERS) as second,
@@ -117,7 +117,7 @@ def test_workers_killed_at_once_and_an_instance_whose_clock_is_wrong_lose_nothin
 def wait_until_answered_by(store: Store, processes: int) -> None:
     """Until so many have rows of their own in the log: the kernel gives connections to both workers."""
     count = "SELECT count(DISTINCT instance_id) FROM prediction_log"
-    wait_until(lambda: query(store, count) == [(processes,)], f"{processes} processes have answered")
+    wait_until(lambda: execute(store, count) == [(processes,)], f"{processes} processes have answered")
 
 
 def assert_metrics_are_those_of_both_workers(service: Service) -> None:
@@ -133,12 +133,12 @@ def assert_metrics_are_those_of_both_workers(service: Service) -> None:
 def assert_views_are_right(store: Store) -> None:
     """Five processes of one revision, all signed off; rows count in the hours that their own clocks said."""
     count = "SELECT count(*), count(*) FILTER (WHERE is_stopped), count(DISTINCT revision) FROM log_completeness"
-    assert query(store, count) == [(5, 5, 1)]
+    assert execute(store, count) == [(5, 5, 1)]
     windows = "SELECT window_start, expected - repeated, completeness FROM log_window_completeness ORDER BY 1"
     hours = (
         "SELECT date_trunc('hour', created_at, 'UTC') AS hour, count(*), 1 FROM prediction_log GROUP BY 1 ORDER BY 1"
     )
-    assert query(store, windows) == query(store, hours)
+    assert execute(store, windows) == execute(store, hours)
     ahead = "SELECT bool_and(created_at > now() + interval '30 minutes') FROM prediction_log WHERE id LIKE 'ahead%'"
-    assert query(store, ahead) == [(True,)]
-    assert query(store, "SELECT sum(repeated) > 0 FROM log_completeness") == [(True,)]  # "at both", at least
+    assert execute(store, ahead) == [(True,)]
+    assert execute(store, "SELECT sum(repeated) > 0 FROM log_completeness") == [(True,)]  # "at both", at least

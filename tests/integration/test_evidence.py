@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from cyclone.decisions import Decision
 from cyclone.evidence import collect_evidence, record_decision
@@ -11,6 +10,7 @@ from cyclone.policy import Champion, DailyError, FeatureFacts, PastRetraining, U
 from cyclone.rollups import roll_up
 from cyclone.spec import ModelSpec, Retrain
 from cyclone.store import Store
+from tests.statements import execute
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -18,12 +18,6 @@ ROW = (
     '{"hour": 1, "weekday": 1, "workingday": true, "holiday": false, "season": 1, "weather": "clear",'
     ' "temperature": %s, "humidity": %s, "wind": 0.1}'
 )
-
-
-def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
 
 
 def serve(store: Store, version: int, since: datetime, until: datetime, error: float, **features: str) -> None:

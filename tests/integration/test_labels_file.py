@@ -5,7 +5,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,15 +13,10 @@ from cyclone.errors import DataError, StoreError
 from cyclone.labels_file import LabelFile, Summary, load_labels
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from tests.statements import execute
 
 NOBODY = "postgresql://postgres@127.0.0.1:9/cyclone"
 Refusals = list[tuple[int, str]]
-
-
-def run(store: Store, statement: str) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
 
 
 def load(store: Store, spec: ModelSpec, path: Path) -> tuple[Summary, Refusals]:
@@ -42,8 +36,8 @@ def predict(store: Store, *ids: str) -> None:
     at = "2011-01-01T00:00Z"
     store.fetch("log/partitions_ensure", parent="prediction_log", moments=[datetime(2011, 1, 1, tzinfo=UTC)])
     for id_ in ids:
-        run(store, f"INSERT INTO prediction_id VALUES ('bike_demand', '{id_}', '{at}')")
-        run(
+        execute(store, f"INSERT INTO prediction_id VALUES ('bike_demand', '{id_}', '{at}')")
+        execute(
             store,
             "INSERT INTO prediction_log (model, id, input, prediction, created_at)"
             f" VALUES ('bike_demand', '{id_}', '{{}}', '1', '{at}')",
@@ -66,8 +60,8 @@ def test_labels_land_before_and_after_their_prediction_once_with_the_newest_one_
     assert load(store, bike_demand, path) == (Summary(accepted=0, repeated=5, unknown_so_far=1), [])
     predict(store, "early")
     assert load(store, bike_demand, path)[0].unknown_so_far == 0
-    assert run(store, "SELECT id, label FROM labelled_prediction ORDER BY id") == [("early", 20), ("known", 12)]
-    assert run(store, "SELECT count(*) FROM label") == [(4,)]
+    assert execute(store, "SELECT id, label FROM labelled_prediction ORDER BY id") == [("early", 20), ("known", 12)]
+    assert execute(store, "SELECT count(*) FROM label") == [(4,)]
 
 
 def test_undated_labels_are_observed_now_in_the_files_order_and_only_changes_are_new(
@@ -76,9 +70,9 @@ def test_undated_labels_are_observed_now_in_the_files_order_and_only_changes_are
     predict(store, "a")
     path = write(tmp_path, "a,1", "a,1", "a,2", "a,1", "b,7", header="id,label")
     assert load(store, bike_demand, path)[0] == Summary(accepted=4, repeated=1, unknown_so_far=1)
-    assert run(store, "SELECT label FROM label WHERE id = 'a' ORDER BY observed_at") == [(1,), (2,), (1,)]
-    assert run(store, "SELECT label FROM labelled_prediction") == [(1,)]
-    (observed,) = run(store, "SELECT min(observed_at) FROM label")[0]
+    assert execute(store, "SELECT label FROM label WHERE id = 'a' ORDER BY observed_at") == [(1,), (2,), (1,)]
+    assert execute(store, "SELECT label FROM labelled_prediction") == [(1,)]
+    (observed,) = execute(store, "SELECT min(observed_at) FROM label")[0]
     assert timedelta(0) <= datetime.now(UTC) - observed < timedelta(minutes=1)
     again = write(tmp_path, "a,1", "b,8,", header="id,label,observed_at".removesuffix(",observed_at"))
     summary, refused = load(store, bike_demand, again)
@@ -112,7 +106,7 @@ def test_a_bad_line_is_named_with_its_number_and_reason_and_the_good_ones_land(
     )
     summary, refused = load(store, bike_demand, path)
     assert (summary.accepted, summary.refused) == (2, 13)
-    assert run(store, "SELECT id FROM label ORDER BY id") == [("good",), ("last",)]
+    assert execute(store, "SELECT id FROM label ORDER BY id") == [("good",), ("last",)]
     reasons = dict(refused)
     whole = "an integer from 0 to 10000"
     time = "an ISO 8601 time with its zone, from 2000-01-01 to now"
@@ -142,10 +136,10 @@ def test_parquet_labels_land_as_those_of_a_csv_do(store: Store, bike_demand: Mod
     summary, refused = load(store, bike_demand, path)
     assert summary == Summary(accepted=2, repeated=1, unknown_so_far=3, refused=1)
     assert refused == [(3, "label is None; allowed: an integer from 0 to 10000")]
-    assert run(store, "SELECT observed_at FROM label WHERE id = 'a'") == [(at,)]
+    assert execute(store, "SELECT observed_at FROM label WHERE id = 'a'") == [(at,)]
     pq.write_table(pa.table({"id": [7], "label": [3]}), path)
     assert load(store, bike_demand, path)[0].accepted == 1
-    assert run(store, "SELECT label FROM label WHERE id = '7'") == [(3,)]
+    assert execute(store, "SELECT label FROM label WHERE id = '7'") == [(3,)]
 
 
 def test_many_labels_go_in_batches_and_progress_reaches_the_end(

@@ -24,10 +24,10 @@ from tests.integration.faults import (
     assert_all_accounted_for,
     count_rows,
     find_workers,
-    query,
     serve,
 )
 from tests.integration.serving import ROW, Service, wait_until
+from tests.statements import execute
 
 START = datetime(2011, 1, 31, 23, 30, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ def empty(postgres: Postgres) -> Store:
     """A store without rows in a Postgres that runs."""
     postgres.start()
     store = postgres.make_store("cyclone")
-    query(store, "TRUNCATE prediction_id, prediction_log, instance_ledger, log_window, set_aside_row")
+    execute(store, "TRUNCATE prediction_id, prediction_log, instance_ledger, log_window, set_aside_row")
     return store
 
 
@@ -89,7 +89,7 @@ def test_postgres_killed_in_the_middle_of_batches(empty: Store, postgres: Postgr
         postgres.start()
     assert log.close(deadline_seconds=60)
     assert assert_all_accounted_for(empty, ids) == 0
-    assert query(empty, "SELECT stored, repeated FROM log_completeness") == [(len(ids), 0)]
+    assert execute(empty, "SELECT stored, repeated FROM log_completeness") == [(len(ids), 0)]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
@@ -132,7 +132,7 @@ def test_a_slow_store_retrying_clients_and_a_second_instance_on_the_same_spool(b
     assert service.predict(ROW, ids=["last"])[0] == 200
     ids = [f"{name} {number}" for name in ("usual", "slow") for number in range(50)]
     assert assert_all_accounted_for(service.store, [*ids, "last"]) == 0
-    assert query(service.store, "SELECT sum(repeated)::int >= 50 FROM log_completeness") == [(True,)]
+    assert execute(service.store, "SELECT sum(repeated)::int >= 50 FROM log_completeness") == [(True,)]
 
 
 @pytest.mark.parametrize("seconds", [1, pytest.param(60, marks=pytest.mark.slow)])
@@ -167,7 +167,7 @@ def test_a_worker_killed_under_load_while_postgres_is_away(service: Service, pos
         clients.wait_for_answers(50)
     assert assert_all_accounted_for(service.store, clients.acknowledged) == 0
     not_stopped = "SELECT count(*) FROM log_completeness WHERE NOT is_stopped"
-    wait_until(lambda: query(service.store, not_stopped) == [(1,)], "the killed one is signed off by its successor")
+    wait_until(lambda: execute(service.store, not_stopped) == [(1,)], "the killed one is signed off by its successor")
     wait_until(lambda: service.read_metric("cyclone_log_queue_rows") == 0, "what the killed one had no longer waits")
 
 
@@ -190,7 +190,7 @@ def test_postgres_is_away_when_the_service_stops_and_the_next_start_sends_the_ro
         assert time.monotonic() - stopped_at < 10  # Cloud Run's grace, for everything
     assert clients.refused == []
     assert assert_all_accounted_for(store, asked.acknowledged + clients.acknowledged) == 0
-    assert query(store, "SELECT bool_and(is_stopped) FROM log_completeness") == [(True,)]
+    assert execute(store, "SELECT bool_and(is_stopped) FROM log_completeness") == [(True,)]
     assert [path.name for path in spool.iterdir()] == ["worker-1.lock"]
 
 

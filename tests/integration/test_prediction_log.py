@@ -20,6 +20,7 @@ from bento_service.spool_folder import Instance, SpoolBase
 from bento_service.spooled_rows import LogRow
 from cyclone.errors import StoreError
 from cyclone.store import Store
+from tests.statements import execute
 
 START = datetime(2011, 1, 31, 23, 30, tzinfo=UTC)
 INSTANCE = Instance("bike-demand-v1-one", "bike_demand", 1, "bike-demand-v1", START)
@@ -38,28 +39,22 @@ def make_flush(number: int, rows: dict[int, LogRow], buckets: Any = (), is_stopp
 
 
 def read_log(store: Store) -> list[tuple[Any, ...]]:
-    return run(store, "SELECT id, sequence, instance_id FROM prediction_log ORDER BY id")
+    return execute(store, "SELECT id, sequence, instance_id FROM prediction_log ORDER BY id")
 
 
 def read_ledger(store: Store) -> dict[str, Any]:
     """The only instance's counts, without those that are zero."""
     columns = ("handed_over", "stored", "dropped", "repeated", "set_aside", "unaccounted", "torn_bytes", "is_stopped")
-    (row,) = run(store, f"SELECT {', '.join(columns)} FROM log_completeness")
+    (row,) = execute(store, f"SELECT {', '.join(columns)} FROM log_completeness")
     return {column: value for column, value in zip(columns, row, strict=True) if value}
 
 
 def read_windows(store: Store) -> list[tuple[Any, ...]]:
-    return run(
+    return execute(
         store,
         "SELECT window_start, expected, stored, repeated, dropped, set_aside, pending FROM log_window_completeness"
         " ORDER BY window_start",
     )
-
-
-def run(store: Store, statement: str) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
@@ -70,7 +65,7 @@ def writer(store: Store) -> Iterator[LogWriter]:
 
 
 def test_the_histograms_bounds_are_those_of_the_store(store: Store) -> None:
-    bounds = [upper for (upper,) in run(store, "SELECT upper_ms FROM latency_bound ORDER BY bin")]
+    bounds = [upper for (upper,) in execute(store, "SELECT upper_ms FROM latency_bound ORDER BY bin")]
     assert bounds == [*LATENCY_BOUNDS_MS, float("inf")]
 
 
@@ -83,7 +78,7 @@ def test_a_row_is_stored_as_it_was_answered(store: Store, writer: LogWriter) -> 
     text = 'a,"b"\n\\.\r\n\té\\N\x01\x02'
     outcome = writer.write(make_flush(1, {1: make_row('n"é,w', text=text)}))
     assert (outcome.stored, outcome.repeated, outcome.refused) == (1, 0, [])
-    (row,) = run(
+    (row,) = execute(
         store,
         "SELECT model, id, version, revision, instance_id, sequence, input, prediction, latency_ms, created_at"
         " FROM prediction_log",
@@ -97,13 +92,13 @@ def test_a_row_is_stored_as_it_was_answered(store: Store, writer: LogWriter) -> 
 def test_json_over_several_lines_is_one_row(store: Store, writer: LogWriter) -> None:
     row = LogRow("a", START, 1.0, '{\n  "note":\r\n  "x"\n}', "2.5")
     assert writer.write(make_flush(1, {1: row})).stored == 1
-    assert run(store, "SELECT input FROM prediction_log") == [({"note": "x"},)]
+    assert execute(store, "SELECT input FROM prediction_log") == [({"note": "x"},)]
 
 
 def test_a_batch_spans_months_and_each_row_finds_its_partition(store: Store, writer: LogWriter) -> None:
     february = datetime(2011, 2, 1, tzinfo=UTC)
     writer.write(make_flush(1, {1: make_row("a"), 2: make_row("b", february)}))
-    assert run(store, "SELECT tableoid::regclass::text FROM prediction_log ORDER BY id") == [
+    assert execute(store, "SELECT tableoid::regclass::text FROM prediction_log ORDER BY id") == [
         ("prediction_log_201101",),
         ("prediction_log_201102",),
     ]
@@ -135,7 +130,7 @@ def test_a_flush_sent_again_after_a_lost_answer_changes_nothing(store: Store) ->
     assert [row[:2] for row in read_log(store)] == [("a", 1)]
     assert read_ledger(store) == {"handed_over": 3, "stored": 1, "repeated": 1, "set_aside": 1, "is_stopped": True}
     assert read_windows(store) == [(find_hour(START), 3, 1, 1, 0, 1, 0)]
-    assert run(store, "SELECT requests, latency_counts[3], latency_ms_sum FROM request_stat") == [(1, 1, 3.0)]
+    assert execute(store, "SELECT requests, latency_counts[3], latency_ms_sum FROM request_stat") == [(1, 1, 3.0)]
 
 
 def test_a_row_that_postgres_refuses_is_set_aside_and_does_not_hold_up_its_neighbours(
@@ -148,7 +143,7 @@ def test_a_row_that_postgres_refuses_is_set_aside_and_does_not_hold_up_its_neigh
     assert (outcome.stored, [row.id for row in outcome.refused]) == (7, ["poison", "deep"])
     assert read_ledger(store) == {"handed_over": 9, "stored": 7, "set_aside": 2}
     assert read_windows(store) == [(find_hour(START), 9, 7, 0, 0, 2, 0)]
-    poison, deep = run(store, "SELECT sequence, row_text, reason FROM set_aside_row ORDER BY sequence")
+    poison, deep = execute(store, "SELECT sequence, row_text, reason FROM set_aside_row ORDER BY sequence")
     assert poison[0] == 4
     assert json.loads(poison[1])["input"] == {"note": "a\0b"}
     assert poison[2] == "22P05: unsupported Unicode escape sequence"
@@ -160,7 +155,7 @@ def test_rows_find_a_new_partition_when_theirs_was_dropped(store: Store, base: S
     log.hand_over([make_row("a")])
     log.start()
     wait_for_rows(store, 1)
-    run(store, "DROP TABLE prediction_log_201101")
+    execute(store, "DROP TABLE prediction_log_201101")
     log.hand_over([make_row("b")])
     assert log.close(deadline_seconds=20)
     assert [row[0] for row in read_log(store)] == ["b"]
@@ -173,7 +168,7 @@ def test_what_waits_at_the_end_is_stored_and_signed_off_and_its_spool_deleted(st
     log.count_request(START, 200, 1.0)
     assert log.close(deadline_seconds=60)
     assert read_ledger(store) == {"handed_over": 12_000, "stored": 12_000, "is_stopped": True}
-    assert run(store, "SELECT sum(requests) FROM request_stat") == [(1,)]
+    assert execute(store, "SELECT sum(requests) FROM request_stat") == [(1,)]
     assert list(base.path.iterdir()) == []
 
 
@@ -215,7 +210,7 @@ def test_a_log_whose_store_stays_away_ends_in_time_and_the_next_start_sends_its_
     assert following.close(deadline_seconds=20)
     assert [row[2] for row in read_log(store)] == [INSTANCE.instance_id] * 2
     columns = "instance_id, handed_over, stored, dropped, unaccounted, is_stopped"
-    assert run(store, f"SELECT {columns} FROM log_completeness ORDER BY 1") == [
+    assert execute(store, f"SELECT {columns} FROM log_completeness ORDER BY 1") == [
         (INSTANCE.instance_id, 5, 2, 3, 0, True),
         (successor.instance_id, 0, 0, 0, 0, True),
     ]
@@ -229,8 +224,8 @@ def test_two_instances_that_share_ids_store_each_id_once(store: Store, base: Spo
         log.hand_over([make_row(str(number)) for number in order])
         log.start()
     assert [log.close(deadline_seconds=60) for log in logs] == [True, True]
-    assert run(store, "SELECT count(*), count(DISTINCT id) FROM prediction_log") == [(500, 500)]
-    assert run(store, "SELECT sum(repeated), sum(unaccounted) FROM log_completeness") == [(500, 0)]
+    assert execute(store, "SELECT count(*), count(DISTINCT id) FROM prediction_log") == [(500, 500)]
+    assert execute(store, "SELECT sum(repeated), sum(unaccounted) FROM log_completeness") == [(500, 0)]
     assert read_windows(store) == [(find_hour(START), 1000, 500, 500, 0, 0, 0)]
 
 
@@ -251,14 +246,14 @@ def test_committed_rows_are_stored_when_their_answer_may_leave(store: Store, bas
     async def answer(number: int) -> bool:
         sequence = log.hand_over([make_row(str(number))])
         await log.wait_until_stored(sequence)
-        return await asyncio.to_thread(run, store, f"SELECT 1 FROM prediction_log WHERE id = '{number}'") == [(1,)]
+        return await asyncio.to_thread(execute, store, f"SELECT 1 FROM prediction_log WHERE id = '{number}'") == [(1,)]
 
     async def answer_many() -> list[bool]:
         return await asyncio.gather(*map(answer, range(50)))
 
     assert asyncio.run(answer_many()) == [True] * 50
     assert log.close(deadline_seconds=20)
-    (flushes,) = run(store, "SELECT count(DISTINCT xmin::text) FROM prediction_log")
+    (flushes,) = execute(store, "SELECT count(DISTINCT xmin::text) FROM prediction_log")
     assert flushes[0] < 50  # answers share transactions
 
 
@@ -277,7 +272,7 @@ def test_labels_are_kept_once_with_their_history(store: Store) -> None:
     for number, labels in enumerate([dated, dated, undated, undated, changed, changed, undated]):
         counts = store_labels(store, "bike_demand", labels, noon.replace(minute=number))
         assert counts == {"accepted": 1, "unknown_so_far": 1}
-    assert run(store, "SELECT id, label, extract(minute FROM observed_at) FROM label ORDER BY id, observed_at") == [
+    assert execute(store, "SELECT id, label, extract(minute FROM observed_at) FROM label ORDER BY id, observed_at") == [
         ("a", 3, 0),
         ("b", 4, 2),
         ("b", 5, 4),

@@ -23,6 +23,7 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
+from tests.statements import execute
 from training.calibration import deploy_calibration, read_calibration, recalibrate, withdraw_calibration
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
@@ -45,12 +46,6 @@ KNOWN = (
 def bike_demand(bike_demand: ModelSpec) -> ModelSpec:
     """The model with the recalibration that it has turned off for the replay."""
     return bike_demand.model_copy(update={"recalibrate": Recalibrate()})
-
-
-def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
 
 
 def test_a_calibration_is_a_new_revision_of_the_same_image_and_can_be_withdrawn(

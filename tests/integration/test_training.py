@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,6 +12,7 @@ from cyclone.frames import frame_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from tests.statements import execute
 from training.bundle import compute_digest, stage_bundle
 from training.dataset import Dataset, build_dataset, read_dataset
 from training.gate import GateDecision, compare_with_champion
@@ -30,12 +30,6 @@ NEW_LABEL = (
     "INSERT INTO label (model, id, label, observed_at)"
     " SELECT 'bike_demand', %(id)s, %(label)s::jsonb, %(observed_at)s::timestamptz"
 )
-
-
-def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
 
 
 def make_dataset(settings: Settings, spec: ModelSpec, run_id: str = "run_1") -> Dataset:

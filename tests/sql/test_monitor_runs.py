@@ -11,6 +11,7 @@ from cyclone.reevaluation import reevaluate
 from cyclone.rollups import roll_up
 from cyclone.spec import CheckKind, ModelSpec
 from cyclone.store import Row, Store
+from tests.statements import execute
 
 FIRST = datetime(2011, 3, 8, tzinfo=UTC)
 DAYS = 4
@@ -53,9 +54,8 @@ def read_verdicts(store: Store) -> list[Row]:
 
 
 def count_results(store: Store) -> int:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM check_result")
-        return int(cursor.fetchall()[0][0])
+    ((count,),) = execute(store, "SELECT count(*) FROM check_result")
+    return int(count)
 
 
 def test_runs_after_a_pause_give_the_verdicts_of_runs_in_time(store: Store, bike_demand: ModelSpec, log: Any) -> None:

@@ -14,6 +14,7 @@ from cyclone.errors import ConfigurationError
 from cyclone.spec import Check, CheckKind, ModelSpec, Monitor
 from cyclone.store import Store
 from cyclone.what_if import judge_past
+from tests.statements import execute
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 FIRST = datetime(2011, 3, 8, tzinfo=UTC)
@@ -33,9 +34,8 @@ def recorded(store: Store, bike_demand: ModelSpec, insert: Any, first_champion: 
 
 
 def count_results(store: Store) -> int:
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM check_result")
-        return int(cursor.fetchall()[0][0])
+    ((count,),) = execute(store, "SELECT count(*) FROM check_result")
+    return int(count)
 
 
 def judge(store: Store, spec: ModelSpec) -> list[tuple[datetime, bool, list[str]]]:
