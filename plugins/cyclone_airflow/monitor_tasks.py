@@ -86,17 +86,18 @@ class MonitorStepTrigger(BaseTrigger):
 class MonitorStep(BaseOperator):
     """`roll_up`, `reevaluate` or `check_<kind>` of a model, done by the triggerer from the start.
 
-    A worker's process would cost many times what the step does: hundreds of models share one triggerer instead.
+    A worker's process would cost many times what the step does: hundreds of models share one triggerer instead. It
+    looks for work once a second, though: a replay, which waits for each run, has a worker do it.
     """
 
     template_fields: Sequence[str] = tuple(RUN_FIELDS)
-    start_from_trigger = True
 
     def __init__(self, *, model: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.model = model
         for name, template in RUN_FIELDS.items():
             setattr(self, name, template)
+        self.start_from_trigger = read_settings().clock == "wall"
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=f"{__name__}.MonitorStepTrigger",
             trigger_kwargs={"step": self.task_id, "model": model, **RUN_FIELDS},
@@ -104,7 +105,7 @@ class MonitorStep(BaseOperator):
         )
 
     def execute(self, context: "Context", event: Any = None) -> Any:
-        """The same in a worker: for `airflow tasks test`."""
+        """The same in a worker."""
         run = MonitorRun(**{name: getattr(self, name) for name in ("model", *RUN_FIELDS)})
         result, text = run_step(self.task_id, run)
         self.log.info(text)
