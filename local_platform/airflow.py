@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -179,11 +180,13 @@ def _read_secrets(home: Path) -> dict[str, str]:
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
         }
-        fresh = path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with NamedTemporaryFile("w", dir=home) as file:  # readable to us alone
             json.dump(drawn, file)
-        fresh.rename(path)
+            file.flush()
+            with contextlib.suppress(
+                FileExistsError
+            ):  # parts of a platform start side by side: the first to draw has drawn
+                path.hardlink_to(file.name)
     keys: dict[str, str] = json.loads(path.read_text())
     return keys
 
