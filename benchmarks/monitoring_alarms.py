@@ -21,8 +21,9 @@ from cyclone.distances import Bins, measure_distance
 from cyclone.frames import frame_from_rows, inputs_from_frame
 from cyclone.measurements import Measurement
 from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide
+from cyclone.sections import Check
 from cyclone.settings import REPOSITORY, Settings
-from cyclone.spec import Check, ModelSpec, load_model_spec
+from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.verdicts import Item, Standards, judge
 from training.history import read_history
 from training.nulls import build_nulls, count_days

@@ -22,7 +22,8 @@ from rich.table import Table
 
 from cyclone.checks import CheckResult, evaluate_checks
 from cyclone.rollups import rebuild, roll_up
-from cyclone.spec import CheckKind, ModelSpec
+from cyclone.sections import CheckKind
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port

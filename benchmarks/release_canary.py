@@ -18,7 +18,7 @@ from rich.table import Table
 
 from cyclone.canary import Comparison, judge_comparisons
 from cyclone.measurements import Measurement
-from cyclone.spec import Release
+from cyclone.sections import Release
 from training.canary import decide_step
 
 TRIALS = 100

@@ -7,7 +7,8 @@ from typing import Any
 from cyclone.calibration import Calibration
 from cyclone.errors import DataError
 from cyclone.frames import inputs_from_rows
-from cyclone.spec import Feature, ModelSpec
+from cyclone.sections import Feature
+from cyclone.spec import ModelSpec
 
 Prediction = float | dict[str, float]
 

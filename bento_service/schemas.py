@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from cyclone.rows import ID_CHARACTERS, describe_allowed
-from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.sections import Feature, Label
+from cyclone.spec import ModelSpec
 
 TYPES = {"integer": int, "number": float, "boolean": bool, "category": str, "text": str}
 Id = Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS)]

@@ -16,8 +16,9 @@ from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.labels_file import LabelFile, load_labels
 from cyclone.log_status import build_revision_table, build_window_table
 from cyclone.rollups import rebuild
+from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
-from cyclone.spec import CheckKind, find_changed_spec, find_model, load_model_specs
+from cyclone.spec import find_changed_spec, find_model, load_model_specs
 from cyclone.store import Store
 from cyclone.what_if import build_change_table, judge_past
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from cyclone.errors import ConfigurationError
-from cyclone.spec import CalibrationMethod, ModelSpec, Recalibrate
+from cyclone.sections import CalibrationMethod, Recalibrate
+from cyclone.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np

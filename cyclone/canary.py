@@ -14,7 +14,8 @@ from typing import Literal
 from cyclone.confidence import Interval, bound_difference, bound_distribution, bound_mean
 from cyclone.decisions import format_number
 from cyclone.measurements import Measurement, load_check, measure
-from cyclone.spec import ModelSpec, Release
+from cyclone.sections import Release
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 FALSE_ALARM = 0.05

@@ -9,7 +9,8 @@ from typing import Any, Self
 from cyclone.chance import Null, alpha_of_window
 from cyclone.errors import CheckError, ConfigurationError
 from cyclone.measurements import CHECKS_DIR, Measurement, load_check, measure
-from cyclone.spec import Check, CheckKind, ModelSpec
+from cyclone.sections import Check, CheckKind
+from cyclone.spec import ModelSpec
 from cyclone.store import Store, Transaction
 from cyclone.verdicts import Item, Standards, judge
 from cyclone.verdicts import Verdict as Verdict

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclone.errors import ReleaseError
+from cyclone.sections import Serving
 from cyclone.settings import Settings
-from cyclone.spec import Serving
 
 REQUEST_SECONDS = 30
 ROLLOUT_SECONDS = 300

@@ -4,7 +4,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cyclone.spec import Feature, ModelSpec
+from cyclone.sections import Feature
+from cyclone.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from cyclone.checks import CheckResult, find_champion
 from cyclone.errors import ConfigurationError
-from cyclone.spec import CheckKind
+from cyclone.sections import CheckKind
 from cyclone.store import Store
 
 WINDOW_STEPS: dict[CheckKind, timedelta] = {

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cyclone.errors import DataError, StoreError
 from cyclone.rows import LABEL_KEYS, find_label_faults, read_time
-from cyclone.spec import Label, ModelSpec
+from cyclone.sections import Label
+from cyclone.spec import ModelSpec
 from cyclone.store import Store, load_statement
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from cyclone.checks import CheckResult
 from cyclone.decisions import Decision, describe_failure, format_number
-from cyclone.spec import ModelSpec, Retrain
+from cyclone.sections import Retrain
+from cyclone.spec import ModelSpec
 
 DAY = timedelta(days=1)
 FRESH_RATIO = 1.2

@@ -6,7 +6,7 @@ from typing import Literal
 
 from cyclone.chance import Null, Nulls, compute_p_value, find_error_limit, find_limit, find_threshold
 from cyclone.measurements import Measurement
-from cyclone.spec import Check, CheckKind
+from cyclone.sections import Check, CheckKind
 
 Verdict = Literal["passed", "failed", "no_data"]
 BIAS = "bias"

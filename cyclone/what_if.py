@@ -13,7 +13,8 @@ from cyclone.errors import ConfigurationError
 from cyclone.evidence import collect_evidence
 from cyclone.measurements import CHECKS_DIR
 from cyclone.policy import decide
-from cyclone.spec import CheckKind, ModelSpec
+from cyclone.sections import CheckKind
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 Key = tuple[str, str, str]

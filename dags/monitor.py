@@ -24,8 +24,9 @@ from typing import get_args
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
+from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
-from cyclone.spec import CheckKind, ModelSpec
+from cyclone.spec import ModelSpec
 from cyclone_airflow.health import verdicts_asset
 from cyclone_airflow.monitor_tasks import MonitorStep, decide, recalibrate
 from cyclone_airflow.parsing import find_specs

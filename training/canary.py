@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from cyclone.canary import CanaryVerdict, judge_canary
 from cyclone.errors import ReleaseError
 from cyclone.releases import Release, current_release, release_of_run
+from cyclone.sections import Release as Rules
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.spec import Release as Rules
 from cyclone.store import Row, Store
 from training.release import candidate_of_run, roll_back, shift_traffic
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.frames import LABEL_TYPES, frame_from_rows
 from cyclone.rows import describe_allowed, is_allowed, validate_rows
-from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.sections import Feature, Label
+from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.chance import Null
 from cyclone.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
-from cyclone.spec import Check, ModelSpec
+from cyclone.sections import Check
+from cyclone.spec import ModelSpec
 from training.profile import Subject
 
 if TYPE_CHECKING:

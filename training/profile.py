@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from cyclone.distances import MISSING, UNKNOWN
-from cyclone.spec import Feature, ModelSpec
+from cyclone.sections import Feature
+from cyclone.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,9 @@ from typing import Any
 
 from cyclone.errors import DataError
 from cyclone.frames import find_dtype
+from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
-from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset
 
 SHOWN_ROWS = 5

@@ -11,8 +11,9 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from cyclone.health import Health, check_kinds, read_health
+from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
-from cyclone.spec import CheckKind, find_model
+from cyclone.spec import find_model
 from cyclone.store import Store
 
 if TYPE_CHECKING:

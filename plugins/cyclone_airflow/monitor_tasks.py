@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, task
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSuccessEvent, TriggerEvent
 
+from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
-from cyclone.spec import CheckKind, ModelSpec, find_changed_spec, find_model
+from cyclone.spec import ModelSpec, find_changed_spec, find_model
 from cyclone.store import Store
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from cyclone.frames import inputs_from_rows
-from cyclone.spec import Feature, ModelSpec, load_model_spec
+from cyclone.sections import Feature
+from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 

@@ -8,7 +8,8 @@ from cyclone.evidence import collect_evidence, record_decision
 from cyclone.incidents import finish_retraining, start_retraining
 from cyclone.policy import Champion, DailyError, FeatureFacts, PastRetraining, Upstream, decide
 from cyclone.rollups import roll_up
-from cyclone.spec import ModelSpec, Retrain
+from cyclone.sections import Retrain
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.statements import execute
 

@@ -11,8 +11,9 @@ from cyclone.calibration import Calibration
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.releases import current_release
+from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
-from cyclone.spec import ModelSpec, Recalibrate
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.integration.releasing import (
     SERVICE,

@@ -10,7 +10,8 @@ import yaml
 from cyclone.canary import judge_canary
 from cyclone.checks import CheckResult, evaluate_checks
 from cyclone.measurements import CHECKS_DIR, load_check, measure
-from cyclone.spec import Check, ModelSpec, Monitor, Release
+from cyclone.sections import Check, Monitor, Release
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 FOLDER = Path(__file__).parent

@@ -9,7 +9,8 @@ import pytest
 from cyclone.checks import BROKEN, NOTHING, CheckResult, evaluate_checks, find_champion
 from cyclone.errors import CheckError
 from cyclone.measurements import CHECKS_DIR, Measurement, load_check, measure
-from cyclone.spec import Check, ModelSpec, Monitor
+from cyclone.sections import Check, Monitor
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 WINDOW_END = datetime(2011, 3, 8, tzinfo=UTC)

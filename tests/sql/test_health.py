@@ -9,7 +9,8 @@ import pytest
 from cyclone.checks import BROKEN, evaluate_checks
 from cyclone.errors import CheckError
 from cyclone.health import Health, read_health
-from cyclone.spec import Check, ModelSpec, Monitor
+from cyclone.sections import Check, Monitor
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 NOW = datetime(2011, 3, 8, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ import pytest
 from cyclone.checks import evaluate_checks
 from cyclone.reevaluation import reevaluate
 from cyclone.rollups import roll_up
-from cyclone.spec import CheckKind, ModelSpec
+from cyclone.sections import CheckKind
+from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
 from tests.statements import execute
 

@@ -8,7 +8,8 @@ import pytest
 from cyclone.checks import CheckResult, evaluate_checks
 from cyclone.reevaluation import reevaluate
 from cyclone.rollups import roll_up
-from cyclone.spec import Check, ModelSpec, Monitor
+from cyclone.sections import Check, Monitor
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 DAY = timedelta(days=1)

@@ -11,7 +11,8 @@ import pytest
 
 from cyclone.checks import evaluate_checks
 from cyclone.rollups import RollupSummary, rebuild, roll_up
-from cyclone.spec import Check, ModelSpec, Monitor
+from cyclone.sections import Check, Monitor
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from cyclone.__main__ import app
 from cyclone.checks import evaluate_checks
 from cyclone.errors import ConfigurationError
-from cyclone.spec import Check, CheckKind, ModelSpec, Monitor
+from cyclone.sections import Check, CheckKind, Monitor
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.what_if import judge_past
 from tests.statements import execute

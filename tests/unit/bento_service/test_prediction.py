@@ -6,7 +6,8 @@ import pytest
 from bento_service.prediction import build_probe_row, find_true_class, predict_rows
 from cyclone.errors import DataError
 from cyclone.rows import validate_rows
-from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.sections import Feature, Label
+from cyclone.spec import ModelSpec
 
 FEATURES = (Feature(name="x", type="number", range=(0, 1)),)
 ROWS = [{"x": 0.0}, {"x": 1.0}]

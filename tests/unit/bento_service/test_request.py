@@ -12,7 +12,8 @@ from bento_service.request import (
     read_predict_request,
 )
 from cyclone.rows import RowError
-from cyclone.spec import Feature, Label, ModelSpec, Serving
+from cyclone.sections import Feature, Label, Serving
+from cyclone.spec import ModelSpec
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LABEL = Label(name="sold", type="integer", range=(0, 9), expected_delay_hours=1)

@@ -1,7 +1,8 @@
 from typing import Any
 
 from bento_service.schemas import build_label_body, build_predict_answer, build_predict_body
-from cyclone.spec import Feature, Label, ModelSpec, Serving
+from cyclone.sections import Feature, Label, Serving
+from cyclone.spec import ModelSpec
 
 FEATURES = (
     Feature(name="hour", type="integer", range=(0, 23)),

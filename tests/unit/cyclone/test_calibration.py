@@ -7,7 +7,8 @@ import pytest
 import cyclone.calibration
 from cyclone.calibration import Calibration, LabelledDays, choose_calibration, choose_method, fit_calibration
 from cyclone.errors import ConfigurationError
-from cyclone.spec import ModelSpec, Recalibrate
+from cyclone.sections import Recalibrate
+from cyclone.spec import ModelSpec
 
 PLAIN = Recalibrate(shrinkage_days=0)
 TASKS: dict[str, dict[str, Any]] = {

@@ -4,7 +4,7 @@ import pytest
 
 from cyclone.canary import Comparison, judge_comparisons
 from cyclone.measurements import Measurement
-from cyclone.spec import Release
+from cyclone.sections import Release
 
 RULES = Release(requests_per_step=20, failure_share_limit=0.02, latency_ratio_limit=1.4, error_ratio_limit=1.15)
 

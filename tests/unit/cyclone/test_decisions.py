@@ -4,7 +4,8 @@ import pytest
 
 from cyclone.checks import CheckResult
 from cyclone.decisions import Decision, describe_failure, format_number
-from cyclone.spec import Check, ModelSpec, Monitor
+from cyclone.sections import Check, Monitor
+from cyclone.spec import ModelSpec
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 

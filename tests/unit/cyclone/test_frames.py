@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from cyclone.frames import frame_from_rows
-from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.sections import Feature, Label
+from cyclone.spec import ModelSpec
 
 FEATURES = (
     Feature(name="hour", type="integer"),

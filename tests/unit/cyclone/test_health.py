@@ -6,7 +6,7 @@ import pytest
 from cyclone.checks import CheckResult
 from cyclone.errors import ConfigurationError
 from cyclone.health import Health, check_kinds, judge_health
-from cyclone.spec import CheckKind
+from cyclone.sections import CheckKind
 
 NOW = datetime(2011, 3, 8, 12, 30, tzinfo=UTC)
 ERROR = CheckResult(

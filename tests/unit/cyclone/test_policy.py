@@ -21,7 +21,8 @@ from cyclone.policy import (
     expect_gain,
     find_typical_error,
 )
-from cyclone.spec import ModelSpec, Retrain
+from cyclone.sections import Retrain
+from cyclone.spec import ModelSpec
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 DAY = timedelta(days=1)

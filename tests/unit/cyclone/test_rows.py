@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from cyclone.rows import RowError, describe_allowed, is_allowed, show_value, validate_rows
-from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.sections import Feature, Label
+from cyclone.spec import ModelSpec
 
 FEATURES = (
     Feature(name="hour", type="integer", range=(0, 23)),

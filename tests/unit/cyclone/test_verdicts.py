@@ -4,7 +4,7 @@ import pytest
 
 from cyclone.chance import Null
 from cyclone.measurements import Measurement
-from cyclone.spec import Check
+from cyclone.sections import Check
 from cyclone.verdicts import Item, Standards, judge
 
 NULL = Null(9 * (1 / 200 + 1 / 800), 9, None, 7, 200, 800)

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from cyclone.canary import CanaryVerdict, CanaryVerdictName
-from cyclone.spec import Release
+from cyclone.sections import Release
 from training.canary import StepEnd, decide_step
 
 

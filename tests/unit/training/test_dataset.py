@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from cyclone.errors import ConfigurationError, DataError
+from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
-from cyclone.spec import Feature, Label, ModelSpec
+from cyclone.spec import ModelSpec
 from training.dataset import find_leaks, find_run_folder, split_newest_days
 
 SPEC = ModelSpec(

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import training.gate
-from cyclone.spec import ModelSpec, Retrain
+from cyclone.sections import Retrain
+from cyclone.spec import ModelSpec
 from training.gate import PairedLosses, compare, judge, pass_first
 
 DAYS = np.repeat(np.arange(5), 24)

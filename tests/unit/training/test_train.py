@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from cyclone.errors import ConfigurationError, DataError
+from cyclone.sections import Feature, Label, Retrain
 from cyclone.settings import Settings
-from cyclone.spec import Feature, Label, ModelSpec, Retrain
+from cyclone.spec import ModelSpec
 from training.scores import measure
 from training.train import assign_folds, fit_estimator, load_builder, predict_unseen, weigh_rows
 
