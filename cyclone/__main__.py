@@ -40,6 +40,8 @@ app.add_typer(monitor_app, name="monitor")
 rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
 app.add_typer(rollups_app, name="rollups")
 console = Console()
+TABLE_CHARACTERS = 140
+"""A table of many columns is not cut to a narrow terminal, nor to a pipe's 80."""
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 
@@ -139,9 +141,10 @@ def show_log_status(
     name = find_model(settings.models_dir, model).name if model else ""
     store = Store(settings.store_dsn)
     revisions = store.fetch("store/log_by_revision", model=name)
-    console.print(build_revision_table(revisions))
+    wide = Console(width=max(console.width, TABLE_CHARACTERS))
+    wide.print(build_revision_table(revisions))
     if windows := store.fetch("store/log_incomplete_windows", model=name, newest=20):
-        console.print(build_window_table(windows))
+        wide.print(build_window_table(windows))
     for refused in store.fetch("store/log_set_aside", model=name):
         console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
     if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):

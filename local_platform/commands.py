@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cyclone.errors import PlatformError
 from cyclone.settings import Settings, read_settings
@@ -83,7 +83,7 @@ def status() -> None:
     parts = read_status(settings.work_dir)
     if not parts:
         raise PlatformError(f"nothing runs in {settings.work_dir}; `make up` starts the platform")
-    table = Table("part", "is up", "address", "memory")
+    table = Table("part", "is up", Column("address", overflow="fold"), "memory")
     for part in parts:
         state = "[green]yes[/green]" if part.is_up else "[red]no[/red]"
         table.add_row(part.name, state, part.address, f"{part.memory_mb:,.0f} MB")
@@ -91,6 +91,8 @@ def status() -> None:
     record = PlatformRecord.read(settings.work_dir)
     if record:
         console.print(build_model_table(settings, Store(record.store_dsn)))
+        if all(part.is_up for part in parts if part.name == "cloud-run"):
+            show_addresses(settings)
     if not all(part.is_up for part in parts):
         raise typer.Exit(1)
 
@@ -122,6 +124,16 @@ def build_model_table(settings: Settings, store: Store) -> Table:
             f"{events[-1]['at']:%Y-%m-%d %H:%M} {events[-1]['event']}" if events else "",
         )
     return table
+
+
+def show_addresses(settings: Settings) -> None:
+    """Where each model that is released answers."""
+    from cyclone.cloud_run import CloudRun
+
+    cloud = CloudRun(settings)
+    for spec in load_model_specs(settings.models_dir)[0]:
+        if running := cloud.read_service(spec.service_name):
+            console.print(f"{spec.name} answers at {running.address}", highlight=False)
 
 
 def prepare_demo(state_dir: Path) -> None:

@@ -29,6 +29,15 @@ def test_the_first_alarm_opens_an_incident_and_the_next_joins_it(store: Store) -
     assert _count_alarms(store) == 2
 
 
+def test_alarms_that_join_leave_no_gap_in_the_numbers(store: Store) -> None:
+    first = join_incident(store, "m", "run 0", NOON, "reason", {})
+    for number in range(1, 4):
+        join_incident(store, "m", f"run {number}", NOON + number * HOUR, "reason", {})
+    close_incident(store, first.incident_id, NOON + 3 * HOUR, "promoted")
+    second = join_incident(store, "m", "run 4", NOON + 4 * HOUR, "reason", {})
+    assert (second.incident_id, second.is_new) == (first.incident_id + 1, True)
+
+
 def test_each_model_has_its_own_incident(store: Store) -> None:
     first = join_incident(store, "m", "run", NOON, "reason", {})
     second = join_incident(store, "n", "run", NOON, "reason", {})
