@@ -40,7 +40,7 @@ app.add_typer(monitor_app, name="monitor")
 rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
 app.add_typer(rollups_app, name="rollups")
 console = Console()
-TABLE_CHARACTERS = 140
+TABLE_CHARACTERS = 160
 """A table of many columns is not cut to a narrow terminal, nor to a pipe's 80."""
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
