@@ -63,7 +63,7 @@ def write_model(models_dir: Path, frame: pd.DataFrame, settings: dict[str, Any])
         "history": "rows.csv",
         "history_until": until,
         "monitor": {"error": {"log_loss": check}},
-        "retrain": {"minimum_rows": 80, "holdout_days": 1},
+        "retrain": {"minimum_rows": 80, "holdout_days": 1, "folds": 4},
         "serving": {"accept_created_at": True},
     }
     (folder / "model.yaml").write_text(yaml.safe_dump(settings | more))
