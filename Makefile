@@ -47,12 +47,12 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
-test: $(READY) ## the fast tests, then the loop through a real Airflow
+test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: fifteen minutes
 	$(BIN)/pytest -m "not e2e and not docker and not slow"
 	$(BIN)/pytest -m e2e
 
-test-fast: $(READY) ## the tests that take seconds, about three minutes together
-	$(BIN)/pytest -m "not e2e and not docker and not slow"
+test-fast: $(READY) ## unit tests and SQL cases, about two minutes
+	$(BIN)/pytest tests/unit tests/sql
 
 test-docker: $(READY) ## real images in a real engine (Debian without Docker: .ci/container-engine make test-docker)
 	$(BIN)/pytest -m docker
