@@ -58,8 +58,7 @@ test-docker: $(READY) ## real images in a real engine (Debian without Docker: .c
 	$(BIN)/pytest -m docker
 
 test-faults: $(READY) ## what may break: Postgres away for a minute, processes killed at every step of a release; rows are counted
-	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py
-	$(BIN)/pytest -m "slow and not e2e and not docker"
+	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py tests/integration/test_kills.py
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }

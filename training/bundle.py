@@ -53,7 +53,7 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
     for name in MODEL_FILES:
         shutil.copy(settings.models_dir / spec.name / name, target / name)
     download = folder.with_name(f"{folder.name}.model")
-    model = fetch_model(f"models:/{spec.name}/{version}", download)
+    model = fetch_model(settings, f"models:/{spec.name}/{version}", download)
     (folder / "model").mkdir()
     shutil.copy(model.path, folder / "model" / MODEL_FILE)
     shutil.rmtree(download)

@@ -92,7 +92,7 @@ def fetch_version(settings: Settings, spec: ModelSpec, version: int) -> tuple[St
         client = connect(settings)
         run_id = client.get_model_version(spec.name, str(version)).run_id
         params = client.get_run(run_id).data.params
-        stored = fetch_model(f"models:/{spec.name}/{version}", folder)
+        stored = fetch_model(settings, f"models:/{spec.name}/{version}", folder)
         content = {
             "path": str(stored.path),
             "trusted_types": stored.trusted_types,

@@ -76,12 +76,12 @@ def compare_with_champion(
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
     _, newest = split_newest_days(read_dataset(spec, dataset), spec.retrain.holdout_days)
     champion = find_version(client, spec.name, CHAMPION)
-    fresh = fetch_model(run.data.tags[MODEL_TAG], folder / "challenger").load()
+    fresh = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "challenger").load()
     if champion is None:
         losses = score(spec, fresh, newest, None)
         decision = pass_first(float(losses.mean()), len(newest))
     else:
-        serving = fetch_model(f"models:/{spec.name}/{champion.version}", folder / "champion").load()
+        serving = fetch_model(settings, f"models:/{spec.name}/{champion.version}", folder / "champion").load()
         decision = judge(spec, pair_losses(spec, newest, serving, None, fresh))
     _record(settings, spec, client, run, decision, int(champion.version) if champion else None)
     return decision

@@ -113,7 +113,7 @@ def _is_finite(value: Any) -> bool:
 
 def _predict_offline(settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row]) -> list[Prediction]:
     folder = settings.work_dir / "rehearsals" / spec.name / f"v{version}"
-    estimator = fetch_model(f"models:/{spec.name}/{version}", folder).load()
+    estimator = fetch_model(settings, f"models:/{spec.name}/{version}", folder).load()
     predictions = predict(spec, estimator, inputs_from_rows(spec, [row["input"] for row in rows])).tolist()
     if spec.task == "multiclass":
         names = [str(value) for value in spec.label.values or ()]

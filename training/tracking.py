@@ -69,8 +69,9 @@ def drop_alias(client: Any, model: str, alias: str, version: int) -> None:
         client.delete_registered_model_alias(model, alias)
 
 
-def fetch_model(source: str, folder: Path) -> StoredModel:
+def fetch_model(settings: Settings, source: str, folder: Path) -> StoredModel:
     """Download a logged model (`models:/…` or `runs:/…`) into `folder`."""
+    connect(settings)  # the functions below ask the server that was named last, whoever named it
     import mlflow
     from mlflow.models import Model
 
