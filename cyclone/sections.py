@@ -7,8 +7,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 CheckKind = Literal["drift", "error", "estimate", "service"]
-TriggerKind = Literal["drift", "error", "service"]
-"""Kinds that may start a retraining: an estimate only warns."""
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
@@ -140,7 +138,7 @@ class Breaker(Section):
 
 
 class Retrain(Section):
-    triggered_by: Annotated[tuple[TriggerKind | Literal["request"], ...], FromList] = ("error",)
+    triggered_by: Annotated[tuple[CheckKind | Literal["request"], ...], FromList] = ("error",)
     """`error`, and the kinds of checks whose failure opens an incident; other checks warn. `request`: only people and
     alerts ask; they may always."""
     error: ErrorTrigger = ErrorTrigger()
