@@ -18,6 +18,9 @@ from cyclone.spec import ModelSpec, find_model, replace_policy
 from cyclone.store import Store
 
 console = Console()
+TABLE_CHARACTERS = 140
+"""Reasons are sentences: a table is not cut to a narrow terminal, nor to a pipe's 80."""
+PICTURES = (".png", ".svg", ".pdf")
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 Because = Annotated[str, typer.Option("--because", help="Why: it is kept with who asked.")]
 
@@ -79,6 +82,7 @@ def backtest(
 
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
+    _check_picture(picture)
     if policy is not None:
         spec = replace_policy(spec, policy)
     frame = _read_rows(settings, spec, from_store=store)
@@ -93,9 +97,20 @@ def backtest(
             worlds,
             lambda _, share: progress.update(task, completed=share),
         )
-    console.print(build_retraining_table(result), build_policy_table(result))
+    wide = Console(width=max(console.width, TABLE_CHARACTERS))
+    if result.policy.retrainings or result.policy.holds:
+        wide.print(build_retraining_table(result))
+    wide.print(build_policy_table(result))
     draw_picture(result, picture)
     console.print(f"Picture: {picture}", highlight=False)
+
+
+def _check_picture(path: Path) -> None:
+    """Before minutes of work. Errors: `ConfigurationError`."""
+    if path.suffix not in PICTURES:
+        raise ConfigurationError(f"--picture {path}: a name that ends with {', '.join(PICTURES)} is needed")
+    if not path.absolute().parent.is_dir():
+        raise ConfigurationError(f"--picture {path}: the folder {path.absolute().parent} does not exist")
 
 
 def _open(model: str) -> tuple[Settings, ModelSpec, Store]:

@@ -1,5 +1,6 @@
 """What the policy and the gate stop, seen through the real DAGs of a real Airflow."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from cyclone.retraining_requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
 from cyclone.store import Store
-from tests.integration.dag_runner import DagRunner, run_dag_runner
+from tests.integration.dag_runner import REPOSITORY, DagRunner, run_dag_runner
 from tests.statements import execute
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
@@ -192,3 +193,12 @@ def test_broken_upstream_data_are_told_once_and_start_nothing(
     assert hold.told_at is not None
     assert execute(store, "SELECT action, cause FROM decision") == [("hold", "upstream")] * 2
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
+
+
+def test_the_dag_of_the_documentation_that_tells_of_holds_runs(runner: DagRunner, store: Store) -> None:
+    page = (REPOSITORY / "docs" / "decisions-and-policy.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    runner.start(store, example)
+    result, _ = runner.read_result()
+    assert result["tasks"] == {"send": "success"}
+    assert "x-cyclone://bike_demand/holds" in result["schedule"]
