@@ -34,6 +34,7 @@ from cyclone_airflow.retrain_tasks import (
     dataset,
     gate,
     image,
+    note_failure,
     promote,
     register,
     rehearse,
@@ -58,7 +59,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
             "because": Param("", type="string", description="Why, if a person asks."),
             "despite": Param([], type="array", items={"enum": list(CAUSES)}, description="What to ignore."),
         },
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": note_failure},
         tags=["cyclone", "retrain", model],
     ) as dag:
         started = start(model)

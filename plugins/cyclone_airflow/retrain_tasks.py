@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import task
+from airflow.sdk import Context, task
+from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError, ReleaseError
+from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -47,8 +48,6 @@ def start(model: str, **context: Any) -> Values | None:
 
 def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: Any) -> int:
     """Of the run that the monitor named after it, or of the request that another run is."""
-    from airflow.sdk.exceptions import AirflowFailException
-
     from cyclone.holds import REMEDIES
     from cyclone.incidents import find_named_incident
     from cyclone.retraining_requests import ask, build_request
@@ -73,13 +72,15 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
 
 @task
 def dataset(model: str, started: Values, **context: Any) -> Values:
-    """Every row whose label was known at the start, as it was served."""
+    """Every row whose label was known at the start, as it was served; before the first version the history file too."""
     from datetime import datetime
 
     from training.dataset import build_dataset
+    from training.history import bring_history
 
     settings, spec = _read(model)
     with _fail_without_retry():
+        log.info("%s rows of the history file are new in the store", bring_history(settings, spec))
         return _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
 
 
@@ -183,8 +184,6 @@ def roll_back(model: str, **context: Any) -> None:
 @task(trigger_rule="all_done")
 def close(model: str, started: Values | None, **context: Any) -> str:
     """Close the incident with its outcome: promoted, kept_champion or failed. A failure fails the run."""
-    from airflow.sdk.exceptions import AirflowFailException
-
     from cyclone.clock import read_now
     from cyclone.incidents import close_incident, finish_retraining
     from cyclone.releases import release_of_run
@@ -196,20 +195,26 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     outcome, reason = _conclude(context["ti"])
     now = read_now(store, settings, model)
     release = release_of_run(store, run_id)
-    finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
+    reason = finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
     close_incident(store, started["incident_id"], now, outcome)
     _follow_record(settings, model)
     log.info("The retraining is over: %s (%s)", outcome, reason)
     if outcome == "failed":
-        raise ReleaseError(f"{run_id}: {reason}; the champion serves on")
+        raise AirflowFailException(f"{reason}; what served before serves on")
     return outcome
+
+
+def note_failure(context: Context) -> None:
+    """What Airflow calls when a task of a retraining has failed for good: keep its error for `close` to tell."""
+    from cyclone.incidents import note_failure as note
+
+    reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
+    note(Store(read_settings().store_dsn), context["run_id"], reason)
 
 
 @contextmanager
 def _fail_without_retry() -> Iterator[None]:
     """The same rows are as unusable the next time, the same candidate as bad: do not try again."""
-    from airflow.sdk.exceptions import AirflowFailException
-
     try:
         yield
     except (DataError, RehearsalError) as error:
