@@ -176,6 +176,36 @@ def test_a_person_resumes_and_what_was_before_counts_no_more(store: Store, bike_
     assert read_causes(store) == ["pause"]
 
 
+@pytest.mark.parametrize(
+    ("stored", "set_aside", "dropped", "words"),
+    [
+        (90, 0, 10, "(the log holds 90 of 100 answered rows)"),
+        (99, 1, 0, "(Postgres refused 1 rows)"),
+    ],
+)
+def test_an_incomplete_log_holds_a_retraining(
+    store: Store, bike_demand: ModelSpec, stored: int, set_aside: int, dropped: int, words: str
+) -> None:
+    execute(
+        store,
+        "INSERT INTO instance_ledger (instance_id, model, version, revision, started_at, last_seen_at, handed_over,"
+        " dropped, repeated) VALUES ('i', 'bike_demand', 1, 'r', %(at)s, %(at)s, 100, 0, 0)",
+        at=NOW - DAY / 2,
+    )
+    execute(
+        store,
+        "INSERT INTO log_window VALUES ('i', %(at)s, %(stored)s, 0, %(set_aside)s, %(dropped)s, 0)",
+        at=NOW - DAY / 2,
+        stored=stored,
+        set_aside=set_aside,
+        dropped=dropped,
+    )
+    look(store, bike_demand, "run 1", NOW, ALERT)
+    (hold,) = list_holds(store, "bike_demand")
+    assert hold.cause == "upstream"
+    assert words in hold.reason
+
+
 def test_nobody_resumes_from_data_that_are_still_broken(store: Store, bike_demand: ModelSpec) -> None:
     break_the_log(store)
     look(store, bike_demand, "run 1", NOW, ADA)
