@@ -73,7 +73,7 @@ def timeline(model: ModelName) -> None:
     spec = find_model(settings.models_dir, model)
     table = Table("when", "what", "number", "detail")
     for row in Store(settings.store_dsn).fetch("store/timeline", model=spec.name):
-        table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"]), row["detail"] or "")
+        table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"] or ""), row["detail"] or "")
     console.print(table)
 
 

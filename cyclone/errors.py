@@ -21,6 +21,10 @@ class DataError(CycloneError):
     """Rows cannot be used: too few, invalid, or missing their labels."""
 
 
+class HoldError(CycloneError):
+    """The policy holds a retraining that a person asked for, or there is nothing to resume; nothing was changed."""
+
+
 class ReleaseError(CycloneError):
     """A revision could not be deployed, judged, promoted or rolled back; traffic is as the message says."""
 

@@ -2,7 +2,9 @@
 
 One run answers one incident:
 
-1. **start** joins the open incident, or opens one for the person who triggered this DAG by hand.
+1. **start** takes the monitor's incident, or asks the policy for the person who triggered this DAG by hand: broken
+   upstream data, two retrainings without gain and a spent budget hold them, unless *despite* names it and *because*
+   says why. An alert or an asset waits for the cooldown as well.
 2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations).
 3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
    A challenger that is not better ends here: the champion stays.
@@ -19,8 +21,9 @@ Every task can run twice. Trigger it from this page, over the REST API, or with
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
+from cyclone.retraining_requests import CAUSES
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
@@ -52,6 +55,10 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         schedule=None,
         start_date=datetime(2011, 1, 1, tzinfo=UTC),
         max_active_runs=1,
+        params={
+            "because": Param("", type="string", description="Why, if a person asks."),
+            "despite": Param([], type="array", items={"enum": list(CAUSES)}, description="What to ignore."),
+        },
         default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": note_failure},
         tags=["cyclone", "retrain", model],
     ) as dag:

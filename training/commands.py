@@ -11,7 +11,7 @@ from cyclone.releases import releases_under_way
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from training.policy_commands import backtest
+from training.policy_commands import backtest, resume_model, retrain, withdraw_calibration
 
 console = Console()
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
@@ -20,8 +20,9 @@ Because = Annotated[str, typer.Option("--because", help="Why: it is kept with th
 
 def add_commands(app: typer.Typer) -> None:
     """Called by the `cyclone` command at its start."""
-    for command in (promote, rollback, reconcile, backtest):
+    for command in (promote, rollback, reconcile, backtest, retrain, withdraw_calibration):
         app.command()(command)
+    app.command("resume")(resume_model)
 
 
 def promote(model: ModelName, because: Because = "") -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import CycloneError, DataError, RehearsalError
+from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cyclone.incidents import Outcome
 
 log = logging.getLogger(__name__)
@@ -23,22 +25,49 @@ Values = dict[str, Any]
 
 @task.short_circuit(ignore_downstream_trigger_rules=True)
 def start(model: str, **context: Any) -> Values | None:
-    """Join the model's incident, or open one for the person who asked. One retraining answers an incident."""
+    """Take the incident that the monitor opened, or ask the policy for whoever started this run.
+
+    One retraining answers an incident. What the policy holds fails here, with what can be done about it.
+    """
     from cyclone.clock import read_now
-    from cyclone.incidents import join_incident, start_retraining
+    from cyclone.incidents import start_retraining
 
     settings, spec = _read(model)
     store = Store(settings.store_dsn)
     as_of = read_now(store, settings, model)
     run_id = context["run_id"]
-    incident = join_incident(store, model, source=run_id, at=as_of, reason=f"requested by {run_id}", detail={})
-    start_retraining(store, run_id, model, incident.incident_id, as_of, spec.retrain.cost)
-    owner = store.fetch_one("store/retraining_owner", incident_id=incident.incident_id)
+    incident_id = _find_incident(store, spec, as_of, context)
+    start_retraining(store, run_id, model, incident_id, as_of, spec.retrain.cost)
+    owner = store.fetch_one("store/retraining_owner", incident_id=incident_id)
     if owner is None or owner["run_id"] != run_id:
-        log.info("Incident %s is answered by another run (%s): nothing to do.", incident.incident_id, owner)
+        log.info("Incident %s is answered by another run (%s): nothing to do.", incident_id, owner)
         return None
-    log.info("Retraining %s for incident %s, with what is known at %s", model, incident.incident_id, as_of)
-    return {"incident_id": incident.incident_id, "as_of": as_of.isoformat()}
+    log.info("Retraining %s for incident %s, with what is known at %s", model, incident_id, as_of)
+    return {"incident_id": incident_id, "as_of": as_of.isoformat()}
+
+
+def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: Any) -> int:
+    """Of the run that the monitor named after it, or of the request that another run is."""
+    from cyclone.holds import REMEDIES
+    from cyclone.incidents import find_named_incident
+    from cyclone.retraining_requests import ask, build_request
+
+    named = find_named_incident(store, spec.name, context["run_id"])
+    if named is not None:
+        return named
+    run, params = context["dag_run"], context["params"]
+    is_person = run.run_type == "manual"
+    asked_by = (run.triggering_user_name if is_person else None) or run.run_id
+    try:
+        request = build_request(asked_by, is_person=is_person, because=params["because"], despite=params["despite"])
+    except HoldError as error:
+        raise AirflowFailException(str(error)) from error
+    answer = ask(store, spec, run.run_id, request, as_of)
+    if answer.incident_id is None:
+        cause = answer.decision.cause
+        remedy = f"; what to do: {REMEDIES[cause].format(model=spec.name)}" if cause else ""
+        raise AirflowFailException(f"{answer.decision.reason}{remedy}")
+    return answer.incident_id
 
 
 @task
@@ -160,7 +189,7 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     from cyclone.releases import release_of_run
 
     if started is None:
-        raise AirflowFailException(f"{context['run_id']} did not start: see the task `start`; its incident stays open")
+        raise AirflowFailException(f"{context['run_id']} did not start: see the task `start`")
     settings, _ = _read(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
     outcome, reason = _conclude(context["ti"])
