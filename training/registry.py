@@ -11,7 +11,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.gate import GateDecision
 from training.tracking import CHALLENGER, connect
-from training.train import MODEL_TAG, NULLS_FILE, PROFILE_FILE, RUN_TAG, Challenger
+from training.train import FINGERPRINT_TAG, MODEL_TAG, NULLS_FILE, PROFILE_FILE, RUN_TAG, Challenger
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _create_version(client: Any, spec: ModelSpec, challenger: Challenger, gate: 
         run_id=challenger.mlflow_run_id,
         model_id=tags[MODEL_TAG].removeprefix("models:/"),
         tags={
-            **{name: tags[name] for name in (RUN_TAG, "cyclone.fingerprint", "cyclone.as_of")},
+            **{name: tags[name] for name in (RUN_TAG, FINGERPRINT_TAG, "cyclone.as_of")},
             "cyclone.gate.reason": gate.reason,
         },
     )

@@ -1,13 +1,18 @@
 """The challenger: fitted, measured, and kept as one MLflow run with all that is needed to judge it again."""
 
+import hashlib
 import importlib.util
 import json
+import platform
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
@@ -26,6 +31,12 @@ if TYPE_CHECKING:
 RUN_TAG = "cyclone.run_id"
 TRAINED_UNTIL = "trained_until"
 MODEL_TAG = "cyclone.model_uri"
+FINGERPRINT_TAG = "cyclone.fingerprint"
+FRAME_TAG = "cyclone.frame_sha256"
+PACKAGE_PARAM = "package."
+SOURCE_FOLDER = "source"
+PACKAGES = ("cyclone-mlops", "numpy", "pandas", "scikit-learn")
+"""What the numbers of a fit depend on, with the Python that runs them."""
 PROFILE_FILE = "reference_profile.json"
 NULLS_FILE = "reference_nulls.json"
 SEED = 20110101
@@ -64,7 +75,7 @@ def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     done = find_finished_run(client, experiment_id, run_id)
     if done is None:
         fit = fit_challenger(spec, load_builder(settings, spec), read_dataset(spec, dataset))
-        done = client.get_run(_log_run(spec, dataset, fit, experiment_id, run_id))
+        done = client.get_run(_log_run(settings, spec, dataset, fit, experiment_id, run_id))
     metrics = {name: value for name, value in done.data.metrics.items() if not name.startswith("gate.")}
     return Challenger(done.info.run_id, metrics["accepted_error"], metrics, int(done.data.params["training_rows"]))
 
@@ -91,11 +102,11 @@ def fit_estimator(
     labels: "pd.Series[Any]",
     created_at: "pd.Series[Any]",
 ) -> Any:
-    """Fit on all rows; with `retrain.half_life_days` newer rows weigh more.
+    """Fit on all rows; with `retrain.half_life_days` newer rows weigh more. The same every time: see `seed`.
 
     Errors: `ConfigurationError` when weights are wanted and the estimator takes none.
     """
-    estimator = build_estimator()
+    estimator = seed(build_estimator())
     half_life_days = spec.retrain.half_life_days
     if half_life_days is None:
         return estimator.fit(features, labels)
@@ -110,6 +121,32 @@ def fit_estimator(
         raise ConfigurationError(
             f"{spec.name}: retrain.half_life_days needs an estimator that takes sample_weight: {error}"
         ) from error
+
+
+def seed(estimator: Any) -> Any:
+    """The estimator with every `random_state` that its pipeline.py left open, its steps' too, set to `SEED`.
+
+    Left open, each fit would draw its own, and nobody could train the version again.
+    """
+    if not hasattr(estimator, "get_params"):
+        return estimator
+    names = [
+        name
+        for name, value in estimator.get_params().items()
+        if value is None and name.split("__")[-1] == "random_state"
+    ]
+    return estimator.set_params(**dict.fromkeys(names, SEED)) if names else estimator
+
+
+def list_packages() -> dict[str, str]:
+    """The versions of `PACKAGES` and of Python."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of the content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarray[Any, Any]":
@@ -156,9 +193,14 @@ def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, A
     return np.asarray(fold_of_day[place])
 
 
+def find_pipeline(settings: Settings, spec: ModelSpec) -> Path:
+    """Where the model's pipeline.py is, or would be."""
+    return settings.models_dir / spec.name / "pipeline.py"
+
+
 def load_builder(settings: Settings, spec: ModelSpec) -> Callable[[], Any]:
     """`build_estimator` of `models/<name>/pipeline.py`. Errors: `ConfigurationError` quoting what is wrong."""
-    path = settings.models_dir / spec.name / "pipeline.py"
+    path = find_pipeline(settings, spec)
     # The name under which the bundle finds it too, so that classes defined there can be loaded again.
     name = f"models.{spec.name}.pipeline"
     found = importlib.util.spec_from_file_location(name, path)
@@ -184,14 +226,15 @@ def find_finished_run(client: Any, experiment_id: str, run_id: str) -> Any | Non
     return runs[0] if runs else None
 
 
-def _log_run(spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, run_id: str) -> str:
+def _log_run(settings: Settings, spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, run_id: str) -> str:
     """One MLflow run; it only counts once it has finished, so a task that died leaves nothing that is reused."""
     import mlflow
 
     tags = {
         RUN_TAG: run_id,
         "cyclone.model": spec.name,
-        "cyclone.fingerprint": dataset.fingerprint,
+        FINGERPRINT_TAG: dataset.fingerprint,
+        FRAME_TAG: hash_file(Path(dataset.path)),
         "cyclone.as_of": dataset.as_of,
     }
     folder = Path(dataset.path).parent
@@ -204,6 +247,8 @@ def _log_run(spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, ru
         for name in ("dataset.parquet", "dataset.json", "validation.json", "validation.html"):
             if (folder / name).is_file():
                 mlflow.log_artifact(str(folder / name), "data")
+        mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/model.yaml")
+        mlflow.log_artifact(str(find_pipeline(settings, spec)), SOURCE_FOLDER)
     return str(run.info.run_id)
 
 
@@ -216,6 +261,7 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
         "first_created_at": dataset.first_created_at,
         "last_created_at": dataset.last_created_at,
         "seed": SEED,
+        **{f"{PACKAGE_PARAM}{name}": number for name, number in list_packages().items()},
         **{f"retrain.{name}": value for name, value in spec.retrain.model_dump(mode="json").items()},
     }
 
