@@ -26,6 +26,7 @@ from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
 from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.retrain_tasks import (
+    ValidationLink,
     candidate,
     close,
     dataset,
@@ -57,6 +58,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         started = start(model)
         data = dataset(model, started)
         valid = validate(model, data)
+        dag.get_task("validate").operator_extra_links = (ValidationLink(),)
         challenger = train(model, data)
         decision = gate(model, data, challenger)
         version = register(model, challenger, decision)

@@ -16,21 +16,11 @@ from cyclone.spec import ModelSpec, read_model_yaml
 from cyclone.store import Row, Store
 from training.dataset import Dataset, read_dataset, split_features
 from training.known_rows import read_known_rows
+from training.mlflow_run import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, hash_file
+from training.pipeline import find_pipeline, load_builder
 from training.scores import predict
 from training.tracking import StoredModel, connect, fetch_model
-from training.train import (
-    FINGERPRINT_TAG,
-    FRAME_TAG,
-    MODEL_TAG,
-    PACKAGE_PARAM,
-    RUN_TAG,
-    SOURCE_FOLDER,
-    find_pipeline,
-    fit_challenger,
-    hash_file,
-    list_packages,
-    load_builder,
-)
+from training.train import PACKAGE_PARAM, SOURCE_FOLDER, fit_challenger, list_packages
 
 FRAME = "data/dataset.parquet"
 
@@ -149,7 +139,7 @@ def _describe(path: Path, run: Any) -> Dataset:
         rows=int(params["dataset_rows"]),
         first_created_at=params["first_created_at"],
         last_created_at=params["last_created_at"],
-        as_of=tags["cyclone.as_of"],
+        as_of=tags[AS_OF_TAG],
         fingerprint=tags[FINGERPRINT_TAG],
     )
 

@@ -1,10 +1,7 @@
 """The challenger: fitted, measured, and kept as one MLflow run with all that is needed to judge it again."""
 
-import hashlib
-import importlib.util
 import json
 import platform
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,7 +16,9 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
 from training.expected_errors import expect_errors
+from training.mlflow_run import MODEL_TAG, find_experiment, find_finished_run, open_run
 from training.nulls import SubjectNull, build_nulls, flatten_null
+from training.pipeline import find_pipeline, load_builder
 from training.profile import Bin, build_profile
 from training.scores import measure, predict
 from training.tracking import connect
@@ -28,11 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-RUN_TAG = "cyclone.run_id"
 TRAINED_UNTIL = "trained_until"
-MODEL_TAG = "cyclone.model_uri"
-FINGERPRINT_TAG = "cyclone.fingerprint"
-FRAME_TAG = "cyclone.frame_sha256"
 PACKAGE_PARAM = "package."
 SOURCE_FOLDER = "source"
 PACKAGES = ("cyclone-mlops", "numpy", "pandas", "scikit-learn")
@@ -70,12 +65,9 @@ def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     Errors: `ConfigurationError` when pipeline.py is not usable, `DataError` when too little is left to train on.
     """
     client = connect(settings)
-    experiment = client.get_experiment_by_name(spec.name)
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(spec.name)
-    done = find_finished_run(client, experiment_id, run_id)
+    done = find_finished_run(client, find_experiment(client, spec), run_id)
     if done is None:
-        fit = fit_challenger(spec, load_builder(settings, spec), read_dataset(spec, dataset))
-        done = client.get_run(_log_run(settings, spec, dataset, fit, experiment_id, run_id))
+        done = client.get_run(_train(settings, spec, dataset, run_id))
     metrics = {name: value for name, value in done.data.metrics.items() if not name.startswith("gate.")}
     return Challenger(done.info.run_id, metrics["accepted_error"], metrics, int(done.data.params["training_rows"]))
 
@@ -143,12 +135,6 @@ def list_packages() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def hash_file(path: Path) -> str:
-    """sha256 of the content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarray[Any, Any]":
     """1 for the newest row, half of it for one that is `half_life_days` older."""
     import numpy as np
@@ -193,63 +179,30 @@ def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, A
     return np.asarray(fold_of_day[place])
 
 
-def find_pipeline(settings: Settings, spec: ModelSpec) -> Path:
-    """Where the model's pipeline.py is, or would be."""
-    return settings.models_dir / spec.name / "pipeline.py"
-
-
-def load_builder(settings: Settings, spec: ModelSpec) -> Callable[[], Any]:
-    """`build_estimator` of `models/<name>/pipeline.py`. Errors: `ConfigurationError` quoting what is wrong."""
-    path = find_pipeline(settings, spec)
-    # The name under which the bundle finds it too, so that classes defined there can be loaded again.
-    name = f"models.{spec.name}.pipeline"
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None or not path.is_file():
-        raise ConfigurationError(f"{path}: missing; it defines build_estimator() of {spec.name}")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    try:
-        found.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigurationError(f"{path}: it cannot be imported: {error!r}") from error
-    builder = getattr(module, "build_estimator", None)
-    if not callable(builder):
-        raise ConfigurationError(f"{path}: build_estimator is not defined; a function without parameters is needed")
-    return builder  # type: ignore[no-any-return]
-
-
-def find_finished_run(client: Any, experiment_id: str, run_id: str) -> Any | None:
-    """The MLflow run that a retraining finished before, if any."""
-    runs = client.search_runs(
-        [experiment_id], f"tags.`{RUN_TAG}` = '{run_id}' and attributes.status = 'FINISHED'", max_results=1
-    )
-    return runs[0] if runs else None
-
-
-def _log_run(settings: Settings, spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, run_id: str) -> str:
+def _train(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> str:
     """One MLflow run; it only counts once it has finished, so a task that died leaves nothing that is reused."""
     import mlflow
 
-    tags = {
-        RUN_TAG: run_id,
-        "cyclone.model": spec.name,
-        FINGERPRINT_TAG: dataset.fingerprint,
-        FRAME_TAG: hash_file(Path(dataset.path)),
-        "cyclone.as_of": dataset.as_of,
-    }
-    folder = Path(dataset.path).parent
-    with mlflow.start_run(experiment_id=experiment_id, run_name=run_id, tags=tags) as run:
+    opened = open_run(settings, spec, dataset, run_id)
+    with mlflow.start_run(run_id=opened):
+        fit = fit_challenger(spec, load_builder(settings, spec), read_dataset(spec, dataset))
         mlflow.log_params(_list_params(spec, dataset, fit))
         mlflow.log_metrics(fit.metrics)
         mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
         mlflow.log_text(json.dumps([flatten_null(item) for item in fit.nulls], indent=1), NULLS_FILE)
-        for name in ("dataset.parquet", "dataset.json", "validation.json", "validation.html"):
-            if (folder / name).is_file():
-                mlflow.log_artifact(str(folder / name), "data")
-        mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/model.yaml")
-        mlflow.log_artifact(str(find_pipeline(settings, spec)), SOURCE_FOLDER)
-    return str(run.info.run_id)
+        for name in ("dataset.parquet", "dataset.json"):
+            mlflow.log_artifact(str(Path(dataset.path).parent / name), "data")
+        _log_source(settings, spec)
+    return opened
+
+
+def _log_source(settings: Settings, spec: ModelSpec) -> None:
+    """The model's configuration as it was, and its own code."""
+    import mlflow
+
+    mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/model.yaml")
+    mlflow.log_artifact(str(find_pipeline(settings, spec)), SOURCE_FOLDER)
 
 
 def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import task
+from airflow.sdk import BaseOperatorLink, task
 
 from cyclone.errors import CycloneError, DataError, RehearsalError, ReleaseError
 from cyclone.settings import Settings, read_settings
@@ -30,7 +30,9 @@ def start(model: str, **context: Any) -> Values | None:
     store = Store(settings.store_dsn)
     as_of = read_now(store, settings, model)
     run_id = context["run_id"]
-    incident = join_incident(store, model, source=run_id, at=as_of, reason=f"requested by {run_id}", detail={})
+    asked_by = context["dag_run"].triggering_user_name
+    detail = {"asked_by": asked_by} if asked_by else {}
+    incident = join_incident(store, model, source=run_id, at=as_of, reason=f"requested by {run_id}", detail=detail)
     start_retraining(store, run_id, model, incident.incident_id, as_of, spec.retrain.cost)
     owner = store.fetch_one("store/retraining_owner", incident_id=incident.incident_id)
     if owner is None or owner["run_id"] != run_id:
@@ -49,18 +51,24 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
 
     settings, spec = _read(model)
     with _fail_without_retry():
-        return _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
+        data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
+    return data
 
 
 @task
-def validate(model: str, data: Values) -> Values:
-    """Great Expectations, generated from model.yaml; invalid rows stop the run before anything is trained."""
+def validate(model: str, data: Values, **context: Any) -> Values:
+    """Great Expectations, from model.yaml and the model's own; invalid rows stop the run before anything is trained."""
     from training.dataset import Dataset
-    from training.validation import validate_dataset
+    from training.validation import check_report, validate_dataset
 
     settings, spec = _read(model)
+    dataset = Dataset(**data)
+    report = validate_dataset(settings, spec, dataset, context["run_id"])
+    context["ti"].xcom_push(ValidationLink.PAGE, report.page)
+    for warning in report.warnings:
+        log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
-        return _show(validate_dataset(settings, spec, Dataset(**data)))
+        return _show(check_report(spec, report))
 
 
 @task
@@ -70,7 +78,8 @@ def train(model: str, data: Values, **context: Any) -> Values:
     from training.train import train_challenger
 
     settings, spec = _read(model)
-    return _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+    challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+    return challenger
 
 
 @task.short_circuit(ignore_downstream_trigger_rules=False)
@@ -93,16 +102,21 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
     from training.train import Challenger
 
     settings, spec = _read(model)
-    return _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
+    version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
+    return version
 
 
 @task
 def image(model: str, version: Values) -> Values:
     """Build the version's image."""
     from training.image import build_image
+    from training.registry import note_image
 
     settings, spec = _read(model)
-    return _show(build_image(settings, spec, version["version"]))
+    number = version["version"]
+    built = build_image(settings, spec, number)
+    note_image(settings, spec, number, built)
+    return _show(built)
 
 
 @task
@@ -170,6 +184,18 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     if outcome == "failed":
         raise ReleaseError(f"{run_id}: {reason}; the champion serves on")
     return outcome
+
+
+class ValidationLink(BaseOperatorLink):
+    """Leads from the task `validate` to Great Expectations' page, passed or failed."""
+
+    PAGE = "validation_page"
+    name = "Validation page"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        from airflow.sdk.execution_time.xcom import XCom
+
+        return str(XCom.get_value(ti_key=ti_key, key=self.PAGE) or "")
 
 
 @contextmanager
