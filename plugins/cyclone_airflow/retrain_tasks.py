@@ -1,7 +1,7 @@
 """The tasks of `retrain__<model>`: each calls one function of `training`, and can run twice."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from cyclone.errors import CycloneError, DataError, RehearsalError, ReleaseError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
+from cyclone_airflow import lineage
 
 if TYPE_CHECKING:
     from cyclone.incidents import Outcome
@@ -52,6 +53,7 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     settings, spec = _read(model)
     with _fail_without_retry():
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
+    lineage.tell(lineage.name_log(settings), [lineage.name_frame(spec, data)], _describe_request(settings, context))
     return data
 
 
@@ -59,12 +61,13 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
 def validate(model: str, data: Values, **context: Any) -> Values:
     """Great Expectations, from model.yaml and the model's own; invalid rows stop the run before anything is trained."""
     from training.dataset import Dataset
-    from training.validation import check_report, validate_dataset
+    from training.validation import check_report, list_assertions, validate_dataset
 
     settings, spec = _read(model)
     dataset = Dataset(**data)
     report = validate_dataset(settings, spec, dataset, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
+    lineage.tell([lineage.name_frame(spec, data, list_assertions(dataset))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
@@ -79,6 +82,7 @@ def train(model: str, data: Values, **context: Any) -> Values:
 
     settings, spec = _read(model)
     challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+    lineage.tell([lineage.name_frame(spec, data)], [lineage.name_run(settings, challenger)])
     return challenger
 
 
@@ -91,6 +95,8 @@ def gate(model: str, data: Values, challenger: Values) -> Values | None:
 
     settings, spec = _read(model)
     decision = _show(compare_with_champion(settings, spec, Dataset(**data), Challenger(**challenger)))
+    read = [lineage.name_frame(spec, data), lineage.name_run(settings, challenger)]
+    lineage.tell(read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]})
     return decision if decision["passed"] else None
 
 
@@ -103,6 +109,7 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
 
     settings, spec = _read(model)
     version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
+    lineage.tell([lineage.name_run(settings, challenger)], [lineage.name_version(settings, spec, version["version"])])
     return version
 
 
@@ -116,6 +123,7 @@ def image(model: str, version: Values) -> Values:
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
+    lineage.tell([lineage.name_version(settings, spec, number)], [lineage.name_image(asdict(built))])
     return _show(built)
 
 
@@ -130,6 +138,7 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     for drift in reconcile(settings, spec):
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
+    lineage.tell([lineage.name_image(built)], [lineage.name_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
@@ -196,6 +205,13 @@ class ValidationLink(BaseOperatorLink):
         from airflow.sdk.execution_time.xcom import XCom
 
         return str(XCom.get_value(ti_key=ti_key, key=self.PAGE) or "")
+
+
+def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[str, str]:
+    """Which incident the run answers and who asked, as tags."""
+    from training.mlflow_run import read_request
+
+    return {name.removeprefix("cyclone."): text for name, text in read_request(settings, context["run_id"]).items()}
 
 
 @contextmanager
