@@ -126,8 +126,10 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
 
 
 def _keep_lineage_here(place: AirflowPlace) -> dict[str, object]:
-    """Events go to a file, unless the user's own variables name another transport; those of retrainings, which tell
-    what they read and make, as each event costs time.
+    """Events go to a file, unless the user's own variables name another transport.
+
+    Not those of the monitor, which would fill it every few minutes; nor those of whole runs, for which the scheduler
+    keeps a process of its own.
     """
     options: dict[str, object] = {
         "transport": json.dumps({"type": "file", "log_file_path": str(place.lineage_path), "append": True}),
@@ -138,7 +140,7 @@ def _keep_lineage_here(place: AirflowPlace) -> dict[str, object]:
                 {"scope": {"dag_id": "monitor__.*"}, "match_mode": "regex", "controls": {"emit": False}},
             ]
         ),
-        "execute_in_thread": True,
+        "execute_in_thread": True,  # a fork of each task costs more
     }
     return {name: os.environ.get(f"AIRFLOW__OPENLINEAGE__{name}".upper(), value) for name, value in options.items()}
 

@@ -130,6 +130,31 @@ def test_a_constant_label_is_refused(settings: Settings, store: Store, bike_dema
         make_dataset(settings, bike_demand)
 
 
+def test_a_holdout_longer_than_the_data_is_refused_and_nothing_is_written(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    retrain = bike_demand.retrain.model_copy(update={"holdout_days": 31})
+    with pytest.raises(DataError, match=r"rows lie on 31 days and retrain.holdout_days keeps the newest 31: none"):
+        make_dataset(settings, bike_demand.model_copy(update={"retrain": retrain}))
+    assert execute(store, "SELECT count(*) FROM dataset") == [(0,)]
+    assert list((settings.work_dir / "retrainings" / "run_1").iterdir()) == []
+
+
+def test_too_few_days_for_the_folds_are_counted(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
+    retrain = bike_demand.retrain.model_copy(update={"holdout_days": 6})
+    spec = bike_demand.model_copy(update={"retrain": retrain})
+    with pytest.raises(DataError, match=r"rows lie on 4 days before the newest 6, .*: too few for retrain.folds 5"):
+        build_dataset(settings, spec, "run_1", datetime(2011, 1, 11, tzinfo=UTC))
+
+
+def test_one_label_before_the_newest_days_teaches_nothing(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    execute(store, "UPDATE label SET label = '5' WHERE id < 'history-2011-01-27'")
+    with pytest.raises(DataError, match="the 587 rows before the newest 5 days have the label 5: nothing can be"):
+        make_dataset(settings, bike_demand)
+
+
 def test_a_value_of_another_type_is_named_with_its_row(
     settings: Settings, store: Store, bike_demand: ModelSpec, january: int
 ) -> None:
@@ -149,7 +174,7 @@ def test_a_feature_that_is_the_label_is_refused(
         "UPDATE prediction_log SET input = jsonb_set(input, '{wind}', (SELECT to_jsonb(label.label::float / 1000)"
         " FROM label WHERE label.id = prediction_log.id))",
     )
-    with pytest.raises(DataError, match="feature 'wind' equals the label in all 688 rows: it leaks the answer"):
+    with pytest.raises(DataError, match="feature 'wind' is the label in all 688 rows: it leaks the answer"):
         make_dataset(settings, bike_demand)
 
 
