@@ -220,7 +220,7 @@ def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[st
 
 @contextmanager
 def _fail_without_retry(instance: Any) -> Iterator[None]:
-    """The same rows are as unusable the next time, the same candidate as bad: do not try again, and let `close` know."""
+    """The same rows are as unusable the next time, the same candidate as bad: do not try again, and tell `close`."""
     from airflow.sdk.exceptions import AirflowFailException
 
     try:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cyclone.__main__ import app
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -30,19 +32,28 @@ states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
 with create_session() as session:
     links = [
         XComModel.deserialize_value(item)
-        for item in session.query(XComModel).filter_by(task_id="validate", key="_link_ValidationLink")
+        for item in session.query(XComModel).filter_by(run_id=run.run_id, key="_link_ValidationLink")
     ]
 print("RESULT" + json.dumps({"run_id": run.run_id, "states": states, "links": links}))
 """
 
 
+@pytest.fixture(scope="module")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An Airflow with a migrated database."""
+    home = tmp_path_factory.mktemp("airflow")
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(migrate, env={**os.environ, "AIRFLOW_HOME": str(home)}, check=True, capture_output=True)
+    return home
+
+
 @pytest.fixture
-def airflow(tmp_path: Path) -> dict[str, str]:
-    """The environment of an Airflow with a migrated database, whose lineage goes to a file."""
+def airflow(airflow_home: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of an Airflow whose lineage goes to a file."""
     transport = {"type": "file", "log_file_path": str(tmp_path / "events.jsonl"), "append": True}
-    environment = {
+    return {
         **os.environ,
-        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW_HOME": str(airflow_home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -50,9 +61,44 @@ def airflow(tmp_path: Path) -> dict[str, str]:
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "cyclone",
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "plugins")]),
     }
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(migrate, env=environment, check=True, capture_output=True)
-    return environment
+
+
+def retrain(environment: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Run the DAG to its end: its run's id, the states of its tasks, the links of `validate`."""
+    command = [sys.executable, "-c", RUN_DAG, str(REPOSITORY / "dags")]
+    done = subprocess.run(
+        command, env=environment | {"CYCLONE_CLOCK": "wall"}, capture_output=True, text=True, cwd=folder
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
+    result: dict[str, Any] = json.loads(line.removeprefix("RESULT"))
+    return result
+
+
+def test_invalid_rows_end_a_retraining_before_it_trains_and_the_incident_names_them(
+    settings: Settings, store: Store, january: int, airflow: dict[str, str], tmp_path: Path
+) -> None:
+    execute(store, "UPDATE label SET label = '-5' WHERE id = 'history-2011-01-10T08:00:00Z'")
+    result = retrain(airflow | {"CYCLONE_CLOUD_RUN_ENDPOINT": "http://127.0.0.1:9"}, tmp_path)
+    states = result["states"]
+    assert [task for task, state in states.items() if state == "failed"] == ["close", "validate"]
+    assert {states[task] for task in ("train", "gate", "register", "image", "candidate")} == {"upstream_failed"}
+    told = CliRunner().invoke(app, ["explain", "incident", "1"])
+    assert told.exit_code == 0, told.output
+    reason = (
+        "failed, task validate failed: bike_demand: expect_column_values_to_be_between failed for label"
+        " (min_value 0.0, max_value 10000.0): row history-2011-01-10T08:00:00Z = -5; see "
+    )
+    assert reason in told.output
+    client = connect(settings)
+    (run,) = client.search_runs([client.get_experiment_by_name("bike_demand").experiment_id])
+    assert (run.info.status, run.data.params, run.data.tags["cyclone.incident"]) == ("FAILED", {}, "1")
+    assert result["links"] == [f"{run.info.artifact_uri}/data/validation.html"]
+    events = read_events(tmp_path / "events.jsonl", "retrain__bike_demand.validate")
+    (failed,) = [event for event in events if event["eventType"] == "FAIL"]
+    assert "row history-2011-01-10T08:00:00Z = -5" in failed["run"]["facets"]["errorMessage"]["message"]
+    held = next(event for event in events if event["inputs"])["inputs"][0]["inputFacets"]["dataQualityAssertions"]
+    assert [item["column"] for item in held["assertions"] if not item["success"]] == ["label"]
 
 
 def test_a_retraining_tells_what_each_step_read_and_made(
@@ -64,16 +110,12 @@ def test_a_retraining_tells_what_each_step_read_and_made(
     tmp_path: Path,
 ) -> None:
     settings = start_cloud_run("bento")
-    environment = airflow | {"CYCLONE_CLOUD_RUN_ENDPOINT": settings.cloud_run_endpoint, "CYCLONE_CLOCK": "wall"}
-    command = [sys.executable, "-c", RUN_DAG, str(REPOSITORY / "dags")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))[len("RESULT") :])
+    result = retrain(airflow | {"CYCLONE_CLOUD_RUN_ENDPOINT": settings.cloud_run_endpoint}, tmp_path)
     assert result["states"] == {
         **dict.fromkeys(["start", "dataset", "validate", "train", "gate", "register", "image"], "success"),
         **dict.fromkeys(["candidate", "rehearse", "canary", "promote", "close"], "success"),
         "roll_back": "skipped",
-    }, done.stdout[-5000:]
+    }
 
     store = Store(settings.store_dsn)
     ((fingerprint, digest),) = execute(
@@ -124,11 +166,15 @@ def test_a_retraining_tells_what_each_step_read_and_made(
 
 def read_lineage(path: Path) -> dict[str, Any]:
     """The event of each task that names what it read, by task; every task has told its start and its end as well."""
-    events = [json.loads(line) for line in path.read_text().splitlines()]
-    tasks = [event for event in events if event["job"]["name"].startswith("retrain__bike_demand.")]
+    tasks = read_events(path, "retrain__bike_demand.")
     ended = {event["job"]["name"].split(".")[1] for event in tasks if event["eventType"] == "COMPLETE"}
     assert {"start", "dataset", "validate", "train", "gate", "register", "image", "candidate", "promote"} <= ended
     return {event["job"]["name"].split(".")[1]: event for event in tasks if event["inputs"]}
+
+
+def read_events(path: Path, job: str) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    return [event for event in events if event["job"]["name"].startswith(job)]
 
 
 def names(things: list[dict[str, Any]]) -> list[tuple[str, str, str | None]]:
