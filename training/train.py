@@ -20,6 +20,7 @@ from training.mlflow_run import MODEL_TAG, find_experiment, find_finished_run, o
 from training.nulls import SubjectNull, build_nulls, flatten_null
 from training.pipeline import find_pipeline, load_builder
 from training.profile import Bin, build_profile
+from training.repeatable import SEED, one_blas_thread, seed
 from training.scores import measure, predict
 from training.tracking import connect
 
@@ -34,7 +35,6 @@ PACKAGES = ("cyclone-mlops", "numpy", "pandas", "scikit-learn")
 """What the numbers of a fit depend on, with the Python that runs them."""
 PROFILE_FILE = "reference_profile.json"
 NULLS_FILE = "reference_nulls.json"
-SEED = 20110101
 EXAMPLE_ROWS = 5
 
 
@@ -94,40 +94,27 @@ def fit_estimator(
     labels: "pd.Series[Any]",
     created_at: "pd.Series[Any]",
 ) -> Any:
-    """Fit on all rows; with `retrain.half_life_days` newer rows weigh more. The same every time: see `seed`.
+    """Fit on all rows, the same every time; with `retrain.half_life_days` newer rows weigh more.
 
     Errors: `ConfigurationError` when weights are wanted and the estimator takes none.
     """
     estimator = seed(build_estimator())
     half_life_days = spec.retrain.half_life_days
     if half_life_days is None:
-        return estimator.fit(features, labels)
+        with one_blas_thread():
+            return estimator.fit(features, labels)
     # A pipeline hands arguments on by the name of a step; the estimator itself is the last one.
     steps = getattr(estimator, "steps", None)
     name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
     try:
-        return estimator.fit(features, labels, **{name: weigh_rows(created_at, half_life_days)})
+        with one_blas_thread():
+            return estimator.fit(features, labels, **{name: weigh_rows(created_at, half_life_days)})
     except (TypeError, ValueError) as error:
         if "sample_weight" not in str(error):
             raise
         raise ConfigurationError(
             f"{spec.name}: retrain.half_life_days needs an estimator that takes sample_weight: {error}"
         ) from error
-
-
-def seed(estimator: Any) -> Any:
-    """The estimator with every `random_state` that its pipeline.py left open, its steps' too, set to `SEED`.
-
-    Left open, each fit would draw its own, and nobody could train the version again.
-    """
-    if not hasattr(estimator, "get_params"):
-        return estimator
-    names = [
-        name
-        for name, value in estimator.get_params().items()
-        if value is None and name.split("__")[-1] == "random_state"
-    ]
-    return estimator.set_params(**dict.fromkeys(names, SEED)) if names else estimator
 
 
 def list_packages() -> dict[str, str]:
