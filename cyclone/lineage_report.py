@@ -73,20 +73,28 @@ def _tell_version(lineage: Lineage, version: Row) -> Facts:
 
 
 def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
+    """The first alarm opened the incident: it is told with its numbers; of the others how many there were."""
     yield "opened", f"{_show(incident['opened_at'])}: {incident['reason']}"
     answer = lineage.retraining["run_id"] if lineage.retraining else None
-    sources = [alarm for alarm in lineage.alarms if alarm["source"] != answer] or lineage.alarms
-    for alarm in sources:
-        by = f" by {alarm['detail']['asked_by']}" if alarm["detail"].get("asked_by") else ""
-        decided = f"; decided: {alarm['action']}, {alarm['decided']}" if alarm["action"] else ""
-        yield "asked for", f"{_show(alarm['at'])} in {alarm['source']}{by}{decided}"
-    for check in lineage.checks:
-        if check["verdict"] == "failed":
-            yield "failed", _describe_check(check)
-    if passed := sum(check["verdict"] == "passed" for check in lineage.checks):
-        yield "passed", f"{passed} other verdicts of the same runs"
+    asking = [alarm for alarm in lineage.alarms if alarm["source"] != answer] or list(lineage.alarms)
+    for alarm in asking[:1]:
+        yield "asked for", _describe_alarm(alarm)
+        seen = [check for check in lineage.checks if check["run_id"] == alarm["source"]]
+        for check in seen:
+            if check["verdict"] == "failed":
+                yield "failed", _describe_check(check)
+        if passed := sum(check["verdict"] == "passed" for check in seen):
+            yield "passed", f"{passed} other {'verdict' if passed == 1 else 'verdicts'} of the same run"
+    if more := asking[1:]:
+        yield "joined by", f"{len(more)} more, the last: {_describe_alarm(more[-1])}"
     closed = incident["closed_at"]
     yield "closed", f"{_show(closed)}: {incident['outcome']}" if closed else "not yet"
+
+
+def _describe_alarm(alarm: Row) -> str:
+    by = f" by {alarm['detail']['asked_by']}" if alarm["detail"].get("asked_by") else ""
+    decided = f"; decided: {alarm['action']}, {alarm['decided']}" if alarm["action"] else ""
+    return f"{_show(alarm['at'])} in {alarm['source']}{by}{decided}"
 
 
 def _tell_retraining(lineage: Lineage, run: Row) -> Facts:
@@ -110,8 +118,9 @@ def _tell_release(release: Row) -> Facts:
     yield "digest", release["image_digest"]
     yield "candidate", _show(release["created_at"])
     for step in release["steps"]:
-        reason = step["detail"].get("reason", "")
-        yield "canary", f"{step['traffic_percent']} %: {step['verdict']}{f', {reason}' if reason else ''}"
+        verdict, reason = step["verdict"], step["detail"].get("reason", "")
+        told = reason if reason.startswith(verdict) else ", ".join(filter(None, [verdict, reason]))
+        yield "canary", f"{step['traffic_percent']} %: {told}"
     if release["promoted_at"]:
         yield "promoted", _show(release["promoted_at"])
     ended = f" {_show(release['ended_at'])}" if release["ended_at"] else ""

@@ -3,7 +3,8 @@
 One run answers one incident:
 
 1. **start** joins the open incident, or opens one for the person who triggered this DAG by hand.
-2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations).
+2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations: its page is
+   an extra link of the task).
 3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
    A challenger that is not better ends here: the champion stays.
 4. **register** makes it a version with a reference profile; **image** builds what serves it.

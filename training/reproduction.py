@@ -83,6 +83,8 @@ def _find_run(client: Any, model: str, version: int) -> Any:
     try:
         run = client.get_run(client.get_model_version(model, str(version)).run_id)
     except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         raise LineageError(f"{model} has no version {version} in MLflow, or its run is gone: {error}") from error
     missing = [name for name in (RUN_TAG, FINGERPRINT_TAG, MODEL_TAG) if name not in run.data.tags]
     if missing:

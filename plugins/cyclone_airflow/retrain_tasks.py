@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Values = dict[str, Any]
-FAILURE = "failure"
-"""The XCom in which a task tells why nothing can be done."""
-SHOWN_CHARACTERS = 1000
 
 
 @task.short_circuit(ignore_downstream_trigger_rules=True)
@@ -54,7 +51,7 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     from training.dataset import build_dataset
 
     settings, spec = _read(model)
-    with _fail_without_retry(context["ti"]):
+    with _fail_without_retry():
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
     lineage.tell(lineage.name_log(settings), [lineage.name_frame(spec, data)], _describe_request(settings, context))
     return data
@@ -73,7 +70,7 @@ def validate(model: str, data: Values, **context: Any) -> Values:
     lineage.tell([lineage.name_frame(spec, data, list_assertions(dataset))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
-    with _fail_without_retry(context["ti"]):
+    with _fail_without_retry():
         return _show(check_report(spec, report))
 
 
@@ -84,7 +81,7 @@ def train(model: str, data: Values, **context: Any) -> Values:
     from training.train import train_challenger
 
     settings, spec = _read(model)
-    with _fail_without_retry(context["ti"]):
+    with _fail_without_retry():
         challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
     lineage.tell([lineage.name_frame(spec, data)], [lineage.name_run(settings, challenger)])
     return challenger
@@ -147,13 +144,13 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
 
 
 @task
-def rehearse(model: str, version: Values, deployed: Values, **context: Any) -> Values:
+def rehearse(model: str, version: Values, deployed: Values) -> Values:
     """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
     from training.rehearsal import rehearse as play_logged_requests
     from training.release import Candidate
 
     settings, spec = _read(model)
-    with _fail_without_retry(context["ti"]):
+    with _fail_without_retry():
         return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
 
 
@@ -219,14 +216,13 @@ def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[st
 
 
 @contextmanager
-def _fail_without_retry(instance: Any) -> Iterator[None]:
-    """The same rows are as unusable the next time, the same candidate as bad: do not try again, and tell `close`."""
+def _fail_without_retry() -> Iterator[None]:
+    """The same rows are as unusable the next time, the same candidate as bad: do not try again."""
     from airflow.sdk.exceptions import AirflowFailException
 
     try:
         yield
     except (DataError, RehearsalError) as error:
-        instance.xcom_push(FAILURE, str(error)[:SHOWN_CHARACTERS])
         raise AirflowFailException(str(error)) from error
 
 
@@ -249,8 +245,7 @@ def _conclude(instance: Any) -> "tuple[Outcome, str]":
         return "promoted", "the challenger serves"
     if failed:
         broken = [name for name in failed if states[name] == "failed"] or failed
-        told = [instance.xcom_pull(task_ids=name, key=FAILURE) for name in broken]
-        return "failed", ": ".join([f"task {', '.join(broken)} failed", *filter(None, told)])
+        return "failed", f"task {', '.join(broken)} failed"
     return "kept_champion", "the gate kept the champion"
 
 

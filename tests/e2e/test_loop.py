@@ -103,8 +103,8 @@ def test_what_the_loop_released_can_be_explained_and_made_again(
     found = json.loads(told)
     assert found["prediction"]["version"] == found["version"]["version"] == 2
     assert (found["incident"]["outcome"], found["retraining"]["outcome"]) == ("promoted", "promoted")
-    monitor, *_ = found["alarms"]
-    assert monitor["action"] == "retrain"
+    first = next(alarm for alarm in found["alarms"] if alarm["source"].startswith("replay__"))
+    assert (first["action"], first["decided"]) == ("retrain", found["incident"]["reason"])
     assert any(check["verdict"] == "failed" and check["kind"] == "error" for check in found["checks"])
     assert found["gate"]["is_passed"] is True
     (release,) = found["releases"]
@@ -226,8 +226,7 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(plat
         " WHERE run_id = 'asked_for_by_hand' AND closed_at IS NOT NULL",
     )[0]
     assert outcome == "failed"
-    assert reason.startswith("task validate failed: bike_demand: expect_column_values_to_be_between failed for label")
-    assert "row replay-2011-02-10T08:00:00Z = -5" in reason
+    assert reason == "task validate failed"
     assert count(store, "release") == releases
     assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(2, 100)]
 

@@ -55,10 +55,10 @@ version 2 of bike_demand
 incident 1 of bike_demand
   opened      2011-02-17 00:00: error 31.5 is above 1.5 × 9.87
   asked for   2011-02-17 00:00 in monitor_1; decided: retrain, error 31.5 is above 1.5 × 9.87
-  asked for   2011-02-17 01:00 in a person by ada
   failed      wasserstein of wind of version 1: 0.41 on 168, chance 0.0001, 2011-02-10 00:00 to 2011-02-17 00:00
   failed      mean_absolute_error of version 1: 31.5 on 168, limit 22.2, 2011-02-10 00:00 to 2011-02-17 00:00
-  passed      1 other verdicts of the same runs
+  passed      1 other verdict of the same run
+  joined by   1 more, the last: 2011-02-17 01:00 in a person by ada
   closed      2011-02-17 03:00: promoted
 
 retraining retrain__bike_demand__incident_1
