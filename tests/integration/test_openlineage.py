@@ -86,7 +86,7 @@ def test_invalid_rows_end_a_retraining_before_it_trains_and_the_incident_names_t
     told = CliRunner().invoke(app, ["explain", "incident", "1"])
     assert told.exit_code == 0, told.output
     reason = (
-        "failed, task validate failed: bike_demand: expect_column_values_to_be_between failed for label"
+        "failed, validate: bike_demand: expect_column_values_to_be_between failed for label"
         " (min_value 0.0, max_value 10000.0): row history-2011-01-10T08:00:00Z = -5; see "
     )
     assert reason in told.output
