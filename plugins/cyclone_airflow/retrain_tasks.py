@@ -67,10 +67,10 @@ def validate(model: str, data: Values, **context: Any) -> Values:
     from training.validation import check_report, list_assertions, validate_dataset
 
     settings, spec = _read(model)
-    dataset = Dataset(**data)
-    report = validate_dataset(settings, spec, dataset, context["run_id"])
+    frozen = Dataset(**data)
+    report = validate_dataset(settings, spec, frozen, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
-    lineage.tell([lineage.name_frame(spec, data, list_assertions(dataset))])
+    lineage.tell([lineage.name_frame(spec, data, list_assertions(frozen))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
