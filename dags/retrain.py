@@ -5,7 +5,8 @@ One run answers one incident:
 1. **start** takes the monitor's incident, or asks the policy for the person who triggered this DAG by hand: broken
    upstream data, two retrainings without gain and a spent budget hold them, unless *despite* names it and *because*
    says why. An alert or an asset waits for the cooldown as well.
-2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations).
+2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations: its page is
+   an extra link of the task).
 3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
    A challenger that is not better ends here: the champion stays.
 4. **register** makes it a version with a reference profile; **image** builds what serves it.
@@ -29,6 +30,7 @@ from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
 from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.retrain_tasks import (
+    ValidationLink,
     candidate,
     close,
     dataset,
@@ -65,6 +67,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         started = start(model)
         data = dataset(model, started)
         valid = validate(model, data)
+        dag.get_task("validate").operator_extra_links = (ValidationLink(),)
         challenger = train(model, data)
         decision = gate(model, data, challenger)
         version = register(model, challenger, decision)

@@ -125,7 +125,7 @@ class EstimatorOf:
         self.settings, self.spec = settings, spec
 
     def __call__(self) -> Any:
-        from training.train import load_builder
+        from training.pipeline import load_builder
 
         return load_builder(self.settings, self.spec)()
 
