@@ -100,7 +100,11 @@ def story(store: Store) -> Store:
         version=1,
         action="retrain",
         reason=REASON,
+        cause=None,
         incident_id=1,
+        asked_by=None,
+        because=None,
+        despite=None,
     )
     retrain(store)
     release(store)
@@ -192,6 +196,7 @@ def release(store: Store) -> None:
     close_incident(store, 1, ALARM + 3 * HOUR, "promoted")
     store.run(
         "policy/calibration_insert",
+        asked_by=None,
         model="bike_demand",
         version=2,
         run_id="day",
