@@ -18,8 +18,15 @@ KEPT = "/kept"
 
 
 def build_bento_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
-    """Serve the Bento `name:version` of the local store with one worker."""
-    serve = [sys.executable, "-m", "bentoml", "serve", plan.image]
+    """Serve the Bento `name:version` of the local store with one worker.
+
+    A home of its own, with the store linked into it: BentoML keeps metrics there, and clears them at every start.
+    """
+    home, shared = kept / f"bentoml-{port}", Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml"))
+    home.mkdir(exist_ok=True)
+    if not (home / "bentos").is_symlink():
+        (home / "bentos").symlink_to((shared / "bentos").resolve())
+    serve = ["env", f"BENTOML_HOME={home}", sys.executable, "-m", "bentoml", "serve", plan.image]
     return [*serve, "--host", "127.0.0.1", "--port", str(port), "--api-workers", "1"]
 
 
@@ -33,7 +40,7 @@ def build_container_command(plan: "RunPlan", port: int, kept: Path) -> list[str]
     kept.chmod(0o1777)  # the image's user has it too
     options = ["--label", f"{OWNER_LABEL}={kept}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     options += ["--read-only", "--tmpfs", "/tmp", "--volume", f"{kept}:{KEPT}", "--env", f"TMPDIR={KEPT}"]  # noqa: S108
-    options += ["--memory", plan.memory] if plan.memory else []
+    options += ["--memory", str(plan.memory_bytes)] if plan.memory_bytes else []
     if os.getuid() != 0:
         options += ["--user", f"{os.getuid()}:{os.getgid()}"]  # what it leaves is ours to remove
     for name in ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", *plan.env):
