@@ -18,16 +18,14 @@ KEPT = "/kept"
 
 
 def build_bento_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
-    """Serve the Bento `name:version` of the local store with one worker.
+    """Serve the Bento `name:version` of the local store, as its container would.
 
-    A home of its own, with the store linked into it: BentoML keeps metrics there, and clears them at every start.
+    BentoML keeps metrics in its home, and clears them at every start: each instance has one.
     """
-    home, shared = kept / f"bentoml-{port}", Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml"))
-    home.mkdir(exist_ok=True)
-    if not (home / "bentos").is_symlink():
-        (home / "bentos").symlink_to((shared / "bentos").resolve())
-    serve = ["env", f"BENTOML_HOME={home}", sys.executable, "-m", "bentoml", "serve", plan.image]
-    return [*serve, "--host", "127.0.0.1", "--port", str(port), "--api-workers", "1"]
+    store = Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml")).resolve()
+    source = store.joinpath("bentos", *plan.image.split(":"), "src")
+    own = [f"BENTOML_HOME={kept / f'bentoml-{port}'}", f"PYTHONPATH={source}"]
+    return ["env", *own, sys.executable, "-P", "-m", "bento_service", "127.0.0.1"]
 
 
 def build_python_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
