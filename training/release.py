@@ -28,7 +28,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.aliases import drop_alias, set_alias
-from training.image import Image
+from training.image import Image, remove_image
 from training.tracking import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)
@@ -236,24 +236,11 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
         for release in ended:
             own = {item for item in there if f"{item}-".startswith(f"{service}-v{release.version}-")}
             if own and release.revision not in kept:
+                remove_image(release.image)  # first, as who is killed here finds the revisions again
                 for revision in own:  # with those of its calibrations
                     cloud.delete_revision(service, revision)
-                _remove_bento(release.image)
     except ReleaseError as error:
         log.warning("%s: old revisions are left over: %s", spec.name, error)
-
-
-def _remove_bento(image: str) -> None:
-    """Remove a Bento by its tag; an image in a registry is left to the registry's own retention."""
-    import bentoml
-    from bentoml.exceptions import NotFound
-
-    if "/" in image:
-        return
-    try:
-        bentoml.bentos.delete(image)
-    except NotFound:
-        log.info("image %s is gone already", image)
 
 
 def name_tag(release: Release) -> str:
