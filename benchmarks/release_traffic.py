@@ -96,6 +96,12 @@ class Load:
         while self.answered < wanted:
             time.sleep(0.05)
 
+    def wait_for_version(self, version: int) -> float:
+        """When the version answered first."""
+        while version not in self.answered_at:
+            time.sleep(0.05)
+        return self.answered_at[version]
+
     def _ask(self) -> None:
         with requests.Session() as session:
             while not self._stop.is_set():
@@ -145,10 +151,11 @@ def lead_load(settings: Settings, spec: ModelSpec, images: dict[int, Image], add
         time.sleep(SETTLE_SECONDS)
         release(settings, spec, 2, images, step)
         step("instance of version 2 stopped (SIGTERM)", lambda: signal_instance(settings, spec, 2, signal.SIGTERM))
+        load.wait_for(100)  # until the stopped instance is replaced
         load.answered_at.clear()
         asked = time.monotonic()
         step(ROLL_BACK, lambda: run_cyclone("rollback", spec.name))
-        seconds["… of which until version 1 answers a client"] = load.answered_at[1] - asked
+        seconds["… of which until version 1 answers a client"] = load.wait_for_version(1) - asked
         release(settings, spec, 3, images, step)
         step("instance of version 3 killed (SIGKILL)", lambda: signal_instance(settings, spec, 3, signal.SIGKILL))
         load.wait_for(max(0, LEAST_REQUESTS - load.answered))
