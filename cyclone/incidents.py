@@ -78,8 +78,8 @@ def start_retraining(
 
 def finish_retraining(
     store: Store, run_id: str, at: datetime, outcome: Outcome, reason: str, version: int | None
-) -> bool:
-    """Record how a retraining ended; whether this call was the first to say so.
+) -> str:
+    """Record how a retraining ended, and return the reason that is kept: the first end's, or what a failed task noted.
 
     Errors: `StoreError` when the run was never started.
     """
@@ -88,4 +88,9 @@ def finish_retraining(
     )
     if row is None:
         raise StoreError(f"retraining {run_id!r} is not in the store: it has to be started before it ends")
-    return bool(row["is_first"])
+    return str(row["reason"])
+
+
+def note_failure(store: Store, run_id: str, reason: str) -> None:
+    """Note what failed a retraining, for its end to tell; the first note stays."""
+    store.run("store/retraining_note", run_id=run_id, reason=reason)

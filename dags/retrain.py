@@ -31,6 +31,7 @@ from cyclone_airflow.retrain_tasks import (
     dataset,
     gate,
     image,
+    note_failure,
     promote,
     register,
     rehearse,
@@ -51,7 +52,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         schedule=None,
         start_date=datetime(2011, 1, 1, tzinfo=UTC),
         max_active_runs=1,
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5)},
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": note_failure},
         tags=["cyclone", "retrain", model],
     ) as dag:
         started = start(model)

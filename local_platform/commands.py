@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from cyclone.errors import PlatformError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import load_model_specs
-from cyclone.store import Store
+from cyclone.store import Row, Store
 
 DEMO_MARK = "demo"
 """A file in the state directory: what is there was made by a demo, and the next demo may remove it."""
@@ -121,9 +121,14 @@ def build_model_table(settings: Settings, store: Store) -> Table:
             ", ".join(f"v{share['version']} {share['traffic_percent']} %" for share in shares) or "not released",
             f"{counts.get('stored', 0):,}",
             f"{counts.get('labelled', 0):,}",
-            f"{events[-1]['at']:%Y-%m-%d %H:%M} {events[-1]['event']}" if events else "",
+            describe_event(events[-1]) if events else "",
         )
     return table
+
+
+def describe_event(event: Row) -> str:
+    detail = f": {event['detail']}" if event["detail"] else ""
+    return f"{event['at']:%Y-%m-%d %H:%M} {event['event']}{detail}"
 
 
 def show_addresses(settings: Settings) -> None:

@@ -101,7 +101,7 @@ def _check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None
     if len(frame) < needed:
         raise DataError(
             f"{spec.name}: {len(frame)} labelled rows are known at {as_of:%Y-%m-%d %H:%M}, "
-            f"retrain.minimum_rows is {needed}; wait for labels, or load history"
+            f"retrain.minimum_rows is {needed}; wait for labels, or name a file of known rows in history"
         )
     labels = frame["label"].unique()
     if len(labels) == 1:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.frames import LABEL_TYPES, frame_from_rows
+from cyclone.releases import current_release
 from cyclone.rows import describe_allowed, is_allowed, validate_rows
 from cyclone.sections import Feature, Label
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
 
@@ -64,6 +66,17 @@ def load_history(store: Store, spec: ModelSpec, folder: Path) -> int:
         _ensure_partitions(transaction, "label", {row["created_at"] + delay for row in rows})
         inserted = transaction.fetch_one("training/history_insert", model=spec.name)
     return int(inserted["inserted"]) if inserted else 0
+
+
+def bring_history(settings: Settings, spec: ModelSpec) -> int:
+    """Load the history file of a model that nothing serves yet; the number of rows that are new.
+
+    Errors: those of `load_history`.
+    """
+    store = Store(settings.store_dsn)
+    if spec.history is None or current_release(store, spec.name):
+        return 0
+    return load_history(store, spec, settings.models_dir / spec.name)
 
 
 def parse_time(text: str) -> datetime:

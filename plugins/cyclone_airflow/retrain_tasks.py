@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import task
+from airflow.sdk import Context, task
+from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import CycloneError, DataError, RehearsalError, ReleaseError
+from cyclone.errors import CycloneError, DataError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -42,13 +43,15 @@ def start(model: str, **context: Any) -> Values | None:
 
 @task
 def dataset(model: str, started: Values, **context: Any) -> Values:
-    """Every row whose label was known at the start, as it was served."""
+    """Every row whose label was known at the start, as it was served; before the first version the history file too."""
     from datetime import datetime
 
     from training.dataset import build_dataset
+    from training.history import bring_history
 
     settings, spec = _read(model)
     with _fail_without_retry():
+        log.info("%s rows of the history file are new in the store", bring_history(settings, spec))
         return _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
 
 
@@ -157,26 +160,32 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     from cyclone.releases import release_of_run
 
     if started is None:
-        raise ReleaseError(f"{context['run_id']} did not start: see the task `start`; its incident stays open")
+        raise AirflowFailException(f"{context['run_id']} did not start: see the task `start`; its incident stays open")
     settings, _ = _read(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
     outcome, reason = _conclude(context["ti"])
     now = read_now(store, settings, model)
     release = release_of_run(store, run_id)
-    finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
+    reason = finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
     close_incident(store, started["incident_id"], now, outcome)
     _follow_record(settings, model)
     log.info("The retraining is over: %s (%s)", outcome, reason)
     if outcome == "failed":
-        raise ReleaseError(f"{run_id}: {reason}; the champion serves on")
+        raise AirflowFailException(f"{reason}; what served before serves on")
     return outcome
+
+
+def note_failure(context: Context) -> None:
+    """What Airflow calls when a task of a retraining has failed for good: keep its error for `close` to tell."""
+    from cyclone.incidents import note_failure as note
+
+    reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
+    note(Store(read_settings().store_dsn), context["run_id"], reason)
 
 
 @contextmanager
 def _fail_without_retry() -> Iterator[None]:
     """The same rows are as unusable the next time, the same candidate as bad: do not try again."""
-    from airflow.sdk.exceptions import AirflowFailException
-
     try:
         yield
     except (DataError, RehearsalError) as error:

@@ -10,14 +10,15 @@ SELECT
 FROM incident
 UNION ALL
 SELECT
-    model,
-    closed_at AS at,
+    incident.model,
+    incident.closed_at AS at,
     5 AS rank,
     'incident closed' AS event,
-    incident_id AS subject,
-    outcome AS detail
+    incident.incident_id AS subject,
+    concat_ws(': ', incident.outcome, retraining.reason) AS detail
 FROM incident
-WHERE closed_at IS NOT NULL
+LEFT JOIN retraining ON incident.incident_id = retraining.incident_id
+WHERE incident.closed_at IS NOT NULL
 UNION ALL
 SELECT
     model,

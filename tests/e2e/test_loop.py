@@ -195,7 +195,8 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(plat
         " WHERE run_id = 'asked_for_by_hand' AND closed_at IS NOT NULL",
     )[0]
     assert outcome == "failed"
-    assert reason == "task validate failed"
+    assert reason.startswith("validate: bike_demand: "), reason
+    assert "row replay-2011-02-10T08:00:00Z = -5" in reason
     assert count(store, "release") == releases
     assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(2, 100)]
 

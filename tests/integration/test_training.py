@@ -9,6 +9,7 @@ import pytest
 
 from cyclone.errors import DataError, ReleaseError
 from cyclone.frames import frame_from_rows
+from cyclone.releases import create_candidate, promote_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -16,7 +17,7 @@ from tests.statements import execute
 from training.bundle import compute_digest, stage_bundle
 from training.dataset import Dataset, build_dataset, read_dataset
 from training.gate import GateDecision, compare_with_champion
-from training.history import load_history
+from training.history import bring_history, load_history
 from training.image import build_image
 from training.registry import register_challenger
 from training.tracking import CHALLENGER, CHAMPION, connect
@@ -52,6 +53,18 @@ def test_history_is_loaded_once_with_its_labels_a_day_late(store: Store, bike_de
     assert rows == [("history-2011-01-31T23:00:00Z", "bike_demand:history", None, 17, newest)]
     observed = execute(store, "SELECT min(observed_at), max(observed_at), count(*) FROM label")
     assert observed == [(datetime(2011, 1, 2, tzinfo=UTC), newest + timedelta(days=1), 688)]
+
+
+def test_the_first_training_brings_the_history_and_none_after_a_release(
+    settings: Settings, store: Store, bike_demand: ModelSpec
+) -> None:
+    assert bring_history(settings, bike_demand) == 688
+    execute(store, "DELETE FROM prediction_log")
+    execute(store, "DELETE FROM prediction_id")
+    moment = datetime(2011, 2, 1, tzinfo=UTC)
+    release = create_candidate(store, "bike_demand", 1, "bike-v1", "image", "digest", "run", moment)
+    promote_release(store, release, moment)
+    assert bring_history(settings, bike_demand) == 0
 
 
 def test_a_history_with_a_bad_row_leaves_the_store_as_it_was(
