@@ -23,9 +23,8 @@ def build_bento_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
     BentoML keeps metrics in its home, and clears them at every start: each instance has one.
     """
     store = Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml")).resolve()
-    source = store.joinpath("bentos", *plan.image.split(":"), "src")
-    own = [f"BENTOML_HOME={kept / f'bentoml-{port}'}", f"PYTHONPATH={source}"]
-    return ["env", *own, sys.executable, "-P", "-m", "bento_service", "127.0.0.1"]
+    start = store.joinpath("bentos", *plan.image.split(":"), "src", "bento_service", "__main__.py")
+    return ["env", f"BENTOML_HOME={kept / f'bentoml-{port}'}", sys.executable, "-P", str(start), "127.0.0.1"]
 
 
 def build_python_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
