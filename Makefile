@@ -64,8 +64,8 @@ bench-serving: $(READY) ## the service beside no log, the original design, MLflo
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
 	@$(BIN)/python -m benchmarks.serving
 
-bench-release: $(READY) ## the canary's judgement, load through releases, and the loop from alarm to answer (fifteen minutes)
-	@$(BIN)/python -m benchmarks.release
+bench-release: $(READY) ## a model layer beside a rebuild, the canary's judgement, load through releases, alarm to answer (fifteen minutes; needs Docker, or root on Debian)
+	@if docker version >/dev/null 2>&1; then $(BIN)/python -m benchmarks.release; else .ci/container-engine $(BIN)/python -m benchmarks.release; fi
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.base_image

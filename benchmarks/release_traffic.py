@@ -52,6 +52,7 @@ REQUEST_SECONDS = 30
 START_SECONDS = 120
 SETTLE_SECONDS = 3.0
 """Of load between two moves, so that each meets requests in flight."""
+ROLL_BACK = "cyclone rollback: version 1 serves again"
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 console = Console(width=110)
 
@@ -64,6 +65,8 @@ class Load:
     row: dict[str, Any]
     statuses: Counter[str] = field(default_factory=Counter)
     versions: Counter[int] = field(default_factory=Counter)
+    answered_at: dict[int, float] = field(default_factory=dict)
+    """When a version answered first, since this was emptied."""
     repeated: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -93,6 +96,12 @@ class Load:
         while self.answered < wanted:
             time.sleep(0.05)
 
+    def wait_for_version(self, version: int) -> float:
+        """When the version answered first."""
+        while version not in self.answered_at:
+            time.sleep(0.05)
+        return self.answered_at[version]
+
     def _ask(self) -> None:
         with requests.Session() as session:
             while not self._stop.is_set():
@@ -103,6 +112,7 @@ class Load:
                 with self._lock:
                     self.statuses[told[0]] += 1
                     self.versions[told[1]] += 1
+                    self.answered_at.setdefault(told[1], time.monotonic())
                     self.repeated += tries > 1
 
     def _send(self, session: requests.Session, body: dict[str, Any]) -> tuple[str, int]:
@@ -141,7 +151,11 @@ def lead_load(settings: Settings, spec: ModelSpec, images: dict[int, Image], add
         time.sleep(SETTLE_SECONDS)
         release(settings, spec, 2, images, step)
         step("instance of version 2 stopped (SIGTERM)", lambda: signal_instance(settings, spec, 2, signal.SIGTERM))
-        step("cyclone rollback: version 1 serves again", lambda: run_cyclone("rollback", spec.name))
+        load.wait_for(100)  # until the stopped instance is replaced
+        load.answered_at.clear()
+        asked = time.monotonic()
+        step(ROLL_BACK, lambda: run_cyclone("rollback", spec.name))
+        seconds["… of which until version 1 answers a client"] = load.wait_for_version(1) - asked
         release(settings, spec, 3, images, step)
         step("instance of version 3 killed (SIGKILL)", lambda: signal_instance(settings, spec, 3, signal.SIGKILL))
         load.wait_for(max(0, LEAST_REQUESTS - load.answered))
@@ -150,7 +164,7 @@ def lead_load(settings: Settings, spec: ModelSpec, images: dict[int, Image], add
     if running is None or running.percents != {f"{spec.service_name}-v3": 100}:
         raise PlatformError(f"version 3 should serve alone; Cloud Run says {running}")
     return {
-        "rollback_seconds": round(seconds["cyclone rollback: version 1 serves again"], 2),
+        "rollback_seconds": round(seconds[ROLL_BACK], 2),
         "requests": load.answered,
         "failed_requests": load.failed,
     }

@@ -1,8 +1,11 @@
-"""Run a command that never outlives its owner: `guard.py [--stop-signal INT|TERM] [--grace SECONDS] -- CMD…`.
+"""Run a command that never outlives its owner: `guard.py OPTIONS -- CMD…`.
+
+OPTIONS are `--stop-signal INT|TERM`, `--grace SECONDS` and `--memory BYTES`.
 
 The owner holds the write end of the guard's standard input. Its end, `kill -9` included, closes that pipe:
 the guard then sends CMD the stop signal, waits for the grace, and kills every descendant that is left.
-SIGTERM and SIGINT to the guard do the same. Exit code: CMD's, or 128 + the signal that ended it; 127 when CMD
+SIGTERM and SIGINT to the guard do the same. CMD is killed when it and its descendants have more memory of their own
+than BYTES, on Linux. Exit code: CMD's, or 128 + the signal that ended it; 127 when CMD
 cannot start.
 
 It runs as a file under `python -I -S`, which starts in a fifth of the time: site-packages wait until needed.
@@ -17,19 +20,20 @@ import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 KILL_ROUND_SECONDS = 0.01
+MEMORY_LOOK_SECONDS = 0.25
 WATCHED_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: list[str]) -> int:
     """Start the command, wait for its end or for a reason to end it, leave no descendant; the exit code."""
-    stop_signal, grace_seconds, command = parse_arguments(arguments)
+    stop_signal, grace_seconds, memory_bytes, command = parse_arguments(arguments)
     with contextlib.suppress(PermissionError):  # we lead a session already
         os.setsid()
     set_process_control(PR_SET_CHILD_SUBREAPER, 1)
     owner = take_owner_pipe()
     signals = open_signal_pipe()
     pid = start_command(command)
-    exit_code = wait_for_end(pid, signals, owner)
+    exit_code = wait_for_end(pid, signals, owner, memory_bytes=memory_bytes)
     if exit_code is None:
         os.kill(pid, stop_signal)  # not reaped, so the number is still its own
         exit_code = wait_for_end(pid, signals, deadline=time.monotonic() + grace_seconds)
@@ -37,9 +41,9 @@ def main(arguments: list[str]) -> int:
     return exit_code if exit_code is not None else killed
 
 
-def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, list[str]]:
-    """The stop signal, the grace in seconds, the command. By hand: argparse costs as much as all the rest."""
-    stop_signal, grace_seconds = signal.SIGTERM, 10.0
+def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, list[str]]:
+    """Stop signal, grace in seconds, memory or 0, command. By hand: argparse costs as much as all the rest."""
+    stop_signal, grace_seconds, memory_bytes = signal.SIGTERM, 10.0, 0
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options, command = arguments[:at], arguments[at + 1 :]
     for name, value in zip(options[::2], [*options[1::2], ""], strict=False):
@@ -47,11 +51,14 @@ def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, list[s
             stop_signal = signal.Signals["SIG" + value]
         elif name == "--grace" and value.replace(".", "", 1).isdigit():
             grace_seconds = float(value)
+        elif name == "--memory" and value.isdigit():
+            memory_bytes = int(value)
         else:
-            sys.exit(f"guard: {name} {value!r} is not allowed; use --stop-signal INT|TERM or --grace SECONDS")
+            allowed = "--stop-signal INT|TERM, --grace SECONDS or --memory BYTES"
+            sys.exit(f"guard: {name} {value!r} is not allowed; use {allowed}")
     if not command:
         sys.exit("guard: no command given; write it after --")
-    return stop_signal, grace_seconds, command
+    return stop_signal, grace_seconds, memory_bytes, command
 
 
 def set_process_control(option: int, value: int) -> None:
@@ -98,7 +105,9 @@ def start_command(command: list[str]) -> int:
     os._exit(127)
 
 
-def wait_for_end(pid: int, signals: int, owner: int | None = None, deadline: float | None = None) -> int | None:
+def wait_for_end(
+    pid: int, signals: int, owner: int | None = None, deadline: float | None = None, memory_bytes: int = 0
+) -> int | None:
     """The command's exit code; None after the deadline or, with an owner, when it left or a signal came."""
     with selectors.DefaultSelector() as selector:
         for source in [signals] if owner is None else [signals, owner]:
@@ -110,10 +119,40 @@ def wait_for_end(pid: int, signals: int, owner: int | None = None, deadline: flo
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return None
+            if memory_bytes:
+                kill_beyond(pid, memory_bytes)
+                left = MEMORY_LOOK_SECONDS
             received = {key.fd: os.read(key.fd, 4096) for key, _ in selector.select(left)}
             should_stop = {signal.SIGTERM, signal.SIGINT} & set(received.get(signals, b""))
             if owner is not None and (should_stop or received.get(owner) == b""):
                 return None
+
+
+def kill_beyond(pid: int, memory_bytes: int) -> None:
+    """Kill the command when it and its descendants have more memory than that."""
+    used = sum(map(read_own_memory, list_children(os.getpid())))
+    if used > memory_bytes:
+        print(f"guard: killed, {used >> 20} MiB are over the limit of {memory_bytes >> 20} MiB", file=sys.stderr)
+        sys.stderr.flush()
+        os.kill(pid, signal.SIGKILL)  # not reaped, so the number is still its own
+
+
+def list_children(pid: int) -> list[int]:
+    """A process's children and theirs, as Linux lists them; psutil would read every process there is."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:
+                found += map(int, file.read().split())
+    return found + [below for child in found for below in list_children(child)]
+
+
+def read_own_memory(pid: int) -> int:
+    """The bytes that a process has resident and shares with no file; 0 when it is gone."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as file:
+        _, resident, shared, *_ = file.read().split()
+        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def reap_children(pid: int) -> int | None:

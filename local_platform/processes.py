@@ -46,10 +46,14 @@ class GuardedProcess:
         stop_signal: Literal["INT", "TERM"] = "TERM",
         grace_seconds: float = 10,
         cwd: Path | None = None,
+        memory_bytes: int = 0,
     ) -> Self:
-        """Start `argv` with its output appended to `log_path`; `env` None inherits ours."""
+        """Start `argv` with its output appended to `log_path`; `env` None inherits ours.
+
+        What takes more than `memory_bytes` is killed; 0 is no limit, as is any on another system than Linux.
+        """
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        options = ["--stop-signal", stop_signal, "--grace", str(grace_seconds)]
+        options = ["--stop-signal", stop_signal, "--grace", str(grace_seconds), "--memory", str(memory_bytes)]
         command = [sys.executable, "-I", "-S", guard.__file__, *options, "--", *map(str, argv)]
         with log_path.open("ab") as log:
             process = subprocess.Popen(

@@ -1,6 +1,7 @@
 """The `cyclone` commands of training and its releases."""
 
 import getpass
+import time
 from typing import Annotated
 
 import typer
@@ -59,8 +60,14 @@ def rollback(
             roll_back(settings, spec, release.run_id, reason)
         console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
         return
-    restored = restore_champion(settings, spec, reason, to)
-    console.print(f"version {restored.version} of {spec.name} has all traffic", highlight=False)
+    began = time.monotonic()
+    restore_champion(
+        settings,
+        spec,
+        reason,
+        to,
+        lambda what: console.print(f"{time.monotonic() - began:5.1f} s  {what}", highlight=False, soft_wrap=True),
+    )
 
 
 def reconcile(

@@ -98,16 +98,15 @@ def remove_image(image: str) -> None:
 
     What it shares with others stays. A registry that allows no deletion keeps it.
     """
-    if "@" not in image:
-        if (bento := find_bento(image)) is not None:
-            import bentoml
+    name, _, digest = image.partition("@")
+    if digest:
+        from training.image_repository import ImageRepository
 
-            bentoml.bentos.delete(bento.tag)
-        return
-    from training.image_repository import ImageRepository
+        ImageRepository(name).delete_manifest(digest)
+    elif "/" not in name and (bento := find_bento(name)) is not None:
+        import bentoml
 
-    name, digest = image.split("@")
-    ImageRepository(name).delete_manifest(digest)
+        bentoml.bentos.delete(bento.tag)
 
 
 def _label(spec: ModelSpec, version: int, origin: Origin) -> dict[str, str]:

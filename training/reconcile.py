@@ -17,8 +17,9 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from training.aliases import drop_alias, find_alias
 from training.release import align_aliases, name_tag
-from training.tracking import CHALLENGER, CHAMPION, connect, drop_alias, find_version
+from training.tracking import CHALLENGER, CHAMPION
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,7 @@ def _mend_traffic(
 def _mend_aliases(
     settings: Settings, spec: ModelSpec, champion: Release, led: list[Release], should_mend: bool
 ) -> list[Drift]:
-    client = connect(settings)
-    found = {alias: find_version(client, spec.name, alias) for alias in (CHAMPION, CHALLENGER)}
-    versions = {alias: None if item is None else int(item.version) for alias, item in found.items()}
+    versions = {alias: find_alias(settings, spec.name, alias) for alias in (CHAMPION, CHALLENGER)}
     drifts = []
     if versions[CHAMPION] != champion.version:
         drifts.append(Drift(f"alias {CHAMPION}", str(versions[CHAMPION]), str(champion.version)))
@@ -102,7 +101,7 @@ def _mend_aliases(
     if drifts and should_mend:
         align_aliases(settings, spec)
         if is_stray and challenger is not None:
-            drop_alias(client, spec.name, CHALLENGER, challenger)
+            drop_alias(settings, spec.name, CHALLENGER, challenger)
     return drifts
 
 

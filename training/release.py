@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cyclone.clock import read_now
@@ -26,8 +27,9 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.image import Image
-from training.tracking import CHALLENGER, CHAMPION, connect, drop_alias, find_version
+from training.aliases import drop_alias, set_alias
+from training.image import Image, remove_image
+from training.tracking import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)
 TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
@@ -137,14 +139,21 @@ def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> 
         align_aliases(settings, spec)
         champion = current_release(store, spec.name)
         if champion is None or champion.release_id != release.release_id:
-            drop_alias(connect(settings), spec.name, CHALLENGER, release.version)
+            drop_alias(settings, spec.name, CHALLENGER, release.version)
 
 
-def restore_champion(settings: Settings, spec: ModelSpec, reason: str, version: int | None = None) -> Release:
+def restore_champion(
+    settings: Settings,
+    spec: ModelSpec,
+    reason: str,
+    version: int | None = None,
+    on_step: Callable[[str], None] = lambda what: None,
+) -> Release:
     """Return to `version`, or to the champion before the present one; what serves then is returned.
 
-    Traffic, record and alias move, and with the record the reference profile and accepted error that the checks
-    measure against. All releases after it are rolled back, a canary under way included.
+    Traffic, record and alias move, in this order, and with the record the reference profile and accepted error that
+    the checks measure against. All releases after it are rolled back, a canary under way included. `on_step` is told
+    what is done.
     Errors: `ReleaseError` naming the versions that one can return to.
     """
     store = Store(settings.store_dsn)
@@ -157,10 +166,13 @@ def restore_champion(settings: Settings, spec: ModelSpec, reason: str, version: 
         ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
         later = [item for item in ever if item.release_id > target.release_id]
         _return_traffic(settings, spec, target, frozenset(map(name_tag, later)))
+        on_step(f"version {target.version} of {spec.name} has all traffic")
         restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
+    on_step("the release record names it, and the checks measure against what it was accepted with")
     align_aliases(settings, spec)
     for item in later:
-        drop_alias(connect(settings), spec.name, CHALLENGER, item.version)
+        drop_alias(settings, spec.name, CHALLENGER, item.version)
+    on_step(f"MLflow's alias {CHAMPION} names it")
     return target
 
 
@@ -200,11 +212,8 @@ def align_aliases(settings: Settings, spec: ModelSpec) -> None:
     champion = current_release(Store(settings.store_dsn), spec.name)
     if champion is None:
         return
-    client = connect(settings)
-    found = find_version(client, spec.name, CHAMPION)
-    if found is None or int(found.version) != champion.version:
-        client.set_registered_model_alias(spec.name, CHAMPION, str(champion.version))
-    drop_alias(client, spec.name, CHALLENGER, champion.version)
+    set_alias(settings, spec.name, CHAMPION, champion.version)
+    drop_alias(settings, spec.name, CHALLENGER, champion.version)
 
 
 def clean_up(settings: Settings, spec: ModelSpec) -> None:
@@ -227,24 +236,11 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
         for release in ended:
             own = {item for item in there if f"{item}-".startswith(f"{service}-v{release.version}-")}
             if own and release.revision not in kept:
+                remove_image(release.image)  # first, as who is killed here finds the revisions again
                 for revision in own:  # with those of its calibrations
                     cloud.delete_revision(service, revision)
-                _remove_bento(release.image)
     except ReleaseError as error:
         log.warning("%s: old revisions are left over: %s", spec.name, error)
-
-
-def _remove_bento(image: str) -> None:
-    """Remove a Bento by its tag; an image in a registry is left to the registry's own retention."""
-    import bentoml
-    from bentoml.exceptions import NotFound
-
-    if "/" in image:
-        return
-    try:
-        bentoml.bentos.delete(image)
-    except NotFound:
-        log.info("image %s is gone already", image)
 
 
 def name_tag(release: Release) -> str:

@@ -11,6 +11,8 @@ from cyclone.settings import Settings
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""MLflow's codes for a model or an alias that is not there."""
 MODEL_FILE = "model.skops"
 QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no news
@@ -57,16 +59,9 @@ def find_version(client: Any, model: str, alias: str) -> Any | None:
     try:
         return client.get_model_version_by_alias(model, alias)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if error.error_code in MISSING:
             return None
         raise
-
-
-def drop_alias(client: Any, model: str, alias: str, version: int) -> None:
-    """Remove an alias from `version`; one that points elsewhere stays."""
-    found = find_version(client, model, alias)
-    if found is not None and int(found.version) == version:
-        client.delete_registered_model_alias(model, alias)
 
 
 def fetch_model(settings: Settings, source: str, folder: Path) -> StoredModel:

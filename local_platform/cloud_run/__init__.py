@@ -7,6 +7,7 @@ What differs from Google, on purpose:
 - A revision that is to get traffic has a ready instance before the traffic moves, so that moving never waits.
 - A revision without traffic and tag loses its instances at once, not after a quarter of an hour.
 - Startup probes look every 50 ms and give up where Google would (`failure_threshold` periods).
-- Labels, service accounts, networks, volumes and resource limits are kept and shown but have no effect; a second
-  container, `command`, `args`, secrets, gRPC probes and manual scaling are refused.
+- An instance's memory is looked at four times a second (a container's is the engine's to limit); its CPU has no limit.
+- Labels, service accounts, networks and volumes are kept and shown but have no effect; a second container,
+  `command`, `args`, secrets, gRPC probes and manual scaling are refused.
 """

@@ -18,9 +18,13 @@ KEPT = "/kept"
 
 
 def build_bento_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
-    """Serve the Bento `name:version` of the local store with one worker."""
-    serve = [sys.executable, "-m", "bentoml", "serve", plan.image]
-    return [*serve, "--host", "127.0.0.1", "--port", str(port), "--api-workers", "1"]
+    """Serve the Bento `name:version` of the local store, as its container would.
+
+    BentoML keeps metrics in its home, and clears them at every start: each instance has one.
+    """
+    store = Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml")).resolve()
+    start = store.joinpath("bentos", *plan.image.split(":"), "src", "bento_service", "__main__.py")
+    return ["env", f"BENTOML_HOME={kept / f'bentoml-{port}'}", sys.executable, "-P", str(start), "127.0.0.1"]
 
 
 def build_python_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
@@ -33,7 +37,7 @@ def build_container_command(plan: "RunPlan", port: int, kept: Path) -> list[str]
     kept.chmod(0o1777)  # the image's user has it too
     options = ["--label", f"{OWNER_LABEL}={kept}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     options += ["--read-only", "--tmpfs", "/tmp", "--volume", f"{kept}:{KEPT}", "--env", f"TMPDIR={KEPT}"]  # noqa: S108
-    options += ["--memory", plan.memory] if plan.memory else []
+    options += ["--memory", str(plan.memory_bytes)] if plan.memory_bytes else []
     if os.getuid() != 0:
         options += ["--user", f"{os.getuid()}:{os.getgid()}"]  # what it leaves is ours to remove
     for name in ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION", *plan.env):

@@ -13,6 +13,7 @@ from local_platform.cloud_run.images import BuildCommand
 from local_platform.cloud_run.resources import Resource
 from local_platform.cloud_run.services import short_name
 from local_platform.cloud_run.startup import StartupError, StartupProbe, wait_until_started
+from local_platform.cloud_run.validation import parse_memory
 from local_platform.processes import GuardedProcess
 
 STOP_GRACE_SECONDS = 10.0  # what Cloud Run gives between SIGTERM and SIGKILL
@@ -33,7 +34,8 @@ class RunPlan:
     revision: str
     image: str
     env: Mapping[str, str]
-    memory: str
+    memory_bytes: int
+    """What an instance may use before it is killed; 0 is no limit."""
     concurrency: int
     min_instances: int
     max_instances: int
@@ -49,7 +51,7 @@ class RunPlan:
             revision=short_name(revision.name),
             image=container.image,
             env={variable.name: variable.value for variable in container.env},
-            memory=container.resources.limits.get("memory", ""),
+            memory_bytes=parse_memory(container.resources.limits.get("memory", "0")),
             concurrency=revision.max_instance_request_concurrency,
             min_instances=revision.scaling.min_instance_count,
             max_instances=revision.scaling.max_instance_count,
@@ -221,6 +223,7 @@ class Pool:
             env={"BENTOML_DO_NOT_TRACK": "True", **os.environ, **plan.env, **own},
             log_path=self._settings.log_directory / f"{plan.revision}-{self._log_number}.log",
             grace_seconds=STOP_GRACE_SECONDS,
+            memory_bytes=plan.memory_bytes,
         )
         instance = Instance(process, port)
         self._instances.append(instance)

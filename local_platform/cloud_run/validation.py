@@ -16,6 +16,7 @@ MAX_CONCURRENCY = 1000
 MAX_TIMEOUT_SECONDS = 3600
 MAX_TAG_AND_SERVICE_LENGTH = 46
 RESERVED_ENV = ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION")
+MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _DNS_LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 
 
@@ -98,7 +99,16 @@ def _check_container(container: Resource) -> None:
                 f"{path}.env: '{variable.name}' comes from a secret, which the local platform does not have; "
                 "give its value.",
             )
+    parse_memory(container.resources.limits.get("memory", "0"))
     _check_probe(container.startup_probe, f"{path}.startup_probe")
+
+
+def parse_memory(text: str) -> int:
+    """The bytes of a quantity as `512Mi`; refuses what is none."""
+    match = re.fullmatch(r"(\d{1,12})([kMG]|[KMG]i)?", text)
+    if match is None:
+        raise invalid("template.containers[0].resources.limits.memory", f"'{text}' is no quantity as 512Mi or 1Gi.")
+    return int(match[1]) * MEMORY_UNITS[match[2] or ""]
 
 
 def _check_probe(probe: Resource, path: str) -> None:

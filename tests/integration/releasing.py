@@ -10,9 +10,10 @@ from cyclone.cloud_run import CloudRun
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from training.aliases import find_alias
 from training.image import Image
 from training.release import Candidate, deploy_candidate, promote
-from training.tracking import CHALLENGER, connect, find_version
+from training.tracking import CHALLENGER, connect
 
 HERE = Path(__file__).resolve().parent
 SERVICE = "bike-demand"
@@ -59,8 +60,7 @@ def read_states(store: Store) -> list[tuple[Any, ...]]:
 
 
 def read_alias(settings: Settings, alias: str) -> int | None:
-    found = find_version(connect(settings), "bike_demand", alias)
-    return None if found is None else int(found.version)
+    return find_alias(settings, "bike_demand", alias)
 
 
 def ask_who(address: str) -> str:

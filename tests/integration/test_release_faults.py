@@ -1,8 +1,10 @@
 """Releases over an Admin API that refuses, answers late, or lies; and candidates that break after they got ready."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import requests
 
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
@@ -11,6 +13,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.integration.faulty_api import FaultyApi, run_faulty_api
 from tests.integration.releasing import (
+    HERE,
     SERVICE,
     deploy,
     read_alias,
@@ -19,6 +22,9 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
+from tests.integration.serving import wait_until
+from tests.statements import execute
+from training.canary import CanaryWatch, advance_canary
 from training.reconcile import reconcile
 from training.release import promote, shift_traffic
 from training.tracking import CHAMPION
@@ -103,3 +109,55 @@ def test_a_promotion_that_is_cut_off_anywhere_is_ended_by_running_it_again(
     assert read_alias(faulty, CHAMPION) == 2
     assert read_states(store) == [(1, "retired", 0), (2, "champion", 100)]
     assert reconcile(faulty, small) == []
+
+
+@pytest.mark.parametrize("fault", ["crashing", "hungry"])
+def test_a_candidate_that_breaks_once_it_has_traffic_is_condemned_and_nothing_is_left_of_it(
+    cloud: Settings, store: Store, quick: ModelSpec, tmp_path: Path, fault: str
+) -> None:
+    serving = quick.serving.model_copy(update={"memory": "128Mi"})
+    rules = quick.release.model_copy(update={"steps": (50, 100)})
+    spec = quick.model_copy(update={"serving": serving, "release": rules})
+    register_versions(cloud, 3)
+    release_version(cloud, spec, 1)
+    image = tmp_path / f"{fault}.py"
+    image.symlink_to(HERE / "faulty_image.py")
+    candidate = deploy(cloud, spec, 2, str(image))
+    assert not advance_canary(cloud, spec, "run_2").is_over
+    with requests.Session() as client:
+        wait_until(lambda: ask_once(client, candidate.service_address) and count_instances(store) == 3, "two are lost")
+    age(store)
+    state = CanaryWatch(cloud, spec, "run_2").look()
+    assert (state.is_over, state.is_passed) == (True, False), state.reason
+    assert "instances that vanished: 2 of 3" in state.reason
+    assert read_states(store) == [(1, "champion", 100), (2, "rolled_back", 0)]
+    assert read_percents(cloud) == {"bike-demand-v1": 100}
+    assert reconcile(cloud, spec) == []
+    wait_until(lambda: not has_instances(cloud, "bike-demand-v2"), "the last of its instances is stopped")
+    release_version(cloud, spec, 3)
+    assert CloudRun(cloud).list_revisions(SERVICE) == ["bike-demand-v3", "bike-demand-v1"]
+
+
+def ask_once(client: requests.Session, address: str) -> bool:
+    """A request that may fail: who answers it may break."""
+    client.post(address, data=b"{}", timeout=30)
+    return True
+
+
+def count_instances(store: Store) -> int:
+    return int(execute(store, "SELECT count(*)::int FROM instance_ledger")[0][0])
+
+
+def age(store: Store) -> None:
+    """Let what fell silent have done so a minute ago, within the step."""
+    execute(store, "UPDATE release_step SET started_at = started_at - interval '2 minutes'")
+    minute = "interval '1 minute'"
+    execute(
+        store, f"UPDATE instance_ledger SET started_at = started_at - {minute}, last_seen_at = last_seen_at - {minute}"
+    )
+
+
+def has_instances(settings: Settings, revision: str) -> bool:
+    page = requests.get(f"{settings.cloud_run_endpoint}/metrics", timeout=30).text
+    lines = [line for line in page.splitlines() if line.startswith("cyclone_cloud_run_instances") and revision in line]
+    return any(not line.endswith(" 0.0") for line in lines)

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -134,6 +135,14 @@ def test_a_command_that_does_not_exist_is_named_in_the_log(start: Start) -> None
     process = start(["/no/such/program"])
     assert process.wait(DEADLINE_SECONDS) == 127
     assert process.read_log_end() == "guard: cannot start /no/such/program: No such file or directory"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process shares")
+def test_what_takes_more_memory_than_allowed_is_killed_with_its_descendants(start: Start) -> None:
+    fork = "import os, time; child = os.fork(); held = b'' if child else b'x' * (100 << 20); time.sleep(600)"
+    process = start([sys.executable, "-S", "-c", fork], memory_bytes=50 << 20)
+    assert process.wait(DEADLINE_SECONDS) == 128 + signal.SIGKILL
+    assert re.fullmatch(r"guard: killed, 1\d\d MiB are over the limit of 50 MiB", process.read_log_end())
 
 
 def test_the_chosen_signal_is_sent_and_the_program_may_end_in_its_own_way(

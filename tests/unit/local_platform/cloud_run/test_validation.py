@@ -8,6 +8,7 @@ import pytest
 from local_platform.cloud_run.errors import ApiError
 from local_platform.cloud_run.resources import Service, from_json
 from local_platform.cloud_run.services import create_record
+from local_platform.cloud_run.validation import parse_memory
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -61,6 +62,11 @@ def test_a_bad_service_name_is_refused(service_id: str) -> None:
         (traffic(pin(percent=90)), "traffic", "must sum to 100, not 90"),
         (traffic(pin(percent=-5), pin(percent=105)), "traffic[0].percent", "-5 is not between 0 and 100"),
         (traffic(pin(revision="bike-two")), "traffic[0].revision", "'bike-two' was not found; there are: bike-one"),
+        (
+            container(resources={"limits": {"memory": "much"}}),
+            "template.containers[0].resources.limits.memory",
+            "'much' is no quantity as 512Mi or 1Gi",
+        ),
         (traffic({"type": 1, "revision": "bike-one", "percent": 100}), "traffic[0].revision", "must be left out"),
         (traffic({"percent": 100}), "traffic[0].type", "must be"),
         (traffic(pin(tag="Next")), "traffic[0].tag", "'Next' is not allowed"),
@@ -101,3 +107,8 @@ def test_json_that_is_no_service_is_refused(body: Any) -> None:
     with pytest.raises(ApiError, match="Invalid JSON payload") as refused:
         from_json(Service, body)
     assert refused.value.http_code == 400
+
+
+@pytest.mark.parametrize(("text", "count"), [("0", 0), ("1000k", 10**6), ("512Mi", 512 * 2**20), ("2Gi", 2**31)])
+def test_a_quantity_of_memory_is_bytes(text: str, count: int) -> None:
+    assert parse_memory(text) == count

@@ -1,0 +1,65 @@
+"""The version that each alias of a registered model names.
+
+Asked over MLflow's REST API, as its own client takes seconds to import and a roll-back would wait for that. What does
+not go this short way goes the client's: another kind of tracking URI or of credentials, or a server that is busy.
+"""
+
+import os
+from typing import Any
+
+from cyclone.settings import Settings
+from training.tracking import MISSING, connect, find_version
+
+PATH = "/api/2.0/mlflow/registered-models/alias"
+REQUEST_SECONDS = 10
+
+
+def find_alias(settings: Settings, model: str, alias: str) -> int | None:
+    """The version behind an alias; None when there is none."""
+    is_done, body = _ask(settings, "GET", name=model, alias=alias)
+    if is_done:
+        return int(body["model_version"]["version"])
+    if body.get("error_code") in MISSING:
+        return None
+    found = find_version(connect(settings), model, alias)
+    return None if found is None else int(found.version)
+
+
+def set_alias(settings: Settings, model: str, alias: str, version: int) -> None:
+    """Let an alias name a version, unless it does."""
+    if find_alias(settings, model, alias) == version:
+        return
+    is_done, _ = _ask(settings, "POST", name=model, alias=alias, version=str(version))
+    if not is_done:
+        connect(settings).set_registered_model_alias(model, alias, str(version))
+
+
+def drop_alias(settings: Settings, model: str, alias: str, version: int) -> None:
+    """Remove an alias from `version`; one that names another stays."""
+    if find_alias(settings, model, alias) != version:
+        return
+    is_done, _ = _ask(settings, "DELETE", name=model, alias=alias)
+    if not is_done:
+        connect(settings).delete_registered_model_alias(model, alias)
+
+
+def _ask(settings: Settings, method: str, **fields: str) -> tuple[bool, dict[str, Any]]:
+    """Whether the server did it, and what it answered; nothing when it cannot be asked this way."""
+    import requests
+
+    if not settings.mlflow_uri.startswith(("http://", "https://")):
+        return False, {}
+    token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
+    try:
+        reply = requests.request(
+            method,
+            settings.mlflow_uri.rstrip("/") + PATH,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
+            timeout=REQUEST_SECONDS,
+            params=fields if method == "GET" else None,
+            json=fields if method != "GET" else None,
+        )
+        return reply.ok, reply.json()
+    except requests.RequestException:
+        return False, {}
