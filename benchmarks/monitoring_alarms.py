@@ -352,9 +352,10 @@ def print_tables(independent: dict[str, Any], year: dict[str, Any], demand: dict
     console.print(table)
     asked = year["retrainings"]
     console.print(
-        f"A stationary year, {year['looks']:,} looks at {year['windows']} windows: {asked.value:.2f} ±"
-        f" {asked.error:.2f} retrainings asked for; drift fails on {year['drift_days']:.2f} days, in {year['years_with_drift']:.0%} of"
-        f" years; an error check on {year['error_days']:.2f} days, in {year['years_with_error']:.0%} of years."
+        f"A stationary year, {year['looks']:,} looks at {year['windows']} windows:"
+        f" {asked.value:.2f} ± {asked.error:.2f} retrainings asked for;"
+        f" drift fails on {year['drift_days']:.2f} days, in {year['years_with_drift']:.0%} of years;"
+        f" an error check on {year['error_days']:.2f} days, in {year['years_with_error']:.0%} of years."
     )
     console.print(
         f"Demand × {DEMAND}: within {FOUND_WITHIN_DAYS} days found in {demand['share'].percent} of {demand['tries']}"
