@@ -67,7 +67,7 @@ bench-serving: $(READY) ## the service beside no log, the original design, MLflo
 bench-release: $(READY) ## the canary's judgement, load through releases, and the loop from alarm to answer (fifteen minutes)
 	@$(BIN)/python -m benchmarks.release
 
-bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (25 minutes)
+bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about half an hour)
 	@$(BIN)/python -m benchmarks.monitoring
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
