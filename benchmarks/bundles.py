@@ -9,7 +9,7 @@ from cyclone.frames import inputs_from_rows
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from training.history import parse_time, read_history
-from training.train import load_builder
+from training.pipeline import load_builder
 
 MODEL = REPOSITORY / "models" / "bike_demand"
 

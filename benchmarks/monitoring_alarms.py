@@ -28,9 +28,10 @@ from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.verdicts import Item, Standards, judge
 from training.history import read_history
 from training.nulls import build_nulls, count_days
+from training.pipeline import load_builder
 from training.profile import Subject, build_profile, place_rows
 from training.scores import predict
-from training.train import fit_challenger, load_builder
+from training.train import fit_challenger
 
 MODEL = REPOSITORY / "models" / "bike_demand"
 WINDOW_DAYS, WINDOW_ROWS = 7, 168

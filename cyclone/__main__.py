@@ -1,5 +1,6 @@
 """The `cyclone` command. Other packages add commands through the entry point group `cyclone.commands`."""
 
+import json
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -14,6 +15,8 @@ from rich.table import Table
 from cyclone.errors import ConfigurationError, CycloneError
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.labels_file import LabelFile, load_labels
+from cyclone.lineage import explain as explain_subject
+from cyclone.lineage_report import format_lineage
 from cyclone.log_status import build_revision_table, build_window_table
 from cyclone.rollups import rebuild
 from cyclone.sections import CheckKind
@@ -73,8 +76,23 @@ def timeline(model: ModelName) -> None:
     spec = find_model(settings.models_dir, model)
     table = Table("when", "what", "number", "detail")
     for row in Store(settings.store_dsn).fetch("store/timeline", model=spec.name):
-        table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"]), row["detail"] or "")
+        table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"] or ""), row["detail"] or "")
     console.print(table)
+
+
+@app.command()
+def explain(
+    subject: Annotated[
+        list[str], typer.Argument(help="A prediction's id, a version as <model>:v<number>, or: incident <number>.")
+    ],
+    model: Annotated[str, typer.Option(help="The model of the id, where several models have it.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Tell what led to a prediction, a version, or the answer to an incident."""
+    settings = read_settings()
+    specs = [find_model(settings.models_dir, model)] if model else load_model_specs(settings.models_dir)[0]
+    found = explain_subject(Store(settings.store_dsn), [spec.name for spec in specs], " ".join(subject))
+    typer.echo(json.dumps(found.to_json(), indent=2) if as_json else format_lineage(found))
 
 
 @labels_app.command("load")

@@ -7,6 +7,8 @@ from cyclone.checks import CheckResult
 from cyclone.spec import ModelSpec
 
 Action = Literal["retrain", "wait", "hold"]
+Cause = Literal["upstream", "pause", "budget"]
+"""Why a person must look: broken data, retrainings without gain, a week's budget that is spent."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,8 @@ class Decision:
 
     action: Action
     reason: str
+    cause: Cause | None = None
+    """Of a hold."""
 
     @property
     def should_retrain(self) -> bool:

@@ -21,6 +21,14 @@ class DataError(CycloneError):
     """Rows cannot be used: too few, invalid, or missing their labels."""
 
 
+class HoldError(CycloneError):
+    """The policy holds a retraining that a person asked for, or there is nothing to resume; nothing was changed."""
+
+
+class LineageError(CycloneError):
+    """There is no such prediction, version or incident to explain, or it cannot be made again as it was."""
+
+
 class ReleaseError(CycloneError):
     """A revision could not be deployed, judged, promoted or rolled back; traffic is as the message says."""
 

@@ -28,7 +28,9 @@ def collect_evidence(
     end = find_window_end("service", now)
     champion = _read_champion(store, spec, find_window_end("error", now))
     past = [PastRetraining(**row) for row in store.fetch("policy/retrainings", model=spec.name, before=now)]
-    evidence = Evidence(now, champion, results, past, requests, upstream=_read_upstream(store, spec, champion, end))
+    resumed = store.fetch_one("policy/resumed_at", model=spec.name, before=now) or {}
+    upstream = _read_upstream(store, spec, champion, end)
+    evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))
     if champion is None or spec.retrain.minimum_gain is None:
         return evidence
     days = spec.retrain.error.window_days
@@ -37,9 +39,15 @@ def collect_evidence(
 
 
 def record_decision(
-    store: Store, evidence: Evidence, model: str, run_id: str, decision: Decision, incident_id: int | None
+    store: Store,
+    evidence: Evidence,
+    model: str,
+    run_id: str,
+    decision: Decision,
+    incident_id: int | None,
+    request: Request | None = None,
 ) -> None:
-    """Keep what a run decided; repeating the run changes nothing."""
+    """Keep what a run decided, or what a request was answered; repeating it changes nothing."""
     store.run(
         "policy/decision_record",
         model=model,
@@ -48,7 +56,11 @@ def record_decision(
         version=evidence.champion.version if evidence.champion else None,
         action=decision.action,
         reason=decision.reason,
+        cause=decision.cause,
         incident_id=incident_id,
+        asked_by=request.asked_by if request else None,
+        because=request.because if request else None,
+        despite=list(request.despite) if request else None,
     )
 
 

@@ -55,6 +55,12 @@ def find_open_incident(store: Store, model: str) -> Incident | None:
     return Incident(**row) if row else None
 
 
+def find_unanswered_incident(store: Store, model: str) -> int | None:
+    """The number of the open incident that no retraining has begun to answer."""
+    row = store.fetch_one("store/incident_unanswered", model=model)
+    return int(row["incident_id"]) if row else None
+
+
 def close_incident(store: Store, incident_id: int, at: datetime, outcome: Outcome) -> bool:
     """Whether this call closed it; an incident is closed once and keeps its first outcome."""
     return store.run("store/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
@@ -67,6 +73,12 @@ def retraining_run_id(model: str, incident_id: int) -> str:
     'retrain__bike_demand__incident_7'
     """
     return f"retrain__{model}__incident_{incident_id}"
+
+
+def find_named_incident(store: Store, model: str, run_id: str) -> int | None:
+    """The number of the incident that `retraining_run_id` named a run after: one that is open, or that it answered."""
+    row = store.fetch_one("store/incident_named", model=model, run_id=run_id)
+    return int(row["incident_id"]) if row else None
 
 
 def start_retraining(

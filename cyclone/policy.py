@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cyclone.checks import CheckResult
-from cyclone.decisions import Decision, describe_failure, format_number
+from cyclone.decisions import Cause, Decision, describe_failure, format_number
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 
@@ -53,10 +53,12 @@ class PastRetraining:
 
 @dataclass(frozen=True)
 class Request:
-    """Somebody asks for a retraining: a person, whom only broken data stops, or an alert."""
+    """Somebody asks for a retraining: a person, who may say what to do it in spite of, or an alert."""
 
-    source: str
+    asked_by: str
     is_person: bool
+    because: str = ""
+    despite: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,35 +99,54 @@ class Evidence:
     fresh_ratios: Sequence[float] = ()
     """Of earlier versions: a typical day's error in their first days of service over their accepted error."""
     upstream: Upstream = field(default_factory=Upstream)
+    resumed_at: datetime | None = None
+    """When a person last said to go on: what happened before stands against nothing any more."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What stands against every retraining until a person has looked, in words."""
+
+    cause: Cause
+    words: str
 
 
 def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
-    """Retrain when a trigger fires and neither upstream, cooldown, pause nor budget stand against it.
+    """Retrain when a trigger fires and nothing stands against it; `no_data` never starts a retraining.
 
-    `no_data` never starts a retraining. A person's request is stopped only by a broken upstream.
+    A person need not wait for the cooldown, and may ask in spite of each other stop by its name.
     """
     fired = find_triggers(spec, evidence)
-    asked = [f"requested by {request.source}" for request in evidence.requests if request.is_person]
-    if not fired and not asked:
+    people = [request for request in evidence.requests if request.is_person]
+    if not fired and not people:
         return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
-    reason = "; ".join([*asked, *fired])
-    faults = find_faults(spec, evidence)
-    if faults:
-        return Decision("hold", f"no retraining, although {reason}: upstream data are broken ({'; '.join(faults)})")
-    if asked:
-        return Decision("retrain", reason)
-    if waits := _find_cooldown(spec.retrain, evidence):
+    reason = "; ".join([*(f"requested by {person.asked_by}" for person in people), *fired])
+    ignored = {cause for person in people for cause in person.despite}
+    stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
+    waits = None if people else _find_cooldown(spec.retrain, evidence)
+    if waits and not any(stop.cause == "upstream" for stop in stops):
         return Decision("wait", f"no retraining, although {reason}: {waits}")
-    if pause := _find_pause(spec.retrain, evidence):
-        return Decision("hold", f"no retraining, although {reason}: {pause}")
-    if spent := _find_spent_budget(spec.retrain, evidence):
-        return Decision("wait", f"no retraining, although {reason}: {spent}")
-    return Decision("retrain", reason)
+    if stops:
+        words = "; ".join(stop.words for stop in stops)
+        return Decision("hold", f"no retraining, although {reason}: {words}", stops[0].cause)
+    despite = f"; in spite of: {', '.join(sorted(ignored))}" if ignored else ""
+    return Decision("retrain", reason + despite)
+
+
+def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
+    """All that stands against a retraining until a person has looked, whether one is due or not; the worst first."""
+    faults = find_faults(spec, evidence)
+    found: list[tuple[Cause, str | None]] = [
+        ("upstream", f"upstream data are broken ({'; '.join(faults)})" if faults else None),
+        ("pause", _find_pause(spec.retrain, evidence)),
+        ("budget", _find_spent_budget(spec.retrain, evidence)),
+    ]
+    return [Stop(cause, words) for cause, words in found if words]
 
 
 def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
     """Every reason to retrain, each a sentence with its numbers."""
-    fired = [f"requested by {request.source}" for request in evidence.requests if not request.is_person]
+    fired = [f"requested by {request.asked_by}" for request in evidence.requests if not request.is_person]
     champion = evidence.champion
     if champion is not None:
         if "error" in spec.retrain.triggered_by:
@@ -249,7 +270,7 @@ def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:
 
 
 def _find_pause(retrain: Retrain, evidence: Evidence) -> str | None:
-    last = evidence.retrainings[-retrain.pause_after :]
+    last = _list_since_resumed(evidence)[-retrain.pause_after :]
     if len(last) < retrain.pause_after or any(item.outcome == "promoted" for item in last):
         return None
     days = (evidence.now - last[-1].ended_at) / DAY
@@ -258,13 +279,18 @@ def _find_pause(retrain: Retrain, evidence: Evidence) -> str | None:
     outcomes = ", ".join(item.outcome.replace("_", " ") for item in last)
     return (
         f"the last {len(last)} brought no gain ({outcomes}): none starts by itself for"
-        f" {retrain.pause_days - days:.1f} days more, unless a person asks"
+        f" {retrain.pause_days - days:.1f} days more, unless a person resumes"
     )
 
 
 def _find_spent_budget(retrain: Retrain, evidence: Evidence) -> str | None:
     since = evidence.now - 7 * DAY
-    spent = sum(item.cost for item in evidence.retrainings if item.ended_at > since)
+    spent = sum(item.cost for item in _list_since_resumed(evidence) if item.ended_at > since)
     if spent + retrain.cost <= retrain.budget_per_week:
         return None
     return f"{spent:g} of {retrain.budget_per_week:g} a week are spent, one more costs {retrain.cost:g}"
+
+
+def _list_since_resumed(evidence: Evidence) -> list[PastRetraining]:
+    since = evidence.resumed_at
+    return [item for item in evidence.retrainings if since is None or item.ended_at > since]

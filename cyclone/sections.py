@@ -7,8 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 CheckKind = Literal["drift", "error", "estimate", "service"]
-TriggerKind = Literal["drift", "error", "service"]
-"""Kinds that may start a retraining: an estimate only warns."""
+Trigger = Literal["drift", "error", "estimate", "service", "request"]
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
@@ -131,39 +130,39 @@ class ErrorTrigger(Section):
 class Breaker(Section):
     """Upstream faults on which no retraining starts and a person is told."""
 
-    rejected_share: float = Field(default=0.5, gt=0, le=1)
+    rejected_share: float = Field(default=0.5, gt=0, lt=1)
     """Of a day's requests, refused because their rows do not fit model.yaml."""
-    missing_share: float = Field(default=0.2, gt=0, le=1)
+    missing_share: float = Field(default=0.2, gt=0, lt=1)
     """Of a day's values of one feature, missing beyond the share where the version was trained."""
     stuck_rows: int = Field(default=24, ge=2, le=1000)
     """So many newest rows with one and the same value of a feature of type number."""
-    silent_days: float = Field(default=3, gt=0)
+    silent_days: float = Field(default=3, gt=0, le=366)
     """No label came for so long beyond `label.expected_delay_hours`, though rows were answered."""
     completeness: float = Field(default=0.95, gt=0, le=1)
     """Of a day's answered rows, at least in the log."""
 
 
 class Retrain(Section):
-    triggered_by: Annotated[tuple[TriggerKind | Literal["request"], ...], FromList] = ("error",)
+    triggered_by: Annotated[tuple[Trigger, ...], FromList] = ("error",)
     """`error`, and the kinds of checks whose failure opens an incident; other checks warn. `request`: only people and
     alerts ask; they may always."""
     error: ErrorTrigger = ErrorTrigger()
     maximum_age_days: float | None = Field(default=None, gt=0)
     """Retrain a version that serves for so long, whatever its error."""
-    minimum_gain: float | None = Field(default=None, gt=0, lt=1)
+    minimum_gain: float | None = Field(default=None, gt=0, le=0.9)
     """Retrain when a new version is expected to lower the error by this share, as earlier new versions did."""
-    cooldown_days: float = Field(default=10, ge=0)
+    cooldown_days: float = Field(default=10, ge=0, le=366)
     """Counted from the last retraining's end; alarms within it join no incident."""
     cost: float = Field(default=1, gt=0)
     """Of one retraining, in the unit of the budget: hours, euros, or just one."""
     budget_per_week: float = Field(default=2, gt=0)
-    pause_after: int = Field(default=2, ge=1)
+    pause_after: int = Field(default=2, ge=1, le=10)
     """So many retrainings in a row without a promotion: stop, and tell a person."""
-    pause_days: float = Field(default=28, ge=1)
+    pause_days: float = Field(default=28, ge=1, le=366)
     breaker: Breaker = Breaker()
     window_days: int | None = Field(default=None, ge=7)
     """Train on the last so many days; null means on everything."""
-    half_life_days: float | None = Field(default=None, gt=0)
+    half_life_days: float | None = Field(default=None, ge=1)
     """Weights of training rows halve with every so many days of age; null weighs all alike."""
     holdout_days: int = Field(default=5, ge=1, le=90)
     """The newest days: kept from the challenger that the gate scores."""
@@ -196,9 +195,10 @@ class Retrain(Section):
                 f"maximum_age_days {self.maximum_age_days:g} is within cooldown_days {self.cooldown_days:g}:"
                 " it could not be kept"
             )
-        if self.window_days is not None and self.window_days <= self.holdout_days:
+        if self.window_days is not None and self.window_days - self.holdout_days < self.folds:
             raise ValueError(
-                f"holdout_days {self.holdout_days} leaves nothing of window_days {self.window_days} to train on"
+                f"holdout_days {self.holdout_days} leaves {max(0, self.window_days - self.holdout_days)} of window_days"
+                f" {self.window_days} to train on: folds {self.folds} needs as many"
             )
         if self.gate_margin >= self.error.limit - 1:
             raise ValueError(

@@ -71,6 +71,17 @@ class ModelSpec(Section):
         unknown = [name for name in self.retrain.slices if name not in names]
         if unknown:
             raise ValueError(f"retrain.slices names {unknown[0]!r}, which is no feature; features: {', '.join(names)}")
+        for feature in self.features:
+            if feature.name in self.retrain.slices and feature.type in ("number", "text"):
+                raise ValueError(
+                    f"retrain.slices names {feature.name!r}, a {feature.type}: hardly two rows share a value, so that"
+                    " slice_margin would accept anything; allowed are category, boolean and integer"
+                )
+        for kind in self.retrain.triggered_by:
+            if kind != "request" and not self.monitor.checks(kind):
+                raise ValueError(
+                    f"retrain.triggered_by names {kind!r}, but monitor.{kind} has no check: it could never fire"
+                )
         regression_only = self.recalibrate.method in ("ratio", "bias")
         if self.recalibrate.method != "auto" and regression_only != (self.task == "regression"):
             allowed = "ratio or bias" if self.task == "regression" else "prior_shift or temperature"

@@ -8,8 +8,10 @@ Every few minutes, for the run's data interval:
 3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
    new row beside the old one.
 4. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
-   retraining pays. Everything after it is skipped otherwise.
+   retraining pays. Both that follow are skipped otherwise.
 5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
+   **tell_person** runs once for each hold: a retraining would be due, but a person must look first. It updates the
+   asset `x-cyclone://<model>/holds`.
 6. **recalibrate**, once a day, corrects the champion's predictions by the newest labels if that would have helped on
    the days before: a new revision of the same image, in seconds.
 
@@ -27,8 +29,8 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
-from cyclone_airflow.health import verdicts_asset
-from cyclone_airflow.monitor_tasks import MonitorStep, decide, recalibrate
+from cyclone_airflow.health import holds_asset, verdicts_asset
+from cyclone_airflow.monitor_tasks import MonitorStep, decide, recalibrate, tell_person
 from cyclone_airflow.parsing import find_specs
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,11 +60,12 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         request_retraining = TriggerDagRunOperator(
             task_id="request_retraining",
             trigger_dag_id=f"retrain__{spec.name}",
-            trigger_run_id="{{ ti.xcom_pull(task_ids='decide') }}",
+            trigger_run_id="{{ ti.xcom_pull(task_ids='decide', key='retraining') }}",
             skip_when_already_exists=True,
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
-        rolled_up >> checks >> decision >> request_retraining
+        told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
+        rolled_up >> checks >> decision >> [request_retraining, told]
         if spec.recalibrate.enabled:
             rolled_up >> recalibrate(spec.name)
         checks >> reevaluated  # a broken check stops no decision, but fails the run here

@@ -2,8 +2,11 @@
 
 One run answers one incident:
 
-1. **start** joins the open incident, or opens one for the person who triggered this DAG by hand.
-2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations).
+1. **start** takes the monitor's incident, or asks the policy for the person who triggered this DAG by hand: broken
+   upstream data, two retrainings without gain and a spent budget hold them, unless *despite* names it and *because*
+   says why. An alert or an asset waits for the cooldown as well.
+2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations: its page is
+   an extra link of the task).
 3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
    A challenger that is not better ends here: the champion stays.
 4. **register** makes it a version with a reference profile; **image** builds what serves it.
@@ -19,13 +22,15 @@ Every task can run twice. Trigger it from this page, over the REST API, or with
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
 
+from cyclone.retraining_requests import CAUSES
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
 from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.retrain_tasks import (
+    ValidationLink,
     candidate,
     close,
     dataset,
@@ -52,12 +57,17 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         schedule=None,
         start_date=datetime(2011, 1, 1, tzinfo=UTC),
         max_active_runs=1,
+        params={
+            "because": Param("", type="string", description="Why, if a person asks."),
+            "despite": Param([], type="array", items={"enum": list(CAUSES)}, description="What to ignore."),
+        },
         default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": note_failure},
         tags=["cyclone", "retrain", model],
     ) as dag:
         started = start(model)
         data = dataset(model, started)
         valid = validate(model, data)
+        dag.get_task("validate").operator_extra_links = (ValidationLink(),)
         challenger = train(model, data)
         decision = gate(model, data, challenger)
         version = register(model, challenger, decision)

@@ -61,6 +61,11 @@ class AirflowPlace:
         return self.state_dir / "airflow"
 
     @property
+    def lineage_path(self) -> Path:
+        """OpenLineage's events, one line of JSON each."""
+        return self.state_dir / "openlineage.jsonl"
+
+    @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -97,6 +102,7 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
             "min_file_process_interval": 60,  # a changed file is parsed at once, an unchanged one this often
         },
         "triggerer": {"capacity": 200},  # every check of every model that is due
+        "openlineage": _keep_lineage_here(place),
         "logging": {
             "base_log_folder": place.home / "logs",
             "dag_processor_child_process_log_directory": place.home / "logs" / "dag_processor",
@@ -117,6 +123,26 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
             "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])),
         }
     )
+
+
+def _keep_lineage_here(place: AirflowPlace) -> dict[str, object]:
+    """Events go to a file, unless the user's own variables name another transport.
+
+    Not those of the monitor, which would fill it every few minutes; nor those of whole runs, for which the scheduler
+    keeps a process of its own.
+    """
+    options: dict[str, object] = {
+        "transport": json.dumps({"type": "file", "log_file_path": str(place.lineage_path), "append": True}),
+        "namespace": "cyclone",
+        "emission_policy": json.dumps(
+            [
+                {"scope": {}, "controls": {"emit_dag_events": False}},
+                {"scope": {"dag_id": "monitor__.*"}, "match_mode": "regex", "controls": {"emit": False}},
+            ]
+        ),
+        "execute_in_thread": True,  # a fork of each task costs more
+    }
+    return {name: os.environ.get(f"AIRFLOW__OPENLINEAGE__{name}".upper(), value) for name, value in options.items()}
 
 
 def migrate_airflow(place: AirflowPlace, environment: Mapping[str, str]) -> bool:

@@ -91,6 +91,7 @@ def status() -> None:
     record = PlatformRecord.read(settings.work_dir)
     if record:
         console.print(build_model_table(settings, Store(record.store_dsn)))
+        show_holds(settings, Store(record.store_dsn))
         if all(part.is_up for part in parts if part.name == "cloud-run"):
             show_addresses(settings)
     if not all(part.is_up for part in parts):
@@ -124,6 +125,16 @@ def build_model_table(settings: Settings, store: Store) -> Table:
             describe_event(events[-1]) if events else "",
         )
     return table
+
+
+def show_holds(settings: Settings, store: Store) -> None:
+    """What a person has to look at, and what can be done about it."""
+    from cyclone.holds import list_holds
+
+    for spec in load_model_specs(settings.models_dir)[0]:
+        for hold in list_holds(store, spec.name):
+            console.print(f"[red]held[/red] {spec.name}, since {hold.opened_at:%Y-%m-%d %H:%M}", highlight=False)
+            console.print(f"  {hold.reason}\n  What to do: {hold.describe_remedy(spec.name)}", markup=False)
 
 
 def describe_event(event: Row) -> str:

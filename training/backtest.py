@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration import Calibration, LabelledDays, choose_calibration, measure_losses
 from cyclone.errors import DataError
-from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide
+from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide, find_typical_error
 from cyclone.spec import ModelSpec
 from training.gate import PairedLosses, judge
 from training.scores import encode_labels, measure, predict
@@ -147,6 +147,8 @@ class PolicyRun:
     retrainings: list[Retraining] = field(default_factory=list)
     recalibrations: int = 0
     holds: list[tuple[int, str]] = field(default_factory=list)
+    highest_ratio: float = 0.0
+    """Of a typical day's error to the accepted one, on any day on which the error trigger looked."""
 
 
 def run_policy(history: History, build: Builder, start: int) -> PolicyRun:
@@ -173,6 +175,7 @@ class _Replay:
             self.recalibrate(day)
             evidence = self.collect_evidence(day)
             decision = decide(self.spec, evidence)
+            self.note_ratio(evidence)
             if decision.should_retrain:
                 self.retrain(day, decision.reason, evidence)
             elif decision.needs_person:
@@ -180,18 +183,16 @@ class _Replay:
             self.serve(day)
         return self.run_so_far
 
+    def note_ratio(self, evidence: Evidence) -> None:
+        trigger, champion = self.spec.retrain.error, evidence.champion
+        found = champion and find_typical_error(champion, evidence.now, trigger.window_days)
+        if champion and found and found[1] >= trigger.minimum_days and champion.accepted_error > 0:
+            ratio = found[0] / champion.accepted_error
+            self.run_so_far.highest_ratio = max(self.run_so_far.highest_ratio, ratio)
+
     def train(self, number: int, day: int) -> Version:
         """As `training.train` does: accepted by siblings, fitted on all but the newest days."""
-        import numpy as np
-
-        history, known = self.history, self.history.training_rows(day)
-        kept = np.unique(history.days[known])[-self.spec.retrain.holdout_days :]
-        rows = slice(known.start, int(np.searchsorted(history.days, kept[0])))
-        if rows.stop - rows.start < self.spec.retrain.minimum_rows:
-            raise DataError(
-                f"{self.spec.name}: {rows.stop - rows.start} labelled rows are left to train on at"
-                f" {history.time_of(day):%Y-%m-%d}; retrain.minimum_rows is {self.spec.retrain.minimum_rows}"
-            )
+        history, rows = self.history, find_fitted_rows(self.history, day)
         parts = history.features[rows], history.labels[rows], history.created_at[rows]
         accepted = measure(self.spec, *predict_unseen(self.spec, self.build, *parts))[self.spec.error_metric]
         estimator = fit_estimator(self.spec, self.build, *parts)
@@ -270,6 +271,24 @@ class _Replay:
         raw = version.predictions[rows]
         answers = calibration.apply(raw) if calibration and len(raw) else raw
         return measure_losses(self.spec, self.history.numbers[rows], answers)
+
+
+def find_fitted_rows(history: History, day: int) -> slice:
+    """All that is known at `day` but the newest `holdout_days`. Errors: `DataError` when too few are left."""
+    import numpy as np
+
+    retrain, known = history.spec.retrain, history.training_rows(day)
+    kept = np.unique(history.days[known])[-retrain.holdout_days :]
+    rows = slice(known.start, int(np.searchsorted(history.days, kept[0])) if len(kept) else known.start)
+    days = len(np.unique(history.days[rows]))
+    if rows.stop - rows.start < retrain.minimum_rows or days < retrain.folds:
+        raise DataError(
+            f"{history.spec.name}: {rows.stop - rows.start} labelled rows of {days} days are left to train on at"
+            f" {history.time_of(day):%Y-%m-%d}, beside the newest {len(kept)} days for the gate;"
+            f" retrain.minimum_rows is {retrain.minimum_rows} and retrain.folds {retrain.folds};"
+            " begin later with --from"
+        )
+    return rows
 
 
 def predict_rest(history: History, estimator: Any, start: int, end: int | None = None) -> "Array":
@@ -356,6 +375,7 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
 
     `build` is sent to those processes: a function of a module, or an object that can be pickled.
     """
+    find_fitted_rows(history, start)  # what cannot begin is told before anything is computed
     schedules = build_schedules(history, start)
     until = _find_ends(schedules, history.day_count)
     total = len(until) + 10 * (1 + worlds)

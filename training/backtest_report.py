@@ -40,11 +40,18 @@ def build_policy_table(backtest: Backtest) -> Table:
             f"{sum(delays) / len(delays):.1f}" if own and delays else "",
             str(policy.recalibrations) if own else "",
         )
-    rate = backtest.stationary_triggers_per_year
-    if rate is not None:
-        worlds = f"In {len(backtest.stationary)} worlds of the same days in random order"
-        table.caption = f"{worlds}: {rate:.2f} triggers a year"
+    table.caption = _describe(backtest)
     return table
+
+
+def _describe(backtest: Backtest) -> str:
+    limit = backtest.history.spec.retrain.error.limit
+    words = f"A typical day's error rose to {backtest.policy.highest_ratio:.2f} × the accepted (error.limit {limit:g})"
+    rate, count = backtest.stationary_triggers_per_year, len(backtest.stationary)
+    if rate is None:
+        return words
+    worlds = f"{count} {'world' if count == 1 else 'worlds'} of the same days in random order"
+    return f"{words}\nIn {worlds}: {rate:.2f} triggers a year"
 
 
 def build_retraining_table(backtest: Backtest) -> Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec
+from training.mlflow_run import FINGERPRINT_TAG
 from training.tracking import MODEL_FILE, connect, fetch_model
 
 REQUIREMENTS = REPOSITORY / "requirements" / "serving.txt"
@@ -70,7 +71,7 @@ def read_origin(settings: Settings, spec: ModelSpec, version: int) -> Origin:
     """The MLflow run of a version, and the data that it was trained on."""
     client = connect(settings)
     run_id = str(client.get_model_version(spec.name, str(version)).run_id)
-    return Origin(run_id, client.get_run(run_id).data.tags.get("cyclone.fingerprint", ""))
+    return Origin(run_id, client.get_run(run_id).data.tags.get(FINGERPRINT_TAG, ""))
 
 
 def compute_digest(folder: Path) -> str:

@@ -50,6 +50,9 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
         return Recalibration(None, False, "no version serves" if champion is None else "recalibrate.enabled is false")
     if any(releases_under_way(store, spec.name)):
         return Recalibration(champion.revision, False, "a release is under way")
+    withdrawn = store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=champion.version)
+    if withdrawn:
+        return Recalibration(champion.revision, False, withdrawn["reason"])
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     run_id = f"{day:%Y-%m-%d}__v{champion.version}"
     row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
@@ -143,36 +146,35 @@ def deploy_calibration(
     return revision
 
 
-def withdraw_calibration(settings: Settings, spec: ModelSpec, now: datetime) -> str:
-    """Return to the revision of the same version that the present calibration replaced; its name.
+def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: str, now: datetime) -> str:
+    """Answer raw again, in a new revision of the same image; the version is not calibrated any more. The revision.
 
-    Errors: `ReleaseError` when the champion has no calibration, or that revision is gone.
+    Errors: `ReleaseError` when the champion has no calibration, or a release is under way; traffic is untouched.
     """
-    store, cloud = Store(settings.store_dsn), CloudRun(settings)
-    with hold_releases(store, spec.name):
-        champion = current_release(store, spec.name)
-        row = champion and store.fetch_one(
-            "policy/calibration_of_revision", model=spec.name, revision=champion.revision
-        )
-        if not champion or not row:
-            raise ReleaseError(f"{spec.name}: the champion has no calibration to withdraw")
-        before = str(row["replaced"])
-        if before not in cloud.list_revisions(spec.service_name):
-            raise ReleaseError(f"{spec.name}: revision {before} is gone, so there is nothing to return to")
-        if any(releases_under_way(store, spec.name)):
-            raise ReleaseError(f"{spec.name}: a release is under way; end it first")
-        cloud.set_traffic(spec.service_name, {before: 100}, frozenset({name_tag(champion)}))
-        store.run(
-            "policy/calibration_withdraw",
-            calibration_id=row["calibration_id"],
-            release_id=champion.release_id,
-            at=now,
-        )
-    return before
+    store = Store(settings.store_dsn)
+    champion = current_release(store, spec.name)
+    if champion is None or read_calibration(store, spec.name, champion.revision) is None:
+        raise ReleaseError(f"{spec.name}: the champion has no calibration to withdraw")
+    if any(releases_under_way(store, spec.name)):
+        raise ReleaseError(f"{spec.name}: a release is under way; end it first")
+    run_id = f"withdrawn__{champion.revision}"
+    reason = f"withdrawn by {by}" + (f": {because}" if because else "")
+    _record(store, spec, champion, run_id, now, CalibrationChoice(None, reason, 0), by)
+    row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
+    assert row is not None, "it has just been recorded"
+    revision = deploy_calibration(settings, spec, champion, row["calibration_id"], None, now)
+    store.run("policy/calibration_withdraw", model=spec.name, revision=champion.revision, at=now)
+    return revision
 
 
 def _record(
-    store: Store, spec: ModelSpec, champion: Release, run_id: str, day: datetime, choice: CalibrationChoice
+    store: Store,
+    spec: ModelSpec,
+    champion: Release,
+    run_id: str,
+    day: datetime,
+    choice: CalibrationChoice,
+    asked_by: str | None = None,
 ) -> None:
     found = choice.calibration
     store.run(
@@ -187,6 +189,7 @@ def _record(
         error_without=choice.error_without,
         error_with=choice.error_with,
         reason=choice.reason,
+        asked_by=asked_by,
     )
 
 

@@ -11,7 +11,7 @@ from cyclone.releases import releases_under_way
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from training.policy_commands import backtest
+from training.policy_commands import backtest, resume_model, retrain, withdraw_calibration
 
 console = Console()
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
@@ -20,8 +20,9 @@ Because = Annotated[str, typer.Option("--because", help="Why: it is kept with th
 
 def add_commands(app: typer.Typer) -> None:
     """Called by the `cyclone` command at its start."""
-    for command in (promote, rollback, reconcile, backtest):
+    for command in (promote, rollback, reconcile, reproduce, backtest, retrain, withdraw_calibration):
         app.command()(command)
+    app.command("resume")(resume_model)
 
 
 def promote(model: ModelName, because: Because = "") -> None:
@@ -78,6 +79,30 @@ def reconcile(
     if not drifts:
         console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
     elif dry_run:
+        raise typer.Exit(1)
+
+
+def reproduce(
+    model: ModelName, version: Annotated[int, typer.Option(min=1, help="The registered version to make again.")]
+) -> None:
+    """Train a version again from its data's fingerprint and compare; fails when it is not the same, bit for bit."""
+    from training.reproduction import reproduce as make_again
+
+    made = make_again(read_settings(), model, version)
+    lines = {
+        "MLflow run": made.mlflow_run_id,
+        "fingerprint": made.fingerprint,
+        "data": f"{made.rows:,} rows from {made.frame}",
+        "predictions": f"the largest difference on these rows is {made.largest_difference:g}",
+        "metrics": "{} of {} are identical".format(*made.metrics),
+        "model file": "{} of {} arrays are identical".format(*made.arrays),
+        **{name: f"{now} is here, {then} was there then" for name, (then, now) in made.packages.items()},
+    }
+    typer.echo(f"version {made.version} of {model}, trained again")
+    for name, text in lines.items():
+        typer.echo(f"  {name:<14}{text}")
+    typer.echo("the same, bit for bit" if made.is_exact else "NOT the same")
+    if not made.is_exact:
         raise typer.Exit(1)
 
 

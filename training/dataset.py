@@ -38,7 +38,8 @@ class Dataset:
 def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datetime) -> Dataset:
     """Freeze every row created before `as_of` whose label was observed by then, and find it when called again.
 
-    Errors: `DataError` with too few labelled rows, a constant label, or a row that has not the spec's types.
+    Errors: `DataError` with too few labelled rows or days, a constant label, a class without rows, a feature that is
+    the label, rows that repeat each other, or a row that has not the spec's types; nothing is written then.
     """
     folder = find_run_folder(settings, run_id)
     record = folder / "dataset.json"
@@ -49,7 +50,7 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     bounds = _bound(spec, as_of)
     known = read_known_rows(settings, spec, **bounds)
     frame = known.frame
-    _check_rows(spec, frame, as_of)
+    check_rows(spec, frame, as_of)
     path = folder / "dataset.parquet"
     _write(frame, path)
     dataset = Dataset(
@@ -96,19 +97,25 @@ def _bound(spec: ModelSpec, as_of: datetime) -> dict[str, str]:
     return {"as_of": as_of.astimezone(UTC).isoformat(), "since": since}
 
 
-def _check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
+def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
+    """Errors: `DataError` when nothing true can be learned from these rows, with the reason."""
     needed = spec.retrain.minimum_rows
     if len(frame) < needed:
         raise DataError(
             f"{spec.name}: {len(frame)} labelled rows are known at {as_of:%Y-%m-%d %H:%M}, "
             f"retrain.minimum_rows is {needed}; wait for labels, or name a file of known rows in history"
         )
-    labels = frame["label"].unique()
-    if len(labels) == 1:
-        shown = json.dumps(labels.tolist()[0])
-        raise DataError(f"{spec.name}: all {len(frame)} rows have the label {shown}: nothing can be learned")
+    _check_labels(spec, frame, f"all {len(frame)} rows")
+    older, _ = split_newest_days(frame, spec.retrain.holdout_days)
+    days = older["created_at"].dt.floor("D").nunique()
+    if days < spec.retrain.folds:
+        raise DataError(
+            f"{spec.name}: rows lie on {days} days before the newest {spec.retrain.holdout_days}, which are kept from"
+            f" training: too few for retrain.folds {spec.retrain.folds}"
+        )
+    _check_labels(spec, older, f"the {len(older)} rows before the newest {spec.retrain.holdout_days} days")
     for name in find_leaks(spec, frame):
-        raise DataError(f"{spec.name}: feature {name!r} equals the label in all {len(frame)} rows: it leaks the answer")
+        raise DataError(f"{spec.name}: feature {name!r} is the label in all {len(frame)} rows: it leaks the answer")
     repeated = int(frame.duplicated([*spec.feature_names, "created_at", "label"]).sum())
     if repeated > len(frame) * REPEATED_SHARE:
         raise DataError(
@@ -117,26 +124,46 @@ def _check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None
         )
 
 
-def find_leaks(spec: ModelSpec, frame: "pd.DataFrame") -> list[str]:
-    """Features that are the label under another name, in its unit or another (an exact straight line)."""
-    import numpy as np
+def _check_labels(spec: ModelSpec, frame: "pd.DataFrame", which: str) -> None:
+    labels = frame["label"].unique()
+    if len(labels) == 1:
+        shown = json.dumps(labels.tolist()[0])
+        raise DataError(f"{spec.name}: {which} have the label {shown}: nothing can be learned")
+    missing = [value for value in spec.label.values or () if value not in labels]
+    if missing and spec.task == "multiclass":
+        raise DataError(f"{spec.name}: none of {which} has the label {missing[0]!r}: nothing can be learned of it")
 
+
+def find_leaks(spec: ModelSpec, frame: "pd.DataFrame") -> list[str]:
+    """Features that are the label under another name: an exact straight line, or a name for each class."""
+    is_leak = _is_straight_line if spec.task == "regression" else _names_each_class
     found = []
-    label = frame["label"]
     for feature in spec.features:
-        column = frame[feature.name]
-        if feature.type in ("integer", "number") and spec.task == "regression":
-            known = column.notna().to_numpy()
-            values, truths = column[known].to_numpy(dtype="float64"), label[known].to_numpy(dtype="float64")
-            if len(values) > 2 and values.std() > 0 and truths.std() > 0:
-                is_leak = abs(float(np.corrcoef(values, truths)[0, 1])) > LEAK_CORRELATION
-            else:
-                is_leak = False
-        else:
-            is_leak = bool((column.astype("object") == label.astype("object")).all())
-        if is_leak:
+        if spec.task == "regression" and feature.type not in ("integer", "number"):
+            continue
+        known = frame[feature.name].notna()
+        if is_leak(frame[feature.name][known], frame["label"][known]):
             found.append(feature.name)
     return found
+
+
+def _is_straight_line(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:
+    import numpy as np
+
+    values, truths = column.to_numpy(dtype="float64"), label.to_numpy(dtype="float64")
+    if len(values) < 3 or values.std() == 0 or truths.std() == 0:
+        return False
+    return abs(float(np.corrcoef(values, truths)[0, 1])) > LEAK_CORRELATION
+
+
+def _names_each_class(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:
+    """Each value goes with one class alone, and each class with one value."""
+    import pandas as pd
+
+    classes = label.nunique()
+    if classes < 2 or column.nunique() != classes:
+        return False
+    return len(pd.DataFrame({"value": column, "label": label}).drop_duplicates()) == classes
 
 
 def _record(settings: Settings, spec: ModelSpec, run_id: str, dataset: Dataset, since: str) -> None:

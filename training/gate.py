@@ -11,9 +11,10 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
+from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.scores import encode_labels, predict
 from training.tracking import CHAMPION, connect, fetch_model, find_version
-from training.train import MODEL_TAG, RUN_TAG, Challenger
+from training.train import Challenger
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,8 +211,8 @@ def _record(
     for name in ("champion_error", "challenger_error", "ratio_lower", "ratio_upper"):
         if (value := getattr(decision, name)) is not None:
             client.log_metric(run_id, f"gate.{name}", value)
-    client.set_tag(run_id, "cyclone.gate", "passed" if decision.passed else "refused")
-    client.set_tag(run_id, "cyclone.gate.reason", decision.reason)
+    client.set_tag(run_id, GATE_TAG, "passed" if decision.passed else "refused")
+    client.set_tag(run_id, GATE_REASON_TAG, decision.reason)
     client.log_text(run_id, json.dumps(asdict(decision), indent=2), "gate.json")
     Store(settings.store_dsn).run(
         "policy/gate_record",

@@ -1,9 +1,9 @@
-"""Labelled rows out of the training store, typed: lines of JSON, parsed by column instead of row by row."""
+"""Labelled rows out of the training store, typed, with the labels that were known at a moment."""
 
 import hashlib
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,14 @@ from cyclone.rows import describe_allowed, is_allowed, show_value
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, load_statement
+from training.row_copy import copy_known
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-STATEMENT = "training/dataset_copy"
-BLOCK_BYTES = 16 * 1024 * 1024
+STATEMENT = "training/dataset"
+"""The rows in SQL: what `read_known_rows` gives is this."""
 
 
 @dataclass(frozen=True)
@@ -39,76 +40,82 @@ def read_known_rows(
     """
     parameters = {"model": spec.name, "as_of": as_of, "since": since}
     store = Store(settings.training_store_dsn)
-    lines = _copy(store, parameters)
-    frame = parse_lines(spec, lines)
-    if frame is None:
-        _name_first_fault(spec, store.fetch("training/dataset", **parameters))
-        raise DataError(f"{spec.name}: the rows known at {as_of} cannot be read with the types of model.yaml")
-    return KnownRows(frame, compute_fingerprint(parameters, lines))
+    if copied := copy_known(store, spec, parameters):
+        table = join_newest(*copied)
+        with ThreadPoolExecutor(1) as hasher:
+            fingerprint = hasher.submit(compute_fingerprint, parameters, table)
+            frame = build_frame(spec, table)
+        if frame is not None:
+            return KnownRows(frame, fingerprint.result())
+    _name_first_fault(spec, store.fetch(STATEMENT, **parameters))
+    raise DataError(f"{spec.name}: the rows known at {as_of} cannot be read with the types of model.yaml")
 
 
-def compute_fingerprint(parameters: dict[str, str], lines: "memoryview | bytes") -> str:
-    """sha256 over the query, its bounds, and every row in canonical JSON."""
+def join_newest(rows: "pa.Table", labels: "pa.Table") -> "pa.Table":
+    """The labelled rows with their newest label, the oldest first, rows of one moment by id."""
+    import pyarrow.compute as pc
+
+    newest_first = [(name, "descending") for name in ("observed_at", "received_at", "label")]
+    newest = labels.sort_by(newest_first)
+    place = pc.index_in(rows["id"], value_set=newest["id"].combine_chunks())  # the first of several
+    joined = rows.append_column("label", newest["label"].take(place)).filter(place.is_valid())
+    return joined.sort_by([("created_at", "ascending"), ("id", "ascending")]).combine_chunks()
+
+
+def build_frame(spec: ModelSpec, table: "pa.Table") -> "pd.DataFrame | None":
+    """The frame with exactly the types that serving gives; None when a value is missing or not finite."""
+    import pandas as pd
+
+    columns = {"id": _convert(table["id"], "object"), "created_at": table["created_at"].to_pandas()}
+    for feature in spec.features:
+        column = table[feature.name]
+        if not _is_sound(column, nullable=feature.nullable):
+            return None
+        columns[feature.name] = _convert(column, find_dtype(feature))
+    if not _is_sound(table["label"], nullable=False):
+        return None
+    columns["label"] = _convert(table["label"], LABEL_TYPES[spec.label.type])
+    return pd.DataFrame(columns, copy=False)
+
+
+def compute_fingerprint(parameters: dict[str, str], table: "pa.Table") -> str:
+    """sha256 over the query, its bounds, and every value of every column under its name and type."""
     digest = hashlib.sha256(load_statement(STATEMENT).encode())
-    digest.update(json.dumps(parameters, sort_keys=True).encode())
-    digest.update(lines)
+    columns = [(name, str(kind)) for name, kind in zip(table.schema.names, table.schema.types, strict=True)]
+    digest.update(json.dumps([parameters, columns, table.num_rows], sort_keys=True).encode())
+    for column in table.columns:
+        for part in _list_bytes(column):
+            digest.update(part)
     return digest.hexdigest()
 
 
-def parse_lines(spec: ModelSpec, lines: "memoryview | bytes") -> "pd.DataFrame | None":
-    """The frame with exactly the types that serving gives; None when a row has not the spec's types."""
-    import pandas as pd
+def _list_bytes(column: Any) -> Iterator[Any]:
+    """Which values are null, then the values: texts by their lengths and in UTF-8, the others as NumPy has them."""
     import pyarrow as pa
-    from pyarrow import json as arrow_json
+    import pyarrow.compute as pc
 
-    if not lines:
-        table = _schema(spec).empty_table()
-    else:
-        options = arrow_json.ParseOptions(explicit_schema=_schema(spec), unexpected_field_behavior="ignore")
-        reading = arrow_json.ReadOptions(block_size=BLOCK_BYTES)
-        try:
-            table = arrow_json.read_json(pa.BufferReader(lines), read_options=reading, parse_options=options)
-        except pa.ArrowInvalid:
-            return None
-    columns = {"id": _convert(table["id"], "object")}
-    columns["created_at"] = pd.to_datetime(table["created_at"].to_numpy(), unit="us", utc=True)
-    inputs = table["input"].combine_chunks()
-    for place, feature in enumerate(spec.features):
-        column = _flatten(inputs, place)
-        if column.null_count and not feature.nullable:
-            return None
-        columns[feature.name] = _convert(column, find_dtype(feature))
-    if table["label"].null_count:
-        return None
-    columns["label"] = _convert(table["label"], LABEL_TYPES[spec.label.type])
-    return pd.DataFrame(columns)
+    yield column.is_null().to_numpy()
+    if not pa.types.is_string(column.type):
+        known = column.drop_null()
+        yield (known.cast("int64") if pa.types.is_timestamp(column.type) else known).to_numpy()
+        return
+    texts = column.fill_null("")
+    yield pc.binary_length(texts).to_numpy()
+    for chunk in texts.chunks:
+        _, offsets, content = chunk.buffers()
+        bounds = memoryview(offsets).cast("i")
+        if content:
+            yield memoryview(content)[bounds[chunk.offset] : bounds[chunk.offset + len(chunk)]]
 
 
-def _copy(store: Store, parameters: dict[str, str]) -> memoryview:
-    output = io.BytesIO()
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(load_statement("training/dataset_memory"))
-        cursor.copy_expert(cursor.mogrify(load_statement(STATEMENT), parameters).decode(), output)
-    return output.getbuffer()
-
-
-def _schema(spec: ModelSpec) -> "pa.Schema":
+def _is_sound(column: Any, *, nullable: bool) -> bool:
+    """Without a null where none may be; a number is finite."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    types = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
-    features = [(feature.name, types.get(feature.type, pa.string())) for feature in spec.features]
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("created_at", pa.int64()),
-            ("label", types.get(spec.label.type, pa.string())),
-            ("input", pa.struct(features)),
-        ]
-    )
-
-
-def _flatten(inputs: Any, place: int) -> Any:
-    return inputs.field(place) if not inputs.null_count else inputs.flatten()[place]
+    if column.null_count and not nullable:
+        return False
+    return not pa.types.is_floating(column.type) or pc.all(pc.is_finite(column)).as_py() is not False
 
 
 def _convert(column: Any, dtype: str) -> Any:

@@ -1,6 +1,7 @@
-"""The `cyclone` commands of the policy: backtest."""
+"""The `cyclone` commands of the policy: backtest, retrain, resume, withdraw-calibration."""
 
-from datetime import datetime
+import getpass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,11 +9,60 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from cyclone.errors import ConfigurationError
+from cyclone.clock import read_now
+from cyclone.errors import ConfigurationError, HoldError
+from cyclone.holds import REMEDIES, resume
+from cyclone.retraining_requests import CAUSES, ask, build_request
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model, replace_policy
+from cyclone.store import Store
 
 console = Console()
+TABLE_CHARACTERS = 140
+"""Reasons are sentences: a table is not cut to a narrow terminal, nor to a pipe's 80."""
+PICTURES = (".png", ".svg", ".pdf")
+ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
+Because = Annotated[str, typer.Option("--because", help="Why: it is kept with who asked.")]
+
+
+def retrain(
+    model: ModelName,
+    because: Because = "",
+    despite: Annotated[
+        list[str] | None, typer.Option(help=f"Ask in spite of {', '.join(CAUSES)}; may be given again.")
+    ] = None,
+) -> None:
+    """Ask the policy for a retraining. The monitor's next run starts it; one that runs already answers it as well."""
+    settings, spec, store = _open(model)
+    person = getpass.getuser()
+    request = build_request(person, is_person=True, because=because, despite=despite or [])
+    source = f"cyclone retrain by {person} at {datetime.now(UTC).isoformat()}"
+    answer = ask(store, spec, source, request, read_now(store, settings, spec.name))
+    cause = answer.decision.cause
+    if cause:
+        raise HoldError(f"{answer.decision.reason}; what to do: {REMEDIES[cause].format(model=spec.name)}")
+    console.print(
+        f"{answer.decision.reason}\nIncident {answer.incident_id}: the Airflow run {answer.run_id} answers it",
+        highlight=False,
+        markup=False,
+    )
+
+
+def resume_model(model: ModelName, because: Because = "") -> None:
+    """End what holds a model's retrainings: those before now neither pause the next one nor count in the budget."""
+    settings, spec, store = _open(model)
+    for reason in resume(store, spec, getpass.getuser(), because, read_now(store, settings, spec.name)):
+        console.print(f"no longer held: {reason}", highlight=False, markup=False)
+
+
+def withdraw_calibration(model: ModelName, because: Because = "") -> None:
+    """Serve raw predictions again, in a new revision of the same image, until the next version."""
+    from training.calibration import withdraw_calibration as serve_raw
+
+    settings, spec, store = _open(model)
+    now = read_now(store, settings, spec.name)
+    revision = serve_raw(settings, spec, getpass.getuser(), because, now)
+    console.print(f"{revision} of {spec.name} answers, without a calibration", highlight=False)
 
 
 def backtest(
@@ -32,6 +82,7 @@ def backtest(
 
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
+    _check_picture(picture)
     if policy is not None:
         spec = replace_policy(spec, policy)
     frame = _read_rows(settings, spec, from_store=store)
@@ -46,9 +97,25 @@ def backtest(
             worlds,
             lambda _, share: progress.update(task, completed=share),
         )
-    console.print(build_retraining_table(result), build_policy_table(result))
+    wide = Console(width=max(console.width, TABLE_CHARACTERS))
+    if result.policy.retrainings or result.policy.holds:
+        wide.print(build_retraining_table(result))
+    wide.print(build_policy_table(result))
     draw_picture(result, picture)
     console.print(f"Picture: {picture}", highlight=False)
+
+
+def _check_picture(path: Path) -> None:
+    """Before minutes of work. Errors: `ConfigurationError`."""
+    if path.suffix not in PICTURES:
+        raise ConfigurationError(f"--picture {path}: a name that ends with {', '.join(PICTURES)} is needed")
+    if not path.absolute().parent.is_dir():
+        raise ConfigurationError(f"--picture {path}: the folder {path.absolute().parent} does not exist")
+
+
+def _open(model: str) -> tuple[Settings, ModelSpec, Store]:
+    settings = read_settings()
+    return settings, find_model(settings.models_dir, model), Store(settings.store_dsn)
 
 
 class EstimatorOf:
@@ -58,7 +125,7 @@ class EstimatorOf:
         self.settings, self.spec = settings, spec
 
     def __call__(self) -> Any:
-        from training.train import load_builder
+        from training.pipeline import load_builder
 
         return load_builder(self.settings, self.spec)()
 

@@ -10,8 +10,10 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.gate import GateDecision
+from training.image import Image
+from training.mlflow_run import DIGEST_TAG, GATE_REASON_TAG, IMAGE_TAG, LINEAGE_TAGS, MODEL_TAG
 from training.tracking import CHALLENGER, connect
-from training.train import MODEL_TAG, NULLS_FILE, PROFILE_FILE, RUN_TAG, Challenger
+from training.train import NULLS_FILE, PROFILE_FILE, Challenger
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,15 @@ def register_challenger(
     return RegisteredVersion(version, challenger.mlflow_run_id)
 
 
+def note_image(settings: Settings, spec: ModelSpec, version: int, image: Image) -> None:
+    """Let MLflow's version and its run name the image that serves them. Safe to run twice."""
+    client = connect(settings)
+    run_id = client.get_model_version(spec.name, str(version)).run_id
+    for name, value in ((IMAGE_TAG, image.reference), (DIGEST_TAG, image.digest)):
+        client.set_model_version_tag(spec.name, str(version), name, value)
+        client.set_tag(run_id, name, value)
+
+
 def _find_version_of_run(client: Any, model: str, mlflow_run_id: str) -> int | None:
     found = client.search_model_versions(f"name = '{model}' and run_id = '{mlflow_run_id}'")
     return min((int(item.version) for item in found), default=None)
@@ -58,10 +69,7 @@ def _create_version(client: Any, spec: ModelSpec, challenger: Challenger, gate: 
         source=tags[MODEL_TAG],
         run_id=challenger.mlflow_run_id,
         model_id=tags[MODEL_TAG].removeprefix("models:/"),
-        tags={
-            **{name: tags[name] for name in (RUN_TAG, "cyclone.fingerprint", "cyclone.as_of")},
-            "cyclone.gate.reason": gate.reason,
-        },
+        tags={**{name: tags[name] for name in LINEAGE_TAGS if name in tags}, GATE_REASON_TAG: gate.reason},
     )
     return int(created.version)
 

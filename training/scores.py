@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from cyclone.calibration import measure_losses
 from cyclone.errors import DataError
 from cyclone.spec import ModelSpec
+from training.repeatable import one_job
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,12 +13,16 @@ if TYPE_CHECKING:
 
 
 def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, Any]":
-    """Regression → values; binary → P(true); multiclass → one column a class, as in `label.values`."""
+    """Regression → values; binary → P(true); multiclass → one column a class, as in `label.values`.
+
+    The same bits every time, on any number of cores.
+    """
     import numpy as np
 
-    if spec.task == "regression":
-        return np.asarray(estimator.predict(features), dtype="float64")
-    probabilities = np.asarray(estimator.predict_proba(features), dtype="float64")
+    with one_job():
+        if spec.task == "regression":
+            return np.asarray(estimator.predict(features), dtype="float64")
+        probabilities = np.asarray(estimator.predict_proba(features), dtype="float64")
     classes = list(estimator.classes_)
     wanted = [True] if spec.task == "binary" else list(spec.label.values or ())
     missing = [name for name in wanted if name not in classes]

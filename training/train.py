@@ -1,21 +1,26 @@
 """The challenger: fitted, measured, and kept as one MLflow run with all that is needed to judge it again."""
 
-import importlib.util
 import json
-import sys
+import platform
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
 from training.expected_errors import expect_errors
+from training.mlflow_run import MODEL_TAG, find_experiment, find_finished_run, open_run
 from training.nulls import SubjectNull, build_nulls, flatten_null
+from training.pipeline import find_pipeline, load_builder
 from training.profile import Bin, build_profile
+from training.repeatable import SEED, one_blas_thread, seed
 from training.scores import measure, predict
 from training.tracking import connect
 
@@ -23,12 +28,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-RUN_TAG = "cyclone.run_id"
 TRAINED_UNTIL = "trained_until"
-MODEL_TAG = "cyclone.model_uri"
+PACKAGE_PARAM = "package."
+SOURCE_FOLDER = "source"
+PACKAGES = ("cyclone-mlops", "numpy", "pandas", "scikit-learn")
+"""What the numbers of a fit depend on, with the Python that runs them."""
 PROFILE_FILE = "reference_profile.json"
 NULLS_FILE = "reference_nulls.json"
-SEED = 20110101
 EXAMPLE_ROWS = 5
 
 
@@ -59,12 +65,9 @@ def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     Errors: `ConfigurationError` when pipeline.py is not usable, `DataError` when too little is left to train on.
     """
     client = connect(settings)
-    experiment = client.get_experiment_by_name(spec.name)
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(spec.name)
-    done = find_finished_run(client, experiment_id, run_id)
+    done = find_finished_run(client, find_experiment(client, spec), run_id)
     if done is None:
-        fit = fit_challenger(spec, load_builder(settings, spec), read_dataset(spec, dataset))
-        done = client.get_run(_log_run(spec, dataset, fit, experiment_id, run_id))
+        done = client.get_run(_train(settings, spec, dataset, run_id))
     metrics = {name: value for name, value in done.data.metrics.items() if not name.startswith("gate.")}
     return Challenger(done.info.run_id, metrics["accepted_error"], metrics, int(done.data.params["training_rows"]))
 
@@ -91,25 +94,32 @@ def fit_estimator(
     labels: "pd.Series[Any]",
     created_at: "pd.Series[Any]",
 ) -> Any:
-    """Fit on all rows; with `retrain.half_life_days` newer rows weigh more.
+    """Fit on all rows, the same every time; with `retrain.half_life_days` newer rows weigh more.
 
     Errors: `ConfigurationError` when weights are wanted and the estimator takes none.
     """
-    estimator = build_estimator()
+    estimator = seed(build_estimator())
     half_life_days = spec.retrain.half_life_days
     if half_life_days is None:
-        return estimator.fit(features, labels)
+        with one_blas_thread():
+            return estimator.fit(features, labels)
     # A pipeline hands arguments on by the name of a step; the estimator itself is the last one.
     steps = getattr(estimator, "steps", None)
     name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
     try:
-        return estimator.fit(features, labels, **{name: weigh_rows(created_at, half_life_days)})
+        with one_blas_thread():
+            return estimator.fit(features, labels, **{name: weigh_rows(created_at, half_life_days)})
     except (TypeError, ValueError) as error:
         if "sample_weight" not in str(error):
             raise
         raise ConfigurationError(
             f"{spec.name}: retrain.half_life_days needs an estimator that takes sample_weight: {error}"
         ) from error
+
+
+def list_packages() -> dict[str, str]:
+    """The versions of `PACKAGES` and of Python."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarray[Any, Any]":
@@ -156,55 +166,30 @@ def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, A
     return np.asarray(fold_of_day[place])
 
 
-def load_builder(settings: Settings, spec: ModelSpec) -> Callable[[], Any]:
-    """`build_estimator` of `models/<name>/pipeline.py`. Errors: `ConfigurationError` quoting what is wrong."""
-    path = settings.models_dir / spec.name / "pipeline.py"
-    # The name under which the bundle finds it too, so that classes defined there can be loaded again.
-    name = f"models.{spec.name}.pipeline"
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None or not path.is_file():
-        raise ConfigurationError(f"{path}: missing; it defines build_estimator() of {spec.name}")
-    module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module
-    try:
-        found.loader.exec_module(module)
-    except Exception as error:
-        raise ConfigurationError(f"{path}: it cannot be imported: {error!r}") from error
-    builder = getattr(module, "build_estimator", None)
-    if not callable(builder):
-        raise ConfigurationError(f"{path}: build_estimator is not defined; a function without parameters is needed")
-    return builder  # type: ignore[no-any-return]
-
-
-def find_finished_run(client: Any, experiment_id: str, run_id: str) -> Any | None:
-    """The MLflow run that a retraining finished before, if any."""
-    runs = client.search_runs(
-        [experiment_id], f"tags.`{RUN_TAG}` = '{run_id}' and attributes.status = 'FINISHED'", max_results=1
-    )
-    return runs[0] if runs else None
-
-
-def _log_run(spec: ModelSpec, dataset: Dataset, fit: Fit, experiment_id: str, run_id: str) -> str:
+def _train(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> str:
     """One MLflow run; it only counts once it has finished, so a task that died leaves nothing that is reused."""
     import mlflow
 
-    tags = {
-        RUN_TAG: run_id,
-        "cyclone.model": spec.name,
-        "cyclone.fingerprint": dataset.fingerprint,
-        "cyclone.as_of": dataset.as_of,
-    }
-    folder = Path(dataset.path).parent
-    with mlflow.start_run(experiment_id=experiment_id, run_name=run_id, tags=tags) as run:
+    opened = open_run(settings, spec, dataset, run_id)
+    with mlflow.start_run(run_id=opened):
+        fit = fit_challenger(spec, load_builder(settings, spec), read_dataset(spec, dataset))
         mlflow.log_params(_list_params(spec, dataset, fit))
         mlflow.log_metrics(fit.metrics)
         mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
         mlflow.log_text(json.dumps([flatten_null(item) for item in fit.nulls], indent=1), NULLS_FILE)
-        for name in ("dataset.parquet", "dataset.json", "validation.json", "validation.html"):
-            if (folder / name).is_file():
-                mlflow.log_artifact(str(folder / name), "data")
-    return str(run.info.run_id)
+        for name in ("dataset.parquet", "dataset.json"):
+            mlflow.log_artifact(str(Path(dataset.path).parent / name), "data")
+        _log_source(settings, spec)
+    return opened
+
+
+def _log_source(settings: Settings, spec: ModelSpec) -> None:
+    """The model's configuration as it was, and its own code."""
+    import mlflow
+
+    mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/model.yaml")
+    mlflow.log_artifact(str(find_pipeline(settings, spec)), SOURCE_FOLDER)
 
 
 def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
@@ -216,6 +201,7 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
         "first_created_at": dataset.first_created_at,
         "last_created_at": dataset.last_created_at,
         "seed": SEED,
+        **{f"{PACKAGE_PARAM}{name}": number for name, number in list_packages().items()},
         **{f"retrain.{name}": value for name, value in spec.retrain.model_dump(mode="json").items()},
     }
 

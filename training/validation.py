@@ -2,46 +2,81 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclone.errors import DataError
+from cyclone.errors import ConfigurationError, DataError
 from cyclone.frames import find_dtype
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset
+from training.mlflow_run import (
+    TAG_CHARACTERS,
+    VALIDATION_TAG,
+    find_experiment,
+    find_finished_run,
+    find_page,
+    open_run,
+)
+from training.pipeline import load_function
+from training.tracking import connect
 
 SHOWN_ROWS = 5
+OWN_EXPECTATIONS = "expectations.py"
+PAGE = "validation.html"
+RESULT = "validation.json"
 Expectation = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """Whether a dataset meets every expectation, how many there were, and the page that shows them."""
+    """Whether a dataset meets every critical expectation, how many there are of all, and the page that shows them.
+
+    `failures` and `warnings` are in words; only the first stop a retraining.
+    """
 
     success: bool
     expectations: int
     page: str
+    failures: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset) -> ValidationReport:
-    """Hold the dataset to its model.yaml; `validation.json` and `validation.html` are written beside it.
+def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> ValidationReport:
+    """Hold the dataset to its model.yaml and to the model's own expectations.py.
 
-    Errors: `DataError` naming each failed expectation, its column, and its first rows by their ids.
+    The MLflow run of the retraining keeps `validation.json` and `validation.html`, and fails with the dataset.
+    A failure names the expectation, its column, and its first rows by their ids.
+    Errors: `ConfigurationError` when expectations.py is not usable.
     """
-    expectations = list_expectations(spec)
-    result = _run_suite(spec, dataset, expectations)
+    text = json.dumps(_run_suite(settings, spec, dataset).to_json_dict(), indent=2)
+    outcome = json.loads(text)
     folder = Path(dataset.path).parent
-    page = folder / "validation.html"
-    page.write_text(_render(result))
-    outcome = result.to_json_dict()
-    (folder / "validation.json").write_text(json.dumps(outcome, indent=2))
-    if not result.success:
-        failures = [item for item in outcome["results"] if not item["success"]]
-        raise DataError(f"{spec.name}: " + "; ".join(map(describe_failure, failures)) + f"; see {page}")
-    return ValidationReport(success=True, expectations=len(expectations), page=str(page))
+    (folder / RESULT).write_text(text)
+    (folder / PAGE).write_text(_render(outcome))
+    failed = [item for item in outcome["results"] if not item["success"]]
+    is_critical = [item["expectation_config"].get("severity", "critical") == "critical" for item in failed]
+    failures = tuple(describe_failure(item) for item, stops in zip(failed, is_critical, strict=True) if stops)
+    warnings = tuple(describe_failure(item) for item, stops in zip(failed, is_critical, strict=True) if not stops)
+    page = _keep(settings, spec, dataset, run_id, failures)
+    return ValidationReport(not failures, len(outcome["results"]), page, failures, warnings)
+
+
+def check_report(spec: ModelSpec, report: ValidationReport) -> ValidationReport:
+    """The report of valid data. Errors: `DataError` with all that failed, and the page."""
+    if not report.success:
+        raise DataError(f"{spec.name}: " + "; ".join(report.failures) + f"; see {report.page}")
+    return report
+
+
+def list_assertions(dataset: Dataset) -> list[tuple[str | None, str, bool]]:
+    """What the dataset was held to: column (None: the whole of it), expectation, whether it was met."""
+    outcome = json.loads((Path(dataset.path).parent / RESULT).read_text())
+    configured = [(item["expectation_config"], item["success"]) for item in outcome["results"]]
+    return [(config["kwargs"].get("column"), config["type"], success) for config, success in configured]
 
 
 def list_expectations(spec: ModelSpec) -> list[Expectation]:
@@ -70,16 +105,30 @@ def describe_failure(result: dict[str, Any]) -> str:
     """One failed expectation in words: its type, column, bounds, how many rows, the first of them with values."""
     kwargs = dict(result["expectation_config"]["kwargs"])
     kwargs.pop("batch_id", None)
-    column = kwargs.pop("column", "the table")
+    column = kwargs.pop("column", None)
     bounds = ", ".join(f"{name} {value}" for name, value in kwargs.items() if value is not None)
-    head = f"{result['expectation_config']['type']} failed for {column}" + (f" ({bounds})" if bounds else "")
+    kind = result["expectation_config"]["type"]
+    head = f"{kind} failed for {column or 'the table'}" + (f" ({bounds})" if bounds else "")
     outcome = result["result"]
     rows = outcome.get("unexpected_index_list") or []
     if not rows:
-        return f"{head}: {outcome.get('observed_value', result['exception_info'])}"
-    shown = ", ".join(f"{row['id']} = {_show(row.get(column))}" for row in rows[:SHOWN_ROWS])
+        return f"{head}: {outcome.get('observed_value', _find_message(result['exception_info']))}"
+    shown = ", ".join(_describe_row(row, column) for row in rows[:SHOWN_ROWS])
     more = f" and {len(rows) - SHOWN_ROWS} more" if len(rows) > SHOWN_ROWS else ""
     return f"{head}: row {shown}{more}"
+
+
+def _describe_row(row: dict[str, Any], column: str | None) -> str:
+    if column is not None:
+        return f"{row['id']} = {_show(row.get(column))}"
+    values = ", ".join(f"{name} = {_show(value)}" for name, value in sorted(row.items()) if name != "id")
+    return f"{row['id']} ({values})" if values else str(row["id"])
+
+
+def _find_message(info: dict[str, Any]) -> str:
+    """Why an expectation could not be evaluated; Great Expectations tells it once, or once a metric."""
+    found = [info] if "exception_message" in info else list(info.values())
+    return next((str(item["exception_message"]) for item in found if item.get("exception_message")), "no reason told")
 
 
 def _show(value: Any) -> str:
@@ -95,17 +144,15 @@ def _expect_bounds(field: Feature | Label, column: str) -> list[Expectation]:
     return []
 
 
-def _run_suite(spec: ModelSpec, dataset: Dataset, expectations: list[Expectation]) -> Any:
+def _run_suite(settings: Settings, spec: ModelSpec, dataset: Dataset) -> Any:
     os.environ["GX_ANALYTICS_ENABLED"] = "False"  # read once, at the import
     import great_expectations as gx
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("retraining").add_dataframe_asset(spec.name)
     batch = asset.add_batch_definition_whole_dataframe(Path(dataset.path).parent.name)
-    configured = [ExpectationConfiguration(type=kind, kwargs=kwargs) for kind, kwargs in expectations]
-    suite = context.suites.add(gx.ExpectationSuite(spec.name, expectations=configured))
+    suite = context.suites.add(build_suite(settings, spec))
     definition = gx.ValidationDefinition(name=spec.name, data=batch, suite=suite)
     return context.validation_definitions.add(definition).run(
         batch_parameters={"dataframe": read_dataset(spec, dataset)},
@@ -113,9 +160,48 @@ def _run_suite(spec: ModelSpec, dataset: Dataset, expectations: list[Expectation
     )
 
 
-def _render(result: Any) -> str:
+def build_suite(settings: Settings, spec: ModelSpec) -> Any:
+    """The `ExpectationSuite` of model.yaml, extended by `extend_suite(suite)` of the model's expectations.py.
+
+    Errors: `ConfigurationError` quoting what is wrong with that file.
+    """
+    import great_expectations as gx
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    configured = [ExpectationConfiguration(type=kind, kwargs=kwargs) for kind, kwargs in list_expectations(spec)]
+    suite = gx.ExpectationSuite(spec.name, expectations=configured)
+    path = settings.models_dir / spec.name / OWN_EXPECTATIONS
+    if not path.is_file():
+        return suite
+    extend = load_function(path, f"models.{spec.name}.expectations", "extend_suite")
+    try:
+        extend(suite)
+    except Exception as error:
+        raise ConfigurationError(f"{path}: extend_suite failed: {error!r}") from error
+    return suite
+
+
+def _keep(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str, failures: Sequence[str]) -> str:
+    """Where the page can be seen: a training that has finished keeps its own."""
+    client = connect(settings)
+    done = find_finished_run(client, find_experiment(client, spec), run_id)
+    if done is not None:
+        return find_page(settings, client, done.info.run_id, f"data/{PAGE}")
+    opened = open_run(settings, spec, dataset, run_id)
+    for name in (PAGE, RESULT):
+        client.log_artifact(opened, str(Path(dataset.path).parent / name), "data")
+    client.set_tag(opened, VALIDATION_TAG, "; ".join(failures)[:TAG_CHARACTERS] or "passed")
+    if failures:
+        client.set_terminated(opened, "FAILED")
+    return find_page(settings, client, opened, f"data/{PAGE}")
+
+
+def _render(outcome: dict[str, Any]) -> str:
+    """The page of a result that was JSON: of NumPy's numbers its renderers show nothing (Great Expectations 1.24)."""
+    from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 
+    result = expectationSuiteValidationResultSchema.load(outcome)
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(result)
     return str(DefaultJinjaPageView().render(document))

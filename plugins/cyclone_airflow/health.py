@@ -32,6 +32,11 @@ def verdicts_asset(model: str) -> Asset:
     return Asset(name=f"verdicts of {model}", uri=f"x-cyclone://{model}/verdicts")
 
 
+def holds_asset(model: str) -> Asset:
+    """The asset that `monitor__<model>` updates once for each hold: a person must look."""
+    return Asset(name=f"holds of {model}", uri=f"x-cyclone://{model}/holds")
+
+
 def count_verdicts(results: "Sequence[CheckResult]") -> dict[str, int]:
     """How many verdicts there are of each sort."""
     counts = Counter(result.verdict for result in results)

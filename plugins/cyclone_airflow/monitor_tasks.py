@@ -148,26 +148,49 @@ def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
     return [result.to_json() for result in changed], text
 
 
-@task.short_circuit(trigger_rule="all_done_min_one_success")
-def decide(model: str, verdicts: list[Any], **context: Any) -> str | None:
-    """Join or open an incident when a retraining pays: returns the retraining's run id, else skips the rest.
+@task.branch(trigger_rule="all_done_min_one_success")
+def decide(model: str, verdicts: list[Any], **context: Any) -> list[str]:
+    """Ask the policy: go on with `request_retraining` when one is due, with `tell_person` when somebody must look.
 
     All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
     check has no verdicts here, and does not keep the others from deciding.
     """
     from cyclone.checks import format_verdicts
+    from cyclone.holds import list_holds
     from cyclone_airflow.health import count_verdicts, verdicts_asset
 
     run = read_run(model, context)
     results = [result for group in verdicts for result in read_results(group)]
     log.info("verdicts of %s:\n%s", model, format_verdicts(results))
+    is_backfill = context["dag_run"].run_type == "backfill"
     context["outlet_events"][verdicts_asset(model)].extra = {
         **count_verdicts(results),
         "window_end": run.find_end().isoformat(),
         "run_id": run.run_id,
-        "is_live": not run.model_yaml and context["dag_run"].run_type != "backfill",
+        "is_live": not run.model_yaml and not is_backfill,
     }
-    return join_if_due(run, results, is_backfill=context["dag_run"].run_type == "backfill")
+    retraining = join_if_due(run, results, is_backfill)
+    context["ti"].xcom_push(key="retraining", value=retraining)
+    is_untold = not is_backfill and any(hold.told_at is None for hold in list_holds(run.store, model))
+    return ["request_retraining"] * bool(retraining) + ["tell_person"] * is_untold
+
+
+@task
+def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
+    """Tell of each new hold, once: a warning here and an event of the model's asset of holds, with what to do next."""
+    from datetime import UTC
+
+    from cyclone.holds import list_holds, note_told
+    from cyclone_airflow.health import holds_asset
+
+    store = Store(read_settings().store_dsn)
+    untold = [hold for hold in list_holds(store, model) if hold.told_at is None]
+    told = [{"cause": hold.cause, "reason": hold.reason, "what_to_do": hold.describe_remedy(model)} for hold in untold]
+    context["outlet_events"][holds_asset(model)].extra = {"model": model, "holds": told}
+    for hold in untold:
+        log.warning("%s is held: %s\nWhat to do: %s", model, hold.reason, hold.describe_remedy(model))
+        note_told(store, hold, datetime.now(UTC))
+    return told
 
 
 @task
@@ -197,9 +220,13 @@ def read_results(returned: Any) -> "list[CheckResult]":
 
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
-    """The run id of the retraining that is due, after its incident was joined; None when none is."""
+    """The run id of the retraining that is due, after its incident was joined; None when none is.
+
+    One that somebody asked for, and that nothing has started yet, is due as well.
+    """
     from cyclone.evidence import collect_evidence, record_decision
-    from cyclone.incidents import join_incident, retraining_run_id
+    from cyclone.holds import keep_holds
+    from cyclone.incidents import find_unanswered_incident, join_incident, retraining_run_id
     from cyclone.policy import decide as decide_on
 
     store, spec, at = run.store, run.find_spec(), run.find_end()
@@ -207,14 +234,14 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
     decision = decide_on(spec, evidence)
     told = "would retrain: " if run.model_yaml and decision.should_retrain else ""
     log.log(logging.WARNING if decision.needs_person else logging.INFO, "%s%s", told, decision.reason)
-    is_recorded = not is_backfill and not run.model_yaml
+    if is_backfill or run.model_yaml:
+        log.info("Nothing is started or held by a backfill, or by a run with a configuration of its own.")
+        return None
+    keep_holds(store, spec, evidence, decision, run.run_id)
     if not decision.should_retrain:
-        if is_recorded:
-            record_decision(store, evidence, spec.name, run.run_id, decision, None)
-        return None
-    if not is_recorded:
-        log.info("No retraining is started by a backfill, or by a run with a configuration of its own.")
-        return None
+        record_decision(store, evidence, spec.name, run.run_id, decision, None)
+        waiting = find_unanswered_incident(store, spec.name)
+        return retraining_run_id(spec.name, waiting) if waiting else None
     incident = join_incident(
         store,
         spec.name,

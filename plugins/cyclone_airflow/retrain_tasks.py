@@ -1,20 +1,23 @@
 """The tasks of `retrain__<model>`: each calls one function of `training`, and can run twice."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Context, task
+from airflow.sdk import BaseOperatorLink, Context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import CycloneError, DataError, RehearsalError
+from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
+from cyclone_airflow import lineage
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cyclone.incidents import Outcome
 
 log = logging.getLogger(__name__)
@@ -23,22 +26,49 @@ Values = dict[str, Any]
 
 @task.short_circuit(ignore_downstream_trigger_rules=True)
 def start(model: str, **context: Any) -> Values | None:
-    """Join the model's incident, or open one for the person who asked. One retraining answers an incident."""
+    """Take the incident that the monitor opened, or ask the policy for whoever started this run.
+
+    One retraining answers an incident. What the policy holds fails here, with what can be done about it.
+    """
     from cyclone.clock import read_now
-    from cyclone.incidents import join_incident, start_retraining
+    from cyclone.incidents import start_retraining
 
     settings, spec = _read(model)
     store = Store(settings.store_dsn)
     as_of = read_now(store, settings, model)
     run_id = context["run_id"]
-    incident = join_incident(store, model, source=run_id, at=as_of, reason=f"requested by {run_id}", detail={})
-    start_retraining(store, run_id, model, incident.incident_id, as_of, spec.retrain.cost)
-    owner = store.fetch_one("store/retraining_owner", incident_id=incident.incident_id)
+    incident_id = _find_incident(store, spec, as_of, context)
+    start_retraining(store, run_id, model, incident_id, as_of, spec.retrain.cost)
+    owner = store.fetch_one("store/retraining_owner", incident_id=incident_id)
     if owner is None or owner["run_id"] != run_id:
-        log.info("Incident %s is answered by another run (%s): nothing to do.", incident.incident_id, owner)
+        log.info("Incident %s is answered by another run (%s): nothing to do.", incident_id, owner)
         return None
-    log.info("Retraining %s for incident %s, with what is known at %s", model, incident.incident_id, as_of)
-    return {"incident_id": incident.incident_id, "as_of": as_of.isoformat()}
+    log.info("Retraining %s for incident %s, with what is known at %s", model, incident_id, as_of)
+    return {"incident_id": incident_id, "as_of": as_of.isoformat()}
+
+
+def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: Any) -> int:
+    """Of the run that the monitor named after it, or of the request that another run is."""
+    from cyclone.holds import REMEDIES
+    from cyclone.incidents import find_named_incident
+    from cyclone.retraining_requests import ask, build_request
+
+    named = find_named_incident(store, spec.name, context["run_id"])
+    if named is not None:
+        return named
+    run, params = context["dag_run"], context["params"]
+    is_person = run.run_type == "manual"
+    asked_by = (run.triggering_user_name if is_person else None) or run.run_id
+    try:
+        request = build_request(asked_by, is_person=is_person, because=params["because"], despite=params["despite"])
+    except HoldError as error:
+        raise AirflowFailException(str(error)) from error
+    answer = ask(store, spec, run.run_id, request, as_of)
+    if answer.incident_id is None:
+        cause = answer.decision.cause
+        remedy = f"; what to do: {REMEDIES[cause].format(model=spec.name)}" if cause else ""
+        raise AirflowFailException(f"{answer.decision.reason}{remedy}")
+    return answer.incident_id
 
 
 @task
@@ -52,18 +82,26 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     settings, spec = _read(model)
     with _fail_without_retry():
         log.info("%s rows of the history file are new in the store", bring_history(settings, spec))
-        return _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
+        data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
+    lineage.tell(lineage.name_log(settings), [lineage.name_frame(spec, data)], _describe_request(settings, context))
+    return data
 
 
 @task
-def validate(model: str, data: Values) -> Values:
-    """Great Expectations, generated from model.yaml; invalid rows stop the run before anything is trained."""
+def validate(model: str, data: Values, **context: Any) -> Values:
+    """Great Expectations, from model.yaml and the model's own; invalid rows stop the run before anything is trained."""
     from training.dataset import Dataset
-    from training.validation import validate_dataset
+    from training.validation import check_report, list_assertions, validate_dataset
 
     settings, spec = _read(model)
+    frozen = Dataset(**data)
+    report = validate_dataset(settings, spec, frozen, context["run_id"])
+    context["ti"].xcom_push(ValidationLink.PAGE, report.page)
+    lineage.tell([lineage.name_frame(spec, data, list_assertions(frozen))])
+    for warning in report.warnings:
+        log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
-        return _show(validate_dataset(settings, spec, Dataset(**data)))
+        return _show(check_report(spec, report))
 
 
 @task
@@ -73,7 +111,10 @@ def train(model: str, data: Values, **context: Any) -> Values:
     from training.train import train_challenger
 
     settings, spec = _read(model)
-    return _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+    with _fail_without_retry():
+        challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+    lineage.tell([lineage.name_frame(spec, data)], [lineage.name_run(settings, challenger)])
+    return challenger
 
 
 @task.short_circuit(ignore_downstream_trigger_rules=False)
@@ -85,6 +126,8 @@ def gate(model: str, data: Values, challenger: Values) -> Values | None:
 
     settings, spec = _read(model)
     decision = _show(compare_with_champion(settings, spec, Dataset(**data), Challenger(**challenger)))
+    read = [lineage.name_frame(spec, data), lineage.name_run(settings, challenger)]
+    lineage.tell(read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]})
     return decision if decision["passed"] else None
 
 
@@ -96,16 +139,23 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
     from training.train import Challenger
 
     settings, spec = _read(model)
-    return _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
+    version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
+    lineage.tell([lineage.name_run(settings, challenger)], [lineage.name_version(settings, spec, version["version"])])
+    return version
 
 
 @task
 def image(model: str, version: Values) -> Values:
     """Build the version's image."""
     from training.image import build_image
+    from training.registry import note_image
 
     settings, spec = _read(model)
-    return _show(build_image(settings, spec, version["version"]))
+    number = version["version"]
+    built = build_image(settings, spec, number)
+    note_image(settings, spec, number, built)
+    lineage.tell([lineage.name_version(settings, spec, number)], [lineage.name_image(asdict(built))])
+    return _show(built)
 
 
 @task
@@ -119,6 +169,7 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     for drift in reconcile(settings, spec):
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
+    lineage.tell([lineage.name_image(built)], [lineage.name_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
@@ -160,7 +211,7 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     from cyclone.releases import release_of_run
 
     if started is None:
-        raise AirflowFailException(f"{context['run_id']} did not start: see the task `start`; its incident stays open")
+        raise AirflowFailException(f"{context['run_id']} did not start: see the task `start`")
     settings, _ = _read(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
     outcome, reason = _conclude(context["ti"])
@@ -173,6 +224,25 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     if outcome == "failed":
         raise AirflowFailException(f"{reason}; what served before serves on")
     return outcome
+
+
+class ValidationLink(BaseOperatorLink):
+    """Leads from the task `validate` to Great Expectations' page, passed or failed."""
+
+    PAGE = "validation_page"
+    name = "Validation page"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        from airflow.sdk.execution_time.xcom import XCom
+
+        return str(XCom.get_value(ti_key=ti_key, key=self.PAGE) or "")
+
+
+def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[str, str]:
+    """Which incident the run answers and who asked, as tags."""
+    from training.mlflow_run import read_request
+
+    return {name.removeprefix("cyclone."): text for name, text in read_request(settings, context["run_id"]).items()}
 
 
 def note_failure(context: Context) -> None:

@@ -1,6 +1,7 @@
 -- Records a calibration, once for each run; the first one stays.
 -- params: model, run_id, reason text; version integer; method text or NULL; parameters double precision[];
---   fitted_at timestamptz; row_count bigint; error_without, error_with double precision or NULL
+--   fitted_at timestamptz; row_count bigint; error_without, error_with double precision or NULL;
+--   asked_by text or NULL (it was fitted)
 -- returns: nothing
 INSERT INTO calibration (
     model,
@@ -12,7 +13,8 @@ INSERT INTO calibration (
     row_count,
     error_without,
     error_with,
-    reason
+    reason,
+    asked_by
 )
 VALUES (
     %(model)s::text,
@@ -24,6 +26,7 @@ VALUES (
     %(row_count)s::bigint,
     %(error_without)s::double precision,
     %(error_with)s::double precision,
-    %(reason)s::text
+    %(reason)s::text,
+    %(asked_by)s::text
 )
 ON CONFLICT (model, run_id) DO NOTHING

@@ -1,10 +1,13 @@
--- Records what a run decided, once; the first one stays.
--- params: model text, run_id text, at timestamptz, version integer or NULL, action text, reason text,
---   incident_id bigint or NULL
+-- Records what was decided in a run, or to a request, once; the first one stays.
+-- params: model text, run_id text, at timestamptz, version integer or NULL, action text, reason text, cause text or
+--   NULL, incident_id bigint or NULL, asked_by text or NULL, because text or NULL, despite text[] or NULL
 -- returns: nothing
-INSERT INTO decision (model, run_id, at, version, action, reason, incident_id)
+INSERT INTO decision (
+    model, run_id, at, version, action, reason, cause, incident_id, asked_by, because, despite
+)
 VALUES (
     %(model)s::text, %(run_id)s::text, %(at)s::timestamptz, %(version)s::integer, %(action)s::text,
-    %(reason)s::text, %(incident_id)s::bigint
+    %(reason)s::text, %(cause)s::text, %(incident_id)s::bigint, %(asked_by)s::text, %(because)s::text,
+    %(despite)s::text[]
 )
 ON CONFLICT (model, run_id) DO NOTHING

@@ -1,4 +1,4 @@
--- The rows of a dataset; see training_row().
+-- The rows of a dataset; see training_row(). Ids in the order of their bytes, wherever the store is.
 -- params: model text, as_of timestamptz, since timestamptz (-infinity for all)
 -- returns: id text, created_at timestamptz, input jsonb, label jsonb; the oldest first
 SELECT
@@ -7,4 +7,4 @@ SELECT
     input,
     label
 FROM training_row(%(model)s::text, %(as_of)s::timestamptz, %(since)s::timestamptz)
-ORDER BY created_at ASC, id ASC
+ORDER BY created_at ASC, id COLLATE "C" ASC

@@ -48,3 +48,33 @@ SELECT
     reason AS detail
 FROM release
 WHERE state = 'rolled_back'
+UNION ALL
+SELECT
+    model,
+    at,
+    0 AS rank,
+    'asked for' AS event,
+    incident_id AS subject,
+    asked_by || coalesce(': ' || nullif(because, ''), '') || ' → ' || action || ': ' || reason AS detail
+FROM decision
+WHERE asked_by IS NOT NULL
+UNION ALL
+SELECT
+    model,
+    opened_at AS at,
+    6 AS rank,
+    'hold' AS event,
+    hold_id AS subject,
+    reason AS detail
+FROM hold
+UNION ALL
+SELECT
+    model,
+    closed_at AS at,
+    7 AS rank,
+    'hold ended' AS event,
+    hold_id AS subject,
+    cause || coalesce(': resumed by ' || closed_by || coalesce(': ' || nullif(because, ''), ''), ': it went away')
+        AS detail
+FROM hold
+WHERE closed_at IS NOT NULL

@@ -96,6 +96,37 @@ def test_the_version_that_the_loop_released_serves_again_after_a_restart(platfor
     assert "hour" in refused.text
 
 
+def test_what_the_loop_released_can_be_explained_and_made_again(
+    platform: PlatformRecord, environment: dict[str, str], state_dir: Path
+) -> None:
+    told = run_cyclone(environment, "explain", "replay-2011-02-25T08:00:00Z", "--json")
+    found = json.loads(told)
+    assert found["prediction"]["version"] == found["version"]["version"] == 2
+    assert (found["incident"]["outcome"], found["retraining"]["outcome"]) == ("promoted", "promoted")
+    first = next(alarm for alarm in found["alarms"] if alarm["source"].startswith("replay__"))
+    assert (first["action"], first["decided"]) == ("retrain", found["incident"]["reason"])
+    assert any(check["verdict"] == "failed" and check["kind"] == "error" for check in found["checks"])
+    assert found["gate"]["is_passed"] is True
+    (release,) = found["releases"]
+    assert (release["state"], release["image_digest"][:7]) == ("champion", "sha256:")
+    assert [step["traffic_percent"] for step in release["steps"]] == [10, 30]
+
+    made = run_cyclone(environment, "reproduce", "bike_demand", "--version", "2")
+    assert made.endswith("the same, bit for bit\n"), made
+    assert found["dataset"]["fingerprint"] in made
+
+    events = [json.loads(line) for line in (state_dir / "openlineage.jsonl").read_text().splitlines()]
+    jobs = {event["job"]["name"] for event in events}
+    assert {f"retrain__bike_demand.{task}" for task in ("dataset", "train", "image", "promote")} <= jobs
+    assert all(job.startswith("retrain__bike_demand.") for job in jobs)
+
+
+def run_cyclone(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run([BIN / "cyclone", *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def read_service_address(platform: PlatformRecord) -> str:
     services = requests.get(
         f"{platform.build_address('cloud_run')}/v2/projects/local/locations/local/services/bike-demand", timeout=30

@@ -102,7 +102,7 @@ def _do_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: 
         case "dataset":
             return build_dataset(settings, spec, run_id, done["as_of"])
         case "validate":
-            return validate_dataset(settings, spec, done["dataset"])
+            return validate_dataset(settings, spec, done["dataset"], run_id)
         case "train":
             return train_challenger(settings, spec, done["dataset"], run_id)
         case "gate":

@@ -102,7 +102,7 @@ def prepare(settings: Settings, store: Store, name: str) -> Prepared:
     until = datetime.fromisoformat(spec.history_until or "")
     now, run_id = until + timedelta(hours=2), f"run_{name}"
     dataset = build_dataset(settings, spec, run_id, now)
-    assert validate_dataset(settings, spec, dataset).success
+    assert validate_dataset(settings, spec, dataset, run_id).success
     challenger = train_challenger(settings, spec, dataset, run_id)
     gate = compare_with_champion(settings, spec, dataset, challenger)
     version = register_challenger(settings, spec, challenger, gate).version

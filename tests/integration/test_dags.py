@@ -73,8 +73,9 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
         "check_estimate": ["decide", "reevaluate"],
         "check_service": ["decide", "reevaluate"],
         "reevaluate": [],
-        "decide": ["request_retraining"],
+        "decide": ["request_retraining", "tell_person"],
         "request_retraining": [],
+        "tell_person": [],
     }
 
 

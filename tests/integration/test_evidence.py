@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from cyclone.decisions import Decision
 from cyclone.evidence import collect_evidence, record_decision
 from cyclone.incidents import finish_retraining, start_retraining
-from cyclone.policy import Champion, DailyError, FeatureFacts, PastRetraining, Upstream, decide
+from cyclone.policy import Champion, DailyError, FeatureFacts, PastRetraining, Request, Upstream, decide
 from cyclone.rollups import roll_up
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
@@ -127,9 +127,12 @@ def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelS
     roll_up(store, bike_demand)
     assert collect_evidence(store, bike_demand, [], NOW).upstream.oldest_unlabelled == NOW - DAY + timedelta(hours=1)
     execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 4 * DAY)
-    upstream = collect_evidence(store, bike_demand, [], NOW).upstream
-    assert upstream.newest_label == NOW - 4 * DAY
-    assert upstream.oldest_unlabelled == NOW - 5 * DAY + timedelta(hours=1)
+    evidence = collect_evidence(store, bike_demand, [], NOW, [Request("alert 7", is_person=False)])
+    assert evidence.upstream.newest_label == NOW - 4 * DAY
+    assert evidence.upstream.oldest_unlabelled == NOW - 5 * DAY + timedelta(hours=1)
+    decision = decide(bike_demand, evidence)
+    assert decision.cause == "upstream"
+    assert "labels stopped: none since 2011-03-04 00:00" in decision.reason
 
 
 def test_a_decision_is_kept_once(store: Store, bike_demand: ModelSpec) -> None:

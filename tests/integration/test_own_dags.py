@@ -1,39 +1,16 @@
 """The parts for a user's own DAGs, parsed and run by a real Airflow on a database of its own."""
 
-import json
-import os
-import queue
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cyclone.checks import evaluate_checks
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from tests.integration.dag_runner import REPOSITORY, DagRunner, run_dag_runner
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DEADLINE_SECONDS = 120
-RUN_DAGS = """
-import json, os, sys
-from airflow.dag_processing.dagbag import DagBag
-for line in sys.stdin:
-    request = json.loads(line)
-    os.environ["CYCLONE_STORE_DSN"] = request["dsn"]
-    bag = DagBag(request["file"])
-    assert not bag.import_errors, bag.import_errors
-    (dag,) = bag.dags.values()
-    run = dag.test(use_executor=False)
-    states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
-    print("RESULT" + json.dumps({"run": str(run.state), "tasks": states, "schedule": repr(dag.schedule)}), flush=True)
-"""
 CHECKS = """
 from datetime import timedelta
 from airflow.sdk import DAG
@@ -53,77 +30,10 @@ with DAG("waits"):
 """
 
 
-@dataclass
-class DagRunner:
-    """A process that runs one DAG after the other with `dag.test()`: to load Airflow takes longest."""
-
-    process: "subprocess.Popen[str]"
-    folder: Path
-    lines: "queue.Queue[str]" = field(default_factory=queue.Queue)
-
-    def start(self, store: Store, source: str) -> None:
-        """Run the one DAG in `source`; nothing is waited for."""
-        file = self.folder / f"dag_{len(list(self.folder.iterdir()))}.py"
-        file.write_text(source)
-        assert self.process.stdin is not None
-        print(json.dumps({"dsn": store.dsn, "file": str(file)}), file=self.process.stdin, flush=True)
-
-    def read_until(self, text: str) -> str:
-        """What the process says up to and with the line that has `text`."""
-        said = ""
-        while text not in said:
-            try:
-                line = self.lines.get(timeout=DEADLINE_SECONDS)
-            except queue.Empty:
-                line = ""
-            assert line, f"no {text!r} in:\n{said}"
-            said += line
-        return said
-
-    def read_result(self) -> tuple[dict[str, Any], str]:
-        said = self.read_until("RESULT")
-        result: dict[str, Any] = json.loads(said.splitlines()[-1].removeprefix("RESULT"))
-        return result, said
-
-
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
-    home = tmp_path_factory.mktemp("own-dags")
-    (home / "dags").mkdir()
-    environment = {
-        **os.environ,
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "CYCLONE_CLOCK": "wall",
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "plugins")]),
-    }
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(migrate, env=environment, check=True, capture_output=True)
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN_DAGS],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    runner = DagRunner(process, home / "dags")
-    reader = threading.Thread(target=pass_on, args=(process, runner.lines))
-    reader.start()
-    yield runner
-    process.kill()
-    reader.join()
-    process.communicate()
-
-
-def pass_on(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
-    """Every line, and an empty one at the end."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        lines.put(line)
-    lines.put("")
+    with run_dag_runner(tmp_path_factory.mktemp("own-dags")) as runner:
+        yield runner
 
 
 def put_errors(store: Store, absolute_error: float) -> None:

@@ -49,7 +49,7 @@ def bike_demand(bike_demand: ModelSpec) -> ModelSpec:
     return bike_demand.model_copy(update={"recalibrate": Recalibrate()})
 
 
-def test_a_calibration_is_a_new_revision_of_the_same_image_and_can_be_withdrawn(
+def test_a_calibration_is_a_new_revision_of_the_same_image_and_so_is_its_withdrawal(
     cloud: Settings, store: Store, small: ModelSpec
 ) -> None:
     register_versions(cloud, 1)
@@ -69,11 +69,20 @@ def test_a_calibration_is_a_new_revision_of_the_same_image_and_can_be_withdrawn(
     assert (served.revision, served.image, served.state) == ("bike-demand-v1-c3", image, "champion")
     assert read_calibration(store, "bike_demand", served.revision) == RATIO
 
-    assert withdraw_calibration(cloud, small, NOW) == "bike-demand-v1-c2"
-    assert read_percents(cloud) == {"bike-demand-v1-c2": 100}
-    assert ask_who(first.service_address) == "bike-demand-v1-c2"
-    with pytest.raises(ReleaseError, match="revision bike-demand-v1-c1 is gone, so there is nothing to return to"):
-        withdraw_calibration(cloud, small, NOW)
+    assert withdraw_calibration(cloud, small, "Ada", "prices are back", NOW) == "bike-demand-v1-c4"
+    assert read_percents(cloud) == {"bike-demand-v1-c4": 100}
+    assert ask_who(first.service_address) == "bike-demand-v1-c4"
+    raw = current_release(store, "bike_demand")
+    assert raw is not None
+    assert (raw.revision, raw.image, raw.state) == ("bike-demand-v1-c4", image, "champion")
+    assert read_calibration(store, "bike_demand", raw.revision) is None
+    kept = execute(store, "SELECT revision, method, asked_by, reason FROM calibration ORDER BY calibration_id DESC")
+    assert kept[0] == ("bike-demand-v1-c4", None, "Ada", "withdrawn by Ada: prices are back")
+    withdrawn = execute(store, "SELECT revision FROM calibration WHERE withdrawn_at IS NOT NULL")
+    assert withdrawn == [("bike-demand-v1-c3",)]
+    assert recalibrate(cloud, small, NOW).reason == "withdrawn by Ada: prices are back"
+    with pytest.raises(ReleaseError, match="the champion has no calibration to withdraw"):
+        withdraw_calibration(cloud, small, "Ada", "again", NOW)
 
 
 def test_a_version_can_be_released_and_rolled_out_over_a_calibrated_one(
@@ -89,6 +98,8 @@ def test_a_version_can_be_released_and_rolled_out_over_a_calibrated_one(
     shift_traffic(cloud, small, candidate, 20)
     assert read_percents(cloud) == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
     assert recalibrate(cloud, small, NOW).reason == "a release is under way"
+    with pytest.raises(ReleaseError, match="a release is under way; end it first"):
+        withdraw_calibration(cloud, small, "Ada", "", NOW)
     with pytest.raises(StaleReleaseError, match="another release took over while bike-demand-v1-c9 started"):
         deploy_calibration(cloud, small, champion, 9, RATIO, NOW)
     assert read_percents(cloud) == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
@@ -101,7 +112,7 @@ def test_a_model_without_a_version_or_that_turned_it_off_is_left_alone(cloud: Se
     release_version(cloud, off, 1)
     assert recalibrate(cloud, off, NOW).reason == "recalibrate.enabled is false"
     with pytest.raises(ReleaseError, match="the champion has no calibration to withdraw"):
-        withdraw_calibration(cloud, off, NOW)
+        withdraw_calibration(cloud, off, "Ada", "", NOW)
 
 
 def test_a_served_model_is_corrected_by_the_labels_that_came_in(

@@ -2,13 +2,13 @@ import doctest
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import cyclone.policy
 from cyclone.checks import CheckResult
-from cyclone.decisions import Decision
+from cyclone.decisions import Cause, Decision
 from cyclone.policy import (
     Champion,
     DailyError,
@@ -19,6 +19,7 @@ from cyclone.policy import (
     Upstream,
     decide,
     expect_gain,
+    find_stops,
     find_typical_error,
 )
 from cyclone.sections import Retrain
@@ -139,7 +140,7 @@ def test_the_budget_of_a_week_is_weighted_by_cost(bike_demand: ModelSpec) -> Non
     spec = configure(bike_demand, cooldown_days=1, cost=2, budget_per_week=5)
     spent = [PastRetraining(NOW - 6 * DAY, "promoted", 2), PastRetraining(NOW - 3 * DAY, "promoted", 2)]
     words = f"no retraining, although {ERROR_WORDS}: 4 of 5 a week are spent, one more costs 2"
-    assert decide(spec, replace(RISEN, retrainings=spent)) == Decision("wait", words)
+    assert decide(spec, replace(RISEN, retrainings=spent)) == Decision("hold", words, "budget")
     assert decide(spec, replace(RISEN, retrainings=spent[1:])).should_retrain
 
 
@@ -148,7 +149,7 @@ def test_two_retrainings_without_gain_stop_and_tell(bike_demand: ModelSpec) -> N
     assert decision.needs_person
     assert decision.reason == (
         f"no retraining, although {ERROR_WORDS}: the last 2 brought no gain (kept champion, failed): none starts by"
-        " itself for 16.0 days more, unless a person asks"
+        " itself for 16.0 days more, unless a person resumes"
     )
 
 
@@ -183,7 +184,8 @@ BROKEN = [
 @pytest.mark.parametrize(("upstream", "words"), BROKEN)
 def test_a_broken_upstream_is_not_learned_but_told(bike_demand: ModelSpec, upstream: Upstream, words: str) -> None:
     decision = decide(bike_demand, replace(RISEN, upstream=upstream))
-    assert decision == Decision("hold", f"no retraining, although {ERROR_WORDS}: upstream data are broken ({words})")
+    reason = f"no retraining, although {ERROR_WORDS}: upstream data are broken ({words})"
+    assert decision == Decision("hold", reason, "upstream")
 
 
 @pytest.mark.parametrize(
@@ -201,12 +203,76 @@ def test_an_upstream_within_its_limits_stops_nothing(bike_demand: ModelSpec, ups
     assert decide(bike_demand, replace(RISEN, upstream=upstream)).should_retrain
 
 
-def test_a_person_is_stopped_only_by_a_broken_upstream(bike_demand: ModelSpec) -> None:
-    asked = Evidence(
-        NOW, build_champion([20] * 7), retrainings=[KEPT, FAILED, FAILED], requests=[Request("Ada", is_person=True)]
-    )
-    assert decide(bike_demand, asked) == Decision("retrain", "requested by Ada")
-    assert decide(bike_demand, replace(asked, upstream=Upstream(set_aside=1))).needs_person
+CALM = Evidence(NOW, build_champion([20] * 7))
+PAUSED = [KEPT, FAILED]
+SPENT = [replace(PROMOTED, ended_at=NOW - DAY), replace(PROMOTED, ended_at=NOW - DAY / 2)]
+
+
+def ask(*despite: Cause, **facts: Any) -> Evidence:
+    """Ada asks for a retraining that nothing else asks for."""
+    return replace(CALM, requests=[Request("Ada", is_person=True, because="new prices", despite=despite)], **facts)
+
+
+def test_a_person_need_not_wait_for_the_cooldown(bike_demand: ModelSpec) -> None:
+    evidence = ask(retrainings=[replace(PROMOTED, ended_at=NOW)])
+    assert decide(bike_demand, evidence) == Decision("retrain", "requested by Ada")
+
+
+@pytest.mark.parametrize(
+    ("cause", "facts", "words"),
+    [
+        ("upstream", {"upstream": Upstream(set_aside=1)}, "upstream data are broken (Postgres refused 1 rows)"),
+        ("pause", {"retrainings": PAUSED}, "the last 2 brought no gain (kept champion, failed)"),
+        ("budget", {"retrainings": SPENT}, "2 of 2 a week are spent, one more costs 1"),
+    ],
+)
+def test_what_holds_a_person_is_ignored_only_by_its_name(
+    bike_demand: ModelSpec, cause: Cause, facts: dict[str, Any], words: str
+) -> None:
+    held = decide(bike_demand, ask(**facts))
+    assert (held.action, held.cause) == ("hold", cause)
+    assert held.reason.startswith(f"no retraining, although requested by Ada: {words}")
+    others = [other for other in get_args(Cause) if other != cause]
+    assert decide(bike_demand, ask(*others, **facts)) == held
+    forced = decide(bike_demand, ask(cause, **facts))
+    assert forced == Decision("retrain", f"requested by Ada; in spite of: {cause}")
+
+
+@pytest.mark.parametrize("retrainings", [PAUSED, SPENT])
+def test_what_a_person_resumed_from_counts_no_more(bike_demand: ModelSpec, retrainings: list[PastRetraining]) -> None:
+    spec = configure(bike_demand, cooldown_days=0)
+    evidence = replace(RISEN, retrainings=retrainings)
+    assert decide(spec, evidence).needs_person
+    assert decide(spec, replace(evidence, resumed_at=retrainings[-1].ended_at)).should_retrain
+    assert decide(spec, replace(evidence, resumed_at=retrainings[0].ended_at - DAY)).needs_person
+
+
+def test_within_the_cooldown_broken_data_are_told_all_the_same(bike_demand: ModelSpec) -> None:
+    cooling = replace(RISEN, retrainings=[replace(PROMOTED, ended_at=NOW - DAY)])
+    assert decide(bike_demand, cooling).action == "wait"
+    assert decide(bike_demand, replace(cooling, upstream=Upstream(set_aside=1))).cause == "upstream"
+
+
+def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand: ModelSpec) -> None:
+    decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(FAILED, ended_at=NOW)]))
+    assert decision.cause == "pause"
+    assert "brought no gain" in decision.reason
+    assert decision.reason.endswith("; 2 of 2 a week are spent, one more costs 1")
+    assert decide(bike_demand, ask("pause", "budget", retrainings=PAUSED)).should_retrain
+
+
+def test_what_stands_against_a_retraining_is_known_before_one_is_due(bike_demand: ModelSpec) -> None:
+    evidence = replace(CALM, upstream=Upstream(set_aside=1), retrainings=PAUSED)
+    assert decide(bike_demand, evidence).action == "wait"
+    assert [stop.cause for stop in find_stops(bike_demand, evidence)] == ["upstream", "pause"]
+
+
+def test_an_estimated_error_starts_a_retraining_only_where_it_may(bike_demand: ModelSpec) -> None:
+    estimate = replace(DRIFT, kind="estimate", check_name="expected_error", subject="all", value=40.0, limit=30.0)
+    evidence = replace(CALM, results=[estimate])
+    assert decide(bike_demand, evidence).action == "wait"
+    decision = decide(configure(bike_demand, triggered_by=["estimate"]), evidence)
+    assert decision == Decision("retrain", "expected_error 40 over 7 days on 168 rows is above 30")
 
 
 def test_an_alert_waits_like_every_other_trigger(bike_demand: ModelSpec) -> None:

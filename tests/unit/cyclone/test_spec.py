@@ -55,7 +55,29 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"retrain": {"error": {"minimum_days": 8}}}, r"minimum_days 8 is above window_days 7: it could never fire"),
         ({"retrain": {"error": {"limit": 1.0}}}, r"retrain.error.limit: .*greater than 1 \(value 1.0\)"),
         ({"retrain": {"maximum_age_days": 3}}, r"maximum_age_days 3 is within cooldown_days 10"),
-        ({"retrain": {"window_days": 14, "holdout_days": 14}}, r"holdout_days 14 leaves nothing of window_days 14"),
+        (
+            {"retrain": {"window_days": 14, "holdout_days": 20}},
+            r"holdout_days 20 leaves 0 of window_days 14",
+        ),
+        ({"retrain": {"window_days": 8}}, r"holdout_days 5 leaves 3 of window_days 8 to train on: folds 5 needs"),
+        (
+            {"retrain": {"triggered_by": ["drift"]}, "monitor": {"drift": {}}},
+            r"retrain.triggered_by names 'drift', but monitor.drift has no check: it could never fire",
+        ),
+        (
+            {"retrain": {"triggered_by": ["weather"]}},
+            r"triggered_by.0: .*'drift', 'error', 'estimate', 'service' or 'req",
+        ),
+        ({"retrain": {"cooldown_days": 5000}}, r"retrain.cooldown_days: .*less than or equal to 366 \(value 5000\)"),
+        ({"retrain": {"minimum_gain": 0.99}}, r"retrain.minimum_gain: .*less than or equal to 0.9 \(value 0.99\)"),
+        ({"retrain": {"half_life_days": 0.01}}, r"retrain.half_life_days: .*greater than or equal to 1 \(value 0.01\)"),
+        (
+            {"retrain": {"breaker": {"missing_share": 1.0}}},
+            r"breaker.missing_share: .*less than 1 \(value 1.0\)",
+        ),
+        ({"retrain": {"breaker": {"rejected_share": 1.0}}}, r"retrain.breaker.rejected_share: .*less than 1"),
+        ({"retrain": {"slice_margin": 9.0}}, r"retrain.slice_margin: .*less than or equal to 0.5 \(value 9.0\)"),
+        ({"retrain": {"slices": ["x"]}}, r"retrain.slices names 'x', a number: .* allowed are category, boolean"),
         ({"retrain": {"gate_margin": 0.5}}, r"retrain.gate_margin: .*less than or equal to 0.25 \(value 0.5\)"),
         (
             {"retrain": {"gate_margin": 0.2, "error": {"limit": 1.2}}},

@@ -16,6 +16,7 @@ from training.backtest import (
     find_start,
     fit_schedule_day,
     iterate_summaries,
+    run_backtest,
     run_policy,
     score_schedule,
 )
@@ -69,6 +70,7 @@ def test_a_world_that_does_not_change_is_left_alone(spec: ModelSpec) -> None:
     run = run_policy(build_history(spec, build_frame()), MeanOfHour, START)
     assert run.retrainings == []
     assert run.recalibrations == 0
+    assert 0.8 < run.highest_ratio < 1.5
     assert np.isnan(run.losses[: 24 * START]).all()
     assert np.nanmean(run.losses) == pytest.approx(0.8, abs=0.1)
 
@@ -154,5 +156,9 @@ def test_a_start_outside_the_history_is_refused(spec: ModelSpec) -> None:
 
 
 def test_too_few_rows_to_begin_with_are_counted(spec: ModelSpec) -> None:
-    with pytest.raises(DataError, match=r"24 labelled rows are left to train on at 2011-01-06; .*minimum_rows is 50"):
-        run_policy(build_history(spec, build_frame()), MeanOfHour, 5)
+    history = build_history(spec, build_frame())
+    words = r"24 labelled rows of 1 days are left to train on at 2011-01-06, .*minimum_rows is 50 .* --from"
+    with pytest.raises(DataError, match=words):
+        run_policy(history, MeanOfHour, 5)
+    with pytest.raises(DataError, match=r"0 labelled rows of 0 days are left to train on at 2011-01-02"):
+        run_backtest(history, MeanOfHour, 1, 0, lambda *_: None)

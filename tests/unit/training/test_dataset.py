@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -7,7 +8,7 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.dataset import find_leaks, find_run_folder, split_newest_days
+from training.dataset import check_rows, find_leaks, find_run_folder, split_newest_days
 
 SPEC = ModelSpec(
     name="m",
@@ -40,6 +41,66 @@ def test_too_few_days_to_keep_any_from_training_are_counted() -> None:
 def test_a_feature_that_is_the_label_in_other_units_is_found(column: list[float], leaks: bool) -> None:
     frame = pd.DataFrame({"x": column, "label": [1.0, 2.0, 3.0, 4.0]})
     assert find_leaks(SPEC, frame) == (["x"] if leaks else [])
+
+
+def build_labelled(task: str, labels: list[object]) -> tuple[ModelSpec, pd.DataFrame]:
+    """Ten days of two rows each."""
+    kinds = {"type": "boolean"} if task == "binary" else {"type": "category", "values": ["a", "b", "c"]}
+    spec = ModelSpec.model_validate(
+        {
+            "name": "m",
+            "task": task,
+            "features": [{"name": "x", "type": "number"}],
+            "label": {"name": "y", "expected_delay_hours": 0, **kinds},
+            "retrain": {"minimum_rows": 20},
+        }
+    )
+    frame = pd.DataFrame({"created_at": pd.date_range("2011-01-01", periods=20, freq="12h", tz="UTC")})
+    frame["x"] = range(20)
+    frame["label"] = pd.Series(labels)
+    return spec, frame
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "message"),
+    [
+        ("binary", [True] * 20, "m: all 20 rows have the label true: nothing can be learned"),
+        (
+            "binary",
+            [True] * 10 + [False] * 10,
+            "m: the 10 rows before the newest 5 days have the label true: nothing can be learned",
+        ),
+        ("multiclass", ["a", "b"] * 10, "m: none of all 20 rows has the label 'c': nothing can be learned of it"),
+        (
+            "multiclass",
+            ["a", "b"] * 5 + ["c"] * 10,
+            "m: none of the 10 rows before the newest 5 days has the label 'c': nothing can be learned of it",
+        ),
+    ],
+)
+def test_a_class_without_rows_is_refused_with_the_reason(task: str, labels: list[object], message: str) -> None:
+    spec, frame = build_labelled(task, labels)
+    with pytest.raises(DataError) as raised:
+        check_rows(spec, frame, datetime(2011, 1, 11, tzinfo=UTC))
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("column", "leaks"),
+    [
+        (["ill", "ill", "well", "well"], True),
+        ([1, 1, 0, 0], True),
+        ([None, "ill", "well", None], True),
+        (["ill", "well", "well", "well"], False),
+        (["a", "b", "c", "d"], False),
+        (["ill", "ill", None, None], False),
+        (["a", "a", "a", "a"], False),
+    ],
+)
+def test_a_feature_that_names_the_class_is_found(column: list[object], leaks: bool) -> None:
+    binary = SPEC.model_copy(update={"task": "binary", "features": (Feature(name="x", type="text"),)})
+    frame = pd.DataFrame({"x": pd.Series(column, dtype="object"), "label": [True, True, False, False]})
+    assert find_leaks(binary, frame) == (["x"] if leaks else [])
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "../elsewhere", "a/b", "a b"])

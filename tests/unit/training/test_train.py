@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,16 +6,9 @@ import pytest
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.sections import Feature, Label, Retrain
-from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.scores import measure
-from training.train import assign_folds, fit_estimator, load_builder, predict_unseen, weigh_rows
-
-
-def write_pipeline(folder: Path, text: str) -> Settings:
-    (folder / "bike_demand").mkdir()
-    (folder / "bike_demand" / "pipeline.py").write_text(text)
-    return Settings(models_dir=folder)
+from training.train import assign_folds, fit_estimator, predict_unseen, weigh_rows
 
 
 @pytest.fixture
@@ -26,28 +18,6 @@ def constant() -> ModelSpec:
     return ModelSpec(
         name="m", task="regression", features=(Feature(name="x", type="number"),), label=label, retrain=retrain
     )
-
-
-def test_a_pipeline_is_found_by_its_path(bike_demand: ModelSpec, tmp_path: Path) -> None:
-    settings = write_pipeline(tmp_path, "def build_estimator():\n    return 'an estimator'\n")
-    assert load_builder(settings, bike_demand)() == "an estimator"
-
-
-def test_a_pipeline_without_a_builder_is_refused(bike_demand: ModelSpec, tmp_path: Path) -> None:
-    settings = write_pipeline(tmp_path, "def make_estimator():\n    return None\n")
-    with pytest.raises(ConfigurationError, match=r"pipeline.py: build_estimator is not defined"):
-        load_builder(settings, bike_demand)
-
-
-def test_a_pipeline_that_cannot_be_imported_says_why(bike_demand: ModelSpec, tmp_path: Path) -> None:
-    settings = write_pipeline(tmp_path, "import no_such_package\n")
-    with pytest.raises(ConfigurationError, match=r"cannot be imported: ModuleNotFoundError.*no_such_package"):
-        load_builder(settings, bike_demand)
-
-
-def test_a_missing_pipeline_is_named(bike_demand: ModelSpec, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"pipeline.py: missing"):
-        load_builder(Settings(models_dir=tmp_path), bike_demand)
 
 
 def build_days(days: int) -> "pd.Series[Any]":

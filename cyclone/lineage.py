@@ -1,0 +1,158 @@
+"""Lineage: what led to a prediction, a version or the answer to an incident, as the store recorded it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from cyclone.errors import LineageError
+from cyclone.store import Row, Store, Transaction
+
+FORMS = "a prediction's id, <model>:v<version>, or incident <number>"
+NUMBER = 9
+"""Digits at most: a larger number is no incident and no version."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The rows that belong together; None or empty where the store holds nothing of the kind.
+
+    `release` is that which serves or served the version; each of `releases` has its canary's `steps`.
+    """
+
+    prediction: Row | None = None
+    labels: Sequence[Row] = ()
+    calibration: Row | None = None
+    version: Row | None = None
+    calibrations: Sequence[Row] = ()
+    dataset: Row | None = None
+    gate: Row | None = None
+    retraining: Row | None = None
+    incident: Row | None = None
+    alarms: Sequence[Row] = ()
+    checks: Sequence[Row] = ()
+    releases: Sequence[Row] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; times are ISO texts."""
+        plain: dict[str, Any] = _make_plain(asdict(self))
+        return plain
+
+
+def explain(store: Store, models: Sequence[str], subject: str) -> Lineage:
+    """The lineage of a subject in one of the `FORMS`; ids are looked for among `models`.
+
+    Errors: `LineageError` when there is no such thing.
+    """
+    with store.transaction() as transaction:
+        if found := re.fullmatch(rf"incident[ :](\d{{1,{NUMBER}}})", subject):
+            return explain_incident(transaction, int(found[1]))
+        if (found := re.fullmatch(rf"(.+):v?(\d{{1,{NUMBER}}})", subject)) and found[1] in models:
+            return explain_version(transaction, found[1], int(found[2]))
+        return explain_prediction(transaction, models, subject)
+
+
+def explain_prediction(transaction: Transaction, models: Sequence[str], identity: str) -> Lineage:
+    """A logged row, the calibration that answered it, and the lineage of its version.
+
+    Errors: `LineageError` when no model has the id, or several have.
+    """
+    found = transaction.fetch("lineage/prediction", models=list(models), id=identity)
+    if not found:
+        raise LineageError(
+            f"{identity!r} is no prediction in the log of {', '.join(models) or 'any model'}; explained are {FORMS}"
+        )
+    if len(found) > 1:
+        named = ", ".join(row["model"] for row in found)
+        raise LineageError(f"{identity!r} is a prediction of {named}: name one with --model")
+    (row,) = found
+    made = Lineage() if row["version"] is None else _explain_made(transaction, row["model"], row["version"])
+    used = [item for item in made.calibrations if item["revision"] == row["revision"]]
+    return Lineage(
+        **{
+            **_list_fields(made),
+            "prediction": row,
+            "labels": transaction.fetch("lineage/labels", model=row["model"], id=identity),
+            "calibration": used[0] if used else None,
+            "calibrations": (),
+        }
+    )
+
+
+def explain_version(transaction: Transaction, model: str, version: int) -> Lineage:
+    """How a version came to be and where it served. Errors: `LineageError` naming the versions there are."""
+    made = _explain_made(transaction, model, version)
+    if made.version is None:
+        known = [row["version"] for row in transaction.fetch("lineage/versions", model=model)]
+        shown = ", ".join(f"v{number}" for number in known) or "none"
+        raise LineageError(f"{model} has no version {version}; versions in the store: {shown}")
+    return made
+
+
+def explain_incident(transaction: Transaction, number: int) -> Lineage:
+    """Who asked, what was measured, and what answered. Errors: `LineageError` when there is no such incident."""
+    raised = _explain_raised(transaction, number)
+    if raised.incident is None:
+        raise LineageError(f"incident {number} is not in the store; `cyclone timeline <model>` shows those of a model")
+    answer = transaction.fetch_one("lineage/retraining", run_id=None, incident_id=number)
+    if answer is None:
+        return raised
+    version = answer["version"]
+    made = Lineage() if version is None else _explain_made(transaction, raised.incident["model"], version)
+    return Lineage(**{**_list_fields(made), **_list_fields(raised), **_read_run(transaction, answer["run_id"])})
+
+
+def _explain_made(transaction: Transaction, model: str, version: int) -> Lineage:
+    """A version that has no reference profile (a container behind the logging proxy) is what its releases say."""
+    known = transaction.fetch_one("lineage/version", model=model, version=version)
+    releases = transaction.fetch("lineage/releases", model=model, version=version)
+    if known is None and not releases:
+        return Lineage()
+    for release in releases:
+        release["steps"] = transaction.fetch("release/canary_steps", release_id=release["release_id"])
+    run_id = known["run_id"] if known and known["run_id"] else None
+    run = _read_run(transaction, run_id or (releases[0]["run_id"] if releases else None))
+    incident = run["retraining"]["incident_id"] if run["retraining"] else None
+    raised = Lineage() if incident is None else _explain_raised(transaction, incident)
+    return Lineage(
+        **{
+            **_list_fields(raised),
+            **run,
+            "version": known or {"model": model, "version": version},
+            "calibrations": transaction.fetch("lineage/calibrations", model=model, version=version),
+            "releases": releases,
+        }
+    )
+
+
+def _explain_raised(transaction: Transaction, number: int) -> Lineage:
+    incident = transaction.fetch_one("lineage/incident", incident_id=number)
+    if incident is None:
+        return Lineage()
+    alarms = transaction.fetch("lineage/alarms", incident_id=number)
+    return Lineage(incident=incident, alarms=alarms, checks=transaction.fetch("lineage/checks", incident_id=number))
+
+
+def _read_run(transaction: Transaction, run_id: str | None) -> dict[str, Row | None]:
+    return {
+        "retraining": transaction.fetch_one("lineage/retraining", run_id=run_id, incident_id=None),
+        "dataset": transaction.fetch_one("lineage/dataset", run_id=run_id),
+        "gate": transaction.fetch_one("lineage/gate", run_id=run_id),
+    }
+
+
+def _list_fields(lineage: Lineage) -> dict[str, Any]:
+    """The fields that hold something."""
+    return {name: value for name, value in vars(lineage).items() if value}
+
+
+def _make_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _make_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_make_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,65 @@
+"""Requests for a retraining, by people, alerts and assets: the policy answers each once, and it is kept who asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import get_args
+
+from cyclone.decisions import Cause, Decision
+from cyclone.errors import HoldError
+from cyclone.evidence import collect_evidence, record_decision
+from cyclone.holds import keep_holds
+from cyclone.incidents import find_open_incident, join_incident, retraining_run_id
+from cyclone.policy import Request, decide
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+
+CAUSES: tuple[Cause, ...] = get_args(Cause)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the policy said; with an incident, the run that answers it, whoever starts it."""
+
+    decision: Decision
+    incident_id: int | None
+    run_id: str | None
+
+
+def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequence[str]) -> Request:
+    """A request with what it ignores. Errors: `HoldError` for a cause that there is not, or one without a because."""
+    causes: list[Cause] = [cause for cause in CAUSES if cause in despite]
+    for name in despite:
+        if name not in CAUSES:
+            raise HoldError(f"despite {name!r} must be one of {', '.join(CAUSES)}")
+    if causes and not because:
+        raise HoldError(f"despite {', '.join(causes)} needs a because: it is kept with who asked")
+    if causes and not is_person:
+        raise HoldError(f"{asked_by}: only a person may ask despite {', '.join(causes)}")
+    return Request(asked_by, is_person, because, tuple(causes))
+
+
+def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> Answer:
+    """Join the open incident, or ask the policy whether to open one; `source` twice is one request with one answer."""
+    known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
+    if known is None:
+        _answer(store, spec, source, request, at)
+        known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
+    assert known is not None, "the answer has just been recorded"
+    incident_id = known["incident_id"]
+    run_id = retraining_run_id(spec.name, incident_id) if incident_id else None
+    return Answer(Decision(known["action"], known["reason"], known["cause"]), incident_id, run_id)
+
+
+def _answer(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> None:
+    evidence = collect_evidence(store, spec, [], at, [request])
+    is_open = find_open_incident(store, spec.name) is not None
+    decision = decide(spec, evidence)
+    if is_open:
+        decision = Decision("retrain", f"requested by {request.asked_by}: joins the open incident")
+    incident_id = None
+    if decision.should_retrain:
+        detail = {"asked_by": request.asked_by, "because": request.because, "despite": list(request.despite)}
+        incident_id = join_incident(store, spec.name, source, at, decision.reason, detail).incident_id
+    keep_holds(store, spec, evidence, decision, source)
+    record_decision(store, evidence, spec.name, source, decision, incident_id, request)

@@ -1,0 +1,137 @@
+"""What each step of a retraining reads and makes, told to OpenLineage where Airflow's `[openlineage]` section names a
+transport; the provider adds the run, the task and their times. Without one, nothing is imported and nothing happens.
+
+Rows of the log → a Parquet file with its fingerprint → a trained model → a version → an image → a revision.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from openlineage.client.event_v2 import Dataset
+
+LOG_TABLES = ("prediction_log", "label")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What OpenLineage calls a dataset. `version`: a fingerprint, a number or a digest; `assertions`: what was held
+    to it, as (column or None, assertion, success)."""
+
+    namespace: str
+    name: str
+    version: str = ""
+    fields: Sequence[tuple[str, str]] = ()
+    rows: int | None = None
+    assertions: Sequence[tuple[str | None, str, bool]] = ()
+
+
+def name_log(settings: Settings) -> list[Thing]:
+    """The tables that training rows come from, named as OpenLineage names those of Postgres."""
+    from psycopg2.extensions import parse_dsn
+
+    place = parse_dsn(settings.training_store_dsn)
+    host, port = place.get("host", "localhost"), place.get("port", "5432")
+    database = place.get("dbname", "")
+    return [Thing(f"postgres://{host}:{port}", f"{database}.public.{table}") for table in LOG_TABLES]
+
+
+def name_frame(
+    spec: ModelSpec, data: Mapping[str, Any], assertions: Sequence[tuple[str | None, str, bool]] = ()
+) -> Thing:
+    """A dataset's Parquet file; its version is the fingerprint."""
+    fields = [
+        ("id", "text"),
+        ("created_at", "timestamp"),
+        *((feature.name, feature.type) for feature in spec.features),
+        ("label", spec.label.type),
+    ]
+    path = str(Path(data["path"]).resolve())
+    return Thing("file", path, data["fingerprint"], fields, int(data["rows"]), assertions)
+
+
+def name_run(settings: Settings, challenger: Mapping[str, Any]) -> Thing:
+    """The model that an MLflow run holds, before it is a version."""
+    return Thing(_name_mlflow(settings), f"runs/{challenger['mlflow_run_id']}/model")
+
+
+def name_version(settings: Settings, spec: ModelSpec, version: int) -> Thing:
+    """A version of the registered model."""
+    return Thing(_name_mlflow(settings), f"models/{spec.name}", str(version))
+
+
+def name_image(image: Mapping[str, Any]) -> Thing:
+    """An image in its registry, or a Bento in the local store; its version is the digest."""
+    reference = str(image["reference"]).split("@")[0]
+    host, _, path = reference.partition("/")
+    namespace, name = (f"oci://{host}", path) if path else ("bento", reference)
+    return Thing(namespace, name, str(image["digest"]))
+
+
+def name_revision(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
+    """A revision of the model's service on Cloud Run."""
+    place = f"{settings.cloud_run_project}/{settings.cloud_run_location}"
+    return Thing("cloudrun://" + place, spec.service_name, revision)
+
+
+def tell(inputs: Sequence[Thing], outputs: Sequence[Thing] = (), tags: Mapping[str, str] | None = None) -> None:
+    """Tell what the running task read and made, with tags of its run; a lineage server that fails stops no task."""
+    from airflow.providers.openlineage import conf
+
+    if conf.is_disabled():
+        return
+    from airflow.providers.openlineage.api import emit_dataset_lineage
+    from openlineage.client.facet_v2 import tags_run
+
+    marked = [tags_run.TagsRunFacetFields(key, value, source="CYCLONE") for key, value in (tags or {}).items()]
+    emit_dataset_lineage(
+        inputs=[build_dataset(thing, is_input=True) for thing in inputs],
+        outputs=[build_dataset(thing, is_input=False) for thing in outputs],
+        additional_run_facets={"tags": tags_run.TagsRunFacet(marked)} if marked else None,
+    )
+
+
+def build_dataset(thing: Thing, is_input: bool) -> "Dataset":
+    """The thing with OpenLineage's standard facets."""
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.facet_v2 import (
+        data_quality_assertions_dataset,
+        dataset_version_dataset,
+        input_statistics_input_dataset,
+        output_statistics_output_dataset,
+        schema_dataset,
+    )
+
+    facets: dict[str, Any] = {}
+    if thing.version:
+        facets["version"] = dataset_version_dataset.DatasetVersionDatasetFacet(thing.version)
+    if thing.fields:
+        columns = [schema_dataset.SchemaDatasetFacetFields(name=name, type=kind) for name, kind in thing.fields]
+        facets["schema"] = schema_dataset.SchemaDatasetFacet(fields=columns)
+    seen: dict[str, Any] = {}
+    if thing.rows is not None and is_input:
+        seen["inputStatistics"] = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(thing.rows)
+    elif thing.rows is not None:
+        seen["outputStatistics"] = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(thing.rows)
+    if thing.assertions:
+        quality = data_quality_assertions_dataset
+        held = [quality.Assertion(text, success, column) for column, text, success in thing.assertions]
+        seen["dataQualityAssertions"] = quality.DataQualityAssertionsDatasetFacet(assertions=held)
+    if is_input:
+        return InputDataset(namespace=thing.namespace, name=thing.name, facets=facets, inputFacets=seen)
+    return OutputDataset(namespace=thing.namespace, name=thing.name, facets=facets, outputFacets=seen)
+
+
+def _name_mlflow(settings: Settings) -> str:
+    """The tracking server, without what is secret of its address; the file of one that is a file."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(settings.mlflow_uri)
+    if parts.hostname is None:
+        return f"mlflow:{parts.path}"
+    return f"mlflow://{parts.hostname}:{parts.port}" if parts.port else f"mlflow://{parts.hostname}"

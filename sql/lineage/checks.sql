@@ -1,0 +1,44 @@
+-- The verdicts that the runs of an incident's alarms recorded on the newest windows they looked at, failed ones first.
+-- params: incident_id bigint
+-- returns: run_id, kind, check_name, subject, version, value, sample_size, limit_value, p_value, verdict, reason,
+--   window_start, window_end
+WITH result AS (
+    SELECT
+        check_result.run_id,
+        check_result.kind,
+        check_result.check_name,
+        check_result.subject,
+        check_result.version,
+        check_result.value,
+        check_result.sample_size,
+        check_result.limit_value,
+        check_result.p_value,
+        check_result.verdict,
+        check_result.reason,
+        check_result.window_start,
+        check_result.window_end,
+        max(check_result.window_end) OVER (PARTITION BY check_result.run_id, check_result.kind) AS newest
+    FROM incident
+    INNER JOIN incident_alarm ON incident.incident_id = incident_alarm.incident_id
+    INNER JOIN check_result
+        ON incident.model = check_result.model AND incident_alarm.source = check_result.run_id
+    WHERE incident.incident_id = %(incident_id)s::bigint
+)
+
+SELECT
+    run_id,
+    kind,
+    check_name,
+    subject,
+    version,
+    value,
+    sample_size,
+    limit_value,
+    p_value,
+    verdict,
+    reason,
+    window_start,
+    window_end
+FROM result
+WHERE window_end = newest
+ORDER BY verdict != 'failed', window_end, run_id, kind, check_name, subject

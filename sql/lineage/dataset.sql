@@ -1,0 +1,13 @@
+-- What a retraining learned from.
+-- params: run_id text
+-- returns: as_of, since (NULL: everything), row_count, first_created_at, last_created_at, query_sha256, fingerprint
+SELECT
+    as_of,
+    nullif(since, '-infinity') AS since,
+    row_count,
+    first_created_at,
+    last_created_at,
+    query_sha256,
+    fingerprint
+FROM dataset
+WHERE run_id = %(run_id)s::text

@@ -1,0 +1,18 @@
+-- What the gate said of a retraining's challenger.
+-- params: run_id text
+-- returns: is_passed, champion_version, champion_error, challenger_error, ratio_lower, ratio_upper, margin, row_count,
+--   day_count, slices, reason
+SELECT
+    is_passed,
+    champion_version,
+    champion_error,
+    challenger_error,
+    ratio_lower,
+    ratio_upper,
+    margin,
+    row_count,
+    day_count,
+    slices,
+    reason
+FROM gate_decision
+WHERE run_id = %(run_id)s::text

@@ -1,0 +1,10 @@
+-- What was decided in a run, or to a request.
+-- params: model text, run_id text
+-- returns: action, reason, cause text; incident_id bigint or NULL; no row when nothing was
+SELECT
+    action,
+    reason,
+    cause,
+    incident_id
+FROM decision
+WHERE model = %(model)s::text AND run_id = %(run_id)s::text

@@ -1,0 +1,6 @@
+-- Opens a hold, unless one of its cause is open.
+-- params: model text, cause text, at timestamptz, reason text, run_id text
+-- returns: nothing
+INSERT INTO hold (model, cause, opened_at, reason, run_id)
+VALUES (%(model)s::text, %(cause)s::text, %(at)s::timestamptz, %(reason)s::text, %(run_id)s::text)
+ON CONFLICT (model, cause) WHERE closed_at IS NULL DO NOTHING

@@ -1,0 +1,6 @@
+-- Closes the holds whose causes went away by themselves.
+-- params: model text, standing text[] (the causes that still stand), at timestamptz
+-- returns: nothing
+UPDATE hold
+SET closed_at = %(at)s::timestamptz
+WHERE model = %(model)s::text AND closed_at IS NULL AND cause != ALL(%(standing)s::text[])

@@ -1,0 +1,6 @@
+-- When a person last closed a hold.
+-- params: model text, before timestamptz
+-- returns: at timestamptz or NULL
+SELECT max(closed_at) AS at
+FROM hold
+WHERE model = %(model)s::text AND closed_by IS NOT NULL AND closed_at <= %(before)s::timestamptz

@@ -1,0 +1,154 @@
+"""A version trained again, on a real Postgres and a real MLflow, is the same; where it cannot be, that is said."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cyclone.errors import LineageError
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec, read_model_yaml
+from cyclone.store import Store
+from tests.statements import execute
+from training.commands import add_commands
+from training.dataset import build_dataset
+from training.gate import compare_with_champion
+from training.registry import register_challenger
+from training.reproduction import reproduce
+from training.tracking import connect
+from training.train import train_challenger
+
+FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
+UNSEEDED = """
+def build_estimator():
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), ExtraTreesRegressor(n_estimators=5, n_jobs=2))
+"""
+UNREPEATABLE = """
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.dummy import DummyRegressor
+
+
+def build_estimator():
+    import os
+
+    return DummyRegressor(strategy="constant", constant=int.from_bytes(os.urandom(4), "big"))
+"""
+
+
+@pytest.fixture
+def own(settings: Settings, bike_demand: ModelSpec, tmp_path: Path) -> Settings:
+    """Settings with a models' folder that a test may change."""
+    source = settings.models_dir / "bike_demand"
+    target = tmp_path / "models" / "bike_demand"
+    target.mkdir(parents=True)
+    for name in ("model.yaml", "pipeline.py"):
+        shutil.copy(source / name, target / name)
+    return settings.model_copy(update={"models_dir": tmp_path / "models"})
+
+
+def register(settings: Settings, spec: ModelSpec) -> Any:
+    """Version 1, trained on January; its MLflow run."""
+    dataset = build_dataset(settings, spec, "run_1", FEBRUARY)
+    challenger = train_challenger(settings, spec, dataset, "run_1")
+    gate = compare_with_champion(settings, spec, dataset, challenger)
+    assert register_challenger(settings, spec, challenger, gate).version == 1
+    return connect(settings).get_run(challenger.mlflow_run_id)
+
+
+def find_artifact(run: Any, path: str) -> Path:
+    return Path(run.info.artifact_uri.removeprefix("file://")) / path
+
+
+def list_everything(settings: Settings) -> tuple[Any, ...]:
+    """What a registration or a training would change."""
+    client = connect(settings)
+    experiment = client.get_experiment_by_name("bike_demand").experiment_id
+    runs = sorted((run.info.run_id, sorted(run.data.tags.items())) for run in client.search_runs([experiment]))
+    versions = [(item.version, item.aliases, item.tags) for item in client.search_model_versions("")]
+    return runs, versions, sorted(str(path) for path in settings.work_dir.rglob("*"))
+
+
+def test_a_version_trained_again_is_the_same_bit_for_bit_and_nothing_is_changed(
+    own: Settings, bike_demand: ModelSpec, january: int
+) -> None:
+    run = register(own, bike_demand)
+    before = list_everything(own)
+    made = reproduce(own, "bike_demand", 1)
+    assert made.is_exact
+    assert (made.rows, made.largest_difference, made.packages) == (688, 0.0, {})
+    assert made.frame == "data/dataset.parquet of the MLflow run"
+    assert made.fingerprint == run.data.tags["cyclone.fingerprint"]
+    assert made.metrics == (5, 5)
+    assert made.arrays[0] == made.arrays[1] > 100
+    assert list_everything(own) == before
+    assert read_model_yaml(find_artifact(run, "source/model.yaml")) == bike_demand
+
+
+def test_without_the_stored_rows_the_store_gives_the_same_ones(
+    own: Settings, bike_demand: ModelSpec, january: int
+) -> None:
+    retrain = bike_demand.retrain.model_copy(update={"window_days": 21})
+    run = register(own, bike_demand.model_copy(update={"retrain": retrain}))
+    find_artifact(run, "data/dataset.parquet").unlink()
+    made = reproduce(own, "bike_demand", 1)
+    assert (made.is_exact, made.frame) == (True, "the store, by the same query and bounds")
+
+
+def test_a_store_whose_rows_have_changed_is_told_by_the_fingerprint(
+    own: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    run = register(own, bike_demand)
+    find_artifact(run, "data/dataset.parquet").unlink()
+    execute(store, "DELETE FROM prediction_log WHERE id = 'history-2011-01-05T00:00:00Z'")
+    with pytest.raises(LineageError, match=r"the store gives other rows than then: 687 with fingerprint \w{64}, 688"):
+        reproduce(own, "bike_demand", 1)
+
+
+def test_stored_rows_that_were_changed_are_not_trained_on(own: Settings, bike_demand: ModelSpec, january: int) -> None:
+    run = register(own, bike_demand)
+    frame = find_artifact(run, "data/dataset.parquet")
+    frame.write_bytes(frame.read_bytes()[:-1] + b"x")
+    with pytest.raises(LineageError, match=r"data/dataset.parquet of run \w+ is not the file that was trained on"):
+        reproduce(own, "bike_demand", 1)
+
+
+def test_a_pipeline_that_has_changed_since_is_not_run(own: Settings, bike_demand: ModelSpec, january: int) -> None:
+    register(own, bike_demand)
+    path = own.models_dir / "bike_demand" / "pipeline.py"
+    path.write_text(path.read_text().replace("random_state=0", "random_state=1"))
+    with pytest.raises(LineageError, match=r"pipeline.py is not what run .* was trained with: put its source"):
+        reproduce(own, "bike_demand", 1)
+
+
+def test_an_estimator_that_left_its_seed_open_is_seeded(own: Settings, bike_demand: ModelSpec, january: int) -> None:
+    (own.models_dir / "bike_demand" / "pipeline.py").write_text(UNSEEDED)
+    register(own, bike_demand)
+    assert reproduce(own, "bike_demand", 1).is_exact
+
+
+def test_a_version_that_cannot_be_made_again_fails_the_command(
+    own: Settings, bike_demand: ModelSpec, january: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import typer
+
+    (own.models_dir / "bike_demand" / "pipeline.py").write_text(UNREPEATABLE)
+    register(own, bike_demand)
+    monkeypatch.setenv("CYCLONE_MODELS_DIR", str(own.models_dir))
+    app = typer.Typer()
+    add_commands(app)
+    told = CliRunner().invoke(app, ["reproduce", "bike_demand", "--version", "1"])
+    assert told.exit_code == 1
+    assert "NOT the same" in told.output
+    assert "metrics       0 of 5 are identical" in told.output
+
+
+def test_a_version_that_there_is_not_is_named(settings: Settings) -> None:
+    with pytest.raises(LineageError, match="bike_demand has no version 9 in MLflow"):
+        reproduce(settings, "bike_demand", 9)

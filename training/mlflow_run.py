@@ -1,0 +1,108 @@
+"""The MLflow run of a retraining: opened by its validation, filled by its training, tagged with what led to it."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Row, Store
+from training.dataset import Dataset
+from training.tracking import connect
+
+RUN_TAG = "cyclone.run_id"
+MODEL_TAG = "cyclone.model_uri"
+AS_OF_TAG = "cyclone.as_of"
+FINGERPRINT_TAG = "cyclone.fingerprint"
+FRAME_TAG = "cyclone.frame_sha256"
+INCIDENT_TAG = "cyclone.incident"
+REASON_TAG = "cyclone.incident.reason"
+REQUESTER_TAG = "cyclone.requester"
+VALIDATION_TAG = "cyclone.validation"
+GATE_TAG = "cyclone.gate"
+GATE_REASON_TAG = "cyclone.gate.reason"
+IMAGE_TAG = "cyclone.image"
+DIGEST_TAG = "cyclone.image_digest"
+TAG_CHARACTERS = 5000
+"""Of a tag that MLflow keeps at least."""
+LINEAGE_TAGS = (
+    *(RUN_TAG, AS_OF_TAG, FINGERPRINT_TAG, INCIDENT_TAG, REASON_TAG, REQUESTER_TAG, GATE_TAG, GATE_REASON_TAG),
+)
+"""What a registered version takes over from its run."""
+
+
+def find_finished_run(client: Any, experiment_id: str, run_id: str) -> Any | None:
+    """The MLflow run that a retraining finished before, if any."""
+    found = _search(client, experiment_id, run_id, "FINISHED")
+    return found[0] if found else None
+
+
+def open_run(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> str:
+    """The id of the run that this retraining opened and nothing was trained in yet, or of a new one.
+
+    One that a dead task has begun to fill is left behind.
+    """
+    client = connect(settings)
+    experiment_id = find_experiment(client, spec)
+    unused = [run for run in _search(client, experiment_id, run_id, "RUNNING") if not run.data.params]
+    if unused:
+        return str(unused[0].info.run_id)
+    tags = {
+        RUN_TAG: run_id,
+        "cyclone.model": spec.name,
+        FINGERPRINT_TAG: dataset.fingerprint,
+        FRAME_TAG: hash_file(Path(dataset.path)),
+        AS_OF_TAG: dataset.as_of,
+        **read_request(settings, run_id),
+    }
+    return str(client.create_run(experiment_id, run_name=run_id, tags=tags).info.run_id)
+
+
+def find_experiment(client: Any, spec: ModelSpec) -> str:
+    """The id of the model's experiment, made when missing."""
+    experiment = client.get_experiment_by_name(spec.name)
+    return str(experiment.experiment_id if experiment else client.create_experiment(spec.name))
+
+
+def read_request(settings: Settings, run_id: str) -> dict[str, str]:
+    """Tags that say which incident a retraining answers and who or what asked; none where nobody recorded it."""
+    store = Store(settings.store_dsn)
+    retraining = store.fetch_one("lineage/retraining", run_id=run_id, incident_id=None)
+    if retraining is None or retraining["incident_id"] is None:
+        return {}
+    number = retraining["incident_id"]
+    incident = store.fetch_one("lineage/incident", incident_id=number)
+    alarms = store.fetch("lineage/alarms", incident_id=number)
+    asking = [alarm for alarm in alarms if alarm["source"] != run_id] or alarms
+    return {
+        INCIDENT_TAG: str(number),
+        REASON_TAG: incident["reason"] if incident else "",
+        REQUESTER_TAG: ", ".join(map(name_requester, asking)),
+    }
+
+
+def name_requester(alarm: Row) -> str:
+    """E.g. `manual__2011-02-17 by ada`."""
+    by = alarm["detail"].get("asked_by")
+    return f"{alarm['source']} by {by}" if by else str(alarm["source"])
+
+
+def find_page(settings: Settings, client: Any, mlflow_run_id: str, artifact: str) -> str:
+    """Where MLflow shows an artifact of a run; the address of the artifact where MLflow has no pages."""
+    run = client.get_run(mlflow_run_id)
+    if not settings.mlflow_uri.startswith("http"):
+        return f"{run.info.artifact_uri}/{artifact}"
+    place = f"experiments/{run.info.experiment_id}/runs/{mlflow_run_id}/artifacts/{artifact}"
+    return f"{settings.mlflow_uri.rstrip('/')}/#/{place}"
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of the content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _search(client: Any, experiment_id: str, run_id: str, status: str) -> list[Any]:
+    return list(
+        client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run_id}' and attributes.status = '{status}'")
+    )

@@ -1,0 +1,184 @@
+"""Making a version again: the same rows, code and seed have to give the same predictions, bit for bit."""
+
+import hashlib
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cyclone.errors import LineageError
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec, read_model_yaml
+from cyclone.store import Row, Store
+from training.dataset import Dataset, read_dataset, split_features
+from training.known_rows import read_known_rows
+from training.mlflow_run import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, hash_file
+from training.pipeline import find_pipeline, load_builder
+from training.scores import predict
+from training.tracking import StoredModel, connect, fetch_model
+from training.train import PACKAGE_PARAM, SOURCE_FOLDER, fit_challenger, list_packages
+
+FRAME = "data/dataset.parquet"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """How the model made again differs from the registered one.
+
+    `largest_difference`: of two predictions for the same row of the dataset. `metrics`, `arrays`: how many of how
+    many are identical, of those that MLflow holds, and in the model's file. `packages`: name → then and now, where
+    they differ.
+    """
+
+    version: int
+    mlflow_run_id: str
+    fingerprint: str
+    frame: str
+    rows: int
+    largest_difference: float
+    metrics: tuple[int, int]
+    arrays: tuple[int, int]
+    packages: Mapping[str, tuple[str, str]]
+
+    @property
+    def is_exact(self) -> bool:
+        return self.largest_difference == 0 and self.metrics[0] == self.metrics[1]
+
+
+def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
+    """Train `version` again from its fingerprint and compare; nothing is registered or changed.
+
+    Errors: `LineageError` when the version, its rows or its code are not there as they were.
+    """
+    client = connect(settings)
+    run = _find_run(client, model, version)
+    with TemporaryDirectory(prefix="cyclone-reproduce-") as folder:
+        spec = _read_spec(settings, client, run, Path(folder))
+        frame, source = _read_frame(settings, spec, client, run, Path(folder))
+        stored = fetch_model(settings, run.data.tags[MODEL_TAG], Path(folder) / "model")
+        again = fit_challenger(spec, load_builder(settings, spec), frame)
+        features, _ = split_features(spec, frame)
+        then, now = (predict(spec, estimator, features) for estimator in (stored.load(), again.estimator))
+        known = {name: run.data.metrics[name] for name in again.metrics if name in run.data.metrics}
+        return Reproduction(
+            version=version,
+            mlflow_run_id=run.info.run_id,
+            fingerprint=run.data.tags[FINGERPRINT_TAG],
+            frame=source,
+            rows=len(frame),
+            largest_difference=_compare(then, now),
+            metrics=(sum(again.metrics[name] == value for name, value in known.items()), len(known)),
+            arrays=_compare_arrays(stored, again.estimator),
+            packages=_compare_packages(run.data.params),
+        )
+
+
+def _find_run(client: Any, model: str, version: int) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(client.get_model_version(model, str(version)).run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise LineageError(f"{model} has no version {version} in MLflow, or its run is gone: {error}") from error
+    missing = [name for name in (RUN_TAG, FINGERPRINT_TAG, MODEL_TAG) if name not in run.data.tags]
+    if missing:
+        raise LineageError(f"MLflow run {run.info.run_id} has no tag {missing[0]}: Cyclone did not train it")
+    return run
+
+
+def _read_spec(settings: Settings, client: Any, run: Any, folder: Path) -> ModelSpec:
+    """The model.yaml of then. Its pipeline.py is code, which is run from the models' folder only, if it is the same."""
+    then = {name: _download(client, run, f"{SOURCE_FOLDER}/{name}", folder) for name in ("model.yaml", "pipeline.py")}
+    if then["model.yaml"] is None or then["pipeline.py"] is None:
+        raise LineageError(f"MLflow run {run.info.run_id} does not keep {SOURCE_FOLDER}/model.yaml and pipeline.py")
+    spec = read_model_yaml(then["model.yaml"])
+    now = find_pipeline(settings, spec)
+    if not now.is_file() or now.read_bytes() != then["pipeline.py"].read_bytes():
+        raise LineageError(
+            f"{now} is not what run {run.info.run_id} was trained with: put its {SOURCE_FOLDER}/pipeline.py there, or"
+            " into another folder that CYCLONE_MODELS_DIR names"
+        )
+    return spec
+
+
+def _read_frame(settings: Settings, spec: ModelSpec, client: Any, run: Any, folder: Path) -> "tuple[Any, str]":
+    """The stored Parquet file, or the same rows of the store; either way they are what was trained on, or an error."""
+    stored = _download(client, run, FRAME, folder)
+    if stored is not None:
+        if hash_file(stored) != run.data.tags.get(FRAME_TAG):
+            raise LineageError(f"{FRAME} of run {run.info.run_id} is not the file that was trained on")
+        return read_dataset(spec, _describe(stored, run)), f"{FRAME} of the MLflow run"
+    record = Store(settings.store_dsn).fetch_one("lineage/dataset", run_id=run.data.tags[RUN_TAG])
+    if record is None:
+        raise LineageError(f"the store has no dataset of {run.data.tags[RUN_TAG]}, and {FRAME} is gone from MLflow")
+    return _read_store(settings, spec, run, record, folder), "the store, by the same query and bounds"
+
+
+def _read_store(settings: Settings, spec: ModelSpec, run: Any, record: Row, folder: Path) -> Any:
+    since = record["since"].isoformat() if record["since"] else "-infinity"
+    rows = read_known_rows(settings, spec, as_of=record["as_of"].isoformat(), since=since)
+    wanted = run.data.tags[FINGERPRINT_TAG]
+    if rows.fingerprint != wanted:
+        raise LineageError(
+            f"the store gives other rows than then: {len(rows.frame)} with fingerprint {rows.fingerprint},"
+            f" {record['row_count']} with {wanted} were trained on; the log, its labels or the query have changed"
+        )
+    path = folder / "dataset.parquet"
+    rows.frame.to_parquet(path, index=False)  # through a file, as then
+    return read_dataset(spec, _describe(path, run))
+
+
+def _describe(path: Path, run: Any) -> Dataset:
+    tags, params = run.data.tags, run.data.params
+    return Dataset(
+        path=str(path),
+        rows=int(params["dataset_rows"]),
+        first_created_at=params["first_created_at"],
+        last_created_at=params["last_created_at"],
+        as_of=tags[AS_OF_TAG],
+        fingerprint=tags[FINGERPRINT_TAG],
+    )
+
+
+def _download(client: Any, run: Any, path: str, folder: Path) -> Path | None:
+    """An artifact of the run; None when it is gone."""
+    parent = path.rsplit("/", 1)[0]
+    if path not in {item.path for item in client.list_artifacts(run.info.run_id, parent)}:
+        return None
+    return Path(client.download_artifacts(run.info.run_id, path, str(folder)))
+
+
+def _compare(then: Any, now: Any) -> float:
+    """The largest difference; infinite where only one of both is a number."""
+    import numpy as np
+
+    if np.array_equal(then, now, equal_nan=True):
+        return 0.0
+    difference = float(np.abs(then - now).max())
+    return difference if np.isfinite(difference) else float("inf")
+
+
+def _compare_arrays(stored: StoredModel, estimator: Any) -> tuple[int, int]:
+    """Arrays of the stored file that the new one has too. The rest of a skops file holds times and addresses."""
+    import skops.io
+
+    then, now = _hash_arrays(stored.path.read_bytes()), _hash_arrays(skops.io.dumps(estimator))
+    return (then & now).total(), then.total()
+
+
+def _hash_arrays(content: bytes) -> Counter[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if name.endswith((".npy", ".npz"))]
+        return Counter(hashlib.sha256(archive.read(name)).hexdigest() for name in names)
+
+
+def _compare_packages(params: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    now = list_packages()
+    then = {name: params.get(f"{PACKAGE_PARAM}{name}", "unknown") for name in now}
+    return {name: (then[name], now[name]) for name in now if then[name] != now[name]}

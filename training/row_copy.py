@@ -1,0 +1,130 @@
+"""Rows and labels out of the training store as Arrow tables: copied at once from one snapshot, parsed as they come.
+
+Postgres takes most of the time, to turn JSONB into text: see benchmarks/backtest.py.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cyclone.sections import Feature, Label
+from cyclone.spec import ModelSpec
+from cyclone.store import Store, Transaction, load_statement
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS, LABELS = "training/rows_copy", "training/labels_copy"
+BATCH_ROWS = 50_000
+BLOCK_BYTES = 2**31 - 1
+"""A batch is parsed in one piece."""
+
+
+def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tuple[pa.Table, pa.Table] | None":
+    """The rows (`id`, `created_at`, the features) and the labels (`id`, `observed_at`, `received_at`, `label`).
+
+    `parameters`: model, as_of, since. None when a value is none of its type in the spec; a text that spells a number
+    or a truth is one.
+    """
+    import pyarrow as pa
+
+    row_schema, label_schema = build_schemas(spec)
+    with ThreadPoolExecutor(1) as parser, ThreadPoolExecutor(1) as copier, _open_snapshot(store) as (first, second):
+        rows, labels = Batches(parser, row_schema), Batches(parser, label_schema)
+        copied = copier.submit(_copy, second, LABELS, parameters, labels)
+        _copy(first, ROWS, {**parameters, "columns": _name_columns(first, spec)}, rows)
+        copied.result()
+        try:
+            return rows.collect(), labels.collect()
+        except pa.ArrowInvalid:
+            return None
+
+
+def build_schemas(spec: ModelSpec) -> "tuple[pa.Schema, pa.Schema]":
+    """Of rows and of labels."""
+    import pyarrow as pa
+
+    moment = pa.timestamp("us", "UTC")
+    features = [(feature.name, _find_type(feature)) for feature in spec.features]
+    rows = pa.schema([("id", pa.string()), ("created_at", moment), *features])
+    label = ("label", _find_type(spec.label))
+    return rows, pa.schema([("id", pa.string()), ("observed_at", moment), ("received_at", moment), label])
+
+
+class Batches:
+    """A file that `copy_expert` writes one line after the other: many at once are parsed in the background."""
+
+    def __init__(self, parser: ThreadPoolExecutor, schema: "pa.Schema") -> None:
+        self.parser = parser
+        self.schema = schema
+        self.lines: list[bytes] = []
+        self.parsed: list[Future[pa.Table]] = []
+
+    def write(self, line: bytes) -> None:
+        self.lines.append(line)
+        if len(self.lines) == BATCH_ROWS:
+            self._parse()
+
+    def collect(self) -> "pa.Table":
+        """All that was written. Errors: `pa.ArrowInvalid` for a value of another type."""
+        import pyarrow as pa
+
+        self._parse()
+        return pa.concat_tables([self.schema.empty_table(), *(batch.result() for batch in self.parsed)])
+
+    def _parse(self) -> None:
+        if self.lines:
+            self.parsed.append(self.parser.submit(parse_lines, self.schema, self.lines))
+            self.lines = []
+
+
+def parse_lines(schema: "pa.Schema", lines: list[bytes]) -> "pa.Table":
+    """CSV as Postgres writes it: null is nothing, an empty text is quoted. Errors: `pa.ArrowInvalid`."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    return csv.read_csv(
+        pa.py_buffer(b"".join(lines)),
+        read_options=csv.ReadOptions(column_names=schema.names, use_threads=False, block_size=BLOCK_BYTES),
+        parse_options=csv.ParseOptions(newlines_in_values=True),
+        convert_options=csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            true_values=["true"],
+            false_values=["false"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+@contextmanager
+def _open_snapshot(store: Store) -> Iterator[tuple[Transaction, Transaction]]:
+    """Two transactions that see the same rows."""
+    with store.transaction() as first, store.transaction() as second:
+        for transaction in (first, second):
+            transaction.connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        exported = first.fetch_one("training/snapshot_export") or {}
+        second.run("training/snapshot_take", **exported)
+        yield first, second
+
+
+def _copy(transaction: Transaction, statement: str, parameters: dict[str, Any], batches: Batches) -> None:
+    with transaction.connection.cursor() as cursor:
+        cursor.copy_expert(cursor.mogrify(load_statement(statement), parameters).decode(), batches)
+
+
+def _name_columns(transaction: Transaction, spec: ModelSpec) -> Any:
+    from psycopg2 import sql
+    from psycopg2.extensions import AsIs
+
+    columns = [sql.SQL("input ->> {}").format(sql.Literal(name)) for name in spec.feature_names]
+    return AsIs(sql.SQL(", ").join(columns).as_string(transaction.connection))
+
+
+def _find_type(field: Feature | Label) -> "pa.DataType":
+    import pyarrow as pa
+
+    types: dict[str, Callable[[], pa.DataType]] = {"integer": pa.int64, "number": pa.float64, "boolean": pa.bool_}
+    return types.get(field.type, pa.string)()
