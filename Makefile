@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ bench-serving: $(READY) ## the service beside no log, the original design, MLflo
 
 bench-release: $(READY) ## a model layer beside a rebuild, the canary's judgement, load through releases, alarm to answer (fifteen minutes; needs Docker, or root on Debian)
 	@if docker version >/dev/null 2>&1; then $(BIN)/python -m benchmarks.release; else .ci/container-engine $(BIN)/python -m benchmarks.release; fi
+
+bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about half an hour)
+	@$(BIN)/python -m benchmarks.monitoring
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.base_image

@@ -34,7 +34,7 @@ class Null:
 def compute_p_value(check: str, value: float, window_rows: int, window_days: int, null: Null) -> float:
     """The chance of a value as large as this one when nothing has changed.
 
-    χ² with the scale and the degrees of freedom of the reference (Satterthwaite 1946); where those are estimated from
+    χ² with the scale and the degrees of freedom of the reference, see training/nulls.py; where those are estimated from
     so many days, F instead (Rao & Scott 1984), whose tail is heavier the fewer they are.
     """
     from scipy.special import chdtrc, fdtrc  # type: ignore[import-untyped, unused-ignore]

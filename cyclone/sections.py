@@ -70,7 +70,11 @@ class Monitor(Section):
     schedule: str = "*/5 * * * *"
     sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
     """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
-    drift: dict[Name, Check] = {"population_stability": Check(minimum_samples=150)}
+    drift: dict[Name, Check] = {
+        "population_stability": Check(minimum_samples=150),
+        "wasserstein": Check(minimum_samples=150),
+    }
+    """The first sees any change of shape, the second sooner where numbers lie."""
     error: dict[Name, Check] = {}
     """Empty means the task's own: `DEFAULT_ERROR_CHECKS`."""
     estimate: dict[Name, Check] = {"expected_error": Check(limit=1.5)}

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-DRAWS = 1000
+DRAWS = 4000
+TAIL = 0.01
+"""The share of windows beyond what the degrees of freedom are fitted to: so many of the draws."""
+FREEDOMS = (0.5, 1000.0)
 SEED = 20110101
 
 
@@ -153,4 +156,19 @@ def _measure_spread(check: str, bins: Bins, observed: "Array", expected: "Array"
     squares = np.array([as_quadratic(check, *row) for row in zip(values, n, m, strict=True) if row[0] == row[0]])
     if len(squares) < 2 or squares.var() == 0:
         return None
-    return _Spread(float(squares.mean()), float(2 * squares.mean() ** 2 / squares.var(ddof=1)))
+    return _Spread(float(squares.mean()), _find_freedom(squares))
+
+
+def _find_freedom(squares: "Array") -> float:
+    """Whose χ² has the tail of these: verdicts are made there, and a sum of unlike squares has a heavier one than a χ²
+    of its variance. By the variance (Satterthwaite 1946) where values are too coarse for a tail, as those of rare bins.
+    """
+    import numpy as np
+    from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]
+    from scipy.special import chdtri  # type: ignore[import-untyped, unused-ignore]
+
+    mean, tail = float(squares.mean()), float(np.quantile(squares, 1 - TAIL))
+    fewest, most = FREEDOMS
+    if chdtri(most, TAIL) / most < tail / mean < chdtri(fewest, TAIL) / fewest:
+        return float(brentq(lambda freedom: chdtri(freedom, TAIL) / freedom - tail / mean, fewest, most))
+    return float(2 * mean**2 / squares.var(ddof=1))

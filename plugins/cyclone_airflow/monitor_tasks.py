@@ -126,10 +126,12 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     if step == "reevaluate":
         return _reevaluate(run)
     kind: CheckKind = step.removeprefix("check_")  # type: ignore[assignment]
-    if run.model_yaml:
-        results = judge_unrecorded(store, spec, kind, run.find_end())
-    else:
-        results = evaluate_checks(store, spec, kind, run.find_end(), run.run_id)
+    end = run.find_end()
+    with store.connected() as kept:
+        if run.model_yaml:
+            results = judge_unrecorded(kept, spec, kind, end)
+        else:
+            results = evaluate_checks(kept, spec, kind, end, run.run_id)
     return [result.to_json() for result in results], f"{kind} checks of {spec.name}:\n{format_verdicts(results)}"
 
 

@@ -1,12 +1,7 @@
 -- Drops the sums of hours that the last of their labels has left.
 -- params: model text
 -- returns: nothing
-WITH aged AS (
-    DELETE FROM error_age_rollup
-    WHERE model = %(model)s::text AND count = 0
-),
-
-classes AS (
+WITH classes AS (
     DELETE FROM confusion_rollup
     WHERE model = %(model)s::text AND count = 0
 )

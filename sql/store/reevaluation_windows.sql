@@ -10,16 +10,19 @@ WITH late_label AS (
         AND became_visible(stored_in, %(seen)s::pg_snapshot, %(counted)s::pg_snapshot)
 ),
 
+-- By version, as the index on stored_in is: before PostgreSQL 18 it is of use for one version at a time only.
 late_row AS (
     SELECT
-        id,
-        created_at
-    FROM prediction_log
-    WHERE
-        model = %(model)s::text
-        AND version IS NOT NULL
-        AND created_at < %(before)s::timestamptz
-        AND became_visible(stored_in, %(seen)s::pg_snapshot, %(counted)s::pg_snapshot)
+        prediction_log.id,
+        prediction_log.created_at
+    FROM reference_profile
+    INNER JOIN prediction_log
+        ON
+            prediction_log.model = %(model)s::text
+            AND reference_profile.version = prediction_log.version
+            AND prediction_log.created_at < %(before)s::timestamptz
+            AND became_visible(prediction_log.stored_in, %(seen)s::pg_snapshot, %(counted)s::pg_snapshot)
+    WHERE reference_profile.model = %(model)s::text
 ),
 
 changed_id AS (

@@ -1,5 +1,6 @@
 """What holds for every check: the contract of its SQL, windows, limits, and how verdicts are recorded."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,54 @@ def test_one_broken_check_stops_no_other_and_is_reported(
         ("b_good", "all", "failed"),
         ("c_broken", BROKEN, "no_data"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("sql", "subject", "reason"),
+    [
+        ("SELECT 1 AS value", BROKEN, "check drift/a_bad returns the columns value; subject, value, sample_size"),
+        (f"{GOOD} WHERE false", NOTHING, "0 samples, 100 are needed"),
+        (GOOD.replace("1.5::numeric", "'NaN'::float"), "all", "the check returns no value"),
+        (f"{GOOD} UNION ALL {GOOD}", BROKEN, "check drift/a_bad returns 2 rows for 'all'; one a subject is allowed"),
+        (f"{GOOD} WHERE %(colour)s = 'red'", BROKEN, "check drift/a_bad: 'colour' is no parameter; there are model"),
+    ],
+)
+@pytest.mark.usefixtures("first_champion")
+def test_whatever_a_check_returns_its_neighbour_has_its_verdict(
+    store: Store, bike_demand: ModelSpec, checks_dir: Path, sql: str, subject: str, reason: str
+) -> None:
+    _write(checks_dir, a_bad=sql, b_good=GOOD)
+    spec = _watch(bike_demand, "a_bad", "b_good")
+    with pytest.raises(CheckError, match="a_bad") if subject == BROKEN else nullcontext():
+        evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
+    bad, good = store.fetch(
+        "store/check_results_of_run", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END
+    )
+    assert (bad["check_name"], bad["subject"], bad["verdict"]) == ("a_bad", subject, "no_data")
+    assert bad["reason"].startswith(reason)
+    assert (good["check_name"], good["subject"], good["verdict"]) == ("b_good", "all", "failed")
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_a_features_name_is_data_from_its_bins_to_its_verdict(
+    store: Store, bike_demand: ModelSpec, insert: Any
+) -> None:
+    names = ["a'b", 'a"b', "a'); DROP TABLE label;--", "{brace}", "%(percent)s %", "größe 🚲", "\\", "x" * 60]
+    hour = WINDOW_END - timedelta(hours=1)
+    insert(
+        "reference_bin",
+        [{"feature": name, "bin": n, "lower_bound": n or None, "count": 50} for name in names for n in (0, 1)],
+    )
+    insert(
+        "feature_rollup",
+        [{"feature": name, "bin": 1, "bucket_start": hour, "count": 200} for name in names],
+    )
+    checks = {path.stem: Check(limit=0.01) for path in (CHECKS_DIR / "drift").glob("*.sql")}
+    spec = bike_demand.model_copy(update={"monitor": Monitor(drift=checks)})
+    results = evaluate_checks(store, spec, "drift", WINDOW_END, "run")
+    failed = {item.subject for item in results if item.check_name == "chi_squared" and item.verdict == "failed"}
+    assert failed == set(names)
+    assert [item.reason for item in results if item.subject == BROKEN] == []
 
 
 @pytest.mark.usefixtures("first_champion")
