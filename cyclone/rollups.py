@@ -175,6 +175,6 @@ def _add_errors(transaction: Transaction, news: News) -> int:
     changes = transaction.run("rollups/error_change", **vars(news))
     transaction.run("rollups/labels_wait", **vars(news))
     if changes:
-        for statement in ("errors_add", "confusion_add", "errors_tidy"):
+        for statement in ("errors_add", "errors_add_by_age", "confusion_add", "errors_tidy"):
             transaction.run(f"rollups/{statement}", model=news.model)
     return changes

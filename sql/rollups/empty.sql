@@ -35,6 +35,11 @@ summed_errors AS (
     WHERE model = %(model)s::text AND bucket_start >= observed_since
 ),
 
+aged_errors AS (
+    DELETE FROM error_age_rollup USING held
+    WHERE model = %(model)s::text AND bucket_start >= predicted_since
+),
+
 counted_classes AS (
     DELETE FROM confusion_rollup USING held
     WHERE

@@ -76,6 +76,7 @@ SELECT
     prediction_log.version,
     date_bin('1 hour', prediction_log.created_at, '2000-01-01T00:00Z') AS predicted_hour,
     date_bin('1 hour', signed.observed_at, '2000-01-01T00:00Z') AS observed_hour,
+    label_age_hours(signed.observed_at - prediction_log.created_at) AS label_age_hours,
     signed.label #>> '{}' AS label_class,
     predicted_class(prediction_log.prediction) AS predicted_class,
     bounded_number(signed.label)::numeric AS label,

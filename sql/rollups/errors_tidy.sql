@@ -1,7 +1,12 @@
 -- Drops the sums of hours that the last of their labels has left.
 -- params: model text
 -- returns: nothing
-WITH classes AS (
+WITH aged AS (
+    DELETE FROM error_age_rollup
+    WHERE model = %(model)s::text AND count = 0
+),
+
+classes AS (
     DELETE FROM confusion_rollup
     WHERE model = %(model)s::text AND count = 0
 )

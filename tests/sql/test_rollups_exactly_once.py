@@ -17,7 +17,7 @@ from cyclone.store import Store
 
 NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-TABLES = ("row_rollup", "feature_rollup", "error_rollup", "confusion_rollup", "request_rollup")
+TABLES = ("row_rollup", "feature_rollup", "error_rollup", "error_age_rollup", "confusion_rollup", "request_rollup")
 CLASSES = ["a", "b", "c"]
 Draw = Callable[[random.Random], Any]
 
@@ -145,6 +145,20 @@ def test_names_that_would_break_out_of_a_statement_are_counted_like_others(
     insert("prediction_log", [{"input": {**dict.fromkeys(names, 2), "text'": "%s"}, "created_at": NOON}])
     roll_up(store, bike_demand)
     assert {row[2]: row[4] for row in _read(store, "feature_rollup")} == {**dict.fromkeys(names, 1), "text'": 1}
+
+
+def test_errors_are_also_kept_by_the_hour_of_the_prediction_and_the_age_of_the_label(
+    store: Store, bike_demand: ModelSpec, insert: Any
+) -> None:
+    insert("prediction_log", [{"id": key, "prediction": 10, "created_at": NOON} for key in "abc"])
+    ages = {"a": timedelta(minutes=59), "b": 24 * HOUR - timedelta(seconds=1), "c": 24 * HOUR}
+    insert("label", [{"id": key, "label": 12, "observed_at": NOON + age} for key, age in ages.items()])
+    roll_up(store, bike_demand)
+    assert [(row[0], row[3], row[4]) for row in _read(store, "error_age_rollup")] == [
+        (1, NOON, 1),
+        (24, NOON, 1),
+        (48, NOON, 1),
+    ]
 
 
 def test_a_classification_has_its_confusion_counts_and_brier_scores(
