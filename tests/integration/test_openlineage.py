@@ -127,7 +127,7 @@ def test_a_retraining_tells_what_each_step_read_and_made(
     expected = {
         "cyclone.run_id": result["run_id"],
         "cyclone.incident": "1",
-        "cyclone.incident.reason": f"requested by {result['run_id']}",
+        "cyclone.incident.reason": "requested by dag_test",
         "cyclone.requester": f"{result['run_id']} by dag_test",
         "cyclone.fingerprint": fingerprint,
         "cyclone.gate": "passed",
