@@ -47,7 +47,7 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
-test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: fifteen minutes
+test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twenty minutes
 	$(BIN)/pytest -m "not e2e and not docker and not slow"
 	$(BIN)/pytest -m e2e
 
