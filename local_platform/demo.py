@@ -254,6 +254,9 @@ def format_event(at: datetime, event: str, subject: int, detail: str | None) -> 
         "promoted": ("green", "version {} has all traffic"),
         "rolled back": ("red", "version {} rolled back"),
         "incident closed": ("dim", "incident {} closed"),
+        "asked for": ("dim", "a retraining is asked for"),
+        "hold": ("red", "held: a person must look"),
+        "hold ended": ("green", "a hold has ended"),
     }
     colour, text = marks[event]
     return f"{at:%Y-%m-%d %H:%M}  [{colour}]{text.format(subject)}[/{colour}]  {detail or ''}"

@@ -150,7 +150,7 @@ def test_a_backfill_gives_the_verdicts_of_the_live_runs_and_starts_nothing(
         assert airflow.wait_for_dag_run("monitor__bike_demand", run, BACKFILL_SECONDS)["state"] == "success"
     live = read_verdicts(store, "replay__%")
     backfilled = read_verdicts(store, "backfill__%")
-    assert len(backfilled) == 5 * 8
+    assert len(backfilled) == 5 * 12
     assert {verdict: live.get(verdict) for verdict in backfilled} == backfilled
     assert any(key[1] == "error" and value[0] == "failed" for key, value in backfilled.items())
     assert count(store, "incident") == incidents_before
