@@ -27,8 +27,8 @@ def measure_distance(check: str, bins: Bins, observed: Array, expected: Array) -
     return DISTANCES[check](bins, observed, expected)
 
 
-def as_quadratic(check: str, value: float, window_rows: float, reference_rows: float) -> float:
-    """The value as a sum of squares of differences of shares: by chance it falls as 1/n + 1/m does."""
+def as_quadratic(check: str, value: Array, window_rows: Array, reference_rows: Array) -> Array:
+    """Values, one or many, as sums of squares of differences of shares: by chance they fall as 1/n + 1/m does."""
     if check == "population_stability":
         return value
     if check == "chi_squared":

@@ -152,8 +152,8 @@ def _measure_spread(check: str, bins: Bins, observed: "Array", expected: "Array"
     values = measure_distance(check, bins, observed, expected)
     if values is None:
         return None
-    n, m = observed.sum(axis=1), expected.sum(axis=1)
-    squares = np.array([as_quadratic(check, *row) for row in zip(values, n, m, strict=True) if row[0] == row[0]])
+    squares = as_quadratic(check, values, observed.sum(axis=1), expected.sum(axis=1))
+    squares = squares[~np.isnan(squares)]
     if len(squares) < 2 or squares.var() == 0:
         return None
     return _Spread(float(squares.mean()), _find_freedom(squares))
