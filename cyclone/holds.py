@@ -24,6 +24,11 @@ REMEDIES: dict[Cause, str] = {
 }
 
 
+def describe_remedy(cause: Cause, model: str) -> str:
+    """What a person can do about a hold."""
+    return REMEDIES[cause].format(model=model)
+
+
 @dataclass(frozen=True)
 class Hold:
     """One open hold. `told_at`: wall time, None while nobody was told."""
@@ -35,7 +40,7 @@ class Hold:
     told_at: datetime | None
 
     def describe_remedy(self, model: str) -> str:
-        return REMEDIES[self.cause].format(model=model)
+        return describe_remedy(self.cause, model)
 
 
 def list_holds(store: Store, model: str) -> list[Hold]:

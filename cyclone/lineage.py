@@ -19,7 +19,7 @@ NUMBER = 9
 class Lineage:
     """The rows that belong together; None or empty where the store holds nothing of the kind.
 
-    `release` is that which serves or served the version; each of `releases` has its canary's `steps`.
+    Each of `releases` has its canary's `steps`.
     """
 
     prediction: Row | None = None
@@ -102,6 +102,17 @@ def explain_incident(transaction: Transaction, number: int) -> Lineage:
     version = answer["version"]
     made = Lineage() if version is None else _explain_made(transaction, raised.incident["model"], version)
     return Lineage(**{**_list_fields(made), **_list_fields(raised), **_read_run(transaction, answer["run_id"])})
+
+
+def list_asking(alarms: Sequence[Row], run_id: str | None) -> list[Row]:
+    """The alarms of an incident but that of the run which answers it, unless nothing else asked."""
+    return [alarm for alarm in alarms if alarm["source"] != run_id] or list(alarms)
+
+
+def name_requester(alarm: Row) -> str:
+    """E.g. `manual__2011-02-17 by ada`."""
+    by = alarm["detail"].get("asked_by")
+    return f"{alarm['source']} by {by}" if by else str(alarm["source"])
 
 
 def _explain_made(transaction: Transaction, model: str, version: int) -> Lineage:

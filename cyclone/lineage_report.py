@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from cyclone.decisions import format_number
-from cyclone.lineage import Lineage
+from cyclone.lineage import Lineage, list_asking, name_requester
 from cyclone.store import Row
 
 NAME_WIDTH = 12
@@ -76,7 +76,7 @@ def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
     """The first alarm opened the incident: it is told with its numbers; of the others how many there were."""
     yield "opened", f"{_show(incident['opened_at'])}: {incident['reason']}"
     answer = lineage.retraining["run_id"] if lineage.retraining else None
-    asking = [alarm for alarm in lineage.alarms if alarm["source"] != answer] or list(lineage.alarms)
+    asking = list_asking(lineage.alarms, answer)
     for alarm in asking[:1]:
         yield "asked for", _describe_alarm(alarm)
         seen = [check for check in lineage.checks if check["run_id"] == alarm["source"]]
@@ -92,9 +92,8 @@ def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
 
 
 def _describe_alarm(alarm: Row) -> str:
-    by = f" by {alarm['detail']['asked_by']}" if alarm["detail"].get("asked_by") else ""
     decided = f"; decided: {alarm['action']}, {alarm['decided']}" if alarm["action"] else ""
-    return f"{_show(alarm['at'])} in {alarm['source']}{by}{decided}"
+    return f"{_show(alarm['at'])} in {name_requester(alarm)}{decided}"
 
 
 def _tell_retraining(lineage: Lineage, run: Row) -> Facts:

@@ -8,7 +8,7 @@ from typing import get_args
 from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
 from cyclone.evidence import collect_evidence, record_decision
-from cyclone.holds import keep_holds
+from cyclone.holds import describe_remedy, keep_holds
 from cyclone.incidents import find_open_incident, join_incident, retraining_run_id
 from cyclone.policy import Request, decide
 from cyclone.spec import ModelSpec
@@ -24,6 +24,11 @@ class Answer:
     decision: Decision
     incident_id: int | None
     run_id: str | None
+
+    def describe_refusal(self, model: str) -> str:
+        """Why there is no retraining, and what a person can do about it."""
+        cause = self.decision.cause
+        return self.decision.reason + (f"; what to do: {describe_remedy(cause, model)}" if cause else "")
 
 
 def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequence[str]) -> Request:

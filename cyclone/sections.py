@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 CheckKind = Literal["drift", "error", "estimate", "service"]
-Trigger = Literal["drift", "error", "estimate", "service", "request"]
+Trigger = Literal[CheckKind, "request"]
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Percent = Annotated[int, Field(ge=1, le=100)]
 

@@ -12,10 +12,9 @@ from cyclone.releases import releases_under_way
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from training.policy_commands import backtest, resume_model, retrain, withdraw_calibration
+from training.policy_commands import ModelName, backtest, resume_model, retrain, withdraw_calibration
 
 console = Console()
-ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 Because = Annotated[str, typer.Option("--because", help="Why: it is kept with the release.")]
 
 

@@ -4,9 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from cyclone.lineage import list_asking, name_requester
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.store import Row, Store
+from cyclone.store import Store
 from training.dataset import Dataset
 from training.tracking import connect
 
@@ -73,18 +74,11 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
     number = retraining["incident_id"]
     incident = store.fetch_one("lineage/incident", incident_id=number)
     alarms = store.fetch("lineage/alarms", incident_id=number)
-    asking = [alarm for alarm in alarms if alarm["source"] != run_id] or alarms
     return {
         INCIDENT_TAG: str(number),
         REASON_TAG: incident["reason"] if incident else "",
-        REQUESTER_TAG: ", ".join(map(name_requester, asking)),
+        REQUESTER_TAG: ", ".join(map(name_requester, list_asking(alarms, run_id))),
     }
-
-
-def name_requester(alarm: Row) -> str:
-    """E.g. `manual__2011-02-17 by ada`."""
-    by = alarm["detail"].get("asked_by")
-    return f"{alarm['source']} by {by}" if by else str(alarm["source"])
 
 
 def find_page(settings: Settings, client: Any, mlflow_run_id: str, artifact: str) -> str:

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from cyclone.clock import read_now
 from cyclone.errors import ConfigurationError, HoldError
-from cyclone.holds import REMEDIES, resume
+from cyclone.holds import resume
 from cyclone.retraining_requests import CAUSES, ask, build_request
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model, replace_policy
@@ -38,9 +38,8 @@ def retrain(
     request = build_request(person, is_person=True, because=because, despite=despite or [])
     source = f"cyclone retrain by {person} at {datetime.now(UTC).isoformat()}"
     answer = ask(store, spec, source, request, read_now(store, settings, spec.name))
-    cause = answer.decision.cause
-    if cause:
-        raise HoldError(f"{answer.decision.reason}; what to do: {REMEDIES[cause].format(model=spec.name)}")
+    if answer.incident_id is None:
+        raise HoldError(answer.describe_refusal(spec.name))
     console.print(
         f"{answer.decision.reason}\nIncident {answer.incident_id}: the Airflow run {answer.run_id} answers it",
         highlight=False,

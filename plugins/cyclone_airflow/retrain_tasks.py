@@ -49,7 +49,6 @@ def start(model: str, **context: Any) -> Values | None:
 
 def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: Any) -> int:
     """Of the run that the monitor named after it, or of the request that another run is."""
-    from cyclone.holds import REMEDIES
     from cyclone.incidents import find_named_incident
     from cyclone.retraining_requests import ask, build_request
 
@@ -65,9 +64,7 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
         raise AirflowFailException(str(error)) from error
     answer = ask(store, spec, run.run_id, request, as_of)
     if answer.incident_id is None:
-        cause = answer.decision.cause
-        remedy = f"; what to do: {REMEDIES[cause].format(model=spec.name)}" if cause else ""
-        raise AirflowFailException(f"{answer.decision.reason}{remedy}")
+        raise AirflowFailException(answer.describe_refusal(spec.name))
     return answer.incident_id
 
 

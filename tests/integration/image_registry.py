@@ -61,7 +61,7 @@ class ImageRegistry:
 def run_registry(folder: Path, auth: dict[str, Any] | None = None) -> Iterator[ImageRegistry]:
     """A registry that keeps its images in `folder`."""
     if shutil.which("docker-registry") is None:
-        pytest.skip("docker-registry is not installed; on Debian `make container-tools` does it")
+        pytest.skip("docker-registry is not installed; on Debian: apt-get install docker-registry")
     registry = ImageRegistry(folder, free_port(0), {"auth": auth} if auth else {})
     registry.start()
     yield registry
