@@ -19,7 +19,7 @@ def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, 
     """
     import numpy as np
 
-    with one_job():
+    with one_job(len(features)):
         if spec.task == "regression":
             return np.asarray(estimator.predict(features), dtype="float64")
         probabilities = np.asarray(estimator.predict_proba(features), dtype="float64")

@@ -20,7 +20,7 @@ from training.mlflow_run import MODEL_TAG, find_experiment, find_finished_run, o
 from training.nulls import SubjectNull, build_nulls, flatten_null
 from training.pipeline import find_pipeline, load_builder
 from training.profile import Bin, build_profile
-from training.repeatable import SEED, one_blas_thread, seed
+from training.repeatable import SEED, limit_threads, seed
 from training.scores import measure, predict
 from training.tracking import connect
 
@@ -101,13 +101,13 @@ def fit_estimator(
     estimator = seed(build_estimator())
     half_life_days = spec.retrain.half_life_days
     if half_life_days is None:
-        with one_blas_thread():
+        with limit_threads(len(labels)):
             return estimator.fit(features, labels)
     # A pipeline hands arguments on by the name of a step; the estimator itself is the last one.
     steps = getattr(estimator, "steps", None)
     name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
     try:
-        with one_blas_thread():
+        with limit_threads(len(labels)):
             return estimator.fit(features, labels, **{name: weigh_rows(created_at, half_life_days)})
     except (TypeError, ValueError) as error:
         if "sample_weight" not in str(error):
