@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A Postgres of its own for each process; a file's tests stay together, for they share what takes long to start.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring lock clean
@@ -48,11 +50,11 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
 test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twenty minutes
-	$(BIN)/pytest -m "not e2e and not docker and not slow"
+	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow"
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## unit tests and SQL cases, about two minutes
-	$(BIN)/pytest tests/unit tests/sql
+	$(BIN)/pytest $(PARALLEL) tests/unit tests/sql
 
 test-docker: $(READY) ## real images in a real engine (Debian without Docker: .ci/container-engine make test-docker)
 	$(BIN)/pytest -m docker
