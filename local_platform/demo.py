@@ -28,8 +28,8 @@ from local_platform.report import Comparison, build_table, draw_picture, predict
 from training.history import load_history, parse_time, read_history
 
 MODEL = "bike_demand"
-FIRST_RELEASE_DEADLINE_SECONDS = 300
-DAG_DEADLINE_SECONDS = 60
+FIRST_RELEASE_DEADLINE_SECONDS = 600
+DAG_DEADLINE_SECONDS = 240
 LEAST_PROMOTIONS = 2
 DAYS_FOR_LEAST_PROMOTIONS = 60
 MONITOR_DEADLINE_SECONDS = 180
