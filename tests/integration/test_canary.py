@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
+from cyclone.releases import release_of_run
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -34,9 +35,9 @@ def under_way(cloud: Settings, quick: ModelSpec) -> Settings:
 
 
 def read_steps(store: Store) -> list[tuple[Any, ...]]:
-    release = store.fetch_one("release/of_run", run_id="run_2")
+    release = release_of_run(store, "run_2")
     assert release is not None
-    steps = store.fetch("release/canary_steps", release_id=release["release_id"])
+    steps = store.fetch("release/canary_steps", release_id=release.release_id)
     return [(step["traffic_percent"], step["verdict"], step["goes_on"]) for step in steps]
 
 
@@ -152,9 +153,9 @@ def test_a_condemned_candidate_is_rolled_back_by_whoever_sees_it(
     state = CanaryWatch(under_way, quick, "run_2").look()
     assert (state.is_over, state.is_passed) == (True, False)
     assert read_percents(under_way) == {"bike-demand-v1": 100}
-    release = store.fetch_one("release/of_run", run_id="run_2")
+    release = release_of_run(store, "run_2")
     assert release is not None
-    assert (release["state"], release["reason"]) == ("rolled_back", state.reason)
+    assert (release.state, release.reason) == ("rolled_back", state.reason)
 
 
 @contextmanager
