@@ -1,5 +1,6 @@
 """A canary on the local Cloud Run, judged by what the store holds; its state outlives whoever leads it."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from cyclone.releases import release_of_run
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from local_platform.commands import describe_event
 from tests.integration.releasing import SERVICE, answer, deploy, read_percents, register_versions, release_version
 from training.canary import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
 from training.commands import add_commands
@@ -120,8 +122,10 @@ def test_a_person_may_end_a_canary_by_rolling_it_back(
     assert read_percents(under_way) == {"bike-demand-v1": 100}
     state = advance_canary(under_way, quick, "run_2")
     assert (state.is_over, state.is_passed) == (True, False)
-    assert state.reason.startswith("it is rolled_back: rolled back by hand (")
+    assert state.reason.startswith("it is rolled_back: by hand (")
     assert state.reason.endswith("): complaints")
+    told = describe_event(store.fetch("store/timeline", model="bike_demand")[-1])
+    assert re.fullmatch(r"\S+ \S+ rolled back: by hand \(.+\): complaints", told)
     assert read_steps(store) == [(5, "inconclusive", False)]
     with pytest.raises(ReleaseError, match="no candidate is under way, so there is nothing to promote"):
         cyclone("promote", "bike_demand")
