@@ -76,8 +76,9 @@ def backtest(
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
 ) -> None:
     """Replay history through the policy beside never, monthly, weekly and daily retraining: a minute or two a year."""
-    from training.backtest import build_history, cut_history, find_start, run_backtest
+    from training.backtest import run_backtest
     from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
+    from training.replayed_rows import build_history, cut_history, find_start
 
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
