@@ -14,7 +14,7 @@ from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from training.policy_commands import ModelName, backtest, resume_model, retrain, withdraw_calibration
 
-console = Console()
+console = Console(markup=False)
 Because = Annotated[str, typer.Option("--because", help="Why: it is kept with the release.")]
 
 
@@ -81,7 +81,7 @@ def reconcile(
     settings, spec = _read(model)
     drifts = follow_record(settings, spec, should_mend=not dry_run)
     for drift in drifts:
-        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False, markup=False)
+        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False)
     if not drifts:
         console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
     elif dry_run:
