@@ -16,11 +16,12 @@ from rich.table import Table
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
-from training.backtest import Backtest, build_history, find_start, iterate_summaries, run_backtest
+from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
 from training.history import parse_time, read_history_frame
 from training.known_rows import read_known_rows
 from training.policy_commands import EstimatorOf
+from training.replayed_rows import build_history, find_start
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,12 +1,34 @@
 """Labels go straight to the store: kept as a whole before the answer, or refused as a whole."""
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic_core import to_json
+from starlette.responses import Response
 
+from bento_service.answers import answer, fail, log_failure
+from bento_service.request import read_label_request
+from cyclone.errors import StoreError
+from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
+
+logger = logging.getLogger("bentoml.labels")
+
+
+async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: datetime) -> Response:
+    """Keep the labels of a body and say how many there are. Errors: `RequestError` when the body is none of labels."""
+    labels = read_label_request(spec, content, now)
+    try:
+        return answer(await asyncio.to_thread(store_labels, store, spec.name, labels, now))
+    except StoreError as error:
+        logger.warning("labels refused: %s", error)
+        return fail("the evaluation store does not answer: no label was kept, send them again", 503)
+    except Exception as error:
+        log_failure(logger, error)
+        return fail("the labels could not be stored: none was kept", 500)
 
 
 def store_labels(store: Store, model: str, labels: Sequence[dict[str, Any]], now: datetime) -> Row:

@@ -10,7 +10,6 @@ import gc
 import logging
 import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,23 +25,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bento_service.answers import DRAIN_SECONDS, answer, fail, log_failure, refuse
 from bento_service.bearer import BearerKeys
 from bento_service.content import read_content
 from bento_service.ids import PredictionIds
-from bento_service.labels import store_labels
+from bento_service.labels import answer_labels
 from bento_service.prediction_log import PredictionLog
-from bento_service.request import PredictRequest, RequestError, read_label_request, read_predict_request
+from bento_service.rehearsal import is_rehearsal
+from bento_service.request import PredictRequest, RequestError, read_predict_request
 from bento_service.spool_folder import Instance, claim_base
 from bento_service.spooled_rows import LogRow
-from cyclone.errors import ConfigurationError, StoreError
+from cyclone.errors import ConfigurationError
 from cyclone.keys import KeyRing
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 
 ANSWER_SECONDS = 60.0
-DRAIN_SECONDS = 8
-"""Cloud Run kills ten seconds after SIGTERM."""
 logger = logging.getLogger("bentoml.logging_proxy")
 
 
@@ -97,7 +96,7 @@ class LoggingProxy:
         self.ids = PredictionIds()
         self.log = PredictionLog(
             self.store.dsn,
-            _describe_instance(served),
+            Instance.begin(self.spec.name, served.version, served.revision),
             claim_base(settings.spool_dir, self.spec.name, self.store.dsn, worker=1),
             self.spec.serving.spool_mb * 1024 * 1024,
             is_committed=self.spec.serving.durability == "committed",
@@ -117,32 +116,30 @@ class LoggingProxy:
 
     async def predict(self, http_request: Request) -> Response:
         started, now = time.perf_counter(), datetime.now(UTC)
-        at, status = now, 200
+        at, status, is_logged = now, 200, not is_rehearsal(http_request.headers)
         try:
             request = read_predict_request(self.spec, await read_content(http_request), now)
             at = request.created_at[0] if request.created_at else now
             predictions = await self._ask_target(request)
-            response = await self._log_and_answer(request, predictions, started, now)
+            response = await self._log_and_answer(request, predictions, started, now, is_logged)
         except RequestError as refusal:
-            status, response = refusal.status, _answer(refusal.to_json(), refusal.status)
+            status, response = refusal.status, refuse(refusal)
         except TargetError as error:
             logger.error("the container at %s answered %s", self.served.target, error)
-            status = 502
-            response = _answer({"error": f"{self.spec.name} could not answer these rows", "details": []}, status)
-        self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
+            status, response = 502, fail(f"{self.spec.name} could not answer these rows", 502)
+        except Exception as error:
+            log_failure(logger, error)
+            status, response = 500, fail(f"{self.spec.name} could not answer these rows", 500)
+        if is_logged:
+            self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
         return response
 
     async def labels(self, http_request: Request) -> Response:
         now = datetime.now(UTC)
         try:
-            labels = read_label_request(self.spec, await read_content(http_request), now)
-            return _answer(await asyncio.to_thread(store_labels, self.store, self.spec.name, labels, now))
+            return await answer_labels(self.store, self.spec, await read_content(http_request), now)
         except RequestError as refusal:
-            return _answer(refusal.to_json(), refusal.status)
-        except StoreError as error:
-            logger.warning("labels refused: %s", error)
-            words = "the evaluation store does not answer: no label was kept, send them again"
-            return _answer({"error": words, "details": []}, 503)
+            return refuse(refusal)
 
     async def _ask_target(self, request: PredictRequest) -> list[Any]:
         if self.client is None:
@@ -151,18 +148,25 @@ class LoggingProxy:
         try:
             async with self.client.post(
                 self.served.target, data=to_json({"rows": request.rows}), headers=headers
-            ) as answer:
-                content = await answer.read()
-                if answer.status != 200:
-                    raise TargetError(f"status {answer.status}")
+            ) as response:
+                content = await response.read()
+                if response.status != 200:
+                    raise TargetError(f"status {response.status}")
             return check_predictions(self.spec, from_json(content), len(request.rows))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise TargetError(type(error).__name__) from error
 
     async def _log_and_answer(
-        self, request: PredictRequest, predictions: list[Any], started: float, now: datetime
+        self, request: PredictRequest, predictions: list[Any], started: float, now: datetime, is_logged: bool
     ) -> Response:
         ids = request.ids or [self.ids.make() for _ in request.rows]
+        served = self.served
+        items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
+        response = answer(
+            {"model": self.spec.name, "version": served.version, "revision": served.revision, "predictions": items}
+        )
+        if not is_logged:
+            return response
         times = request.created_at or [now] * len(ids)
         latency_ms = (time.perf_counter() - started) * 1000
         sequence = self.log.hand_over(
@@ -173,11 +177,7 @@ class LoggingProxy:
         )
         if self.spec.serving.durability == "committed":
             await self.log.wait_until_stored(sequence)
-        items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
-        served = self.served
-        return _answer(
-            {"model": self.spec.name, "version": served.version, "revision": served.revision, "predictions": items}
-        )
+        return response
 
 
 def build_app(served: Served, settings: Settings) -> Starlette:
@@ -208,20 +208,11 @@ def main() -> None:
 
 
 async def _tell_health(_: Request) -> Response:
-    return _answer({"status": "ok"})
+    return answer({"status": "ok"})
 
 
 async def _tell_metrics(_: Request) -> Response:
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _describe_instance(served: Served) -> Instance:
-    name = f"{served.revision}-{uuid.uuid4().hex}"
-    return Instance(name, served.spec.name, served.version, served.revision, datetime.now(UTC))
-
-
-def _answer(content: Any, status: int = 200) -> Response:
-    return Response(to_json(content), status, media_type="application/json")
 
 
 def _is_number(value: Any) -> bool:

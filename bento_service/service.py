@@ -4,8 +4,6 @@ import asyncio
 import gc
 import logging
 import time
-import traceback
-import uuid
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -15,31 +13,28 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from bento_service.answers import DRAIN_SECONDS, answer, fail, log_failure, refuse
 from bento_service.batching import Batcher
 from bento_service.bearer import BearerKeys, publish_keys
 from bento_service.body import RawBody, publish_as
-from bento_service.bundle import Bundle, read_bundle
+from bento_service.bundle import read_bundle
 from bento_service.ids import PredictionIds
-from bento_service.labels import store_labels
+from bento_service.labels import answer_labels
 from bento_service.prediction import Prediction, build_probe_row, predict_rows
 from bento_service.prediction_log import PredictionLog
 from bento_service.request import (
     PredictRequest,
     RequestError,
     read_event_time,
-    read_label_request,
     read_predict_request,
 )
 from bento_service.schemas import LabelAnswer, build_label_body, build_predict_answer, build_predict_body
 from bento_service.spool_folder import Instance, claim_base
 from bento_service.spooled_rows import LogRow
-from cyclone.errors import StoreError
 from cyclone.keys import KeyRing
 from cyclone.settings import read_settings
 from cyclone.store import Store
 
-DRAIN_SECONDS = 8
-"""Cloud Run kills ten seconds after SIGTERM."""
 BUNDLE = read_bundle()
 SPEC = BUNDLE.spec
 logger = logging.getLogger("bentoml.prediction_service")
@@ -86,7 +81,7 @@ class PredictionService:
         self.batcher = Batcher(partial(predict_rows, SPEC, self.estimator, calibration=self.calibration))
         self.log = PredictionLog(
             self.store.dsn,
-            _describe_instance(BUNDLE),
+            Instance.begin(SPEC.name, BUNDLE.version, BUNDLE.revision),
             base,
             SPEC.serving.spool_mb * 1024 * 1024,
             is_committed=SPEC.serving.durability == "committed",
@@ -116,11 +111,11 @@ class PredictionService:
             predictions = await self.batcher.predict(request.rows)
         except RequestError as refusal:
             self._count(body, self._find_event_time(body, now), refusal.status, started)
-            return _answer(refusal.to_json(), refusal.status)
+            return refuse(refusal)
         except Exception as error:
-            _log_failure(error)
+            log_failure(logger, error)
             self._count(body, self._find_event_time(body, now), 500, started)
-            return _answer({"error": f"{SPEC.name} could not answer these rows", "details": []}, 500)
+            return fail(f"{SPEC.name} could not answer these rows", 500)
         response, sequence = self._log_and_answer(request, predictions, started, now, is_logged=not body.is_rehearsal)
         if SPEC.serving.durability == "committed":
             await self.log.wait_until_stored(sequence)
@@ -130,20 +125,10 @@ class PredictionService:
     @bentoml.api(input_spec=publish_as(build_label_body(SPEC)), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
     async def labels(self, body: RawBody, /) -> Response:
         """Keep what turned out to be true, before or after its prediction is stored; the newest counts."""
-        now = datetime.now(UTC)
         try:
-            labels = read_label_request(SPEC, body.content, now)
-            counts = await asyncio.to_thread(store_labels, self.store, SPEC.name, labels, now)
+            return await answer_labels(self.store, SPEC, body.content, datetime.now(UTC))
         except RequestError as refusal:
-            return _answer(refusal.to_json(), refusal.status)
-        except StoreError as error:
-            logger.warning("labels refused: %s", error)
-            words = "the evaluation store does not answer: no label was kept, send them again"
-            return _answer({"error": words, "details": []}, 503)
-        except Exception as error:
-            _log_failure(error)
-            return _answer({"error": "the labels could not be stored: none was kept", "details": []}, 500)
-        return _answer(counts)
+            return refuse(refusal)
 
     def _log_and_answer(
         self, request: PredictRequest, predictions: list[Prediction], started: float, now: datetime, is_logged: bool
@@ -151,8 +136,9 @@ class PredictionService:
         ids = request.ids or [self.ids.make() for _ in request.rows]
         times = request.created_at or [now] * len(ids)
         items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
-        answer = {"model": SPEC.name, "version": BUNDLE.version, "revision": BUNDLE.revision, "predictions": items}
-        response = _answer(answer)
+        response = answer(
+            {"model": SPEC.name, "version": BUNDLE.version, "revision": BUNDLE.revision, "predictions": items}
+        )
         if not is_logged:
             return response, None
         latency_ms = (time.perf_counter() - started) * 1000
@@ -180,23 +166,3 @@ class PredictionService:
 
 if keys_file := read_settings().api_keys_file:
     PredictionService.add_asgi_middleware(BearerKeys, keys=KeyRing(keys_file))  # type: ignore[attr-defined]
-
-
-def _describe_instance(bundle: Bundle) -> Instance:
-    return Instance(
-        instance_id=f"{bundle.revision}-{uuid.uuid4().hex}",
-        model=bundle.spec.name,
-        version=bundle.version,
-        revision=bundle.revision,
-        started_at=datetime.now(UTC),
-    )
-
-
-def _answer(content: Any, status: int = 200) -> Response:
-    return Response(to_json(content), status, media_type="application/json")
-
-
-def _log_failure(error: Exception) -> None:
-    """Where it failed, without the error's message: that may quote a row's values."""
-    places = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("the request failed with %s at\n%s", type(error).__name__, places)

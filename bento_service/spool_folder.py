@@ -10,10 +10,12 @@ import logging
 import os
 import shutil
 import tempfile
+import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from cyclone.errors import ConfigurationError
 
@@ -29,6 +31,11 @@ class Instance:
     version: int
     revision: str
     started_at: datetime
+
+    @classmethod
+    def begin(cls, model: str, version: int, revision: str) -> Self:
+        """A new one, which starts now."""
+        return cls(f"{revision}-{uuid.uuid4().hex}", model, version, revision, datetime.now(UTC))
 
 
 @dataclass(slots=True)

@@ -100,10 +100,6 @@ class SpooledRows:
         with self._lock:
             return sum(self.pending.values())
 
-    @property
-    def dropped(self) -> int:
-        return self._drops.total
-
     def close(self) -> None:
         """Leave the folder as it is for the next start."""
         self.spool.close()

@@ -9,6 +9,7 @@ from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -42,7 +43,7 @@ monitor_app = typer.Typer(no_args_is_help=True, help="The checks and what they d
 app.add_typer(monitor_app, name="monitor")
 rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
 app.add_typer(rollups_app, name="rollups")
-console = Console()
+console = Console(markup=False)  # features, reasons and what people wrote may hold brackets
 TABLE_CHARACTERS = 160
 """A table of many columns is not cut to a narrow terminal, nor to a pipe's 80."""
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
@@ -147,7 +148,7 @@ def list_client_keys() -> None:
 def revoke_client_key(name: KeyName) -> None:
     """Take a key away. Running services refuse it at once."""
     revoke_key(_find_keys_file(), name)
-    console.print(f"revoked: {name}", highlight=False, markup=False)
+    console.print(f"revoked: {name}", highlight=False)
 
 
 @log_app.command("status")
@@ -159,7 +160,7 @@ def show_log_status(
     name = find_model(settings.models_dir, model).name if model else ""
     store = Store(settings.store_dsn)
     revisions = store.fetch("store/log_by_revision", model=name)
-    wide = Console(width=max(console.width, TABLE_CHARACTERS))
+    wide = Console(width=max(console.width, TABLE_CHARACTERS), markup=False)
     wide.print(build_revision_table(revisions))
     if windows := store.fetch("store/log_incomplete_windows", model=name, newest=20):
         wide.print(build_window_table(windows))
@@ -212,7 +213,8 @@ def main() -> None:
     try:
         app()
     except CycloneError as error:
-        Console(stderr=True).print(f"[bold red]cyclone:[/bold red] {error}", highlight=False, soft_wrap=True)
+        words = f"[bold red]cyclone:[/bold red] {escape(str(error))}"
+        Console(stderr=True).print(words, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

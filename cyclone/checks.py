@@ -161,7 +161,7 @@ def format_verdicts(results: Sequence[CheckResult]) -> str:
             f"{result.verdict}: {result.reason}" if result.reason else result.verdict,
         )
     output = StringIO()
-    Console(file=output, width=200, color_system=None).print(table)
+    Console(file=output, width=200, color_system=None, markup=False).print(table)
     lines = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
     return "\n".join([f"version {results[0].version}, up to {results[0].window_end:%Y-%m-%d %H:%M} UTC", *lines])
 

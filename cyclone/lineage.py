@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from cyclone.errors import LineageError
+from cyclone.releases import releases_of_version
 from cyclone.store import Row, Store, Transaction
 
 FORMS = "a prediction's id, <model>:v<version>, or incident <number>"
@@ -118,7 +119,7 @@ def name_requester(alarm: Row) -> str:
 def _explain_made(transaction: Transaction, model: str, version: int) -> Lineage:
     """A version that has no reference profile (a container behind the logging proxy) is what its releases say."""
     known = transaction.fetch_one("lineage/version", model=model, version=version)
-    releases = transaction.fetch("lineage/releases", model=model, version=version)
+    releases = [asdict(release) for release in releases_of_version(transaction, model, version)]
     if known is None and not releases:
         return Lineage()
     for release in releases:

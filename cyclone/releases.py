@@ -1,12 +1,16 @@
 """The release record: which release serves a model. It only ever moves to a newer one, or back when told to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.store import Row, Store, Transaction
+
+Source = Store | Transaction
+UNDER_WAY = ("candidate", "canary")
+ENDED = ("retired", "rolled_back")
 
 
 @dataclass(frozen=True)
@@ -29,41 +33,57 @@ class Release:
 
     @property
     def is_over(self) -> bool:
-        return self.state in ("retired", "rolled_back")
+        return self.state in ENDED
+
+
+@dataclass(frozen=True)
+class Record:
+    """The release that a model's record names, and how often the record has moved to come there."""
+
+    release: Release
+    generation: int
 
 
 def current_release(store: Store, model: str) -> Release | None:
     """The champion that the record names; None before the first promotion."""
-    return _read(store.fetch_one("release/current", model=model))
+    with store.transaction() as transaction:
+        record = _read_record(transaction, model)
+    return record.release if record else None
 
 
 def release_of_run(store: Store, run_id: str) -> Release | None:
     """The release that a retraining made; None when it made none."""
-    return _read(store.fetch_one("release/of_run", run_id=run_id))
+    return _find_one(store, run_id=run_id)
 
 
 def read_release(store: Store, release_id: int) -> Release:
     """One release. Errors: `ReleaseError` when there is none with this number."""
-    found = _read(store.fetch_one("release/of_id", release_id=release_id))
+    found = _find_one(store, release_id=release_id)
     if found is None:
         raise ReleaseError(f"release {release_id} is not in the store")
     return found
 
 
+def releases_of_version(transaction: Transaction, model: str, version: int) -> list[Release]:
+    """The releases of a version, the oldest first."""
+    found = [_convert(row) for row in _find(transaction, model=model)]
+    return [release for release in reversed(found) if release.version == version]
+
+
 def ended_releases(store: Store, model: str) -> list[Release]:
     """The releases that are over, the newest first."""
-    return [_convert(row) for row in store.fetch("release/ended", model=model)]
+    return [_convert(row) for row in _find(store, model=model, states=ENDED)]
 
 
 def retired_releases(store: Store, champion: Release) -> list[Release]:
     """The champions before `champion` that were not rolled back, the newest first: one can return to them."""
-    rows = store.fetch("release/retired", model=champion.model, release_id=champion.release_id)
-    return [_convert(row) for row in rows]
+    found = [_convert(row) for row in _find(store, model=champion.model, states=("retired",))]
+    return [release for release in found if release.release_id < champion.release_id]
 
 
 def releases_under_way(store: Store, model: str) -> tuple[list[Release], list[Release]]:
     """Candidates and canaries, the newest first: those that somebody leads, and those that nobody does any more."""
-    rows = store.fetch("release/under_way", model=model)
+    rows = _find(store, model=model, states=UNDER_WAY)
     led = [_convert(row) for row in rows if not row["is_abandoned"]]
     return led, [_convert(row) for row in rows if row["is_abandoned"]]
 
@@ -98,7 +118,7 @@ def create_candidate(
             run_id=run_id,
             created_at=created_at,
         )
-        found = _read(transaction.fetch_one("release/of_run", run_id=run_id))
+        found = _find_one(transaction, run_id=run_id)
     if found is None or (found.model, found.version) != (model, version):
         raise ReleaseError(f"run {run_id} has released another version already: {found}")
     return found
@@ -116,7 +136,7 @@ def note_share(store: Store, release: Release, percent: int) -> None:
 def check_promotable(store: Store, release: Release) -> None:
     """Errors: `StaleReleaseError` when a newer release holds the record, `ReleaseError` when this one is over."""
     with store.transaction() as transaction:
-        _check_promotable(release, transaction.fetch_one("release/current", model=release.model))
+        _check_promotable(release, _read_record(transaction, release.model))
 
 
 def promote_release(store: Store, release: Release, at: datetime) -> None:
@@ -126,22 +146,22 @@ def promote_release(store: Store, release: Release, at: datetime) -> None:
     this one was rolled back; nothing is changed then.
     """
     with store.transaction() as transaction:
-        record = transaction.fetch_one("release/current", model=release.model)
+        record = _read_record(transaction, release.model)
         _check_promotable(release, record)
-        if record is not None and record["release_id"] == release.release_id:
+        if record is not None and record.release.release_id == release.release_id:
             return
-        _move_record(transaction, release, record["generation"] if record else None, at)
+        _move_record(transaction, release, record.generation if record else None, at)
 
 
 def restore_release(store: Store, release: Release, champion: Release, at: datetime, reason: str) -> None:
     """Let the record name the older `release` again, and note why all after it are over, together."""
     with store.transaction() as transaction:
-        record = transaction.fetch_one("release/current", model=release.model)
-        if record is None or record["release_id"] != champion.release_id:
+        record = _read_record(transaction, release.model)
+        if record is None or record.release.release_id != champion.release_id:
             raise StaleReleaseError(f"{release.model}: release {champion.release_id} is not the champion any more")
         target = {"model": release.model, "release_id": release.release_id}
         transaction.run("release/later_roll_back", **target, at=at, reason=reason)
-        _move_record(transaction, release, record["generation"], at)
+        _move_record(transaction, release, record.generation, at)
 
 
 def mark_rolled_back(store: Store, release: Release, at: datetime, reason: str) -> None:
@@ -151,11 +171,11 @@ def mark_rolled_back(store: Store, release: Release, at: datetime, reason: str) 
         transaction.run("release/champion_share_set", model=release.model, traffic_percent=100)
 
 
-def _check_promotable(release: Release, record: Row | None) -> None:
-    if record is not None and record["release_id"] > release.release_id:
+def _check_promotable(release: Release, record: Record | None) -> None:
+    if record is not None and record.release.release_id > release.release_id:
         raise StaleReleaseError(
             f"{release.model}: release {release.release_id} ({release.revision}) is older than the champion, "
-            f"release {record['release_id']} ({record['revision']})"
+            f"release {record.release.release_id} ({record.release.revision})"
         )
     if release.is_over:
         raise ReleaseError(
@@ -177,8 +197,26 @@ def _move_record(transaction: Transaction, release: Release, generation: int | N
     transaction.run("release/others_retire", **target, at=at)
 
 
-def _read(row: Row | None) -> Release | None:
-    return None if row is None else _convert(row)
+def _read_record(transaction: Transaction, model: str) -> Record | None:
+    row = transaction.fetch_one("release/record", model=model)
+    release = _find_one(transaction, release_id=row["release_id"]) if row else None
+    return Record(release, row["generation"]) if row and release else None
+
+
+def _find_one(source: Source, run_id: str | None = None, release_id: int | None = None) -> Release | None:
+    found = _find(source, run_id=run_id, release_id=release_id)
+    return _convert(found[0]) if found else None
+
+
+def _find(
+    source: Source,
+    model: str | None = None,
+    run_id: str | None = None,
+    release_id: int | None = None,
+    states: Sequence[str] | None = None,
+) -> list[Row]:
+    asked = list(states) if states else None
+    return source.fetch("release/find", model=model, run_id=run_id, release_id=release_id, states=asked)
 
 
 def _convert(row: Row) -> Release:

@@ -14,8 +14,6 @@ ERROR_LIMIT = 100
 SHOWN_CHARACTERS = 100
 INT64_MAX = 2**63 - 1
 ID_CHARACTERS = 128
-LABEL_CHARACTERS = 256
-"""A label is part of an index, whose entries Postgres bounds."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"
@@ -50,13 +48,13 @@ def validate_rows(spec: ModelSpec, rows: Sequence[Any], limit: int = ERROR_LIMIT
 
 
 def is_allowed(field: Feature | Label, value: Any) -> bool:
-    """Whether the value has the field's type and lies within its range or values."""
+    """Whether the value has the field's type and lies within its range or values; without them the type is enough."""
     if value is None:
         return isinstance(field, Feature) and field.nullable
     if field.type == "boolean":
         return isinstance(value, bool)
     if field.type == "category":
-        return isinstance(value, str) and (value in field.values if field.values else _is_free_label(value))
+        return isinstance(value, str) and (field.values is None or value in field.values)
     if field.type == "text":
         return isinstance(value, str) and "\0" not in value and _is_unicode(value)
     if isinstance(value, bool) or not isinstance(value, int if field.type == "integer" else int | float):
@@ -73,8 +71,7 @@ def describe_allowed(field: Feature | Label) -> str:
     elif field.type == "text":
         words = "a text without \\u0000"
     elif field.type == "category":
-        free = f"a text of at most {LABEL_CHARACTERS} characters, without \\u0000"
-        words = "one of " + ", ".join(map(repr, field.values)) if field.values else free
+        words = "one of " + ", ".join(map(repr, field.values)) if field.values else "a text"
     else:
         words = "an integer" if field.type == "integer" else "a finite number"
         if field.range is not None:
@@ -139,10 +136,6 @@ def _find_faults(features: Mapping[str, Feature], row: Any) -> Iterator[tuple[st
             if name not in features:
                 known = ", ".join(features)
                 yield show_value(name), row[name], f"no such feature; the features are {known}"
-
-
-def _is_free_label(text: str) -> bool:
-    return len(text) <= LABEL_CHARACTERS and "\0" not in text and _is_unicode(text)
 
 
 def _is_unicode(text: str) -> bool:

@@ -31,16 +31,8 @@ class Feature(Section):
     """Follows the calendar (hour, weekday, season): it moves by itself, so drift checks leave it out."""
 
     @model_validator(mode="after")
-    def _check_bounds(self) -> Self:
-        is_number = self.type in ("integer", "number")
-        if self.range is not None and not is_number:
-            raise ValueError(f"range is for integer and number features; {self.name!r} is {self.type}")
-        if self.range is not None and self.range[0] >= self.range[1]:
-            raise ValueError(f"range {list(self.range)} must have its lower bound first")
-        if (self.type == "category") != (self.values is not None):
-            raise ValueError(f"values are needed for a category and only there; {self.name!r} is {self.type}")
-        if self.values is not None and (not self.values or len(set(self.values)) != len(self.values)):
-            raise ValueError(f"values {list(self.values)} must be distinct and not empty")
+    def _check(self) -> Self:
+        _check_bounds(self)
         return self
 
 
@@ -52,6 +44,22 @@ class Label(Section):
     range: Annotated[tuple[float, float] | None, FromList] = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     expected_delay_hours: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_bounds(self)
+        return self
+
+
+def _check_bounds(field: Feature | Label) -> None:
+    if field.range is not None and field.type not in ("integer", "number"):
+        raise ValueError(f"range is for type integer and number; {field.name!r} is {field.type}")
+    if field.range is not None and field.range[0] >= field.range[1]:
+        raise ValueError(f"range {list(field.range)} must have its lower bound first")
+    if (field.type == "category") != (field.values is not None):
+        raise ValueError(f"values are needed for a category and only there; {field.name!r} is {field.type}")
+    if field.values is not None and (not field.values or len(set(field.values)) != len(field.values)):
+        raise ValueError(f"values {list(field.values)} must be distinct and not empty")
 
 
 class Check(Section):

@@ -1,10 +1,11 @@
 """`ModelSpec`: everything that varies per model, read from `models/<name>/model.yaml`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
 from cyclone.sections import Feature, FromList, Label, Monitor, Name, Recalibrate, Release, Retrain, Section, Serving
@@ -41,6 +42,15 @@ class ModelSpec(Section):
     release: Release = Release()
     serving: Serving = Serving()
 
+    @field_validator("history_until")
+    @classmethod
+    def _check_date(cls, value: str | None) -> str | None:
+        try:
+            datetime.fromisoformat(value or "2011-02-01")
+        except ValueError as error:
+            raise ValueError("an ISO date is needed, in quotes, e.g. '2011-02-01'") from error
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _fill_error_check(cls, data: Any) -> Any:
@@ -63,11 +73,11 @@ class ModelSpec(Section):
             if feature.type == "text" and self.inputs == "matrix":
                 raise ValueError(f"feature {name!r} is text, which a matrix cannot hold; inputs: frame is needed")
         if self.task == "regression" and self.label.type not in ("integer", "number"):
-            raise ValueError(f"a regression needs a numeric label, not {self.label.type}")
-        if self.task == "multiclass" and not self.label.values:
-            raise ValueError("a multiclass label needs its values")
+            raise ValueError(f"label.type {self.label.type!r}: a regression needs integer or number")
+        if self.task == "multiclass" and self.label.type != "category":
+            raise ValueError(f"label.type {self.label.type!r}: a multiclass model needs category, with its values")
         if self.task == "binary" and self.label.type != "boolean":
-            raise ValueError(f"a binary label is boolean, not {self.label.type}")
+            raise ValueError(f"label.type {self.label.type!r}: a binary model needs boolean")
         unknown = [name for name in self.retrain.slices if name not in names]
         if unknown:
             raise ValueError(f"retrain.slices names {unknown[0]!r}, which is no feature; features: {', '.join(names)}")

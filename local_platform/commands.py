@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from cyclone.errors import PlatformError
@@ -122,7 +123,7 @@ def build_model_table(settings: Settings, store: Store) -> Table:
             ", ".join(f"v{share['version']} {share['traffic_percent']} %" for share in shares) or "not released",
             f"{counts.get('stored', 0):,}",
             f"{counts.get('labelled', 0):,}",
-            describe_event(events[-1]) if events else "",
+            escape(describe_event(events[-1])) if events else "",
         )
     return table
 

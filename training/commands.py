@@ -14,7 +14,7 @@ from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from training.policy_commands import ModelName, backtest, resume_model, retrain, withdraw_calibration
 
-console = Console()
+console = Console(markup=False)
 Because = Annotated[str, typer.Option("--because", help="Why: it is kept with the release.")]
 
 
@@ -36,7 +36,7 @@ def promote(model: ModelName, because: Because = "") -> None:
     if not led:
         raise ReleaseError(f"{spec.name}: no candidate is under way, so there is nothing to promote")
     candidate = candidate_of_run(settings, spec, led[0].run_id)
-    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign("promoted", because))
+    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign(because))
     give_all_traffic(settings, spec, candidate)
     console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
 
@@ -51,7 +51,7 @@ def rollback(
     from training.release import restore_champion, roll_back
 
     settings, spec = _read(model)
-    reason = _sign("rolled back", because)
+    reason = _sign(because)
     led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
     if led and to is None:
         for release in led:
@@ -81,7 +81,7 @@ def reconcile(
     settings, spec = _read(model)
     drifts = follow_record(settings, spec, should_mend=not dry_run)
     for drift in drifts:
-        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False, markup=False)
+        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False)
     if not drifts:
         console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
     elif dry_run:
@@ -112,8 +112,9 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def _sign(what: str, because: str) -> str:
-    return f"{what} by hand ({getpass.getuser()})" + (f": {because}" if because else "")
+def _sign(because: str) -> str:
+    """Who did it and why; what was done is told where this is shown."""
+    return f"by hand ({getpass.getuser()})" + (f": {because}" if because else "")
 
 
 def _read(model: str) -> tuple[Settings, ModelSpec]:

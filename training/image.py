@@ -4,6 +4,7 @@ import compileall
 import json
 import os
 import py_compile
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -93,6 +94,19 @@ def append_layer(
     return repository.write_manifest(tag, extend_manifest(manifest, layer, config_blob))
 
 
+def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
+    """The references of the images that `build_image` made and that are there, by version; deployed or not."""
+    if settings.image_repository:
+        from training.image_repository import ImageRepository
+
+        repository = ImageRepository(f"{settings.image_repository}/{spec.name}")
+        stored = {tag: repository.read_manifest(tag) for tag in repository.list_tags()}
+        references = {tag: f"{repository.name}@{found[1]}" for tag, found in stored.items() if found}
+    else:
+        references = {bento.tag.version: str(bento.tag) for bento in _list_bentos(spec.name)}
+    return {int(tag[1:]): reference for tag, reference in references.items() if re.fullmatch(r"v\d+", tag)}
+
+
 def remove_image(image: str) -> None:
     """Remove an image by its reference, a Bento or one in a registry; one that is gone is fine.
 
@@ -130,6 +144,16 @@ def find_bento(reference: str) -> Any | None:
         return bentoml.bentos.get(reference)
     except NotFound:
         return None
+
+
+def _list_bentos(name: str) -> list[Any]:
+    import bentoml
+    from bentoml.exceptions import NotFound
+
+    try:
+        return list(bentoml.bentos.list(name))
+    except NotFound:
+        return []
 
 
 def _check_run(image: str, held: str | None, origin: Origin, means: str) -> None:

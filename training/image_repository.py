@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import oras.auth
 import oras.decorator
@@ -28,6 +29,7 @@ INDEX_TYPES = (
 )
 ACCEPTED_TYPES = (MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json", *INDEX_TYPES)
 REQUEST_SECONDS = 60
+TAGS_A_PAGE = 500
 GOOGLE_REGISTRIES = (".pkg.dev", "gcr.io")
 
 
@@ -99,6 +101,18 @@ class ImageRepository:
         if stored is None or stored[1] != digest:
             raise ReleaseError(f"{self.name}:{tag} is {stored and stored[1]} after {digest} was sent: somebody else's?")
         return digest
+
+    def list_tags(self) -> list[str]:
+        """The tags of all images there are; none where nothing was ever pushed."""
+        url, tags = str(self._place.tags_url(TAGS_A_PAGE)), list[str]()
+        while url:
+            response = self._ask("GET", url, {}, (200, 404))
+            if response.status_code == 404:
+                break
+            tags += response.json()["tags"] or []
+            following = response.links.get("next", {}).get("url")
+            url = urljoin(response.url, following).removeprefix(f"{self._client.prefix}://") if following else ""
+        return tags
 
     def delete_manifest(self, digest: str) -> None:
         """Delete an image if it is there and the registry allows it; unshared blobs go with its next clean-up."""

@@ -17,7 +17,7 @@ from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model, replace_policy
 from cyclone.store import Store
 
-console = Console()
+console = Console(markup=False)
 TABLE_CHARACTERS = 140
 """Reasons are sentences: a table is not cut to a narrow terminal, nor to a pipe's 80."""
 PICTURES = (".png", ".svg", ".pdf")
@@ -43,7 +43,6 @@ def retrain(
     console.print(
         f"{answer.decision.reason}\nIncident {answer.incident_id}: the Airflow run {answer.run_id} answers it",
         highlight=False,
-        markup=False,
     )
 
 
@@ -51,7 +50,7 @@ def resume_model(model: ModelName, because: Because = "") -> None:
     """End what holds a model's retrainings: those before now neither pause the next one nor count in the budget."""
     settings, spec, store = _open(model)
     for reason in resume(store, spec, getpass.getuser(), because, read_now(store, settings, spec.name)):
-        console.print(f"no longer held: {reason}", highlight=False, markup=False)
+        console.print(f"no longer held: {reason}", highlight=False)
 
 
 def withdraw_calibration(model: ModelName, because: Because = "") -> None:
@@ -76,8 +75,9 @@ def backtest(
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
 ) -> None:
     """Replay history through the policy beside never, monthly, weekly and daily retraining: a minute or two a year."""
-    from training.backtest import build_history, cut_history, find_start, run_backtest
+    from training.backtest import run_backtest
     from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
+    from training.replayed_rows import build_history, cut_history, find_start
 
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
@@ -96,7 +96,7 @@ def backtest(
             worlds,
             lambda _, share: progress.update(task, completed=share),
         )
-    wide = Console(width=max(console.width, TABLE_CHARACTERS))
+    wide = Console(width=max(console.width, TABLE_CHARACTERS), markup=False)
     if result.policy.retrainings or result.policy.holds:
         wide.print(build_retraining_table(result))
     wide.print(build_policy_table(result))

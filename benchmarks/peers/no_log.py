@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bento_service import metrics, service
+from bento_service.answers import answer
 
 
 class NoLog:
@@ -30,8 +31,9 @@ def answer_only(
     ids = request.ids or [self.ids.make() for _ in request.rows]
     items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
     bundle = service.BUNDLE
-    answer = {"model": bundle.spec.name, "version": bundle.version, "revision": bundle.revision, "predictions": items}
-    response = service._answer(answer)
+    response = answer(
+        {"model": bundle.spec.name, "version": bundle.version, "revision": bundle.revision, "predictions": items}
+    )
     metrics.observe_request(200, time.perf_counter() - started)
     return response, None
 

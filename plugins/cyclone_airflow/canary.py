@@ -80,7 +80,7 @@ class CanaryOperator(HITLOperator):
         settings = read_settings()
         is_promoted = choice["chosen_options"] == [PROMOTE]
         user = choice["responded_by_user"] or {"name": "somebody"}
-        reason = f"{'promoted' if is_promoted else 'rolled back'} by hand in Airflow ({user['name']})"
+        reason = f"by hand in Airflow ({user['name']})"
         end_by_hand(settings, run_id, goes_on=is_promoted, reason=reason)
         if not is_promoted:
             roll_back(settings, find_model(settings.models_dir, self.model), run_id, reason)

@@ -69,6 +69,7 @@ def run_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: 
 def release(settings: Settings, spec: ModelSpec, version: int, failures: int) -> None:
     """Release a bare version: deploy it, lead its canary, promote it, or see it rolled back."""
     from cyclone.errors import ReleaseError
+    from cyclone.releases import current_release
     from training.canary import CanaryWatch
     from training.release import promote
 
@@ -78,9 +79,9 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
     try:
         candidate = releasing.deploy(settings, spec, version)
         while not (state := watch.look()).is_over:
-            champion = store.fetch_one("release/current", model=spec.name)
+            champion = current_release(store, spec.name)
             assert champion is not None
-            releasing.answer(store, champion["revision"])
+            releasing.answer(store, champion.revision)
             releasing.answer(store, revision, failures=failures)
         if state.is_passed:
             promote(settings, spec, candidate)

@@ -1,5 +1,6 @@
 """A canary on the local Cloud Run, judged by what the store holds; its state outlives whoever leads it."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,11 @@ from typer.testing import CliRunner
 
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
+from cyclone.releases import release_of_run
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from local_platform.commands import describe_event
 from tests.integration.releasing import SERVICE, answer, deploy, read_percents, register_versions, release_version
 from training.canary import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
 from training.commands import add_commands
@@ -34,9 +37,9 @@ def under_way(cloud: Settings, quick: ModelSpec) -> Settings:
 
 
 def read_steps(store: Store) -> list[tuple[Any, ...]]:
-    release = store.fetch_one("release/of_run", run_id="run_2")
+    release = release_of_run(store, "run_2")
     assert release is not None
-    steps = store.fetch("release/canary_steps", release_id=release["release_id"])
+    steps = store.fetch("release/canary_steps", release_id=release.release_id)
     return [(step["traffic_percent"], step["verdict"], step["goes_on"]) for step in steps]
 
 
@@ -119,8 +122,10 @@ def test_a_person_may_end_a_canary_by_rolling_it_back(
     assert read_percents(under_way) == {"bike-demand-v1": 100}
     state = advance_canary(under_way, quick, "run_2")
     assert (state.is_over, state.is_passed) == (True, False)
-    assert state.reason.startswith("it is rolled_back: rolled back by hand (")
+    assert state.reason.startswith("it is rolled_back: by hand (")
     assert state.reason.endswith("): complaints")
+    told = describe_event(store.fetch("store/timeline", model="bike_demand")[-1])
+    assert re.fullmatch(r"\S+ \S+ rolled back: by hand \(.+\): complaints", told)
     assert read_steps(store) == [(5, "inconclusive", False)]
     with pytest.raises(ReleaseError, match="no candidate is under way, so there is nothing to promote"):
         cyclone("promote", "bike_demand")
@@ -152,9 +157,9 @@ def test_a_condemned_candidate_is_rolled_back_by_whoever_sees_it(
     state = CanaryWatch(under_way, quick, "run_2").look()
     assert (state.is_over, state.is_passed) == (True, False)
     assert read_percents(under_way) == {"bike-demand-v1": 100}
-    release = store.fetch_one("release/of_run", run_id="run_2")
+    release = release_of_run(store, "run_2")
     assert release is not None
-    assert (release["state"], release["reason"]) == ("rolled_back", state.reason)
+    assert (release.state, release.reason) == ("rolled_back", state.reason)
 
 
 @contextmanager

@@ -13,9 +13,10 @@ import requests
 
 from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
 from tests.integration.image_registry import ImageRegistry, read_image, run_registry, run_registry_with_tokens
-from training import base_image
-from training.image import append_layer
+from training import base_image, image_repository
+from training.image import append_layer, list_images, remove_image
 from training.image_repository import INDEX_TYPES, ImageRepository
 from training.layer import CONFIG_TYPE, MANIFEST_TYPE, Blob, to_bytes, write_layer
 
@@ -122,6 +123,24 @@ def test_the_same_model_gives_the_same_digest_and_its_blobs_are_not_sent_again(
     assert [kind for kind, _ in list_sent(registry, repository)[3:]] == ["manifest"]
     (model / "release.json").write_text('{"other": 1}')
     assert append_layer(settings, repository, "v4", model, LABELS) != digest
+
+
+def test_images_are_listed_by_version_over_pages_and_removed(
+    settings: Settings, model: Path, tmp_path: Path, bike_demand: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_repository, "TAGS_A_PAGE", 1)
+    assert list_images(settings, bike_demand) == {}
+    push_base(settings, tmp_path)
+    repository = open_model_repository(settings)
+    digests = {
+        tag: append_layer(settings, repository, tag, model, {"cyclone.version": tag}) for tag in ("v3", "v12", "mine")
+    }
+    assert repository.list_tags() == ["mine", "v12", "v3"]
+    images = list_images(settings, bike_demand)
+    assert images == {3: f"{repository.name}@{digests['v3']}", 12: f"{repository.name}@{digests['v12']}"}
+    for _ in range(2):
+        remove_image(images[3])
+    assert list_images(settings, bike_demand) == {12: images[12]}
 
 
 def list_sent(registry: ImageRegistry, repository: ImageRepository) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import pytest
 
 from cyclone.cloud_run import CloudRun
 from cyclone.incidents import finish_retraining, start_retraining
+from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -146,6 +147,6 @@ def test_a_release_killed_at_any_change_ends_as_champion_or_challenger_entirely(
 
 
 def read_champion(store: Store) -> int:
-    record = store.fetch_one("release/current", model="bike_demand")
-    assert record is not None
-    return int(record["version"])
+    champion = current_release(store, "bike_demand")
+    assert champion is not None
+    return champion.version

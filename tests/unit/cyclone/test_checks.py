@@ -16,13 +16,15 @@ def test_verdicts_read_as_a_plain_table() -> None:
         CheckResult(
             "error", "mean_absolute_error", "all", 3, 61.23456, 2.5, 168, 36.15, "failed", END - timedelta(7), END
         ),
-        CheckResult("drift", "population_stability", "wind", 3, None, None, 0, 0.2, "no_data", END - timedelta(7), END),
+        CheckResult(
+            "drift", "population_stability", "wind[kmh]", 3, None, None, 0, 0.2, "no_data", END - timedelta(7), END
+        ),
     ]
     lines = format_verdicts(results).splitlines()
     assert lines[0] == "version 3, up to 2011-03-08 00:00 UTC"
     assert lines[1].split() == ["check", "subject", "value", "±", "error", "limit", "p", "samples", "days", "verdict"]
     assert lines[3].split() == ["mean_absolute_error", "all", "61.23", "2.5", "36.15", "-", "168", "7", "failed"]
-    assert lines[4].split() == ["population_stability", "wind", "-", "-", "0.2", "-", "0", "7", "no_data"]
+    assert lines[4].split() == ["population_stability", "wind[kmh]", "-", "-", "0.2", "-", "0", "7", "no_data"]
     assert "\x1b" not in "".join(lines)
 
 

@@ -93,3 +93,9 @@ def test_a_label_is_never_null_and_keeps_its_range() -> None:
     assert describe_allowed(LABEL) == "a finite number from 0 to 10"
     assert [is_allowed(LABEL, value) for value in (0, 10, 9.5)] == [True] * 3
     assert [is_allowed(LABEL, value) for value in (None, -1, "1", True, float("nan"))] == [False] * 5
+
+
+def test_without_its_values_a_category_is_any_text() -> None:
+    kind = FEATURES[4].model_copy(update={"values": None})
+    assert describe_allowed(kind) == "a text"
+    assert [is_allowed(kind, value) for value in ("green", 5, None)] == [True, False, False]

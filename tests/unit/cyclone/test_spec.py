@@ -44,7 +44,10 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"features": [{"name": "x", "type": "number"}] * 2}, r"feature 'x' is declared twice"),
         ({"features": [{"name": "y", "type": "number"}]}, r"feature 'y': this name is taken"),
         ({"features": [{"name": "x", "type": "number", "range": [2, 1]}]}, r"range \[2.0, 1.0\] must have its lower"),
-        ({"features": [{"name": "x", "type": "text", "range": [1, 2]}]}, r"range is for integer and number features"),
+        (
+            {"features": [{"name": "x", "type": "text", "range": [1, 2]}]},
+            r"range is for type integer and number; 'x' is text",
+        ),
         ({"features": [{"name": "x", "type": "category"}]}, r"values are needed for a category"),
         ({"release": {"steps": [50, 20, 100]}}, r"release.steps: steps must rise and end with 100"),
         ({"release": {"steps": [5, 50]}}, r"release.steps: steps must rise and end with 100"),
@@ -90,6 +93,15 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"serving": {"max_rows": "1000"}}, r"serving.max_rows: Input should be a valid integer \(value '1000'\)"),
         ({"name": "Bike Demand"}, r"name: .*pattern.* \(value 'Bike Demand'\)"),
         ({"label": None}, r"label: "),
+        (
+            {"label": {**MINIMAL["label"], "range": [9, 0]}},
+            r"label: range \[9.0, 0.0\] must have its lower bound first",
+        ),
+        ({"label": {**MINIMAL["label"], "values": ["a"]}}, r"label: values are needed for a category .*'y' is number"),
+        ({"label": {**MINIMAL["label"], "type": "boolean"}}, r"label.type 'boolean': a regression needs integer or n"),
+        ({"task": "binary"}, r"label.type 'number': a binary model needs boolean"),
+        ({"task": "multiclass"}, r"label.type 'number': a multiclass model needs category, with its values"),
+        ({"history_until": "February"}, r"history_until: an ISO date is needed.* \(value 'February'\)"),
     ],
 )
 def test_a_wrong_model_yaml_names_key_value_and_what_is_allowed(

@@ -9,18 +9,11 @@ from rich.console import Console
 
 from cyclone.errors import DataError
 from cyclone.spec import ModelSpec
-from training.backtest import (
-    Backtest,
-    build_history,
-    build_schedules,
-    find_start,
-    fit_schedule_day,
-    iterate_summaries,
-    run_backtest,
-    run_policy,
-    score_schedule,
-)
+from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
+from training.policy_replay import run_policy
+from training.replayed_rows import build_history, find_start
+from training.schedules import build_schedules, fit_schedule_day, score_schedule
 
 START = 20
 SHIFT_DAY = 40

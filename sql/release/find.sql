@@ -1,0 +1,32 @@
+-- The releases of a model, the release that a run made, or the one with a number.
+-- params: model text, run_id text, release_id bigint: the one that is asked by, the others NULL; states text[]:
+--   only releases in one of them, NULL: in any
+-- returns: the releases, the newest first. is_abandoned boolean: nobody leads it any more, as its retraining has
+--   ended, or a newer release serves
+SELECT
+    release.release_id,
+    release.model,
+    release.version,
+    release.revision,
+    release.image,
+    release.image_digest,
+    release.run_id,
+    release.state,
+    release.traffic_percent,
+    release.created_at,
+    release.promoted_at,
+    release.ended_at,
+    release.reason,
+    retraining.finished_at IS NOT NULL
+    OR coalesce(release.release_id < release_record.release_id, false) AS is_abandoned
+FROM release
+LEFT JOIN retraining ON release.run_id = retraining.run_id
+LEFT JOIN release_record ON release.model = release_record.model
+WHERE
+    (
+        release.model = %(model)s::text
+        OR release.run_id = %(run_id)s::text
+        OR release.release_id = %(release_id)s::bigint
+    )
+    AND (%(states)s::text[] IS NULL OR release.state = any(%(states)s::text[]))
+ORDER BY release.release_id DESC

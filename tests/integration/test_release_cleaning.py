@@ -1,0 +1,54 @@
+"""What is removed once nobody can return to it, and what outlives every cleaning."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cyclone.cloud_run import CloudRun
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from tests.integration.releasing import SERVICE, ask_who, deploy, register_versions, release_version
+from training.dataset import build_dataset
+from training.gate import GateDecision
+from training.image import build_image, list_images
+from training.registry import register_challenger
+from training.release import restore_champion, roll_back
+from training.train import train_challenger
+
+PASSED = GateDecision(True, None, 1.0, 1, "the first version")
+
+
+def test_the_image_of_a_retraining_that_died_before_its_candidate_goes_at_the_next_promotion(
+    cloud: Settings, small: ModelSpec, january: int, bento_home: Path
+) -> None:
+    for version, there in ((1, {1}), (2, {1, 2}), (3, {1, 3})):
+        dataset = build_dataset(cloud, small, f"run_{version}", datetime(2011, 2, 2, tzinfo=UTC))
+        challenger = train_challenger(cloud, small, dataset, f"run_{version}")
+        assert register_challenger(cloud, small, challenger, PASSED).version == version
+        build_image(cloud, small, version)
+        if version != 2:  # dies here
+            release_version(cloud, small, version)
+        assert list_images(cloud, small).keys() == there
+
+
+def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small: ModelSpec) -> None:
+    rules = small.release.model_copy(update={"kept_champions": 1})
+    small = small.model_copy(update={"release": rules})
+    register_versions(cloud, 3)
+    for version in (1, 2, 3):
+        release_version(cloud, small, version)
+    assert CloudRun(cloud).list_revisions(SERVICE) == ["bike-demand-v3", "bike-demand-v2"]
+
+
+def test_what_one_can_return_to_outlives_every_cleaning(cloud: Settings, small: ModelSpec) -> None:
+    rules = small.release.model_copy(update={"kept_champions": 2})
+    small = small.model_copy(update={"release": rules})
+    register_versions(cloud, 5)
+    for version in (1, 2, 3):
+        release_version(cloud, small, version)
+    deploy(cloud, small, 4)
+    roll_back(cloud, small, "run_4", "its error was too high")
+    address = release_version(cloud, small, 5).service_address
+    assert CloudRun(cloud).list_revisions(SERVICE) == ["bike-demand-v5", "bike-demand-v3", "bike-demand-v2"]
+    for version in (3, 2):
+        assert restore_champion(cloud, small, "complaints", version).version == version
+        assert ask_who(address) == f"bike-demand-v{version}"

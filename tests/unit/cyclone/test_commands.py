@@ -1,0 +1,16 @@
+import sys
+
+import pytest
+
+from cyclone.__main__ import main
+
+
+def test_an_error_is_one_sentence_that_quotes_what_was_asked_brackets_included(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["cyclone", "timeline", "[/bold]"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    told = capsys.readouterr().err
+    assert told.startswith("cyclone: model '[/bold]' is not in ")
+    assert told.rstrip().endswith("models there: bike_demand")

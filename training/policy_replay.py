@@ -1,0 +1,215 @@
+"""The replay of a model's own policy, day by day, through the functions that decide, calibrate and gate in service.
+
+At 00:00 UTC of each day the policy sees what was known then: rows before it, labels `expected_delay_hours` late.
+A version serves from the day on which it was trained; in service a canary comes between.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cyclone.calibration import Calibration, LabelledDays, choose_calibration, measure_losses
+from cyclone.errors import DataError
+from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide, find_typical_error
+from training.gate import PairedLosses, judge
+from training.replayed_rows import History
+from training.scores import measure, predict
+from training.train import fit_estimator, predict_unseen
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+HINDSIGHT_DAYS = 7
+Builder = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One trained version in a replay; `trained_until` is the number of the first row that it has not seen."""
+
+    number: int
+    day: int
+    trained_until: int
+    accepted_error: float
+    predictions: "Array"
+    """Of the whole history: NaN on the rows before `trained_until`."""
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """One retraining of a replay. `gain`: by how much it lowered the error of the next days; None where refused."""
+
+    day: int
+    reason: str
+    is_promoted: bool
+    gate: str
+    delay_days: int
+    gain: float | None = None
+
+    @property
+    def is_false(self) -> bool:
+        return self.gain is None or self.gain <= 0
+
+
+@dataclass
+class PolicyRun:
+    """What a policy did: each row's loss (NaN before the start), retrainings, calibrations, when a person was told."""
+
+    losses: "Array"
+    retrainings: list[Retraining] = field(default_factory=list)
+    recalibrations: int = 0
+    holds: list[tuple[int, str]] = field(default_factory=list)
+    highest_ratio: float = 0.0
+    """Of a typical day's error to the accepted one, on any day on which the error trigger looked."""
+
+
+def run_policy(history: History, build: Builder, start: int) -> PolicyRun:
+    """Replay the model's own policy from day `start` on; the first version is trained on what is known then."""
+    return _Replay(history, build, start).run()
+
+
+class _Replay:
+    """The state of one replay: what serves, with which calibration, and what it answered."""
+
+    def __init__(self, history: History, build: Builder, start: int) -> None:
+        import numpy as np
+
+        self.history, self.spec, self.build, self.start = history, history.spec, build, start
+        self.run_so_far = PolicyRun(np.full(len(history.days), np.nan))
+        self.version_of = np.zeros(len(history.days), dtype=int)
+        self.champion = self.train(1, start)
+        self.promoted_day = start
+        self.calibration: Calibration | None = None
+        self.past = [PastRetraining(history.time_of(start), "promoted", self.spec.retrain.cost)]
+
+    def run(self) -> PolicyRun:
+        for day in range(self.start, self.history.day_count):
+            self.recalibrate(day)
+            evidence = self.collect_evidence(day)
+            decision = decide(self.spec, evidence)
+            self.note_ratio(evidence)
+            if decision.should_retrain:
+                self.retrain(day, decision.reason, evidence)
+            elif decision.needs_person:
+                self.run_so_far.holds.append((day, decision.reason))
+            self.serve(day)
+        return self.run_so_far
+
+    def note_ratio(self, evidence: Evidence) -> None:
+        trigger, champion = self.spec.retrain.error, evidence.champion
+        found = champion and find_typical_error(champion, evidence.now, trigger.window_days)
+        if champion and found and found[1] >= trigger.minimum_days and champion.accepted_error > 0:
+            ratio = found[0] / champion.accepted_error
+            self.run_so_far.highest_ratio = max(self.run_so_far.highest_ratio, ratio)
+
+    def train(self, number: int, day: int) -> Version:
+        """As `training.train` does: accepted by siblings, fitted on all but the newest days."""
+        history, rows = self.history, find_fitted_rows(self.history, day)
+        parts = history.features[rows], history.labels[rows], history.created_at[rows]
+        accepted = measure(self.spec, *predict_unseen(self.spec, self.build, *parts))[self.spec.error_metric]
+        estimator = fit_estimator(self.spec, self.build, *parts)
+        return Version(number, day, rows.stop, accepted, predict_rest(history, estimator, rows.stop))
+
+    def recalibrate(self, day: int) -> None:
+        choice = choose_calibration(self.spec, self.find_labelled_days(day), day).calibration
+        self.run_so_far.recalibrations += choice != self.calibration
+        self.calibration = choice
+
+    def find_labelled_days(self, day: int) -> LabelledDays:
+        rows = slice(self.champion.trained_until, self.history.known_at(day))
+        return LabelledDays(self.history.days[rows], self.history.numbers[rows], self.champion.predictions[rows])
+
+    def collect_evidence(self, day: int) -> Evidence:
+        """What `cyclone.evidence` reads from the store: errors by the day on which their labels came."""
+        history, days = self.history, []
+        for labelled in range(day - self.spec.retrain.error.window_days, day):
+            rows = slice(history.known_at(labelled), history.known_at(labelled + 1))
+            own = self.run_so_far.losses[rows][self.version_of[rows] == self.champion.number]
+            if len(own) and len(own) == rows.stop - rows.start:
+                days.append(DailyError(history.time_of(labelled), float(own.mean()), len(own)))
+        champion = Champion(
+            self.champion.number,
+            history.time_of(self.promoted_day),
+            self.spec.error_metric,
+            self.champion.accepted_error,
+            tuple(days),
+        )
+        return Evidence(history.time_of(day), champion, retrainings=self.past)
+
+    def retrain(self, day: int, reason: str, evidence: Evidence) -> None:
+        challenger = self.train(self.champion.number + 1, day)
+        rows = slice(challenger.trained_until, self.history.known_at(day))
+        decision = judge(self.spec, self.pair_losses(challenger, rows))
+        outcome = "promoted" if decision.passed else "kept_champion"
+        self.past.append(PastRetraining(self.history.time_of(day), outcome, self.spec.retrain.cost))
+        gain = self.find_gain(challenger, day) if decision.passed else None
+        delay = self.find_delay_days(evidence)
+        self.run_so_far.retrainings.append(Retraining(day, reason, decision.passed, decision.reason, delay, gain))
+        if decision.passed:
+            self.champion, self.promoted_day, self.calibration = challenger, day, None
+
+    def pair_losses(self, challenger: Version, rows: slice) -> PairedLosses:
+        return PairedLosses(
+            day=self.history.days[rows],
+            champion=self.measure(self.champion, self.calibration, rows),
+            challenger=self.measure(challenger, None, rows),
+            slices={name: values[rows] for name, values in self.history.slices.items()},
+        )
+
+    def find_gain(self, challenger: Version, day: int) -> float:
+        """In hindsight: how much higher the old version's error on the next days would have been."""
+        rows = self.history.rows_of(day, day + HINDSIGHT_DAYS)
+        old, new = self.measure(self.champion, self.calibration, rows), self.measure(challenger, None, rows)
+        return float(old.mean() - new.mean())
+
+    def find_delay_days(self, evidence: Evidence) -> int:
+        """Since how many days the daily error has been above the limit, the label's own delay included."""
+        champion = evidence.champion
+        assert champion is not None, "a replay always has a version that serves"
+        limit = self.spec.retrain.error.limit * champion.accepted_error
+        count = 0
+        for item in reversed(champion.days):
+            if item.error <= limit:
+                break
+            count += 1
+        return count + round(self.spec.label.expected_delay_hours / 24)
+
+    def serve(self, day: int) -> None:
+        rows = self.history.rows_of(day, day + 1)
+        self.version_of[rows] = self.champion.number
+        self.run_so_far.losses[rows] = self.measure(self.champion, self.calibration, rows)
+
+    def measure(self, version: Version, calibration: Calibration | None, rows: slice) -> "Array":
+        raw = version.predictions[rows]
+        answers = calibration.apply(raw) if calibration and len(raw) else raw
+        return measure_losses(self.spec, self.history.numbers[rows], answers)
+
+
+def find_fitted_rows(history: History, day: int) -> slice:
+    """All that is known at `day` but the newest `holdout_days`. Errors: `DataError` when too few are left."""
+    import numpy as np
+
+    retrain, known = history.spec.retrain, history.training_rows(day)
+    kept = np.unique(history.days[known])[-retrain.holdout_days :]
+    rows = slice(known.start, int(np.searchsorted(history.days, kept[0])) if len(kept) else known.start)
+    days = len(np.unique(history.days[rows]))
+    if rows.stop - rows.start < retrain.minimum_rows or days < retrain.folds:
+        raise DataError(
+            f"{history.spec.name}: {rows.stop - rows.start} labelled rows of {days} days are left to train on at"
+            f" {history.time_of(day):%Y-%m-%d}, beside the newest {len(kept)} days for the gate;"
+            f" retrain.minimum_rows is {retrain.minimum_rows} and retrain.folds {retrain.folds};"
+            " begin later with --from"
+        )
+    return rows
+
+
+def predict_rest(history: History, estimator: Any, start: int, end: int | None = None) -> "Array":
+    """Predictions of the rows from `start` on to before `end`; NaN elsewhere."""
+    import numpy as np
+
+    part = predict(history.spec, estimator, history.features[start:end])
+    whole = np.full((len(history.days), *part.shape[1:]), np.nan)
+    whole[start : start + len(part)] = part
+    return whole
