@@ -112,6 +112,14 @@ def read_calibration(store: Store, model: str, revision: str) -> Calibration | N
     return Calibration(row["method"], tuple(row["parameters"])) if row and row["method"] else None
 
 
+def read_serving_calibration(store: Store, model: str, version: int) -> Calibration | None:
+    """What a version's answers are corrected by now; None when it answers raw, or is not the one that serves."""
+    champion = current_release(store, model)
+    if champion is None or champion.version != version:
+        return None
+    return read_calibration(store, model, champion.revision)
+
+
 def deploy_calibration(
     settings: Settings,
     spec: ModelSpec,

@@ -10,6 +10,7 @@ from cyclone.decisions import format_number
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from training.calibration import read_serving_calibration
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.scores import encode_labels, predict
@@ -71,7 +72,10 @@ class PairedLosses:
 def compare_with_champion(
     settings: Settings, spec: ModelSpec, dataset: Dataset, challenger: Challenger
 ) -> GateDecision:
-    """Score both on the newest `holdout_days` of the dataset; MLflow's run and the store keep the decision."""
+    """Score both on the newest `holdout_days` of the dataset, as they would answer: the champion as it is calibrated.
+
+    MLflow's run and the store keep the decision.
+    """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
@@ -83,7 +87,8 @@ def compare_with_champion(
         decision = pass_first(float(losses.mean()), len(newest))
     else:
         serving = fetch_model(settings, f"models:/{spec.name}/{champion.version}", folder / "champion").load()
-        decision = judge(spec, pair_losses(spec, newest, serving, None, fresh))
+        calibration = read_serving_calibration(Store(settings.store_dsn), spec.name, int(champion.version))
+        decision = judge(spec, pair_losses(spec, newest, serving, calibration, fresh))
     _record(settings, spec, client, run, decision, int(champion.version) if champion else None)
     return decision
 

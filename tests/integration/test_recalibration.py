@@ -153,6 +153,17 @@ def test_a_served_model_is_corrected_by_the_labels_that_came_in(
     )
     assert told == [("0", None, None), ("again-0", 1, "ratio")]
 
+    # A challenger has to beat what is answered, not what the version alone would say.
+    doubled = build_dataset(settings, bike_demand, "run_2", NOW)
+    fresh = train_challenger(settings, bike_demand, doubled, "run_2")
+    beaten = compare_with_champion(settings, bike_demand, doubled, fresh)
+    withdraw_calibration(settings, bike_demand, "Ada", "", NOW)
+    raw = compare_with_champion(settings, bike_demand, doubled, fresh)
+    assert beaten.challenger_error == raw.challenger_error
+    assert beaten.champion_error is not None
+    assert raw.champion_error is not None
+    assert beaten.champion_error < 0.7 * raw.champion_error
+
 
 def ask(address: str, rows: list[dict[str, Any]], prefix: str = "") -> dict[str, float]:
     body = {
