@@ -103,6 +103,12 @@ def finish_retraining(
     return str(row["reason"])
 
 
+def find_retraining(store: Store, incident_id: int) -> str | None:
+    """The run that answers an incident; None while none has begun to."""
+    row = store.fetch_one("store/retraining_owner", incident_id=incident_id)
+    return str(row["run_id"]) if row else None
+
+
 def note_failure(store: Store, run_id: str, reason: str) -> None:
     """Note what failed a retraining, for its end to tell; the first note stays."""
     store.run("store/retraining_note", run_id=run_id, reason=reason)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -169,6 +169,8 @@ def decide(model: str, verdicts: list[Any], **context: Any) -> list[str]:
         "run_id": run.run_id,
         "is_live": not run.model_yaml and not is_backfill,
     }
+    if not is_backfill and not run.model_yaml:
+        close_if_lost(run, context["ti"].get_dr_count)
     retraining = join_if_due(run, results, is_backfill)
     context["ti"].xcom_push(key="retraining", value=retraining)
     is_untold = not is_backfill and any(hold.told_at is None for hold in list_holds(run.store, model))
@@ -217,6 +219,37 @@ def read_results(returned: Any) -> "list[CheckResult]":
 
     items = json.loads(returned) if isinstance(returned, str) else returned or ()
     return [CheckResult.from_json(item) for item in items]
+
+
+def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
+    """Close the open incident whose retraining has ended without doing so, so that the next alarm is answered again.
+
+    Its Airflow run is not there any more, was marked failed before `close`, or failed before it had begun.
+    """
+    from cyclone.incidents import (
+        close_incident,
+        find_open_incident,
+        find_retraining,
+        finish_retraining,
+        retraining_run_id,
+    )
+
+    incident = find_open_incident(run.store, run.model)
+    if incident is None:
+        return
+    begun = find_retraining(run.store, incident.incident_id)
+    retraining = begun or retraining_run_id(run.model, incident.incident_id)
+    dag_id = f"retrain__{run.model}"
+    if count_dag_runs(dag_id, run_ids=[retraining], states=["queued", "running"]):
+        return
+    if not begun and not count_dag_runs(dag_id, run_ids=[retraining]):
+        return  # nothing has started it yet
+    reason = f"the Airflow run {retraining} ended without closing its incident"
+    at = max(run.find_end(), incident.opened_at)
+    if begun:
+        reason = finish_retraining(run.store, retraining, at, "failed", reason, None)
+    if close_incident(run.store, incident.incident_id, at, "failed"):
+        log.warning("Incident %s is closed as failed: %s", incident.incident_id, reason)
 
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:

@@ -31,7 +31,7 @@ def start(model: str, **context: Any) -> Values | None:
     One retraining answers an incident. What the policy holds fails here, with what can be done about it.
     """
     from cyclone.clock import read_now
-    from cyclone.incidents import start_retraining
+    from cyclone.incidents import find_retraining, start_retraining
 
     settings, spec = _read(model)
     store = Store(settings.store_dsn)
@@ -39,8 +39,8 @@ def start(model: str, **context: Any) -> Values | None:
     run_id = context["run_id"]
     incident_id = _find_incident(store, spec, as_of, context)
     start_retraining(store, run_id, model, incident_id, as_of, spec.retrain.cost)
-    owner = store.fetch_one("store/retraining_owner", incident_id=incident_id)
-    if owner is None or owner["run_id"] != run_id:
+    owner = find_retraining(store, incident_id)
+    if owner != run_id:
         log.info("Incident %s is answered by another run (%s): nothing to do.", incident_id, owner)
         return None
     log.info("Retraining %s for incident %s, with what is known at %s", model, incident_id, as_of)

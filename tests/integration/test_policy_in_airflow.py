@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cyclone.holds import list_holds, resume
+from cyclone.incidents import join_incident, retraining_run_id, start_retraining
 from cyclone.retraining_requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
@@ -193,6 +194,23 @@ def test_broken_upstream_data_are_told_once_and_start_nothing(
     assert hold.told_at is not None
     assert execute(store, "SELECT action, cause FROM decision") == [("hold", "upstream")] * 2
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
+
+
+def test_an_incident_whose_airflow_run_is_gone_is_closed_by_the_next_run_of_the_monitor(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    incident = join_incident(store, "shop", source="an alarm", at=NOW - DAY, reason="the error is high", detail={})
+    lost = retraining_run_id("shop", incident.incident_id)
+    start_retraining(store, lost, "shop", incident.incident_id, NOW - DAY)
+    result, said = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    assert result["tasks"]["request_retraining"] == "skipped"
+    reason = f"the Airflow run {lost} ended without closing its incident"
+    assert f"Incident {incident.incident_id} is closed as failed: {reason}" in said
+    assert execute(
+        store,
+        "SELECT closed_at, incident.outcome, retraining.outcome, retraining.reason"
+        " FROM incident JOIN retraining USING (incident_id)",
+    ) == [(NOW, "failed", "failed", reason)]
 
 
 def test_the_dag_of_the_documentation_that_tells_of_holds_runs(runner: DagRunner, store: Store) -> None:
