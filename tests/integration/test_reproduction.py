@@ -1,6 +1,10 @@
 """A version trained again, on a real Postgres and a real MLflow, is the same; where it cannot be, that is said."""
 
+import os
 import shutil
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from cyclone.errors import LineageError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, read_model_yaml
 from cyclone.store import Store
+from local_platform.processes import free_port
 from tests.statements import execute
 from training.commands import add_commands
 from training.dataset import build_dataset
@@ -21,6 +26,7 @@ from training.reproduction import reproduce
 from training.tracking import connect
 from training.train import train_challenger
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 UNSEEDED = """
 def build_estimator():
@@ -152,3 +158,21 @@ def test_a_version_that_cannot_be_made_again_fails_the_command(
 def test_a_version_that_there_is_not_is_named(settings: Settings) -> None:
     with pytest.raises(LineageError, match="bike_demand has no version 9 in MLflow"):
         reproduce(settings, "bike_demand", 9)
+
+
+def test_an_mlflow_that_is_away_ends_the_command_in_seconds_with_one_line(settings: Settings) -> None:
+    address = f"http://127.0.0.1:{free_port(0)}"
+    began = time.monotonic()
+    told = subprocess.run(
+        [sys.executable, "-m", "cyclone", "reproduce", "bike_demand", "--version", "1"],
+        env=os.environ | {"MLFLOW_TRACKING_URI": address},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == (
+        f"cyclone: MLflow at {address} does not answer ([Errno 111] Connection refused): start it, or let"
+        " MLFLOW_TRACKING_URI name another\n"
+    )
+    assert time.monotonic() - began < 30
