@@ -45,8 +45,14 @@ class Reproduction:
     packages: Mapping[str, tuple[str, str]]
 
     @property
-    def is_exact(self) -> bool:
-        return self.largest_difference == 0 and self.metrics[0] == self.metrics[1]
+    def differing(self) -> list[str]:
+        """What of predictions, metrics and the model's arrays is not the same, bit for bit; packages may differ."""
+        is_same = {
+            "predictions": self.largest_difference == 0,
+            "metrics": self.metrics[0] == self.metrics[1],
+            "arrays of the model file": self.arrays[0] == self.arrays[1],
+        }
+        return [name for name, same in is_same.items() if not same]
 
 
 def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
