@@ -29,6 +29,10 @@ class LineageError(CycloneError):
     """There is no such prediction, version or incident to explain, or it cannot be made again as it was."""
 
 
+class TrackingError(CycloneError):
+    """MLflow does not answer; the message says at which address."""
+
+
 class ReleaseError(CycloneError):
     """A revision could not be deployed, judged, promoted or rolled back; traffic is as the message says."""
 

@@ -74,6 +74,15 @@ class Check(Section):
     minimum_samples: int = Field(default=100, ge=1)
 
 
+SHARES = frozenset(
+    {
+        *("failure_share", "log_missing_share", "traffic_drop"),
+        *("missing_share", "outside_share", "unknown_share", "kolmogorov_smirnov", "jensen_shannon"),
+    }
+)
+"""Checks whose value is 1 at most."""
+
+
 class Monitor(Section):
     schedule: str = "*/5 * * * *"
     sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
@@ -104,6 +113,14 @@ class Monitor(Section):
         for name, check in value.items():
             if check.limit is None:
                 raise ValueError(f"{info.field_name} check {name!r} needs a limit")
+        return value
+
+    @field_validator("drift", "service")
+    @classmethod
+    def _check_that_they_can_fail(cls, value: dict[str, Check]) -> dict[str, Check]:
+        for name, check in value.items():
+            if name in SHARES and check.limit is not None and check.limit >= 1:
+                raise ValueError(f"check {name!r} gives 1 at most: it could never fail with limit {check.limit:g}")
         return value
 
     @field_validator("schedule")
@@ -251,9 +268,9 @@ class Release(Section):
     """`go_on` waits for `requests_per_step` all the same: a candidate that nobody asked has shown nothing."""
     failure_share_limit: float = Field(default=0.02, ge=0, lt=1)
     """How much more of its requests the candidate may fail than the champion."""
-    latency_ratio_limit: float = Field(default=1.4, gt=1)
-    error_ratio_limit: float = Field(default=1.15, gt=1)
-    prediction_shift_limit: float = Field(default=0.5, gt=0, le=1)
+    latency_ratio_limit: float = Field(default=1.4, gt=1, le=100)
+    error_ratio_limit: float = Field(default=1.15, gt=1, le=10)
+    prediction_shift_limit: float = Field(default=0.5, gt=0, lt=1)
     """Kolmogorov-Smirnov distance between the predictions of both; beyond it the candidate is condemned."""
     lost_share_limit: float = Field(default=0.02, ge=0, lt=1)
     """How much more of its rows the log may lose of the candidate than of the champion."""

@@ -1,17 +1,16 @@
 """The version that each alias of a registered model names.
 
 Asked over MLflow's REST API, as its own client takes seconds to import and a roll-back would wait for that. What does
-not go this short way goes the client's: another kind of tracking URI or of credentials, or a server that is busy.
+not go this short way goes the client's: another kind of tracking URI or of credentials, or a server that refuses for
+now. One that does not answer is a `TrackingError`.
 """
 
-import os
 from typing import Any
 
 from cyclone.settings import Settings
-from training.tracking import MISSING, connect, find_version
+from training.tracking import HTTP, MISSING, connect, find_version, request_server
 
 PATH = "/api/2.0/mlflow/registered-models/alias"
-REQUEST_SECONDS = 10
 
 
 def find_alias(settings: Settings, model: str, alias: str) -> int | None:
@@ -45,21 +44,11 @@ def drop_alias(settings: Settings, model: str, alias: str, version: int) -> None
 
 def _ask(settings: Settings, method: str, **fields: str) -> tuple[bool, dict[str, Any]]:
     """Whether the server did it, and what it answered; nothing when it cannot be asked this way."""
-    import requests
-
-    if not settings.mlflow_uri.startswith(("http://", "https://")):
+    if not settings.mlflow_uri.startswith(HTTP):
         return False, {}
-    token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
+    content = {"params" if method == "GET" else "json": fields}
+    reply = request_server(settings, method, PATH, **content)
     try:
-        reply = requests.request(
-            method,
-            settings.mlflow_uri.rstrip("/") + PATH,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
-            timeout=REQUEST_SECONDS,
-            params=fields if method == "GET" else None,
-            json=fields if method != "GET" else None,
-        )
         return reply.ok, reply.json()
-    except requests.RequestException:
+    except ValueError:  # a page of something in between
         return False, {}

@@ -115,7 +115,10 @@ def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
         )
     _check_labels(spec, older, f"the {len(older)} rows before the newest {spec.retrain.holdout_days} days")
     for name in find_leaks(spec, frame):
-        raise DataError(f"{spec.name}: feature {name!r} is the label in all {len(frame)} rows: it leaks the answer")
+        raise DataError(
+            f"{spec.name}: feature {name!r} is the label in all {len(frame)} rows, in other units or under other names:"
+            " it leaks the answer"
+        )
     repeated = int(frame.duplicated([*spec.feature_names, "created_at", "label"]).sum())
     if repeated > len(frame) * REPEATED_SHARE:
         raise DataError(
@@ -135,8 +138,8 @@ def _check_labels(spec: ModelSpec, frame: "pd.DataFrame", which: str) -> None:
 
 
 def find_leaks(spec: ModelSpec, frame: "pd.DataFrame") -> list[str]:
-    """Features that are the label under another name: an exact straight line, or a name for each class."""
-    is_leak = _is_straight_line if spec.task == "regression" else _names_each_class
+    """Features that are the label under another name: a line that only rises or falls, or a name for each class."""
+    is_leak = _orders_alike if spec.task == "regression" else _names_each_class
     found = []
     for feature in spec.features:
         if spec.task == "regression" and feature.type not in ("integer", "number"):
@@ -147,13 +150,17 @@ def find_leaks(spec: ModelSpec, frame: "pd.DataFrame") -> list[str]:
     return found
 
 
-def _is_straight_line(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:
+def _orders_alike(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:
+    """On a straight line but for rounding, or equal where the label is and else in its order, as its logarithm is."""
     import numpy as np
 
     values, truths = column.to_numpy(dtype="float64"), label.to_numpy(dtype="float64")
     if len(values) < 3 or values.std() == 0 or truths.std() == 0:
         return False
-    return abs(float(np.corrcoef(values, truths)[0, 1])) > LEAK_CORRELATION
+    if abs(float(np.corrcoef(values, truths)[0, 1])) > LEAK_CORRELATION:
+        return True
+    ranks, wanted = (np.unique(item, return_inverse=True)[1] for item in (values, truths))
+    return bool(np.array_equal(ranks, wanted) or np.array_equal(ranks.max() - ranks, wanted))
 
 
 def _names_each_class(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:

@@ -19,7 +19,7 @@ from training.known_rows import read_known_rows
 from training.mlflow_run import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, hash_file
 from training.pipeline import find_pipeline, load_builder
 from training.scores import predict
-from training.tracking import StoredModel, connect, fetch_model
+from training.tracking import StoredModel, connect, fetch_model, require_answer
 from training.train import PACKAGE_PARAM, SOURCE_FOLDER, fit_challenger, list_packages
 
 FRAME = "data/dataset.parquet"
@@ -45,15 +45,23 @@ class Reproduction:
     packages: Mapping[str, tuple[str, str]]
 
     @property
-    def is_exact(self) -> bool:
-        return self.largest_difference == 0 and self.metrics[0] == self.metrics[1]
+    def differing(self) -> list[str]:
+        """What of predictions, metrics and the model's arrays is not the same, bit for bit; packages may differ."""
+        is_same = {
+            "predictions": self.largest_difference == 0,
+            "metrics": self.metrics[0] == self.metrics[1],
+            "arrays of the model file": self.arrays[0] == self.arrays[1],
+        }
+        return [name for name, same in is_same.items() if not same]
 
 
 def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
     """Train `version` again from its fingerprint and compare; nothing is registered or changed.
 
-    Errors: `LineageError` when the version, its rows or its code are not there as they were.
+    Errors: `LineageError` when the version, its rows or its code are not there as they were, `TrackingError` when
+    MLflow does not answer.
     """
+    require_answer(settings)
     client = connect(settings)
     run = _find_run(client, model, version)
     with TemporaryDirectory(prefix="cyclone-reproduce-") as folder:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS, LABELS = "training/rows_copy", "training/labels_copy"
-BATCH_ROWS = 50_000
+BATCH_ROWS = 20_000
 BLOCK_BYTES = 2**31 - 1
 """A batch is parsed in one piece."""
 
 
 def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tuple[pa.Table, pa.Table] | None":
-    """The rows (`id`, `created_at`, the features) and the labels (`id`, `observed_at`, `received_at`, `label`).
+    """The rows (`id`, `created_at`, the features) and the labels (`id`, `label`), the newest first.
 
     `parameters`: model, as_of, since. None when a value is none of its type in the spec; a text that spells a number
     or a truth is one.
@@ -45,11 +45,9 @@ def build_schemas(spec: ModelSpec) -> "tuple[pa.Schema, pa.Schema]":
     """Of rows and of labels."""
     import pyarrow as pa
 
-    moment = pa.timestamp("us", "UTC")
     features = [(feature.name, _find_type(feature)) for feature in spec.features]
-    rows = pa.schema([("id", pa.string()), ("created_at", moment), *features])
-    label = ("label", _find_type(spec.label))
-    return rows, pa.schema([("id", pa.string()), ("observed_at", moment), ("received_at", moment), label])
+    rows = pa.schema([("id", pa.string()), ("created_at", pa.timestamp("us", "UTC")), *features])
+    return rows, pa.schema([("id", pa.string()), ("label", _find_type(spec.label))])
 
 
 class Batches:

@@ -4,13 +4,17 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cyclone.errors import ConfigurationError, DataError
+from cyclone.errors import ConfigurationError, DataError, TrackingError
 from cyclone.settings import Settings
+
+if TYPE_CHECKING:
+    import requests
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+HTTP = ("http://", "https://")
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """MLflow's codes for a model or an alias that is not there."""
 MODEL_FILE = "model.skops"
@@ -20,6 +24,9 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
+REQUEST_SECONDS = 10
+CONNECT_SECONDS = 3
+CONNECT_RETRIES = 2
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,52 @@ def connect(settings: Settings) -> Any:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     mlflow.set_tracking_uri(settings.mlflow_uri)
     return mlflow.MlflowClient(settings.mlflow_uri)
+
+
+def require_answer(settings: Settings) -> None:
+    """Before a person waits for MLflow's client, which asks a server that is away for more than four minutes.
+
+    Errors: `TrackingError`. An address that is not over HTTP, as that of a file, is not asked.
+    """
+    if settings.mlflow_uri.startswith(HTTP):
+        request_server(settings, "GET", "/health")
+
+
+def request_server(settings: Settings, method: str, path: str, **content: Any) -> "requests.Response":
+    """One request over HTTP with MLflow's credentials. `content`: as `requests` takes it.
+
+    Errors: `TrackingError` after at most half a minute without an answer.
+    """
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
+    again = Retry(total=None, connect=CONNECT_RETRIES, read=False, backoff_factor=1)
+    with requests.Session() as session:
+        for scheme in HTTP:
+            session.mount(scheme, HTTPAdapter(max_retries=again))
+        try:
+            return session.request(
+                method,
+                settings.mlflow_uri.rstrip("/") + path,
+                headers={"Authorization": f"Bearer {token}"} if token else {},
+                auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
+                timeout=(CONNECT_SECONDS, REQUEST_SECONDS),
+                **content,
+            )
+        except requests.RequestException as error:
+            raise TrackingError(
+                f"MLflow at {settings.mlflow_uri} does not answer ({_find_cause(error)}): start it, or let"
+                " MLFLOW_TRACKING_URI name another"
+            ) from error
+
+
+def _find_cause(error: BaseException) -> BaseException:
+    """What the operating system said, under the layers of the client."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
 
 
 def find_version(client: Any, model: str, alias: str) -> Any | None:

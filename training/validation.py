@@ -25,6 +25,8 @@ from training.pipeline import load_function
 from training.tracking import connect
 
 SHOWN_ROWS = 5
+REPEATS_SHARE = 0.01
+"""More rows than this, equal to another in every value, are warned of; half of all are refused before."""
 OWN_EXPECTATIONS = "expectations.py"
 PAGE = "validation.html"
 RESULT = "validation.json"
@@ -167,8 +169,15 @@ def build_suite(settings: Settings, spec: ModelSpec) -> Any:
     """
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
     configured = [ExpectationConfiguration(type=kind, kwargs=kwargs) for kind, kwargs in list_expectations(spec)]
+    values = {"column_list": [*spec.feature_names, "created_at", "label"], "mostly": 1 - REPEATS_SHARE}
+    configured.append(
+        ExpectationConfiguration(
+            type="expect_compound_columns_to_be_unique", kwargs=values, severity=FailureSeverity.WARNING
+        )
+    )
     suite = gx.ExpectationSuite(spec.name, expectations=configured)
     path = settings.models_dir / spec.name / OWN_EXPECTATIONS
     if not path.is_file():

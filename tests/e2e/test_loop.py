@@ -112,7 +112,7 @@ def test_what_the_loop_released_can_be_explained_and_made_again(
     assert [step["traffic_percent"] for step in release["steps"]] == [10, 30]
 
     made = run_cyclone(environment, "reproduce", "bike_demand", "--version", "2")
-    assert made.endswith("the same, bit for bit\n"), made
+    assert made.endswith("the same, bit for bit: predictions, metrics and the arrays of the model file\n"), made
     assert found["dataset"]["fingerprint"] in made
 
     events = [json.loads(line) for line in (state_dir / "openlineage.jsonl").read_text().splitlines()]

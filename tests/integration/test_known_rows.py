@@ -121,6 +121,19 @@ def test_a_moment_knows_the_newest_label_of_then(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "labels", "newest"),
+    [("integer", [7, 10, 9], 10), ("category", ["b", "B", "a"], "b"), ("boolean", [False, True], True)],
+)
+def test_of_labels_of_one_moment_the_greatest_counts(store: Store, kind: str, labels: list[Any], newest: Any) -> None:
+    put_rows(store, [ROW], labels[0])
+    for label in labels[1:]:
+        put_label(store, 'i0, "é"', label, "2011-02-01 01:00")
+    execute(store, "UPDATE label SET received_at = %(at)s", at="2011-02-01 02:00+00")
+    spec = SPEC.model_copy(update={"label": SPEC.label.model_copy(update={"type": kind})})
+    assert list(read(store, spec).frame["label"]) == [newest]
+
+
+@pytest.mark.parametrize(
     ("kind", "label", "dtype"),
     [("integer", 2**40, "int64"), ("boolean", True, "bool"), ("category", 'a "word"', "object")],
 )

@@ -68,7 +68,7 @@ def test_a_good_dataset_meets_every_expectation_and_its_training_keeps_the_page(
     report = validate_dataset(settings, bike_demand, dataset, "run_1")
     (run,) = list_runs(settings)
     page = f"{run.info.artifact_uri}/data/validation.html"
-    assert report == ValidationReport(success=True, expectations=29, page=page)
+    assert report == ValidationReport(success=True, expectations=30, page=page)
     assert check_report(bike_demand, report) == report
     assert "humidity" in Path(page.removeprefix("file://")).read_text()
     assert (run.info.status, run.data.tags["cyclone.validation"]) == ("RUNNING", "passed")
@@ -106,12 +106,24 @@ def test_invalid_rows_are_named_by_expectation_column_and_id_and_fail_the_run(
     ]
 
 
+def test_rows_that_repeat_others_are_warned_of(settings: Settings, bike_demand: ModelSpec, dataset: Dataset) -> None:
+    frame = read_dataset(bike_demand, dataset)
+    again = frame.head(20).assign(id=frame["id"].head(20) + "-again")
+    pd.concat([frame, again]).to_parquet(dataset.path, index=False)
+    report = validate_dataset(settings, bike_demand, dataset, "run_1")
+    assert (report.success, report.failures) == (True, ())
+    (warning,) = report.warnings
+    assert warning.startswith("expect_compound_columns_to_be_unique failed for the table (column_list ['hour', ")
+    assert "row history-2011-01-01T00:00:00Z (" in warning
+    assert warning.endswith(" and 35 more")
+
+
 def test_a_model_adds_expectations_of_which_a_warning_stops_nothing(
     own: Settings, bike_demand: ModelSpec, dataset: Dataset
 ) -> None:
     extend(own, OWN)
     report = validate_dataset(own, bike_demand, dataset, "run_1")
-    assert (report.success, report.expectations, report.failures) == (True, 31, ())
+    assert (report.success, report.expectations, report.failures) == (True, 32, ())
     (warning,) = report.warnings
     assert warning.startswith(
         "expect_column_pair_values_a_to_be_greater_than_b failed for the table (column_A label, column_B hour):"

@@ -53,6 +53,17 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"release": {"steps": [5, 50]}}, r"release.steps: steps must rise and end with 100"),
         ({"monitor": {"schedule": "every day"}}, r"monitor.schedule: a cron expression of five fields .*'every day'"),
         ({"monitor": {"drift": {"psi": {"limit": -1}}}}, r"monitor.drift.psi.limit: .*greater than 0 \(value -1\)"),
+        (
+            {"monitor": {"service": {"failure_share": {"limit": 5}}}},
+            r"monitor.service: check 'failure_share' gives 1 at most: it could never fail with limit 5",
+        ),
+        (
+            {"monitor": {"drift": {"jensen_shannon": {"limit": 1.0}}}},
+            r"monitor.drift: check 'jensen_shannon' gives 1 at most: it could never fail with limit 1",
+        ),
+        ({"release": {"error_ratio_limit": 50}}, r"error_ratio_limit: .*less than or equal to 10 \(value 50\)"),
+        ({"release": {"latency_ratio_limit": 500}}, r"latency_ratio_limit: .*less than or equal to 100 \(value 500\)"),
+        ({"release": {"prediction_shift_limit": 1}}, r"prediction_shift_limit: .*less than 1 \(value 1\)"),
         ({"retrain": {"triggered_by": []}}, r"retrain: triggered_by is empty .* it could never fire; if only people"),
         ({"retrain": {"cost": 3}}, r"retrain: cost 3 is above budget_per_week 2: it could never fire"),
         ({"retrain": {"error": {"minimum_days": 8}}}, r"minimum_days 8 is above window_days 7: it could never fire"),

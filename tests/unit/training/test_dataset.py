@@ -36,10 +36,21 @@ def test_too_few_days_to_keep_any_from_training_are_counted() -> None:
 
 @pytest.mark.parametrize(
     ("column", "leaks"),
-    [([1.0, 2.0, 3.0, 4.0], True), ([10.0, 8.0, 6.0, 4.0], True), ([1.0, 2.0, 3.0, 9.0], False), ([5.0] * 4, False)],
+    [
+        ([1.0, 3.0, 2.0, 4.0, 3.0], True),
+        ([10.0, 6.0, 8.0, 4.0, 6.0], True),
+        ([0.0, 1.1, 0.7, 1.4, 1.1], True),
+        ([1.0, 9.0, 4.0, 16.0, 9.0], True),
+        ([1.0, 9.0, 4.0, 16.0, 8.0], False),
+        ([4.0, 9.0, 4.0, 16.0, 9.0], False),
+        ([1.0, 3.0, 2.0, -9.0, 3.0], False),
+        ([5.0] * 5, False),
+    ],
 )
-def test_a_feature_that_is_the_label_in_other_units_is_found(column: list[float], leaks: bool) -> None:
-    frame = pd.DataFrame({"x": column, "label": [1.0, 2.0, 3.0, 4.0]})
+def test_a_feature_that_is_the_label_in_other_units_or_on_another_scale_is_found(
+    column: list[float], leaks: bool
+) -> None:
+    frame = pd.DataFrame({"x": column, "label": [1.0, 3.0, 2.0, 4.0, 3.0]})
     assert find_leaks(SPEC, frame) == (["x"] if leaks else [])
 
 
