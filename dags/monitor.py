@@ -8,7 +8,7 @@ Every few minutes, for the run's data interval:
 3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
    new row beside the old one.
 4. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
-   retraining pays. Both that follow are skipped otherwise.
+   retraining pays. Both that follow are skipped otherwise. An incident whose retraining is gone is closed first.
 5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
    **tell_person** runs once for each hold: a retraining would be due, but a person must look first. It updates the
    asset `x-cyclone://<model>/holds`.

@@ -20,6 +20,7 @@ from cyclone.store import Store
 from local_platform.airflow import AirflowClient
 from local_platform.background import stop
 from local_platform.platform_record import PlatformRecord, status
+from tests.e2e.lineage import find_lineage, find_tags, list_things, read_assertions, read_events, read_mlflow, read_tags
 from tests.statements import execute
 
 pytestmark = pytest.mark.e2e
@@ -97,7 +98,7 @@ def test_the_version_that_the_loop_released_serves_again_after_a_restart(platfor
 
 
 def test_what_the_loop_released_can_be_explained_and_made_again(
-    platform: PlatformRecord, environment: dict[str, str], state_dir: Path
+    platform: PlatformRecord, environment: dict[str, str]
 ) -> None:
     told = run_cyclone(environment, "explain", "replay-2011-02-25T08:00:00Z", "--json")
     found = json.loads(told)
@@ -115,10 +116,59 @@ def test_what_the_loop_released_can_be_explained_and_made_again(
     assert made.endswith("the same, bit for bit: predictions, metrics and the arrays of the model file\n"), made
     assert found["dataset"]["fingerprint"] in made
 
-    events = [json.loads(line) for line in (state_dir / "openlineage.jsonl").read_text().splitlines()]
-    jobs = {event["job"]["name"] for event in events}
-    assert {f"retrain__bike_demand.{task}" for task in ("dataset", "train", "image", "promote")} <= jobs
-    assert all(job.startswith("retrain__bike_demand.") for job in jobs)
+    check_mlflow(platform, found)
+    check_openlineage(platform, found)
+
+
+def check_mlflow(platform: PlatformRecord, found: dict[str, Any]) -> None:
+    """Run and version carry the same tags as `explain` tells."""
+    expected = {
+        "cyclone.run_id": found["retraining"]["run_id"],
+        "cyclone.incident": str(found["incident"]["incident_id"]),
+        "cyclone.incident.reason": found["incident"]["reason"],
+        "cyclone.fingerprint": found["dataset"]["fingerprint"],
+        "cyclone.gate": "passed",
+        "cyclone.gate.reason": found["gate"]["reason"],
+        "cyclone.image": "bike_demand:v2",
+        "cyclone.image_digest": found["releases"][0]["image_digest"],
+    }
+    version = read_mlflow(platform, "model-versions/get", name="bike_demand", version="2")["model_version"]
+    run = read_mlflow(platform, "runs/get", run_id=version["run_id"])["run"]
+    for told in (read_tags(version), read_tags(run["data"])):
+        assert {name: told.get(name) for name in expected} == expected
+
+
+def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
+    """Every task of the newest retraining told what it read and made, and that it began and ended."""
+    told = find_lineage(platform.state_dir, "bike_demand")
+    run_id, fingerprint = found["retraining"]["run_id"], found["dataset"]["fingerprint"]
+    mlflow = platform.build_address("mlflow").replace("http:", "mlflow:")
+    version = read_mlflow(platform, "model-versions/get", name="bike_demand", version="2")["model_version"]
+    frame = ("file", str(platform.state_dir / "retrainings" / run_id / "dataset.parquet"), fingerprint)
+    model, registered = (mlflow, f"runs/{version['run_id']}/model", None), (mlflow, "models/bike_demand", "2")
+    image = ("bento", "bike_demand:v2", found["releases"][0]["image_digest"])
+    log = list_things(told["dataset"]["inputs"])
+    assert [name.rsplit(".", 2)[1:] for _, name, _ in log] == [["public", "prediction_log"], ["public", "label"]]
+    assert {task: (list_things(event["inputs"]), list_things(event["outputs"])) for task, event in told.items()} == {
+        "dataset": (log, [frame]),
+        "validate": ([frame], []),
+        "train": ([frame], [model]),
+        "gate": ([frame, model], []),
+        "register": ([model], [registered]),
+        "image": ([registered], [image]),
+        "candidate": ([image], [("cloudrun://local/local", "bike-demand", "bike-demand-v2")]),
+    }
+    assert find_tags(told["dataset"])["incident"] == str(found["incident"]["incident_id"])
+    assert find_tags(told["gate"])["gate"] == "passed"
+    assert told["dataset"]["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == found["dataset"]["row_count"]
+    held = read_assertions(told["validate"])
+    assert len(held) > 20
+    assert all(item["success"] for item in held)
+
+    every = read_events(platform.state_dir, "")
+    assert all(event["job"]["name"].startswith("retrain__bike_demand.") for event in every)
+    ended = {event["job"]["name"].split(".")[1] for event in every if event["eventType"] == "COMPLETE"}
+    assert {"start", *told, "promote"} <= ended
 
 
 def run_cyclone(environment: dict[str, str], *arguments: str) -> str:
@@ -228,6 +278,17 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(plat
     assert outcome == "failed"
     assert reason.startswith("validate: bike_demand: "), reason
     assert "row replay-2011-02-10T08:00:00Z = -5" in reason
+    (failed,) = [
+        event
+        for event in read_events(platform.state_dir, "retrain__bike_demand.validate")
+        if event["eventType"] == "FAIL"
+    ]
+    assert "row replay-2011-02-10T08:00:00Z = -5" in failed["run"]["facets"]["errorMessage"]["message"]
+    held = read_assertions(find_lineage(platform.state_dir, "bike_demand")["validate"])
+    assert [item["column"] for item in held if not item["success"]] == ["label"]
+    path = "dags/retrain__bike_demand/dagRuns/asked_for_by_hand/taskInstances/validate/links"
+    links = requests.get(f"{platform.airflow.address}/api/v2/{path}", timeout=30).json()
+    assert [link for link in links["extra_links"].values() if link and link.endswith("/data/validation.html")], links
     assert count(store, "release") == releases
     assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(2, 100)]
 

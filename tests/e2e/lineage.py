@@ -1,0 +1,55 @@
+"""What OpenLineage and MLflow were told of a retraining, as the loop left it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from local_platform.platform_record import PlatformRecord
+
+Thing = tuple[str, str, str | None]
+"""Namespace, name and version of a dataset."""
+
+
+def read_events(state_dir: Path, job: str) -> list[dict[str, Any]]:
+    """The events of the jobs whose name begins so, oldest first."""
+    lines = (state_dir / "openlineage.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["job"]["name"].startswith(job)]
+
+
+def find_lineage(state_dir: Path, model: str) -> dict[str, dict[str, Any]]:
+    """The event of each task of the newest retraining that names what it read, by task."""
+    events = read_events(state_dir, f"retrain__{model}.")
+    return {event["job"]["name"].split(".")[1]: event for event in events if event["inputs"]}
+
+
+def list_things(things: list[dict[str, Any]]) -> list[Thing]:
+    return [
+        (item["namespace"], item["name"], item["facets"].get("version", {}).get("datasetVersion")) for item in things
+    ]
+
+
+def find_tags(event: dict[str, Any]) -> dict[str, str]:
+    return {item["key"]: item["value"] for item in event["run"]["facets"]["tags"]["tags"]}
+
+
+def read_assertions(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """The expectations that a task held its data to."""
+    (data,) = event["inputs"]
+    found: list[dict[str, Any]] = data["inputFacets"]["dataQualityAssertions"]["assertions"]
+    return found
+
+
+def read_mlflow(platform: PlatformRecord, path: str, **parameters: str) -> dict[str, Any]:
+    """What MLflow's REST API answers."""
+    address = f"{platform.build_address('mlflow')}/api/2.0/mlflow/{path}"
+    reply = requests.get(address, params=parameters, timeout=30)
+    reply.raise_for_status()
+    answer: dict[str, Any] = reply.json()
+    return answer
+
+
+def read_tags(found: dict[str, Any]) -> dict[str, str]:
+    """The tags of a run or a version as MLflow's REST API gives them."""
+    return {tag["key"]: tag["value"] for tag in found.get("tags", [])}
