@@ -131,7 +131,10 @@ def free_port(preferred: int) -> int:
 
 
 def wait_until_ready(url: str, deadline_seconds: float, process: GuardedProcess) -> None:
-    """Return once GET `url` answers 2xx or 3xx; raise PlatformError when the process ends or time is up."""
+    """Return once GET `url` answers 2xx or 3xx; raise PlatformError when the process ends or time is up.
+
+    Another process that took the port meanwhile is no answer: ours will not get it, and says so when it ends.
+    """
     deadline = time.monotonic() + deadline_seconds
     seen = "no answer"
     while process.is_running:
@@ -140,7 +143,9 @@ def wait_until_ready(url: str, deadline_seconds: float, process: GuardedProcess)
             break
         seen = _probe(url)
         if seen.startswith(("2", "3")):
-            return
+            if _listens(process, urlsplit(url).port):
+                return
+            seen += " from another process"
         time.sleep(_PROBE_PAUSE_SECONDS)
     else:
         problem = f"ended with code {process.poll()} before {url} answered"
@@ -157,6 +162,18 @@ def _probe(url: str) -> str:
             return str(connection.getresponse().status)
         except (OSError, http.client.HTTPException) as error:
             return str(error) or type(error).__name__
+
+
+def _listens(process: GuardedProcess, port: int | None) -> bool:
+    """Whether the port is held by the program or one of its descendants."""
+    try:
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for descendant in psutil.Process(process.pid).children(recursive=True)
+            for connection in descendant.net_connections()
+        )
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _read_end(log: IO[bytes], lines: int) -> str:

@@ -160,7 +160,9 @@ def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
     }
     assert find_tags(told["dataset"])["incident"] == str(found["incident"]["incident_id"])
     assert find_tags(told["gate"])["gate"] == "passed"
-    assert told["dataset"]["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == found["dataset"]["row_count"]
+    assert (
+        told["dataset"]["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == found["dataset"]["row_count"]
+    )
     held = read_assertions(told["validate"])
     assert len(held) > 20
     assert all(item["success"] for item in held)

@@ -197,9 +197,16 @@ def test_a_free_port_is_the_preferred_one_unless_it_is_taken() -> None:
 
 
 def test_a_program_that_answers_is_ready(start: Start) -> None:
+    port = free_port(0)
+    serve = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    wait_until_ready(f"http://127.0.0.1:{port}/", DEADLINE_SECONDS, start(serve))
+
+
+def test_another_program_at_the_port_is_not_taken_for_ours(start: Start) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever).start()
-        wait_until_ready(f"http://127.0.0.1:{server.server_port}/", DEADLINE_SECONDS, start(SLEEP))
+        with pytest.raises(PlatformError, match=r"sample is not ready after 0\.2 s: .* gave 200 from another process"):
+            wait_until_ready(f"http://127.0.0.1:{server.server_port}/", 0.2, start(SLEEP))
         server.shutdown()
 
 
