@@ -1,10 +1,12 @@
 """`make backtest`: the default policy on 2011 beside retraining on schedules, and the speed of a dataset."""
 
+import contextlib
 import io
 import json
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cyclone.sections import Recalibrate, Retrain
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
@@ -61,6 +64,8 @@ COPY_TYPED = "COPY typed TO STDOUT (FORMAT csv)"
 def main() -> None:
     console = Console()
     spec = load_model_spec(MODEL)
+    # The demo's days are shorter than a correction's start, so that its model turns that off; days here are days.
+    spec = spec.model_copy(update={"retrain": Retrain(), "recalibrate": Recalibrate()})
     frame = read_history_frame(spec, MODEL)
     regression = replay(console, spec, frame, EstimatorOf(Settings(), spec), WORLDS)
     console.print(build_retraining_table(regression), build_policy_table(regression))
@@ -202,11 +207,9 @@ def _read_sql(store: Store, spec: ModelSpec) -> "pd.DataFrame":
     import pandas as pd
     import psycopg2
 
-    connection = psycopg2.connect(store.dsn)
-    try:
+    with contextlib.closing(psycopg2.connect(store.dsn)) as connection, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pandas only supports SQLAlchemy")
         rows = pd.read_sql(READ_SQL, connection)  # type: ignore[call-overload]
-    finally:
-        connection.close()
     frame = pd.DataFrame(rows["input"].tolist(), columns=spec.feature_names)
     return frame.assign(id=rows["id"], created_at=rows["created_at"], label=rows["label"])
 
