@@ -26,7 +26,7 @@ $(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
 demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up; CONTAINERS=1: real images)
 	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep) $(if $(CONTAINERS),--containers)
 
-backtest: $(READY) ## the default policy on 2011 beside never, monthly, weekly and daily retraining (five minutes)
+backtest: $(READY) ## the default policy on 2011 beside never, monthly, weekly and daily retraining (two minutes)
 	@$(BIN)/python -m benchmarks.backtest
 
 up: $(READY) ## start the local platform and leave it running
@@ -69,7 +69,7 @@ bench-serving: $(READY) ## the service beside no log, the original design, MLflo
 bench-release: $(READY) ## a model layer beside a rebuild, the canary's judgement, load through releases, alarm to answer (fifteen minutes; needs Docker, or root on Debian)
 	@if docker version >/dev/null 2>&1; then $(BIN)/python -m benchmarks.release; else .ci/container-engine $(BIN)/python -m benchmarks.release; fi
 
-bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about half an hour)
+bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about sixteen minutes)
 	@$(BIN)/python -m benchmarks.monitoring
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
