@@ -163,13 +163,14 @@ def decide(model: str, verdicts: list[Any], **context: Any) -> list[str]:
     results = [result for group in verdicts for result in read_results(group)]
     log.info("verdicts of %s:\n%s", model, format_verdicts(results))
     is_backfill = context["dag_run"].run_type == "backfill"
+    is_live = not is_backfill and not run.model_yaml
     context["outlet_events"][verdicts_asset(model)].extra = {
         **count_verdicts(results),
         "window_end": run.find_end().isoformat(),
         "run_id": run.run_id,
-        "is_live": not run.model_yaml and not is_backfill,
+        "is_live": is_live,
     }
-    if not is_backfill and not run.model_yaml:
+    if is_live:
         close_if_lost(run, context["ti"].get_dr_count)
     retraining = join_if_due(run, results, is_backfill)
     context["ti"].xcom_push(key="retraining", value=retraining)

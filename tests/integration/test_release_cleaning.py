@@ -30,9 +30,13 @@ def test_the_image_of_a_retraining_that_died_before_its_candidate_goes_at_the_ne
         assert list_images(cloud, small).keys() == there
 
 
+def keep_champions(spec: ModelSpec, count: int) -> ModelSpec:
+    """The model with so many earlier champions to return to."""
+    return spec.model_copy(update={"release": spec.release.model_copy(update={"kept_champions": count})})
+
+
 def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small: ModelSpec) -> None:
-    rules = small.release.model_copy(update={"kept_champions": 1})
-    small = small.model_copy(update={"release": rules})
+    small = keep_champions(small, 1)
     register_versions(cloud, 3)
     for version in (1, 2, 3):
         release_version(cloud, small, version)
@@ -40,8 +44,7 @@ def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small:
 
 
 def test_what_one_can_return_to_outlives_every_cleaning(cloud: Settings, small: ModelSpec) -> None:
-    rules = small.release.model_copy(update={"kept_champions": 2})
-    small = small.model_copy(update={"release": rules})
+    small = keep_champions(small, 2)
     register_versions(cloud, 5)
     for version in (1, 2, 3):
         release_version(cloud, small, version)
