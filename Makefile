@@ -49,7 +49,7 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
-test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twelve minutes
+test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twelve minutes on two free cores
 	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow"
 	$(BIN)/pytest -m e2e
 
