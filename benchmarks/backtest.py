@@ -34,12 +34,13 @@ PICTURE = REPOSITORY / ".cyclone" / "backtest.png"
 WORLDS = 8
 HIGH_DEMAND_SHARE = 0.8
 DATASET_ROWS = 400_000
-ROUNDS = 3
+ROUNDS = 5
 SERVED_ONCE = """
 INSERT INTO prediction_log (model, id, version, revision, input, prediction, created_at)
 SELECT 'bench', 'row-' || n, 1, 'bench-v1', jsonb_build_object(
-    'a', n %% 24, 'b', n %% 7, 'c', n %% 2 = 0, 'd', 'clear', 'e', n %% 1000 / 1000.0, 'f', n %% 997 / 997.0,
-    'g', n %% 991 / 991.0, 'h', n %% 983 / 983.0, 'i', n %% 977 / 977.0, 'j', n %% 971
+    'a', n %% 24, 'b', n %% 7, 'c', n %% 2 = 0, 'd', 'clear', 'e', n %% 1000 / 1000.0::float8,
+    'f', n %% 997 / 997.0::float8, 'g', n %% 991 / 991.0::float8, 'h', n %% 983 / 983.0::float8,
+    'i', n %% 977 / 977.0::float8, 'j', n %% 971
 ), '1.5', '2011-01-01T00:00:00Z'::timestamptz + n * interval '1 second'
 FROM generate_series(1, %(rows)s) AS n
 """

@@ -54,7 +54,8 @@ def read_known_rows(
 def join_newest(rows: "pa.Table", labels: "pa.Table") -> "pa.Table":
     """The labelled rows with their newest label, the oldest first, rows of one moment by id.
 
-    `labels`: the newest first. Finding a row's label takes as long as putting the rows in order: both are done at once.
+    `labels`: an id's newest before its others. Finding a row's label takes as long as putting the rows in order: both
+    are done at once.
     """
     import pyarrow.compute as pc
 
@@ -72,7 +73,7 @@ def build_frame(spec: ModelSpec, table: "pa.Table") -> "pd.DataFrame | None":
     """The frame with exactly the types that serving gives; None when a value is missing or not finite."""
     import pandas as pd
 
-    columns = {"id": _convert(table["id"], "object"), "created_at": table["created_at"].to_pandas()}
+    columns = {"id": table["id"].to_pandas(), "created_at": table["created_at"].to_pandas()}
     for feature in spec.features:
         column = table[feature.name]
         if not _is_sound(column, nullable=feature.nullable):
@@ -126,10 +127,13 @@ def _is_sound(column: Any, *, nullable: bool) -> bool:
 
 def _convert(column: Any, dtype: str) -> Any:
     """A column of the wanted NumPy type; nulls become NaN in numbers and None in objects."""
+    import numpy as np
     import pandas as pd
 
-    if dtype == "object":
-        return pd.Series(column.to_numpy(zero_copy_only=False), dtype="object")
+    if dtype == "object":  # one object a distinct text
+        encoded = column.combine_chunks().dictionary_encode()
+        texts = np.array([*encoded.dictionary.to_pylist(), None], dtype="object")
+        return pd.Series(texts[encoded.indices.fill_null(-1).to_numpy()], dtype="object")
     return column.to_numpy(zero_copy_only=False).astype(dtype)
 
 

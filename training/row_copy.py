@@ -15,14 +15,14 @@ from cyclone.store import Store, Transaction, load_statement
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS, LABELS = "training/rows_copy", "training/labels_copy"
+ROWS, LABELS, NEWEST_LABELS = "training/rows_copy", "training/labels_copy", "training/newest_labels_copy"
 BATCH_ROWS = 20_000
 BLOCK_BYTES = 2**31 - 1
 """A batch is parsed in one piece."""
 
 
 def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tuple[pa.Table, pa.Table] | None":
-    """The rows (`id`, `created_at`, the features) and the labels (`id`, `label`), the newest first.
+    """The rows (`id`, `created_at`, the features) and the labels (`id`, `label`), an id's newest before its others.
 
     `parameters`: model, as_of, since. None when a value is none of its type in the spec; a text that spells a number
     or a truth is one.
@@ -31,12 +31,11 @@ def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tu
 
     row_schema, label_schema = build_schemas(spec)
     with ThreadPoolExecutor(1) as parser, ThreadPoolExecutor(1) as copier, _open_snapshot(store) as (first, second):
-        rows, labels = Batches(parser, row_schema), Batches(parser, label_schema)
-        copied = copier.submit(_copy, second, LABELS, parameters, labels)
+        labels = copier.submit(_copy_labels, second, parameters, label_schema, parser)
+        rows = Batches(parser, row_schema)
         _copy(first, ROWS, {**parameters, "columns": _name_columns(first, spec)}, rows)
-        copied.result()
         try:
-            return rows.collect(), labels.collect()
+            return rows.collect(), labels.result()
         except pa.ArrowInvalid:
             return None
 
@@ -105,7 +104,31 @@ def _open_snapshot(store: Store) -> Iterator[tuple[Transaction, Transaction]]:
             transaction.connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         exported = first.fetch_one("training/snapshot_export") or {}
         second.run("training/snapshot_take", **exported)
+        first.run("training/parallel_prefer")
         yield first, second
+
+
+def _copy_labels(
+    transaction: Transaction, parameters: dict[str, Any], schema: "pa.Schema", parser: ThreadPoolExecutor
+) -> "pa.Table":
+    """To put all of them in order costs Postgres as much time again as to copy them: few ids have more than one."""
+    import pyarrow as pa
+
+    labels = Batches(parser, schema)
+    _copy(transaction, LABELS, parameters, labels)
+    table = labels.collect()
+    if repeated := _find_repeated(table["id"]):
+        newest = Batches(parser, schema)
+        _copy(transaction, NEWEST_LABELS, {**parameters, "ids": repeated}, newest)
+        table = pa.concat_tables([newest.collect(), table])
+    return table
+
+
+def _find_repeated(ids: "pa.ChunkedArray") -> list[str]:
+    import pyarrow.compute as pc
+
+    counted = pc.value_counts(ids)
+    return counted.field("values").filter(pc.greater(counted.field("counts"), 1)).to_pylist()  # type: ignore[no-any-return]
 
 
 def _copy(transaction: Transaction, statement: str, parameters: dict[str, Any], batches: Batches) -> None:

@@ -86,7 +86,7 @@ def read_as_sql(store: Store, spec: ModelSpec = SPEC, **bounds: str) -> pd.DataF
     """The same through JSON, row by row."""
     rows = store.fetch("training/dataset", **{"model": "m", "as_of": "infinity", "since": "-infinity", **bounds})
     frame = frame_from_rows(spec, [row["input"] for row in rows])
-    frame.insert(0, "id", pd.Series([row["id"] for row in rows], dtype="object"))
+    frame.insert(0, "id", pd.Series([row["id"] for row in rows], dtype="str"))
     moments = pd.to_datetime([row["created_at"] for row in rows], utc=True)
     frame.insert(1, "created_at", moments.astype("datetime64[us, UTC]"))
     return frame.assign(label=np.array([row["label"] for row in rows], dtype="float64"))
