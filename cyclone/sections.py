@@ -16,7 +16,7 @@ FromList = BeforeValidator(lambda value: tuple(value) if isinstance(value, list)
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Feature(Section):
@@ -43,7 +43,7 @@ class Label(Section):
     type: Literal["integer", "number", "category", "boolean"]
     range: Annotated[tuple[float, float] | None, FromList] = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
-    expected_delay_hours: float = Field(ge=0)
+    expected_delay_hours: float = Field(ge=0, le=366 * 24)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -81,6 +81,21 @@ SHARES = frozenset(
     }
 )
 """Checks whose value is 1 at most."""
+
+
+CRON = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
+
+
+def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
+    """Like `*`, `5`, `1-5`, `*/10`, or several with commas between them."""
+    for part in text.split(","):
+        match = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/0*[1-9]\d*)?", part)
+        if match is None:
+            return False
+        numbers = [int(number) for number in match.groups() if number]
+        if numbers != sorted(numbers) or not all(bounds[0] <= number <= bounds[1] for number in numbers):
+            return False
+    return True
 
 
 class Monitor(Section):
@@ -126,8 +141,10 @@ class Monitor(Section):
     @field_validator("schedule")
     @classmethod
     def _check_schedule(cls, value: str) -> str:
-        if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\- ]+", value):
-            raise ValueError("a cron expression of five fields is needed, e.g. '*/5 * * * *'")
+        fields = value.split()
+        if len(fields) != len(CRON) or not all(map(_is_cron_field, fields, CRON.values())):
+            allowed = ", ".join(f"{name} {low} to {high}" for name, (low, high) in CRON.items())
+            raise ValueError(f"a cron expression of five fields is needed, e.g. '*/5 * * * *': {allowed}")
         return value
 
     def checks(self, kind: CheckKind) -> dict[str, Check]:
@@ -160,7 +177,7 @@ class Breaker(Section):
     missing_share: float = Field(default=0.2, gt=0, lt=1)
     """Of a day's values of one feature, missing beyond the share where the version was trained."""
     stuck_rows: int = Field(default=24, ge=2, le=1000)
-    """So many newest rows with one and the same value of a feature of type number."""
+    """A day's newest thousand rows, if at least so many, all with one value of a feature of type number."""
     silent_days: float = Field(default=3, gt=0, le=366)
     """No label came for so long beyond `label.expected_delay_hours`, though rows were answered."""
     completeness: float = Field(default=0.95, gt=0, le=1)
@@ -172,7 +189,7 @@ class Retrain(Section):
     """`error`, and the kinds of checks whose failure opens an incident; other checks warn. `request`: only people and
     alerts ask; they may always."""
     error: ErrorTrigger = ErrorTrigger()
-    maximum_age_days: float | None = Field(default=None, gt=0)
+    maximum_age_days: float | None = Field(default=None, gt=0, le=3660)
     """Retrain a version that serves for so long, whatever its error."""
     minimum_gain: float | None = Field(default=None, gt=0, le=0.9)
     """Retrain when a new version is expected to lower the error by this share, as earlier new versions did."""
@@ -289,8 +306,9 @@ class Serving(Section):
     concurrency: int = Field(default=40, ge=1, le=1000)
     min_instances: int = Field(default=1, ge=0, le=100)
     max_instances: int = Field(default=4, ge=1, le=1000)
-    cpu: str = "1"
-    memory: str = "512Mi"
+    cpu: str = Field(default="1", pattern=r"^(\d+(\.\d+)?|\d+m)$")
+    """Of an instance: `"2"` cores, or `500m`, half a one."""
+    memory: str = Field(default="512Mi", pattern=r"^\d{1,12}([kMG]|[KMG]i)$")
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     """Rows that one request may carry."""
     durability: Literal["spooled", "committed"] = "spooled"

@@ -30,6 +30,11 @@ def test_four_keys_make_a_model_and_the_rest_has_defaults(tmp_path: Path) -> Non
     assert spec.release.steps == (5, 20, 50, 100)
 
 
+@pytest.mark.parametrize("schedule", ["0 3 * * *", "*/5 8-18 * * 1-5", "0,30 0-23/2 1 1,7 0"])
+def test_a_schedule_is_a_cron_expression(schedule: str) -> None:
+    assert ModelSpec.model_validate({**MINIMAL, "monitor": {"schedule": schedule}}).monitor.schedule == schedule
+
+
 def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
     spec = ModelSpec.model_validate({**MINIMAL, "task": "binary", "label": {**MINIMAL["label"], "type": "boolean"}})
     assert list(spec.monitor.error) == ["log_loss"]
@@ -52,6 +57,21 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"release": {"steps": [50, 20, 100]}}, r"release.steps: steps must rise and end with 100"),
         ({"release": {"steps": [5, 50]}}, r"release.steps: steps must rise and end with 100"),
         ({"monitor": {"schedule": "every day"}}, r"monitor.schedule: a cron expression of five fields .*'every day'"),
+        ({"serving": {"memory": "512 MB"}}, r"serving.memory: String should match pattern .* \(value '512 MB'\)"),
+        ({"serving": {"cpu": "two"}}, r"serving.cpu: String should match pattern .* \(value 'two'\)"),
+        ({"monitor": {"schedule": "99 99 * * *"}}, r"monitor.schedule: a cron .*: minute 0 to 59, .* \(value '99 99"),
+        ({"monitor": {"schedule": "*/0 * * * *"}}, r"monitor.schedule: a cron .* \(value '\*/0"),
+        ({"monitor": {"schedule": "0 9-5 * * *"}}, r"monitor.schedule: a cron .* \(value '0 9-5"),
+        (
+            {"features": [{"name": "x", "type": "number", "range": [0, float("inf")]}]},
+            r"features.0.range.1: Input should be a finite number \(value inf\)",
+        ),
+        ({"retrain": {"half_life_days": float("nan")}}, r"half_life_days: Input should be .* \(value nan\)"),
+        ({"retrain": {"maximum_age_days": 10_000}}, r"maximum_age_days: .* or equal to 3660 \(value 10000\)"),
+        (
+            {"label": {**MINIMAL["label"], "expected_delay_hours": float("inf")}},
+            r"label.expected_delay_hours: Input should be .* \(value inf\)",
+        ),
         ({"monitor": {"drift": {"psi": {"limit": -1}}}}, r"monitor.drift.psi.limit: .*greater than 0 \(value -1\)"),
         (
             {"monitor": {"service": {"failure_share": {"limit": 5}}}},
