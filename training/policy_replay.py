@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cyclone.calibration import Calibration, LabelledDays, choose_calibration, measure_losses
 from cyclone.errors import DataError
 from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide, find_typical_error
-from training.gate import PairedLosses, judge
+from training.gate_rules import PairedLosses, judge
 from training.replayed_rows import History
 from training.scores import measure, predict
 from training.train import fit_estimator, predict_unseen

@@ -131,7 +131,7 @@ def gate(model: str, data: Values, challenger: Values) -> Values | None:
 @task
 def register(model: str, challenger: Values, decision: Values) -> Values:
     """Make the challenger a registered version, with its reference profile in the store."""
-    from training.gate import GateDecision
+    from training.gate_rules import GateDecision
     from training.registry import register_challenger
     from training.train import Challenger
 

@@ -16,7 +16,8 @@ from cyclone.store import Store
 from tests.statements import execute
 from training.bundle import compute_digest, stage_bundle
 from training.dataset import Dataset, build_dataset, read_dataset
-from training.gate import GateDecision, compare_with_champion
+from training.gate import compare_with_champion
+from training.gate_rules import GateDecision
 from training.history import bring_history, load_history
 from training.image import build_image
 from training.registry import register_challenger

@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import training.gate
+import training.gate_rules
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
-from training.gate import PairedLosses, compare, judge, pass_first
+from training.gate_rules import PairedLosses, compare, judge, pass_first
 
 DAYS = np.repeat(np.arange(5), 24)
 
@@ -25,7 +25,7 @@ def build_losses(factor: float, noise: float = 0.0, slices: dict[str, Any] | Non
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(training.gate).failed == 0
+    assert doctest.testmod(training.gate_rules).failed == 0
 
 
 def test_without_a_champion_any_challenger_passes() -> None:
