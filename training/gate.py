@@ -8,9 +8,9 @@ from cyclone.calibration import Calibration, measure_losses
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import read_serving_calibration
+from training.calibration import fetch_version, read_serving_calibration
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
-from training.gate_rules import GateDecision, PairedLosses, judge, pass_first
+from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_unseen
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.scores import encode_labels, predict
 from training.tracking import CHAMPION, connect, fetch_model, find_version
@@ -28,23 +28,32 @@ def compare_with_champion(
 ) -> GateDecision:
     """Score both on the newest `holdout_days` of the dataset, as they would answer: the champion as it is calibrated.
 
-    MLflow's run and the store keep the decision.
+    Rows that the champion was trained on are left out, as when `holdout_days` was raised since. MLflow's run and the
+    store keep the decision.
     """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
     _, newest = split_newest_days(read_dataset(spec, dataset), spec.retrain.holdout_days)
-    champion = find_version(client, spec.name, CHAMPION)
     fresh = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "challenger").load()
-    if champion is None:
-        losses = score(spec, fresh, newest, None)
-        decision = pass_first(float(losses.mean()), len(newest))
+    champion = find_version(client, spec.name, CHAMPION)
+    number = int(champion.version) if champion else None
+    if number is None:
+        decision = pass_first(float(score(spec, fresh, newest, None).mean()), len(newest))
     else:
-        serving = fetch_model(settings, f"models:/{spec.name}/{champion.version}", folder / "champion").load()
-        calibration = read_serving_calibration(Store(settings.store_dsn), spec.name, int(champion.version))
-        decision = judge(spec, pair_losses(spec, newest, serving, calibration, fresh))
-    _record(settings, spec, client, run, decision, int(champion.version) if champion else None)
+        decision = _compare(settings, spec, newest, number, fresh)
+    _record(settings, spec, client, run, decision, number)
     return decision
+
+
+def _compare(settings: Settings, spec: ModelSpec, newest: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
+    stored, trained_until = fetch_version(settings, spec, number)
+    unseen = newest[newest["created_at"] > trained_until].reset_index(drop=True)
+    if unseen.empty:
+        error = float(score(spec, challenger, newest, None).mean())
+        return refuse_unseen(error, len(newest), number, trained_until)
+    calibration = read_serving_calibration(Store(settings.store_dsn), spec.name, number)
+    return judge(spec, pair_losses(spec, unseen, stored.load(), calibration, challenger))
 
 
 def pair_losses(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cyclone.decisions import format_number
@@ -93,6 +94,19 @@ def judge(spec: ModelSpec, losses: PairedLosses) -> GateDecision:
 def pass_first(challenger_error: float, rows: int) -> GateDecision:
     """The decision on the first version of a model."""
     return GateDecision(True, None, challenger_error, rows, "there is no champion to compare with")
+
+
+def refuse_unseen(challenger_error: float, rows: int, champion: int, trained_until: datetime) -> GateDecision:
+    """The decision where the champion was trained on every row that the challenger was kept from.
+
+    Labels of later rows end it, however `holdout_days` is set.
+    """
+    reason = (
+        f"the champion, version {champion}, was trained on all rows up to {trained_until:%Y-%m-%d %H:%M}, and the"
+        f" dataset has none after it: nothing is left on which both can be compared; retrain when labels of later rows"
+        " have come"
+    )
+    return GateDecision(False, None, challenger_error, rows, reason)
 
 
 def compare(day: "Array", champion: "Array", challenger: "Array") -> Comparison:
