@@ -100,6 +100,20 @@ class CloudRun:
             found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
         return next((variable.value for variable in found.containers[0].env if variable.name == name), "")
 
+    def read_serving(self, service: str, revision: str, serving: Serving) -> Serving:
+        """`serving` with the instances, CPU and memory that a revision was deployed with."""
+        with self._talking():
+            found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
+        limits = found.containers[0].resources.limits
+        deployed = {
+            "concurrency": found.max_instance_request_concurrency,
+            "min_instances": found.scaling.min_instance_count,
+            "max_instances": found.scaling.max_instance_count,
+            "cpu": limits["cpu"],
+            "memory": limits["memory"],
+        }
+        return serving.model_copy(update=deployed)
+
     def delete_revision(self, service: str, revision: str) -> None:
         """Delete a revision that neither traffic nor a tag points to; one that is gone is fine."""
         from google.api_core.exceptions import NotFound

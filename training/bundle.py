@@ -9,11 +9,12 @@ from pathlib import Path
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec
 from training.mlflow_run import FINGERPRINT_TAG
+from training.pipeline import find_pipeline
 from training.tracking import MODEL_FILE, connect, fetch_model
+from training.trained_version import fetch_model_yaml
 
 REQUIREMENTS = REPOSITORY / "requirements" / "serving.txt"
 CODE = ("bento_service", "cyclone", "sql")
-MODEL_FILES = ("model.yaml", "pipeline.py")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "data")
 
 
@@ -48,12 +49,13 @@ def stage_code(folder: Path) -> None:
 
 
 def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path) -> None:
-    """Lay out what is the version's own."""
+    """Lay out what is the version's own; its model.yaml is that of its training."""
     target = folder / "models" / spec.name
     target.mkdir(parents=True)
-    for name in MODEL_FILES:
-        shutil.copy(settings.models_dir / spec.name / name, target / name)
+    shutil.copy(find_pipeline(settings, spec), target / "pipeline.py")
+    origin = read_origin(settings, spec, version)
     download = folder.with_name(f"{folder.name}.model")
+    shutil.copy(fetch_model_yaml(settings, origin.mlflow_run_id, download), target / "model.yaml")
     model = fetch_model(settings, f"models:/{spec.name}/{version}", download)
     (folder / "model").mkdir()
     shutil.copy(model.path, folder / "model" / MODEL_FILE)
@@ -61,7 +63,7 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
     release = {
         "model": spec.name,
         "version": version,
-        "mlflow_run_id": read_origin(settings, spec, version).mlflow_run_id,
+        "mlflow_run_id": origin.mlflow_run_id,
         "trusted_types": model.trusted_types,
     }
     (folder / "release.json").write_text(json.dumps(release, indent=2) + "\n")

@@ -3,12 +3,9 @@
 The image stays; only the environment changes, so it takes seconds, and the revision before it stays to return to.
 """
 
-import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 from cyclone.calibration import Calibration, CalibrationChoice, LabelledDays, choose_calibration, find_delay_days
 from cyclone.cloud_run import CloudRun
@@ -23,8 +20,7 @@ from training.dataset import split_features
 from training.known_rows import read_known_rows
 from training.release import build_environment, name_tag
 from training.scores import encode_labels, predict
-from training.tracking import StoredModel, connect, fetch_model
-from training.train import TRAINED_UNTIL
+from training.trained_version import fetch_version, keep_answerable
 
 log = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,38 +68,20 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
 
 def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> CalibrationChoice:
     """The calibration of a version from all labelled rows that it was not trained on, whoever answered them."""
-    stored, trained_until = fetch_version(settings, spec, version)
+    own = fetch_version(settings, spec, version)
     memory = 2 * (spec.recalibrate.memory_days + find_delay_days(spec))
-    since = max(trained_until + timedelta(microseconds=1), day - timedelta(days=memory))
-    frame = read_known_rows(settings, spec, as_of=day.isoformat(), since=since.isoformat()).frame
+    since = max(own.trained_until + timedelta(microseconds=1), day - timedelta(days=memory))
+    known = read_known_rows(settings, own.spec, as_of=day.isoformat(), since=since.isoformat()).frame
+    frame = keep_answerable(own.spec, known)
     if frame.empty:
         return CalibrationChoice(None, "no labelled row since its training", 0)
-    features, labels = split_features(spec, frame)
+    features, labels = split_features(own.spec, frame)
     rows = LabelledDays(
         day=((frame["created_at"] - EPOCH) // timedelta(days=1)).to_numpy(),
-        label=encode_labels(spec, labels),
-        prediction=predict(spec, stored.load(), features),
+        label=encode_labels(own.spec, labels),
+        prediction=predict(own.spec, own.stored.load(), features),
     )
-    return choose_calibration(spec, rows, (day - EPOCH).days)
-
-
-def fetch_version(settings: Settings, spec: ModelSpec, version: int) -> tuple[StoredModel, datetime]:
-    """A version's estimator and the time of the newest row that it was trained on; MLflow is asked once a version."""
-    folder = settings.work_dir / "versions" / spec.name / f"v{version}"
-    note = folder / "version.json"
-    if not note.is_file():
-        client = connect(settings)
-        run_id = client.get_model_version(spec.name, str(version)).run_id
-        params = client.get_run(run_id).data.params
-        stored = fetch_model(settings, f"models:/{spec.name}/{version}", folder)
-        content = {
-            "path": str(stored.path),
-            "trusted_types": stored.trusted_types,
-            "trained_until": params.get(TRAINED_UNTIL, params["last_created_at"]),
-        }
-        note.write_text(json.dumps(content))
-    known: dict[str, Any] = json.loads(note.read_text())
-    return StoredModel(Path(known["path"]), known["trusted_types"]), datetime.fromisoformat(known["trained_until"])
+    return choose_calibration(own.spec, rows, (day - EPOCH).days)
 
 
 def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:
@@ -137,7 +115,8 @@ def deploy_calibration(
     env = build_environment(settings)
     if calibration is not None:
         env["CYCLONE_CALIBRATION"] = calibration.to_json()
-    cloud.deploy(spec.service_name, revision, name_tag(champion), champion.image, spec.serving, env)
+    serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
+    cloud.deploy(spec.service_name, revision, name_tag(champion), champion.image, serving, env)
     with hold_releases(store, spec.name):
         present = current_release(store, spec.name)
         if present != champion or any(releases_under_way(store, spec.name)):

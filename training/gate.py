@@ -8,13 +8,14 @@ from cyclone.calibration import Calibration, measure_losses
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import fetch_version, read_serving_calibration
+from training.calibration import read_serving_calibration
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
-from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_unseen
+from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.scores import encode_labels, predict
 from training.tracking import CHAMPION, connect, fetch_model, find_version
 from training.train import Challenger
+from training.trained_version import TrainedVersion, fetch_version, keep_answerable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,23 +48,26 @@ def compare_with_champion(
 
 
 def _compare(settings: Settings, spec: ModelSpec, newest: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
-    stored, trained_until = fetch_version(settings, spec, number)
-    unseen = newest[newest["created_at"] > trained_until].reset_index(drop=True)
+    """On the rows that the champion could have answered: by the features and categories of its own training."""
+    own = fetch_version(settings, spec, number)
+    error = float(score(spec, challenger, newest, None).mean())
+    if missing := sorted(set(own.spec.feature_names) - set(spec.feature_names)):
+        return refuse_incomparable(error, len(newest), number, missing)
+    unseen = keep_answerable(own.spec, newest[newest["created_at"] > own.trained_until])
     if unseen.empty:
-        error = float(score(spec, challenger, newest, None).mean())
-        return refuse_unseen(error, len(newest), number, trained_until)
+        return refuse_unseen(error, len(newest), number, own.trained_until)
     calibration = read_serving_calibration(Store(settings.store_dsn), spec.name, number)
-    return judge(spec, pair_losses(spec, unseen, stored.load(), calibration, challenger))
+    return judge(spec, pair_losses(spec, unseen, own, calibration, challenger))
 
 
 def pair_losses(
-    spec: ModelSpec, newest: "pd.DataFrame", champion: Any, calibration: Calibration | None, challenger: Any
+    spec: ModelSpec, newest: "pd.DataFrame", champion: TrainedVersion, calibration: Calibration | None, challenger: Any
 ) -> PairedLosses:
     """Both on the same rows as they would answer them: the champion with its calibration, the challenger new."""
     day = newest["created_at"].dt.floor("D").astype("int64").to_numpy()
     return PairedLosses(
         day=day,
-        champion=score(spec, champion, newest, calibration),
+        champion=score(champion.spec, champion.stored.load(), newest, calibration),
         challenger=score(spec, challenger, newest, None),
         slices={name: newest[name].astype(str).to_numpy() for name in spec.retrain.slices},
     )

@@ -109,6 +109,15 @@ def refuse_unseen(challenger_error: float, rows: int, champion: int, trained_unt
     return GateDecision(False, None, challenger_error, rows, reason)
 
 
+def refuse_incomparable(challenger_error: float, rows: int, champion: int, missing: list[str]) -> GateDecision:
+    """The decision where the dataset has no values of features that the champion was trained with."""
+    reason = (
+        f"the champion, version {champion}, was trained with {', '.join(missing)}, which model.yaml has no more: it"
+        " cannot be compared, and what clients send it would be refused by a version without; begin a new model"
+    )
+    return GateDecision(False, None, challenger_error, rows, reason)
+
+
 def compare(day: "Array", champion: "Array", challenger: "Array") -> Comparison:
     """A paired block bootstrap by day (Künsch 1989; Efron & Tibshirani 1993, ch. 8): both keep their rows of a day.
 

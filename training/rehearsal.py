@@ -16,7 +16,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
 from training.release import TOKEN_VARIABLE, Candidate
 from training.scores import predict
-from training.tracking import fetch_model
+from training.trained_version import fetch_version
 
 HEADER = "x-cyclone-rehearsal"
 WARM_UP_REQUESTS = 5
@@ -58,7 +58,7 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
         return Rehearsal(0, 0.0, 0, None, None)
     token = CloudRun(settings).read_variable(spec.service_name, candidate.revision, TOKEN_VARIABLE)
     answers, latencies = _play(candidate, rows, token)
-    check_skew(spec, rows, answers, _predict_offline(settings, spec, version, rows))
+    check_skew(spec, rows, answers, predict_offline(settings, spec, version, rows))
     rehearsal = summarize(rows, answers, latencies)
     check_limits(spec, rehearsal)
     return rehearsal
@@ -111,12 +111,12 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _predict_offline(settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row]) -> list[Prediction]:
-    folder = settings.work_dir / "rehearsals" / spec.name / f"v{version}"
-    estimator = fetch_model(settings, f"models:/{spec.name}/{version}", folder).load()
-    predictions = predict(spec, estimator, inputs_from_rows(spec, [row["input"] for row in rows])).tolist()
-    if spec.task == "multiclass":
-        names = [str(value) for value in spec.label.values or ()]
+def predict_offline(settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row]) -> list[Prediction]:
+    trained = fetch_version(settings, spec, version)
+    inputs = inputs_from_rows(trained.spec, [row["input"] for row in rows])
+    predictions = predict(trained.spec, trained.stored.load(), inputs).tolist()
+    if trained.spec.task == "multiclass":
+        names = [str(value) for value in trained.spec.label.values or ()]
         return [dict(zip(names, values, strict=True)) for values in predictions]
     return [float(value) for value in predictions]
 

@@ -54,12 +54,15 @@ def test_a_calibration_is_a_new_revision_of_the_same_image_and_so_is_its_withdra
 ) -> None:
     register_versions(cloud, 1)
     first = release_version(cloud, small, 1)
+    serving = {"memory": "1Gi", "cpu": "2", "min_instances": 1, "concurrency": 1}
+    edited = small.model_copy(update={"serving": small.serving.model_copy(update=serving)})
     image = ""
     for number in (1, 2, 3):
         ((identity,),) = execute(store, KNOWN, run=f"day {number}")
         champion = current_release(store, "bike_demand")
         assert champion is not None
-        assert deploy_calibration(cloud, small, champion, identity, RATIO, NOW) == f"bike-demand-v1-c{number}"
+        assert deploy_calibration(cloud, edited, champion, identity, RATIO, NOW) == f"bike-demand-v1-c{number}"
+        assert CloudRun(cloud).read_serving(SERVICE, f"bike-demand-v1-c{number}", edited.serving) == small.serving
         assert read_percents(cloud) == {f"bike-demand-v1-c{number}": 100}
         assert ask_who(first.service_address) == f"bike-demand-v1-c{number}"
         image = champion.image

@@ -1,0 +1,86 @@
+"""A registered version as it was trained: its estimator, and the features that it was fitted on, whatever they are now.
+
+Its image holds the model.yaml of its training, so whoever predicts with it must go by that one too.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from training.tracking import StoredModel, connect, fetch_model
+from training.train import SOURCE_FOLDER, TRAINED_UNTIL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OWN_KEYS = ("name", "task", "features", "inputs", "label")
+"""Of model.yaml: what an estimator is fitted on. All else is policy, and today's counts."""
+
+
+@dataclass(frozen=True)
+class TrainedVersion:
+    """`spec`: today's policy over the version's own features, inputs and label."""
+
+    number: int
+    spec: ModelSpec
+    stored: StoredModel
+    trained_until: datetime
+    """The time of the newest row that it was trained on."""
+
+
+def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVersion:
+    """A version of the model; MLflow is asked once for each."""
+    folder = settings.work_dir / "versions" / spec.name / f"v{number}"
+    source, note = folder / "model.yaml", folder / "version.json"
+    if not note.is_file() or not source.is_file():
+        client = connect(settings)
+        run_id = client.get_model_version(spec.name, str(number)).run_id
+        params = client.get_run(run_id).data.params
+        stored = fetch_model(settings, f"models:/{spec.name}/{number}", folder)
+        fetch_model_yaml(settings, run_id, folder).replace(source)
+        content = {
+            "path": str(stored.path),
+            "trusted_types": stored.trusted_types,
+            "trained_until": params.get(TRAINED_UNTIL, params["last_created_at"]),
+        }
+        note.write_text(json.dumps(content))
+    known: dict[str, Any] = json.loads(note.read_text())
+    return TrainedVersion(
+        number,
+        spec=replace_features(spec, source),
+        stored=StoredModel(Path(known["path"]), known["trusted_types"]),
+        trained_until=datetime.fromisoformat(known["trained_until"]),
+    )
+
+
+def fetch_model_yaml(settings: Settings, mlflow_run_id: str, folder: Path) -> Path:
+    """Download the model.yaml that a run was trained with."""
+    connect(settings)
+    import mlflow
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = f"{SOURCE_FOLDER}/model.yaml"
+    return Path(mlflow.artifacts.download_artifacts(run_id=mlflow_run_id, artifact_path=path, dst_path=str(folder)))
+
+
+def replace_features(spec: ModelSpec, source: Path) -> ModelSpec:
+    """The spec with what an estimator is fitted on from another model.yaml; how late labels come is today's."""
+    content = yaml.safe_load(source.read_text())  # policies that were allowed then may be refused now
+    own = ModelSpec.model_validate({key: content[key] for key in OWN_KEYS})
+    label = own.label.model_copy(update={"expected_delay_hours": spec.label.expected_delay_hours})
+    return spec.model_copy(update={"task": own.task, "features": own.features, "inputs": own.inputs, "label": label})
+
+
+def keep_answerable(spec: ModelSpec, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows that hold no category and no class that is unknown to the spec: its service refuses the others."""
+    allowed = {feature.name: feature.values for feature in spec.features}
+    for name, values in {**allowed, "label": spec.label.values}.items():
+        if values is not None:
+            frame = frame[frame[name].isin(values) | frame[name].isna()]
+    return frame.reset_index(drop=True)
