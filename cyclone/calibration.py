@@ -111,6 +111,11 @@ class CalibrationChoice:
     error_without: float | None = None
     error_with: float | None = None
 
+    @property
+    def has_tried(self) -> bool:
+        """Whether there were rows to try one on."""
+        return self.rows > 0 and self.error_without is not None
+
 
 def choose_method(spec: ModelSpec) -> CalibrationMethod:
     """The model's own, or the task's: a ratio where labels cannot be negative, else a bias; a prior shift."""
@@ -119,6 +124,11 @@ def choose_method(spec: ModelSpec) -> CalibrationMethod:
     if spec.task != "regression":
         return "prior_shift"
     return "ratio" if spec.label.range is not None and spec.label.range[0] >= 0 else "bias"
+
+
+def is_due(policy: Recalibrate, day: int, looked: int | None) -> bool:
+    """Whether a calibration is looked for on a day; `looked`: the last day on which one of the version was tried."""
+    return looked is None or day - looked >= policy.every_days
 
 
 def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> CalibrationChoice:

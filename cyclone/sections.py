@@ -253,13 +253,15 @@ CalibrationMethod = Literal["ratio", "bias", "prior_shift", "temperature"]
 
 
 class Recalibrate(Section):
-    """The correction of predictions that is fitted every day from the newest labels; see cyclone/calibration.py."""
+    """The correction of predictions that is fitted from the newest labels; see cyclone/calibration.py."""
 
     enabled: bool = True
     method: Literal["auto", "ratio", "bias", "prior_shift", "temperature"] = "auto"
     memory_days: int = Field(default=7, ge=2, le=366)
     """Labelled days that it is fitted on."""
     minimum_days: int = Field(default=2, ge=2)
+    every_days: int = Field(default=1, ge=1, le=366)
+    """A correction of a version is looked for so often: each that is found is a revision of its own."""
     shrinkage_days: float = Field(default=1, ge=0, le=100)
     """Pulled towards no correction as by so many average days on which predictions were right."""
 

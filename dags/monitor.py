@@ -12,8 +12,8 @@ Every few minutes, for the run's data interval:
 5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
    **tell_person** runs once for each hold: a retraining would be due, but a person must look first. It updates the
    asset `x-cyclone://<model>/holds`.
-6. **recalibrate**, once a day, corrects the champion's predictions by the newest labels if that would have helped on
-   the days before: a new revision of the same image, in seconds.
+6. **recalibrate**, once in `recalibrate.every_days`, corrects the champion's predictions by the newest labels
+   if that would have helped on the days before: a new revision of the same image, in seconds.
 
 The triggerer does 1 to 3: they hold no worker. Verdict tables are in the task logs and in the store's
 `check_result`; **decide** logs all of them, and its event of the asset `x-cyclone://<model>/verdicts` has their

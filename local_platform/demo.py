@@ -102,13 +102,19 @@ def show_result(demo: "Demo", days: int, state_dir: Path) -> bool:
     seconds = ", ".join(f"{took:.0f} s" for took in demo.seconds_to_full_traffic) or "none"
     console.print(
         f"{replay.request_count:,} requests, {len(replay.failures)} failed; {len(replay.answers):,} rows answered.\n"
-        f"{len(evidence.automatic)} incidents, {len(evidence.promoted)} promotions;"
+        f"{len(evidence.automatic)} incidents, {len(evidence.promoted)} promotions, {count_recalibrations(demo)}"
+        " recalibrations released;"
         f" from alarm to all traffic: {seconds}.\nPicture: {picture}",
         highlight=False,
     )
     for problem in evidence.problems:
         console.print(f"[red]not as promised:[/red] {problem}", highlight=False)
     return not evidence.problems
+
+
+def count_recalibrations(demo: "Demo") -> int:
+    events = demo.store.fetch("store/timeline", model=demo.spec.name)
+    return sum(event["event"] == "recalibrated" for event in events)
 
 
 def wait_for_interrupt(console: Console, settings: Settings, airflow: str, service: str) -> None:
@@ -255,6 +261,7 @@ def format_event(at: datetime, event: str, subject: int, detail: str | None) -> 
         "rolled back": ("red", "version {} rolled back"),
         "incident closed": ("dim", "incident {} closed"),
         "asked for": ("dim", "a retraining is asked for"),
+        "recalibrated": ("cyan", "calibration {}"),
         "hold": ("red", "held: a person must look"),
         "hold ended": ("green", "a hold has ended"),
     }

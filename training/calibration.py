@@ -7,7 +7,14 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cyclone.calibration import Calibration, CalibrationChoice, LabelledDays, choose_calibration, find_delay_days
+from cyclone.calibration import (
+    Calibration,
+    CalibrationChoice,
+    LabelledDays,
+    choose_calibration,
+    find_delay_days,
+    is_due,
+)
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import collect_evidence
@@ -36,9 +43,9 @@ class Recalibration:
 
 
 def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibration:
-    """Fit on what is known at the beginning of `now`'s day (UTC) and release what changed; once a day, safe to repeat.
+    """Fit on what is known at the beginning of `now`'s day (UTC), every `every_days`, and release what changed.
 
-    Nothing is changed while a canary is under way or while upstream data are broken.
+    Safe to repeat. Nothing is changed while a canary is under way or while upstream data are broken.
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
@@ -50,20 +57,24 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
     if withdrawn:
         return Recalibration(champion.revision, False, withdrawn["reason"])
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    run_id = f"{day:%Y-%m-%d}__v{champion.version}"
-    row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
-    if row is None:
+    version = {"model": spec.name, "version": champion.version, "day": day}
+    row = store.fetch_one("policy/calibration_looked", **version)
+    if row is None or _is_due_again(spec, day, row["fitted_at"]):
         if faults := find_faults(spec, collect_evidence(store, spec, [], now)):
             return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
         choice = choose_now(settings, spec, champion.version, day)
-        _record(store, spec, champion, run_id, day, choice)
-        row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
+        _record(store, spec, champion, f"{day:%Y-%m-%d}__v{champion.version}", day, choice)
+        row = store.fetch_one("policy/calibration_looked", **version)
     assert row is not None, "the run has just recorded it"
     wanted = Calibration(row["method"], tuple(row["parameters"])) if row["method"] else None
     if row["revision"] is not None or wanted == read_calibration(store, spec.name, champion.revision):
         return Recalibration(champion.revision, False, row["reason"])
     revision = deploy_calibration(settings, spec, champion, row["calibration_id"], wanted, now)
     return Recalibration(revision, True, row["reason"])
+
+
+def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
+    return fitted_at != day and is_due(spec.recalibrate, (day - EPOCH).days, (fitted_at - EPOCH).days)
 
 
 def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> CalibrationChoice:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import Calibration, LabelledDays, choose_calibration, measure_losses
+from cyclone.calibration import Calibration, LabelledDays, choose_calibration, is_due, measure_losses
 from cyclone.errors import DataError
 from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide, find_typical_error
 from training.gate_rules import PairedLosses, judge
@@ -82,6 +82,7 @@ class _Replay:
         self.champion = self.train(1, start)
         self.promoted_day = start
         self.calibration: Calibration | None = None
+        self.looked: int | None = None
         self.past = [PastRetraining(history.time_of(start), "promoted", self.spec.retrain.cost)]
 
     def run(self) -> PolicyRun:
@@ -113,9 +114,12 @@ class _Replay:
         return Version(number, day, rows.stop, accepted, predict_rest(history, estimator, rows.stop))
 
     def recalibrate(self, day: int) -> None:
-        choice = choose_calibration(self.spec, self.find_labelled_days(day), day).calibration
-        self.run_so_far.recalibrations += choice != self.calibration
-        self.calibration = choice
+        if not is_due(self.spec.recalibrate, day, self.looked):
+            return
+        choice = choose_calibration(self.spec, self.find_labelled_days(day), day)
+        self.run_so_far.recalibrations += choice.calibration != self.calibration
+        self.calibration = choice.calibration
+        self.looked = day if choice.has_tried else None
 
     def find_labelled_days(self, day: int) -> LabelledDays:
         rows = slice(self.champion.trained_until, self.history.known_at(day))
@@ -148,7 +152,7 @@ class _Replay:
         delay = self.find_delay_days(evidence)
         self.run_so_far.retrainings.append(Retraining(day, reason, decision.passed, decision.reason, delay, gain))
         if decision.passed:
-            self.champion, self.promoted_day, self.calibration = challenger, day, None
+            self.champion, self.promoted_day, self.calibration, self.looked = challenger, day, None, None
 
     def pair_losses(self, challenger: Version, rows: slice) -> PairedLosses:
         return PairedLosses(

@@ -198,7 +198,7 @@ def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
 
 @task
 def recalibrate(model: str, **context: Any) -> str:
-    """Once a day: correct the champion's predictions by the newest labels, if that helps, in a light release."""
+    """When it is due: correct the champion's predictions by the newest labels, if that helps, in a light release."""
     from cyclone.errors import StaleReleaseError
     from training.calibration import recalibrate as correct
 

@@ -1,4 +1,4 @@
--- What happened to a model, in event time: incidents, retrainings that ended, releases.
+-- What happened to a model, in event time: incidents, retrainings that ended, releases, calibrations that served.
 CREATE OR REPLACE VIEW timeline AS
 SELECT
     model,
@@ -78,3 +78,13 @@ SELECT
         AS detail
 FROM hold
 WHERE closed_at IS NOT NULL
+UNION ALL
+SELECT
+    model,
+    served_at AS at,
+    8 AS rank,
+    'recalibrated' AS event,
+    calibration_id AS subject,
+    revision || ': ' || reason AS detail
+FROM calibration
+WHERE served_at IS NOT NULL AND asked_by IS NULL

@@ -1,11 +1,14 @@
 """A calibration as a light release: fitted from labels in a real store, served by the local Cloud Run."""
 
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from cyclone.calibration import Calibration
 from cyclone.cloud_run import CloudRun
@@ -15,6 +18,7 @@ from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from tests.integration.dag_runner import DagRunner, run_dag_runner
 from tests.integration.releasing import (
     SERVICE,
     StartCloudRun,
@@ -45,8 +49,23 @@ KNOWN = (
 
 @pytest.fixture
 def bike_demand(bike_demand: ModelSpec) -> ModelSpec:
-    """The model with the recalibration that it has turned off for the replay."""
-    return bike_demand.model_copy(update={"recalibrate": Recalibrate()})
+    """The model with the default recalibration, every day; only people ask for a retraining."""
+    retrain = bike_demand.retrain.model_copy(update={"triggered_by": ("request",)})
+    return bike_demand.model_copy(update={"recalibrate": Recalibrate(), "retrain": retrain})
+
+
+@pytest.fixture
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
+    with run_dag_runner(tmp_path_factory.mktemp("airflow")) as runner:
+        yield runner
+
+
+def write_model(spec: ModelSpec, folder: Path) -> Path:
+    """A folder of models with this one."""
+    (folder / spec.name).mkdir(parents=True)
+    (folder / spec.name / "model.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json")))
+    shutil.copy(MODEL / "pipeline.py", folder / spec.name)
+    return folder
 
 
 def test_a_calibration_is_a_new_revision_of_the_same_image_and_so_is_its_withdrawal(
@@ -118,8 +137,13 @@ def test_a_model_without_a_version_or_that_turned_it_off_is_left_alone(cloud: Se
         withdraw_calibration(cloud, off, "Ada", "", NOW)
 
 
-def test_a_served_model_is_corrected_by_the_labels_that_came_in(
-    start_cloud_run: StartCloudRun, bike_demand: ModelSpec, january: int, bento_home: Path
+def test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in(
+    start_cloud_run: StartCloudRun,
+    bike_demand: ModelSpec,
+    january: int,
+    bento_home: Path,
+    runner: DagRunner,
+    tmp_path: Path,
 ) -> None:
     """Twice the demand that the model has learned: its answers rise, and the log tells which calibration gave them."""
     settings = start_cloud_run("bento")
@@ -140,8 +164,17 @@ def test_a_served_model_is_corrected_by_the_labels_that_came_in(
     label(candidate.service_address, rows)
     wait_until_logged(store, len(rows))
 
-    done = recalibrate(settings, bike_demand, NOW)
-    assert (done.is_new, done.revision) == (True, "bike-demand-v1-c1"), done.reason
+    environment = {
+        "CYCLONE_STORE_DSN": store.dsn,
+        "CYCLONE_MODELS_DIR": str(write_model(bike_demand, tmp_path / "models")),
+        "CYCLONE_WORK_DIR": str(settings.work_dir),
+        "CYCLONE_CLOCK": "replay",
+        "CYCLONE_CLOUD_RUN_ENDPOINT": settings.cloud_run_endpoint,
+        "MLFLOW_TRACKING_URI": settings.mlflow_uri,
+    }
+    result, said = runner.run("monitor", environment, moment=NOW.isoformat())
+    assert (result["run"], result["tasks"]["recalibrate"]) == ("success", "success")
+    assert "bike-demand-v1-c1 is new: ratio" in said
     calibration = read_calibration(store, "bike_demand", "bike-demand-v1-c1")
     assert calibration is not None
     assert 1.5 < calibration.values[0] < 2.5

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from cyclone.errors import DataError
+from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
@@ -82,6 +83,10 @@ def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec
     plain = run_policy(build_history(spec, frame), MeanOfHour, START)
     corrected = run_policy(build_history(enabled, frame), MeanOfHour, START)
     assert corrected.recalibrations > 0
+    weekly = spec.model_copy(update={"recalibrate": Recalibrate(every_days=7)})
+    seldom = run_policy(build_history(weekly, frame), MeanOfHour, START)
+    assert 0 < seldom.recalibrations < corrected.recalibrations
+    assert seldom.recalibrations <= 50 / 7 + 2 * (1 + len(seldom.retrainings))
     assert np.nanmean(corrected.losses) < np.nanmean(plain.losses)
 
 

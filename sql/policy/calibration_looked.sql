@@ -1,0 +1,18 @@
+-- The newest look for a calibration of a version: that of a day, or one with labelled rows to try it on.
+-- params: model text, version integer, day timestamptz
+-- returns: calibration_id, fitted_at, method, parameters, revision, reason; no row when nobody looked
+SELECT
+    calibration_id,
+    fitted_at,
+    method,
+    parameters,
+    revision,
+    reason
+FROM calibration
+WHERE
+    model = %(model)s::text
+    AND version = %(version)s::integer
+    AND asked_by IS NULL
+    AND (fitted_at = %(day)s::timestamptz OR (row_count > 0 AND error_without IS NOT NULL))
+ORDER BY fitted_at DESC, calibration_id DESC
+LIMIT 1
