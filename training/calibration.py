@@ -67,7 +67,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
         row = store.fetch_one("policy/calibration_looked", **version)
     assert row is not None, "the run has just recorded it"
     wanted = Calibration(row["method"], tuple(row["parameters"])) if row["method"] else None
-    if row["revision"] is not None or wanted == read_calibration(store, spec.name, champion.revision):
+    if row["served_at"] is not None or wanted == read_calibration(store, spec.name, champion.revision):
         return Recalibration(champion.revision, False, row["reason"])
     revision = deploy_calibration(settings, spec, champion, row["calibration_id"], wanted, now)
     return Recalibration(revision, True, row["reason"])
@@ -132,6 +132,8 @@ def deploy_calibration(
         present = current_release(store, spec.name)
         if present != champion or any(releases_under_way(store, spec.name)):
             raise StaleReleaseError(f"{spec.name}: another release took over while {revision} started")
+        # Named before it can answer: whoever dies in between leaves no row in the log that seems to be raw.
+        store.run("policy/calibration_name", calibration_id=calibration_id, revision=revision)
         cloud.set_traffic(spec.service_name, {revision: 100})
         store.run(
             "policy/calibration_serve",

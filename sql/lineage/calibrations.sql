@@ -16,5 +16,5 @@ SELECT
     served_at,
     withdrawn_at
 FROM calibration
-WHERE model = %(model)s::text AND version = %(version)s::integer AND revision IS NOT NULL
+WHERE model = %(model)s::text AND version = %(version)s::integer AND served_at IS NOT NULL
 ORDER BY calibration_id

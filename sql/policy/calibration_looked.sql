@@ -1,12 +1,12 @@
 -- The newest look for a calibration of a version: that of a day, or one with labelled rows to try it on.
 -- params: model text, version integer, day timestamptz
--- returns: calibration_id, fitted_at, method, parameters, revision, reason; no row when nobody looked
+-- returns: calibration_id, fitted_at, method, parameters, served_at, reason; no row when nobody looked
 SELECT
     calibration_id,
     fitted_at,
     method,
     parameters,
-    revision,
+    served_at,
     reason
 FROM calibration
 WHERE

@@ -1,4 +1,5 @@
--- Lets the champion's release name the revision of a calibration, and the calibration the one that it replaced.
+-- Lets the champion's release name the revision of a calibration, and the calibration the one that it replaced. One
+-- without `served_at` never came so far.
 -- params: calibration_id bigint, release_id bigint, revision text, at timestamptz
 -- returns: nothing
 WITH before AS (
@@ -17,7 +18,7 @@ moved AS (
 )
 
 UPDATE calibration
-SET revision = %(revision)s::text, replaced = before.revision, served_at = %(at)s::timestamptz
+SET replaced = before.revision, served_at = %(at)s::timestamptz
 FROM before
 WHERE
     calibration.calibration_id = %(calibration_id)s::bigint

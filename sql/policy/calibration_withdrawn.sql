@@ -7,4 +7,4 @@ WHERE
     model = %(model)s::text
     AND version = %(version)s::integer
     AND asked_by IS NOT NULL
-    AND revision IS NOT NULL
+    AND served_at IS NOT NULL

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -90,6 +91,13 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
             raise
 
 
+def recalibrate(settings: Settings, spec: ModelSpec, day: datetime) -> None:
+    """What the monitor's task does on a day."""
+    from training.calibration import recalibrate
+
+    recalibrate(settings, spec, day)
+
+
 def _do_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: Values) -> Any:
     from training.dataset import build_dataset
     from training.gate import compare_with_champion
@@ -124,7 +132,7 @@ def _serve(told: BinaryIO) -> None:
     os.environ.update(QUIET)
     for name in PRELOADED:
         import_module(name)
-    jobs: dict[str, Callable[..., Any]] = {"run_step": run_step, "release": release}
+    jobs: dict[str, Callable[..., Any]] = {"run_step": run_step, "release": release, "recalibrate": recalibrate}
     while True:
         try:
             job, arguments = pickle.load(sys.stdin.buffer)
@@ -133,7 +141,7 @@ def _serve(told: BinaryIO) -> None:
         ours, theirs = os.pipe()
         if (pid := os.fork()) == 0:
             os.close(ours)
-            os.chdir(arguments[0 if job == "release" else 1].work_dir.parent)
+            os.chdir(arguments[1 if job == "run_step" else 0].work_dir.parent)
             with os.fdopen(theirs, "wb") as result:
                 pickle.dump(jobs[job](*arguments), result)
             os._exit(0)

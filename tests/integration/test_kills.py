@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from cyclone.cloud_run import CloudRun
 from cyclone.incidents import finish_retraining, start_retraining
 from cyclone.releases import current_release
+from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -26,12 +27,17 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
+from tests.statements import execute
 from training.reconcile import reconcile
 from training.tracking import CHALLENGER, CHAMPION, connect
 
 pytestmark = pytest.mark.slow
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 MOST_CHANGES = 12
+FITTED = (
+    "INSERT INTO calibration (model, version, run_id, method, parameters, fitted_at, row_count, error_without, reason)"
+    " VALUES ('bike_demand', 1, %(run)s, 'ratio', %(value)s, %(day)s, 1, 1, '')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +150,47 @@ def test_a_release_killed_at_any_change_ends_as_champion_or_challenger_entirely(
     revisions = CloudRun(cloud).list_revisions(SERVICE)
     assert len(revisions) == len(set(revisions))
     assert read_percents(cloud) == {f"bike-demand-v{read_champion(store)}": 100}
+
+
+def test_a_calibration_killed_at_any_change_is_named_by_the_log_and_served_by_the_next_run(
+    cloud: Settings, api: FaultyApi, children: Children, store: Store, small: ModelSpec
+) -> None:
+    settings = cloud.model_copy(update={"cloud_run_endpoint": api.address})
+    spec = small.model_copy(update={"recalibrate": Recalibrate()})
+    register_versions(settings, 1)
+    release_version(cloud, spec, 1)
+    connect(settings).delete_registered_model_alias("bike_demand", CHALLENGER)
+    changes = ((number, is_after) for number in range(1, MOST_CHANGES + 1) for is_after in (False, True))
+    for identity, (number, is_after) in enumerate(changes, start=1):
+        day = FEBRUARY + timedelta(days=identity)
+        execute(store, FITTED, run=f"day {identity}", value=[1 + identity / 10], day=day)
+        api.on_change = kill = KillAt(number, is_after)
+        kill.pid = children.start("recalibrate", settings, spec, day)
+        code, _ = children.wait()
+        api.on_change = KillAt(0, False)
+        named = {"bike-demand-v1", *(revision for (revision,) in execute(store, "SELECT revision FROM calibration"))}
+        assert read_percents(cloud).keys() <= named
+        children.start("recalibrate", settings, spec, day)
+        assert children.wait() == (0, None)
+        champion = current_release(store, "bike_demand")
+        assert champion is not None
+        assert champion.revision == f"bike-demand-v1-c{identity}"
+        assert_serves(cloud, spec, champion.revision)
+        assert execute(store, "SELECT count(*) FROM calibration WHERE served_at IS NULL") == [(0,)]
+        if code != KILLED:
+            assert code == 0
+            break
+    else:
+        raise AssertionError(f"a calibration makes more than {MOST_CHANGES} changes")
+    assert identity > 4
+
+
+def assert_serves(settings: Settings, spec: ModelSpec, revision: str) -> None:
+    """All traffic and the tag of the version, as the record says."""
+    assert reconcile(settings, spec, should_mend=False) == []
+    running = CloudRun(settings).read_service(SERVICE)
+    assert running is not None
+    assert (running.percents, running.tags) == ({revision: 100}, {"v1": revision})
 
 
 def read_champion(store: Store) -> int:

@@ -208,6 +208,7 @@ def release(store: Store) -> None:
         error_with=11.0,
         reason="ratio 1.084 from 168 rows of 7 days",
     )
+    store.run("policy/calibration_name", calibration_id=1, revision="bike-demand-v2-c1")
     store.run(
         "policy/calibration_serve",
         calibration_id=1,

@@ -1,0 +1,6 @@
+-- Names the revision that will answer with a calibration: the log's rows are joined to it by that name.
+-- params: calibration_id bigint, revision text
+-- returns: nothing
+UPDATE calibration
+SET revision = %(revision)s::text
+WHERE calibration_id = %(calibration_id)s::bigint
