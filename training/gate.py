@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import Calibration, measure_losses
+from cyclone.calibration import find_memory_days, measure_losses
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import fetch_version, read_serving_calibration
+from training.calibration import EPOCH, answer_as_served, build_labelled_days, fetch_version
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
 from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_unseen
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def compare_with_champion(
     settings: Settings, spec: ModelSpec, dataset: Dataset, challenger: Challenger
 ) -> GateDecision:
-    """Score both on the newest `holdout_days` of the dataset, as they would answer: the champion as it is calibrated.
+    """Score both on the newest `holdout_days` of the dataset, as they would have answered then.
 
     Rows that the champion was trained on are left out, as when `holdout_days` was raised since. MLflow's run and the
     store keep the decision.
@@ -34,47 +35,40 @@ def compare_with_champion(
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
-    _, newest = split_newest_days(read_dataset(spec, dataset), spec.retrain.holdout_days)
+    frame = read_dataset(spec, dataset)
     fresh = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "challenger").load()
     champion = find_version(client, spec.name, CHAMPION)
     number = int(champion.version) if champion else None
     if number is None:
-        decision = pass_first(float(score(spec, fresh, newest, None).mean()), len(newest))
+        _, newest = split_newest_days(frame, spec.retrain.holdout_days)
+        decision = pass_first(float(measure_raw(spec, fresh, newest).mean()), len(newest))
     else:
-        decision = _compare(settings, spec, newest, number, fresh)
+        decision = _compare(settings, spec, frame, number, fresh)
     _record(settings, spec, client, run, decision, number)
     return decision
 
 
-def _compare(settings: Settings, spec: ModelSpec, newest: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
+def measure_raw(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame") -> "Array":
+    """The loss of each row, without a calibration."""
+    features, labels = split_features(spec, rows)
+    return measure_losses(spec, encode_labels(spec, labels), predict(spec, estimator, features))
+
+
+def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
+    _, newest = split_newest_days(frame, spec.retrain.holdout_days)
     stored, trained_until = fetch_version(settings, spec, number)
     unseen = newest[newest["created_at"] > trained_until].reset_index(drop=True)
+    fresh = measure_raw(spec, challenger, unseen if len(unseen) else newest)
     if unseen.empty:
-        error = float(score(spec, challenger, newest, None).mean())
-        return refuse_unseen(error, len(newest), number, trained_until)
-    calibration = read_serving_calibration(Store(settings.store_dsn), spec.name, number)
-    return judge(spec, pair_losses(spec, unseen, stored.load(), calibration, challenger))
-
-
-def pair_losses(
-    spec: ModelSpec, newest: "pd.DataFrame", champion: Any, calibration: Calibration | None, challenger: Any
-) -> PairedLosses:
-    """Both on the same rows as they would answer them: the champion with its calibration, the challenger new."""
-    day = newest["created_at"].dt.floor("D").astype("int64").to_numpy()
-    return PairedLosses(
-        day=day,
-        champion=score(spec, champion, newest, calibration),
-        challenger=score(spec, challenger, newest, None),
-        slices={name: newest[name].astype(str).to_numpy() for name in spec.retrain.slices},
-    )
-
-
-def score(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame", calibration: Calibration | None) -> "Array":
-    """The loss of each row."""
-    features, labels = split_features(spec, rows)
-    predictions = predict(spec, estimator, features)
-    answers = calibration.apply(predictions) if calibration else predictions
-    return measure_losses(spec, encode_labels(spec, labels), answers)
+        return refuse_unseen(float(fresh.mean()), len(newest), number, trained_until)
+    begin = unseen["created_at"].iloc[0].floor("D")
+    since = max(trained_until + timedelta(microseconds=1), begin - timedelta(days=find_memory_days(spec)))
+    rows = build_labelled_days(spec, stored.load(), frame[frame["created_at"] >= since])
+    first = (begin - EPOCH).days
+    answers = answer_as_served(Store(settings.store_dsn), spec, number, rows, first)
+    compared = rows.between(first, int(rows.day[-1]) + 1)
+    slices = {name: unseen[name].astype(str).to_numpy() for name in spec.retrain.slices}
+    return judge(spec, PairedLosses(compared.day, measure_losses(spec, compared.label, answers), fresh, slices))
 
 
 def _record(

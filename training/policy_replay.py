@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import Calibration, LabelledDays, choose_calibration, measure_losses
+from cyclone.calibration import Calibration, LabelledDays, answer_past_days, choose_calibration, measure_losses
 from cyclone.errors import DataError
 from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide, find_typical_error
 from training.gate_rules import PairedLosses, judge
@@ -141,7 +141,7 @@ class _Replay:
     def retrain(self, day: int, reason: str, evidence: Evidence) -> None:
         challenger = self.train(self.champion.number + 1, day)
         rows = slice(challenger.trained_until, self.history.known_at(day))
-        decision = judge(self.spec, self.pair_losses(challenger, rows))
+        decision = judge(self.spec, self.pair_losses(challenger, rows, self.find_labelled_days(day)))
         outcome = "promoted" if decision.passed else "kept_champion"
         self.past.append(PastRetraining(self.history.time_of(day), outcome, self.spec.retrain.cost))
         gain = self.find_gain(challenger, day) if decision.passed else None
@@ -150,10 +150,13 @@ class _Replay:
         if decision.passed:
             self.champion, self.promoted_day, self.calibration = challenger, day, None
 
-    def pair_losses(self, challenger: Version, rows: slice) -> PairedLosses:
+    def pair_losses(self, challenger: Version, rows: slice, known: LabelledDays) -> PairedLosses:
+        """As `training.gate` does: the champion as it would have answered then. `known` ends with `rows`."""
+        days = self.history.days[rows]
+        answers = answer_past_days(self.spec, known, int(days[0]))
         return PairedLosses(
-            day=self.history.days[rows],
-            champion=self.measure(self.champion, self.calibration, rows),
+            day=days,
+            champion=measure_losses(self.spec, self.history.numbers[rows], answers),
             challenger=self.measure(challenger, None, rows),
             slices={name: values[rows] for name, values in self.history.slices.items()},
         )

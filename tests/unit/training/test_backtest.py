@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from cyclone.decisions import format_number
 from cyclone.errors import DataError
+from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
@@ -83,6 +85,19 @@ def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec
     corrected = run_policy(build_history(enabled, frame), MeanOfHour, START)
     assert corrected.recalibrations > 0
     assert np.nanmean(corrected.losses) < np.nanmean(plain.losses)
+
+
+def test_the_gate_scores_the_champion_as_it_answered_and_not_with_a_calibration_fitted_on_the_gates_rows(
+    spec: ModelSpec,
+) -> None:
+    retrain = spec.retrain.model_copy(update={"maximum_age_days": 24, "triggered_by": ("request",)})
+    aged = spec.model_copy(update={"retrain": retrain, "recalibrate": Recalibrate(shrinkage_days=0)})
+    history = build_history(aged, build_frame(shift=20))
+    run = run_policy(history, MeanOfHour, START)
+    first = run.retrainings[0]
+    assert first.day == START + 24 > SHIFT_DAY
+    answered = run.losses[history.rows_of(first.day - 4, first.day - 1)]  # labels come a day late
+    assert f"against the champion's {format_number(float(answered.mean()))} on 72 rows of 3 days" in first.gate
 
 
 def test_two_refused_retrainings_tell_a_person(spec: ModelSpec) -> None:
