@@ -34,7 +34,7 @@ def build_policy_table(backtest: Backtest) -> Table:
         table.add_row(
             name,
             f"{error:.4g}",
-            f"{error / weekly - 1:+.1%}",
+            f"{error / weekly - 1:+.1%}" if weekly > 0 else "",
             str(retrainings),
             str(false) if own else "",
             f"{sum(delays) / len(delays):.1f}" if own and delays else "",

@@ -154,6 +154,16 @@ def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelS
     console.file.close()
 
 
+def test_a_peer_without_any_error_has_no_percentages(spec: ModelSpec, tmp_path: Path) -> None:
+    history = build_history(spec, build_frame())
+    run, weekly = run_policy(history, MeanOfHour, START), build_schedules(history, START)[2]
+    result = Backtest(history, START, run, {"weekly": (weekly, np.zeros(len(history.days)))}, [])
+    with (tmp_path / "out").open("w") as file:
+        console = Console(width=200, record=True, file=file)
+        console.print(build_policy_table(result))
+    assert "%" not in console.export_text()
+
+
 def test_a_start_outside_the_history_is_refused(spec: ModelSpec) -> None:
     history = build_history(spec, build_frame(5))
     assert find_start(history, datetime(2011, 1, 3, tzinfo=UTC)) == 2
