@@ -9,13 +9,16 @@ from rich.console import Console
 
 from cyclone.decisions import format_number
 from cyclone.errors import DataError
+from cyclone.policy import Champion, expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
-from training.policy_replay import run_policy
-from training.replayed_rows import build_history, find_start
+from training.policy_replay import PolicyRun, find_fitted_rows, run_policy
+from training.replayed_rows import History, build_history, find_start
 from training.schedules import build_schedules, fit_schedule_day, score_schedule
+from training.scores import measure
+from training.train import predict_unseen
 
 START = 20
 SHIFT_DAY = 40
@@ -76,6 +79,33 @@ def test_a_shift_is_answered_once_its_labels_have_come(spec: ModelSpec) -> None:
     assert SHIFT_DAY + 2 <= first.day <= SHIFT_DAY + 7
     assert first.delay_days == first.day - SHIFT_DAY
     assert np.nanmean(run.losses[-24 * 7 :]) < 2
+
+
+def test_an_expected_gain_learns_from_how_earlier_versions_did_when_new(spec: ModelSpec) -> None:
+    """Demand that rises every day: new versions lag as well, so that the next one is expected to gain less."""
+    retrain = spec.retrain.model_copy(update={"minimum_gain": 0.1, "triggered_by": ("request",)})
+    rising = spec.model_copy(update={"retrain": retrain})
+    frame = build_frame()
+    history = build_history(rising, frame.assign(label=frame["label"] + 0.3 * np.arange(len(frame)) / 24))
+    run = run_policy(history, MeanOfHour, START)
+    first, second = run.retrainings[:2]
+    shown = find_typical(history, run, START, START + 7) / find_accepted(history, START)
+    typical = find_typical(history, run, second.day - 8, second.day - 1)
+    champion = Champion(2, history.time_of(first.day), "mean_absolute_error", find_accepted(history, first.day))
+    learned, believed = (100 * expect_gain(champion, typical, ratios) for ratios in ([shown], []))
+    assert round(learned) < round(believed)
+    assert f"by {learned:.0f} %" in second.reason
+
+
+def find_typical(history: History, run: PolicyRun, first: int, end: int) -> float:
+    errors = [float(run.losses[history.rows_of(day, day + 1)].mean()) for day in range(first, end)]
+    return float(np.exp(np.log(errors).mean()))
+
+
+def find_accepted(history: History, day: int) -> float:
+    rows = find_fitted_rows(history, day)
+    parts = history.features[rows], history.labels[rows], history.created_at[rows]
+    return measure(history.spec, *predict_unseen(history.spec, MeanOfHour, *parts))["mean_absolute_error"]
 
 
 def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec: ModelSpec) -> None:
@@ -148,6 +178,7 @@ def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelS
     console.print(build_policy_table(result), build_retraining_table(result))
     text = console.export_text()
     assert "worlds of the same days in random order: 3.65 triggers a year" in text
+    assert "Not replayed: failed checks of kind error (triggered_by)" in text
     assert "promoted" in text
     draw_picture(result, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
@@ -155,13 +186,16 @@ def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelS
 
 
 def test_a_peer_without_any_error_has_no_percentages(spec: ModelSpec, tmp_path: Path) -> None:
-    history = build_history(spec, build_frame())
+    asked = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"triggered_by": ("request",)})})
+    history = build_history(asked, build_frame())
     run, weekly = run_policy(history, MeanOfHour, START), build_schedules(history, START)[2]
     result = Backtest(history, START, run, {"weekly": (weekly, np.zeros(len(history.days)))}, [])
     with (tmp_path / "out").open("w") as file:
         console = Console(width=200, record=True, file=file)
         console.print(build_policy_table(result))
-    assert "%" not in console.export_text()
+    text = console.export_text()
+    assert "%" not in text
+    assert "Not replayed" not in text
 
 
 def test_a_start_outside_the_history_is_refused(spec: ModelSpec) -> None:
