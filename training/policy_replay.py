@@ -200,8 +200,7 @@ class _Replay:
     def find_delay_days(self, day: int) -> int:
         """Since how many days the daily error has been above the limit, the label's own delay included."""
         limit = self.spec.retrain.error.limit * self.champion.accepted_error
-        since = day - self.spec.retrain.error.window_days
-        days = [item for item, is_whole in self.list_labelled_days(self.champion, since, day) if is_whole]
+        days = [item for item, is_whole in self.list_labelled_days(self.champion, self.promoted_day, day) if is_whole]
         count = sum(1 for _ in takewhile(lambda item: item.error > limit, reversed(days)))
         return count + round(self.spec.label.expected_delay_hours / 24)
 

@@ -81,6 +81,12 @@ def test_a_shift_is_answered_once_its_labels_have_come(spec: ModelSpec) -> None:
     assert np.nanmean(run.losses[-24 * 7 :]) < 2
 
 
+def test_the_delay_counts_every_day_above_the_limit_and_not_only_those_of_the_window(spec: ModelSpec) -> None:
+    patient = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"cooldown_days": 35})})
+    first = run_policy(build_history(patient, build_frame(shift=20)), MeanOfHour, START).retrainings[0]
+    assert (first.day, first.delay_days) == (START + 35, START + 35 - SHIFT_DAY)
+
+
 def test_an_expected_gain_learns_from_how_earlier_versions_did_when_new(spec: ModelSpec) -> None:
     """Demand that rises every day: new versions lag as well, so that the next one is expected to gain less."""
     retrain = spec.retrain.model_copy(update={"minimum_gain": 0.1, "triggered_by": ("request",)})
