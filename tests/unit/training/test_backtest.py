@@ -165,6 +165,17 @@ def test_days_are_shuffled_whole_and_keep_their_rows(spec: ModelSpec) -> None:
     assert list(world.numbers) != list(history.numbers)
 
 
+def test_a_world_of_working_days_keeps_its_weekends_and_is_replayed_as_long(spec: ModelSpec) -> None:
+    frame = build_frame()
+    history = build_history(spec, frame[frame["created_at"].dt.day_of_week < 5])
+    world = history.shuffle_days(1)
+    assert list(np.unique(world.days)) == list(np.unique(history.days))
+    assert set(world.created_at.dt.day_of_week) == {0, 1, 2, 3, 4}
+    assert list(world.numbers) != list(history.numbers)
+    replayed = [int((~np.isnan(run_policy(item, MeanOfHour, START).losses)).sum()) for item in (history, world)]
+    assert replayed[0] == replayed[1] == 24 * 35
+
+
 def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelSpec, tmp_path: Path) -> None:
     history = build_history(spec, build_frame(shift=20))
     schedules = {item.name: item for item in build_schedules(history, START)}
