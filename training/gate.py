@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+GATE_FILE = "gate.json"
+
 
 def compare_with_champion(
     settings: Settings, spec: ModelSpec, dataset: Dataset, challenger: Challenger
@@ -80,7 +82,7 @@ def _record(
             client.log_metric(run_id, f"gate.{name}", value)
     client.set_tag(run_id, GATE_TAG, "passed" if decision.passed else "refused")
     client.set_tag(run_id, GATE_REASON_TAG, decision.reason)
-    client.log_text(run_id, json.dumps(asdict(decision), indent=2), "gate.json")
+    client.log_text(run_id, json.dumps(asdict(decision), indent=2), GATE_FILE)
     Store(settings.store_dsn).run(
         "policy/gate_record",
         run_id=run.data.tags[RUN_TAG],
@@ -92,9 +94,12 @@ def _record(
         challenger_error=decision.challenger_error,
         ratio_lower=decision.ratio_lower,
         ratio_upper=decision.ratio_upper,
+        rule=spec.retrain.gate_rule,
         margin=spec.retrain.gate_margin,
+        slice_margin=spec.retrain.slice_margin,
         row_count=decision.rows,
         day_count=decision.days,
         slices=json.dumps(decision.slices or {}),
+        unjudged=json.dumps(decision.unjudged or {}),
         reason=decision.reason,
     )
