@@ -6,13 +6,15 @@ The image stays; only the environment changes, so it takes seconds, and the revi
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration import (
     Calibration,
     CalibrationChoice,
     LabelledDays,
+    answer_past_days,
     choose_calibration,
-    find_delay_days,
+    find_memory_days,
     is_due,
 )
 from cyclone.cloud_run import CloudRun
@@ -28,6 +30,12 @@ from training.known_rows import read_known_rows
 from training.release import build_environment, name_tag
 from training.scores import encode_labels, predict
 from training.trained_version import fetch_version, keep_answerable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Array = np.ndarray[Any, Any]
 
 log = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,19 +88,22 @@ def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
 def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> CalibrationChoice:
     """The calibration of a version from all labelled rows that it was not trained on, whoever answered them."""
     own = fetch_version(settings, spec, version)
-    memory = 2 * (spec.recalibrate.memory_days + find_delay_days(spec))
-    since = max(own.trained_until + timedelta(microseconds=1), day - timedelta(days=memory))
+    since = max(own.trained_until + timedelta(microseconds=1), day - timedelta(days=find_memory_days(spec)))
     known = read_known_rows(settings, own.spec, as_of=day.isoformat(), since=since.isoformat()).frame
     frame = keep_answerable(own.spec, known)
     if frame.empty:
         return CalibrationChoice(None, "no labelled row since its training", 0)
-    features, labels = split_features(own.spec, frame)
-    rows = LabelledDays(
+    return choose_calibration(own.spec, build_labelled_days(own.spec, own.stored.load(), frame), (day - EPOCH).days)
+
+
+def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
+    """Rows of a dataset with a version's raw predictions; days since 1970."""
+    features, labels = split_features(spec, frame)
+    return LabelledDays(
         day=((frame["created_at"] - EPOCH) // timedelta(days=1)).to_numpy(),
-        label=encode_labels(own.spec, labels),
-        prediction=predict(own.spec, own.stored.load(), features),
+        label=encode_labels(spec, labels),
+        prediction=predict(spec, estimator, features),
     )
-    return choose_calibration(own.spec, rows, (day - EPOCH).days)
 
 
 def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:
@@ -101,12 +112,11 @@ def read_calibration(store: Store, model: str, revision: str) -> Calibration | N
     return Calibration(row["method"], tuple(row["parameters"])) if row and row["method"] else None
 
 
-def read_serving_calibration(store: Store, model: str, version: int) -> Calibration | None:
-    """What a version's answers are corrected by now; None when it answers raw, or is not the one that serves."""
-    champion = current_release(store, model)
-    if champion is None or champion.version != version:
-        return None
-    return read_calibration(store, model, champion.revision)
+def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
+    """As `answer_past_days`; raw when a person has withdrawn the version's calibration."""
+    if store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=version):
+        return rows.between(first, int(rows.day[-1]) + 1).prediction
+    return answer_past_days(spec, rows, first)
 
 
 def deploy_calibration(

@@ -2,20 +2,21 @@
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import Calibration, measure_losses
+from cyclone.calibration import find_memory_days, measure_losses
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import read_serving_calibration
+from training.calibration import EPOCH, answer_as_served, build_labelled_days
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
 from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.scores import encode_labels, predict
 from training.tracking import CHAMPION, connect, fetch_model, find_version
 from training.train import Challenger
-from training.trained_version import TrainedVersion, fetch_version, keep_answerable
+from training.trained_version import fetch_version, keep_answerable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+GATE_FILE = "gate.json"
+
 
 def compare_with_champion(
     settings: Settings, spec: ModelSpec, dataset: Dataset, challenger: Challenger
 ) -> GateDecision:
-    """Score both on the newest `holdout_days` of the dataset, as they would answer: the champion as it is calibrated.
+    """Score both on the newest `holdout_days` of the dataset, as they would have answered then.
 
     Rows that the champion was trained on are left out, as when `holdout_days` was raised since. MLflow's run and the
     store keep the decision.
@@ -35,50 +38,45 @@ def compare_with_champion(
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
-    _, newest = split_newest_days(read_dataset(spec, dataset), spec.retrain.holdout_days)
+    frame = read_dataset(spec, dataset)
     fresh = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "challenger").load()
     champion = find_version(client, spec.name, CHAMPION)
     number = int(champion.version) if champion else None
     if number is None:
-        decision = pass_first(float(score(spec, fresh, newest, None).mean()), len(newest))
+        _, newest = split_newest_days(frame, spec.retrain.holdout_days)
+        decision = pass_first(float(measure_raw(spec, fresh, newest).mean()), len(newest))
     else:
-        decision = _compare(settings, spec, newest, number, fresh)
+        decision = _compare(settings, spec, frame, number, fresh)
     _record(settings, spec, client, run, decision, number)
     return decision
 
 
-def _compare(settings: Settings, spec: ModelSpec, newest: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
+def measure_raw(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame") -> "Array":
+    """The loss of each row, without a calibration."""
+    features, labels = split_features(spec, rows)
+    return measure_losses(spec, encode_labels(spec, labels), predict(spec, estimator, features))
+
+
+def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
     """On the rows that the champion could have answered: by the features and categories of its own training."""
     own = fetch_version(settings, spec, number)
-    error = float(score(spec, challenger, newest, None).mean())
+    _, newest = split_newest_days(frame, spec.retrain.holdout_days)
+    error = float(measure_raw(spec, challenger, newest).mean())
     if missing := sorted(set(own.spec.feature_names) - set(spec.feature_names)):
         return refuse_incomparable(error, len(newest), number, missing)
-    unseen = keep_answerable(own.spec, newest[newest["created_at"] > own.trained_until])
+    known = keep_answerable(own.spec, frame[frame["created_at"] > own.trained_until])
+    unseen = known[known["created_at"] >= newest["created_at"].iloc[0]].reset_index(drop=True)
     if unseen.empty:
         return refuse_unseen(error, len(newest), number, own.trained_until)
-    calibration = read_serving_calibration(Store(settings.store_dsn), spec.name, number)
-    return judge(spec, pair_losses(spec, unseen, own, calibration, challenger))
-
-
-def pair_losses(
-    spec: ModelSpec, newest: "pd.DataFrame", champion: TrainedVersion, calibration: Calibration | None, challenger: Any
-) -> PairedLosses:
-    """Both on the same rows as they would answer them: the champion with its calibration, the challenger new."""
-    day = newest["created_at"].dt.floor("D").astype("int64").to_numpy()
-    return PairedLosses(
-        day=day,
-        champion=score(champion.spec, champion.stored.load(), newest, calibration),
-        challenger=score(spec, challenger, newest, None),
-        slices={name: newest[name].astype(str).to_numpy() for name in spec.retrain.slices},
-    )
-
-
-def score(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame", calibration: Calibration | None) -> "Array":
-    """The loss of each row."""
-    features, labels = split_features(spec, rows)
-    predictions = predict(spec, estimator, features)
-    answers = calibration.apply(predictions) if calibration else predictions
-    return measure_losses(spec, encode_labels(spec, labels), answers)
+    begin = unseen["created_at"].iloc[0].floor("D")
+    since = begin - timedelta(days=find_memory_days(spec))
+    rows = build_labelled_days(own.spec, own.stored.load(), known[known["created_at"] >= since])
+    first = (begin - EPOCH).days
+    answers = answer_as_served(Store(settings.store_dsn), own.spec, number, rows, first)
+    compared = rows.between(first, int(rows.day[-1]) + 1)
+    fresh = measure_raw(spec, challenger, unseen)
+    slices = {name: unseen[name].astype(str).to_numpy() for name in spec.retrain.slices}
+    return judge(spec, PairedLosses(compared.day, measure_losses(spec, compared.label, answers), fresh, slices))
 
 
 def _record(
@@ -90,7 +88,7 @@ def _record(
             client.log_metric(run_id, f"gate.{name}", value)
     client.set_tag(run_id, GATE_TAG, "passed" if decision.passed else "refused")
     client.set_tag(run_id, GATE_REASON_TAG, decision.reason)
-    client.log_text(run_id, json.dumps(asdict(decision), indent=2), "gate.json")
+    client.log_text(run_id, json.dumps(asdict(decision), indent=2), GATE_FILE)
     Store(settings.store_dsn).run(
         "policy/gate_record",
         run_id=run.data.tags[RUN_TAG],
@@ -102,9 +100,12 @@ def _record(
         challenger_error=decision.challenger_error,
         ratio_lower=decision.ratio_lower,
         ratio_upper=decision.ratio_upper,
+        rule=spec.retrain.gate_rule,
         margin=spec.retrain.gate_margin,
+        slice_margin=spec.retrain.slice_margin,
         row_count=decision.rows,
         day_count=decision.days,
         slices=json.dumps(decision.slices or {}),
+        unjudged=json.dumps(decision.unjudged or {}),
         reason=decision.reason,
     )
