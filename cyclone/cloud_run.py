@@ -77,6 +77,11 @@ class CloudRun:
             raise ReleaseError(f"tag {tag} at {self._place} points to {running.tags.get(tag)}, not to {revision}")
         return running
 
+    def move_tag(self, service: str, tag: str, revision: str) -> None:
+        """Let a tag point to a revision; traffic stays."""
+        self._update(service, lambda message: _plan_revision(message, None, revision, tag))
+        self._settle(service, revision)
+
     def set_traffic(self, service: str, percents: Mapping[str, int], drop_tags: frozenset[str] = frozenset()) -> None:
         """Give each revision its percent, all others none; tags stay but for those to drop.
 

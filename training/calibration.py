@@ -21,7 +21,7 @@ from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import collect_evidence
 from cyclone.policy import find_faults
-from cyclone.releases import Release, current_release, hold_releases, releases_under_way
+from cyclone.releases import Release, current_release, hold_releases, read_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -141,6 +141,7 @@ def deploy_calibration(
     with hold_releases(store, spec.name):
         present = current_release(store, spec.name)
         if present != champion or any(releases_under_way(store, spec.name)):
+            _take_back(store, cloud, spec, champion, revision)
             raise StaleReleaseError(f"{spec.name}: another release took over while {revision} started")
         # Named before it can answer: whoever dies in between leaves no row in the log that seems to be raw.
         store.run("policy/calibration_name", calibration_id=calibration_id, revision=revision)
@@ -152,8 +153,23 @@ def deploy_calibration(
             revision=revision,
             at=now,
         )
-    _remove_older(store, cloud, spec, champion.revision)
+    _remove_others(cloud, spec, champion.version, {revision, champion.revision})
     return revision
+
+
+def _take_back(store: Store, cloud: CloudRun, spec: ModelSpec, champion: Release, revision: str) -> None:
+    """Let the version's tag point to what the record names, and remove what came up too late.
+
+    Cloud Run deletes no service's newest revision: that one goes with the next calibration, or with the version.
+    """
+    kept = read_release(store, champion.release_id).revision
+    if kept == revision:
+        return  # another run of the day was faster
+    try:
+        cloud.move_tag(spec.service_name, name_tag(champion), kept)
+        cloud.delete_revision(spec.service_name, revision)
+    except ReleaseError as error:
+        log.warning("%s: %s is left over: %s", spec.name, revision, error)
 
 
 def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: str, now: datetime) -> str:
@@ -203,12 +219,11 @@ def _record(
     )
 
 
-def _remove_older(store: Store, cloud: CloudRun, spec: ModelSpec, kept: str) -> None:
-    """Remove the calibrated revision before the one that was replaced; what cannot go now goes another time."""
-    row = store.fetch_one("policy/calibration_of_revision", model=spec.name, revision=kept)
-    if row is None or row["replaced"] is None:
-        return
+def _remove_others(cloud: CloudRun, spec: ModelSpec, version: int, kept: set[str]) -> None:
+    """Remove the version's revisions but for some; what cannot go now goes another time."""
     try:
-        cloud.delete_revision(spec.service_name, row["replaced"])
+        for revision in set(cloud.list_revisions(spec.service_name)) - kept:
+            if f"{revision}-".startswith(f"{spec.service_name}-v{version}-"):
+                cloud.delete_revision(spec.service_name, revision)
     except ReleaseError as error:
-        log.warning("%s: revision %s is left over: %s", spec.name, row["replaced"], error)
+        log.warning("%s: revisions of version %s are left over: %s", spec.name, version, error)

@@ -74,7 +74,13 @@ def _mend_traffic(
     percents[champion.revision] = 100 - sum(percents.values())
     last = retired_releases(Store(settings.store_dsn), champion)[:1]
     wanted_tags = {name_tag(item): item.revision for item in [champion, *led, *last]}
-    stray = {tag for tag, revision in running.tags.items() if wanted_tags.get(tag) != revision}
+    # A calibration that comes up has its version's tag before it has the traffic.
+    stray = {
+        tag
+        for tag, revision in running.tags.items()
+        if tag not in wanted_tags
+        or (revision != wanted_tags[tag] and not revision.startswith(f"{spec.service_name}-{tag}-c"))
+    }
     drifts = []
     if running.percents != percents:
         drifts.append(Drift("traffic", _show(running.percents), _show(percents)))

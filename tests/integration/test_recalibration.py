@@ -20,6 +20,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.integration.dag_runner import DagRunner, run_dag_runner
 from tests.integration.releasing import (
+    HERE,
     SERVICE,
     StartCloudRun,
     ask_who,
@@ -40,8 +41,9 @@ from training.dataset import Dataset, build_dataset, read_dataset, split_feature
 from training.gate import compare_with_champion
 from training.history import read_history
 from training.image import build_image
+from training.reconcile import reconcile
 from training.registry import register_challenger
-from training.release import deploy_candidate, promote, shift_traffic
+from training.release import deploy_candidate, promote, roll_back, shift_traffic
 from training.scores import predict
 from training.train import train_challenger
 from training.trained_version import fetch_version
@@ -130,9 +132,39 @@ def test_a_version_can_be_released_and_rolled_out_over_a_calibrated_one(
     assert recalibrate(cloud, small, NOW).reason == "a release is under way"
     with pytest.raises(ReleaseError, match="a release is under way; end it first"):
         withdraw_calibration(cloud, small, "Ada", "", NOW)
+    present = current_release(store, "bike_demand")
+    assert present is not None
     with pytest.raises(StaleReleaseError, match="another release took over while bike-demand-v1-c9 started"):
-        deploy_calibration(cloud, small, champion, 9, RATIO, NOW)
-    assert read_percents(cloud) == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
+        deploy_calibration(cloud, small, present, 9, RATIO, NOW)
+    running = CloudRun(cloud).read_service(SERVICE)
+    assert running is not None
+    assert running.percents == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
+    assert running.tags == {"v1": "bike-demand-v1-c1", "v2": "bike-demand-v2"}
+    with pytest.raises(StaleReleaseError, match="another release took over while bike-demand-v1-c1 started"):
+        deploy_calibration(cloud, small, champion, 1, RATIO, NOW)  # a run that was overtaken by one of the same day
+    assert ask_who(running.tag_addresses["v1"]) == "bike-demand-v1-c1"
+    roll_back(cloud, small, "run_2", "it was slow")
+    again = current_release(store, "bike_demand")
+    assert again is not None
+    deploy_calibration(cloud, small, again, 10, RATIO, NOW)
+    left = ["bike-demand-v1-c10", "bike-demand-v2", "bike-demand-v1-c1"]
+    assert CloudRun(cloud).list_revisions(SERVICE) == left
+
+
+def test_a_calibration_that_comes_up_is_not_taken_for_a_stray_tag(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
+    register_versions(cloud, 2)
+    release_version(cloud, small, 1)
+    release_version(cloud, small, 2)
+    image = str(HERE / "cloud_run_image.py")
+    CloudRun(cloud).deploy(SERVICE, "bike-demand-v2-c1", "v2", image, small.serving, {})
+    assert reconcile(cloud, small) == []
+    CloudRun(cloud).move_tag(SERVICE, "v1", "bike-demand-v2")
+    assert [drift.where for drift in reconcile(cloud, small)] == ["tags"]
+    running = CloudRun(cloud).read_service(SERVICE)
+    assert running is not None
+    assert running.tags == {"v2": "bike-demand-v2-c1"}
 
 
 def test_a_model_without_a_version_or_that_turned_it_off_is_left_alone(cloud: Settings, small: ModelSpec) -> None:
