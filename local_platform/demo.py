@@ -262,6 +262,7 @@ def format_event(at: datetime, event: str, subject: int, detail: str | None) -> 
         "incident closed": ("dim", "incident {} closed"),
         "asked for": ("dim", "a retraining is asked for"),
         "recalibrated": ("cyan", "calibration {}"),
+        "calibration withdrawn": ("red", "calibration {} withdrawn"),
         "hold": ("red", "held: a person must look"),
         "hold ended": ("green", "a hold has ended"),
     }

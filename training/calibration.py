@@ -17,6 +17,7 @@ from cyclone.calibration import (
     find_memory_days,
     is_due,
 )
+from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import collect_evidence
@@ -113,9 +114,13 @@ def read_calibration(store: Store, model: str, revision: str) -> Calibration | N
 
 
 def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
-    """As `answer_past_days`; raw when a person has withdrawn the version's calibration."""
+    """As `answer_past_days`; as it answers now where a person has taken a calibration of the version back."""
     if store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=version):
-        return rows.between(first, int(rows.day[-1]) + 1).prediction
+        champion = current_release(store, spec.name)
+        is_serving = champion is not None and champion.version == version
+        kept = read_calibration(store, spec.name, champion.revision) if champion and is_serving else None
+        raw = rows.between(first, int(rows.day[-1]) + 1).prediction
+        return kept.apply(raw) if kept else raw
     return answer_past_days(spec, rows, first)
 
 
@@ -189,8 +194,32 @@ def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: 
     row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
     assert row is not None, "it has just been recorded"
     revision = deploy_calibration(settings, spec, champion, row["calibration_id"], None, now)
-    store.run("policy/calibration_withdraw", model=spec.name, revision=champion.revision, at=now)
+    withdrawn = {"model": spec.name, "revision": champion.revision}
+    store.run("policy/calibration_withdraw", **withdrawn, because=reason, at=now)
     return revision
+
+
+def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> str | None:
+    """Return to the revision that the serving calibration replaced; the version is not calibrated any more.
+
+    None when what serves is no fitted calibration, or what it replaced is gone.
+    """
+    store, cloud = Store(settings.store_dsn), CloudRun(settings)
+    with hold_releases(store, spec.name):
+        champion = current_release(store, spec.name)
+        revision = champion.revision if champion else ""
+        row = store.fetch_one("policy/calibration_of_revision", model=spec.name, revision=revision)
+        if champion is None or row is None or row["asked_by"] is not None:
+            return None
+        before: str | None = row["replaced"]
+        if before is None or before not in cloud.list_revisions(spec.service_name):
+            return None
+        cloud.set_traffic(spec.service_name, {before: 100})
+        cloud.move_tag(spec.service_name, name_tag(champion), before)
+        at, because = read_now(store, settings, spec.name), f"rolled back {reason}"
+        taken = {"release_id": champion.release_id, "revision": revision}
+        store.run("policy/calibration_return", **taken, because=because, at=at)
+    return before
 
 
 def _record(

@@ -46,7 +46,8 @@ def rollback(
     to: Annotated[int | None, typer.Option(help="Return to this version, rolling back all after it.")] = None,
     because: Because = "",
 ) -> None:
-    """Return to the champion: end a canary under way, or else go back to the champion before the present one."""
+    """Return to what served before: end a canary under way, else take back the last calibration, else the version."""
+    from training.calibration import roll_back_calibration
     from training.canary import end_by_hand
     from training.release import restore_champion, roll_back
 
@@ -60,6 +61,10 @@ def rollback(
         console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
         return
     began = time.monotonic()
+    before = roll_back_calibration(settings, spec, reason) if to is None else None
+    if before is not None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {before} has all traffic, without the last calibration")
+        return
     restore_champion(
         settings,
         spec,

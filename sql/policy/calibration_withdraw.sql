@@ -1,6 +1,6 @@
--- Notes that a revision's calibration was withdrawn.
--- params: model text, revision text, at timestamptz
+-- Notes that a revision's calibration was withdrawn, and why.
+-- params: model, revision, because text; at timestamptz
 -- returns: nothing
 UPDATE calibration
-SET withdrawn_at = %(at)s::timestamptz
+SET withdrawn_at = %(at)s::timestamptz, withdrawn_because = %(because)s::text
 WHERE model = %(model)s::text AND revision = %(revision)s::text

@@ -88,3 +88,13 @@ SELECT
     revision || ': ' || reason AS detail
 FROM calibration
 WHERE served_at IS NOT NULL AND asked_by IS NULL
+UNION ALL
+SELECT
+    model,
+    withdrawn_at AS at,
+    9 AS rank,
+    'calibration withdrawn' AS event,
+    calibration_id AS subject,
+    concat_ws(': ', revision, withdrawn_because) AS detail
+FROM calibration
+WHERE withdrawn_at IS NOT NULL

@@ -31,12 +31,14 @@ from tests.integration.releasing import (
 )
 from tests.statements import execute
 from training.calibration import (
+    Recalibration,
     choose_now,
     deploy_calibration,
     read_calibration,
     recalibrate,
     withdraw_calibration,
 )
+from training.commands import rollback
 from training.dataset import Dataset, build_dataset, read_dataset, split_features, split_newest_days
 from training.gate import compare_with_champion
 from training.history import read_history
@@ -149,6 +151,42 @@ def test_a_version_can_be_released_and_rolled_out_over_a_calibrated_one(
     deploy_calibration(cloud, small, again, 10, RATIO, NOW)
     left = ["bike-demand-v1-c10", "bike-demand-v2", "bike-demand-v1-c1"]
     assert CloudRun(cloud).list_revisions(SERVICE) == left
+
+
+def test_the_command_rolls_back_a_calibration_before_the_version_and_that_holds(
+    cloud: Settings, store: Store, small: ModelSpec, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CYCLONE_CLOUD_RUN_ENDPOINT", cloud.cloud_run_endpoint)
+    monkeypatch.setenv("USER", "ada")
+    monkeypatch.setenv("LOGNAME", "ada")
+    register_versions(cloud, 2)
+    release_version(cloud, small, 1)
+    second = release_version(cloud, small, 2)
+    for number in (1, 2):
+        ((identity,),) = execute(store, KNOWN.replace("1, %(run)s", "2, %(run)s"), run=f"day {number}")
+        champion = current_release(store, "bike_demand")
+        assert champion is not None
+        deploy_calibration(cloud, small, champion, identity, RATIO, NOW)
+
+    rollback("bike_demand", because="prices are back")
+    assert "bike-demand-v2-c1 has all traffic, without the last calibration" in capsys.readouterr().out
+    assert ask_who(second.service_address) == "bike-demand-v2-c1"
+    assert reconcile(cloud, small) == []
+    running = CloudRun(cloud).read_service(SERVICE)
+    assert running is not None
+    assert running.tags == {"v1": "bike-demand-v1", "v2": "bike-demand-v2-c1"}
+    held = recalibrate(cloud, small, NOW + timedelta(days=1))
+    assert held == Recalibration("bike-demand-v2-c1", False, "rolled back by hand (ada): prices are back")
+    events = [(row["event"], row["detail"]) for row in store.fetch("store/timeline", model="bike_demand")]
+    assert [event for event in events if "calibrat" in event[0]] == [
+        ("recalibrated", "bike-demand-v2-c1: "),
+        ("recalibrated", "bike-demand-v2-c2: "),
+        ("calibration withdrawn", "bike-demand-v2-c2: rolled back by hand (ada): prices are back"),
+    ]
+
+    rollback("bike_demand", because="still wrong")
+    assert ask_who(second.service_address) == "bike-demand-v1"
+    assert read_percents(cloud) == {"bike-demand-v1": 100}
 
 
 def test_a_calibration_that_comes_up_is_not_taken_for_a_stray_tag(

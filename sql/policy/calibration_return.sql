@@ -1,0 +1,16 @@
+-- Lets the champion's release name the revision that a calibration had replaced, and notes why that was taken back.
+-- params: release_id bigint, revision, because text; at timestamptz
+-- returns: nothing
+WITH taken AS (
+    UPDATE calibration
+    SET withdrawn_at = %(at)s::timestamptz, withdrawn_because = %(because)s::text
+    WHERE revision = %(revision)s::text
+    RETURNING
+        revision,
+        replaced
+)
+
+UPDATE release
+SET revision = taken.replaced
+FROM taken
+WHERE release.release_id = %(release_id)s::bigint AND release.revision = taken.revision
