@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 
 from bento_service.prediction import build_probe_row, find_true_class, predict_rows
+from cyclone.calibration import Calibration
 from cyclone.errors import DataError
+from cyclone.frames import frame_from_rows
 from cyclone.rows import validate_rows
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
+from training.scores import predict
 
 FEATURES = (Feature(name="x", type="number", range=(0, 1)),)
 ROWS = [{"x": 0.0}, {"x": 1.0}]
+SEASONS: dict[str, Any] = {"type": "category", "values": ("winter", "autumn", "spring")}
+THREE_CLASSES = ([[0.2, 0.3, 0.5], [0.7, 0.2, 0.1]], ["autumn", "spring", "winter"])
+PRIOR_OF_TWO = Calibration("prior_shift", (-0.5, 0.5))
 
 
 def make_spec(task: Any, **label: Any) -> ModelSpec:
@@ -45,6 +51,30 @@ def test_a_multiclass_prediction_is_a_probability_for_each_class() -> None:
     estimator = Answering([[0.5, 0.5], [0, 1]], ["no", "yes"])
     spec = make_spec("multiclass", type="category", values=("no", "yes"))
     assert predict_rows(spec, estimator, ROWS) == [{"no": 0.5, "yes": 0.5}, {"no": 0.0, "yes": 1.0}]
+
+
+CALIBRATED = [
+    ({"task": "regression", "type": "number"}, [10.0, 20.0], [], Calibration("ratio", (1.5,))),
+    ({"task": "binary", "type": "boolean"}, [[0.9, 0.1], [0.25, 0.75]], [False, True], PRIOR_OF_TWO),
+    ({"task": "binary", "type": "boolean"}, [[0.1, 0.9], [0.75, 0.25]], [True, False], PRIOR_OF_TWO),
+    ({"task": "multiclass", **SEASONS}, *THREE_CLASSES, Calibration("prior_shift", (1.0, -1.0, 0.5))),
+    ({"task": "multiclass", **SEASONS}, *THREE_CLASSES, Calibration("temperature", (0.5,))),
+]
+
+
+@pytest.mark.parametrize(("kind", "answers", "classes", "calibration"), CALIBRATED)
+def test_a_calibration_serves_what_it_was_fitted_to_give(
+    kind: dict[str, Any], answers: list[Any], classes: list[Any], calibration: Calibration
+) -> None:
+    """The training side has its classes in the order of `label.values`, the estimator in its own."""
+    spec, estimator = make_spec(**kind), Answering(answers, classes)
+    wanted = calibration.check(spec).apply(predict(spec, estimator, frame_from_rows(spec, ROWS))).tolist()
+    served: list[Any] = list(predict_rows(spec, estimator, ROWS, calibration))
+    if spec.task == "multiclass":
+        assert [list(item) for item in served] == [list(SEASONS["values"])] * 2
+        served = [list(item.values()) for item in served]
+    assert served == wanted
+    assert served != predict_rows(spec, estimator, ROWS)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -159,6 +159,22 @@ def test_what_is_no_calibration_is_refused(text: str) -> None:
         Calibration.from_json(text)
 
 
+@pytest.mark.parametrize(
+    ("task", "calibration"),
+    [
+        ("regression", Calibration("prior_shift", (0.5, -0.5))),
+        ("regression", Calibration("ratio", (1.0, 2.0))),
+        ("binary", Calibration("ratio", (1.5,))),
+        ("binary", Calibration("prior_shift", (0.5,))),
+        ("multiclass", Calibration("prior_shift", (0.5, -0.5))),
+        ("multiclass", Calibration("temperature", (1.0, 1.0, 1.0))),
+    ],
+)
+def test_a_calibration_of_another_task_or_of_other_classes_is_refused(task: str, calibration: Calibration) -> None:
+    with pytest.raises(ConfigurationError, match=rf"is none for m, a {task} model"):
+        calibration.check(build_spec(task))
+
+
 def test_a_version_that_is_off_by_a_factor_is_calibrated() -> None:
     spec = build_spec("regression", {"range": [0, 1000]})
     choice = choose_calibration(spec, build_days(6, 1.5, start=10), today=17)
