@@ -78,7 +78,10 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
 
     settings, spec = _read(model)
     with _fail_without_retry():
-        log.info("%s rows of the history file are new in the store", bring_history(settings, spec))
+        brought = bring_history(settings, spec)
+        log.info("%s rows of the history file are new in the store", brought)
+        if brought:  # a replica may not have them yet
+            settings = settings.model_copy(update={"training_dsn": ""})
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
     lineage.tell(lineage.name_log(settings), [lineage.name_frame(spec, data)], _describe_request(settings, context))
     return data
