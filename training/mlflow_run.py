@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cyclone.lineage import list_asking, name_requester
+from cyclone.lineage_report import describe_check
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -20,18 +21,21 @@ FRAME_TAG = "cyclone.frame_sha256"
 INCIDENT_TAG = "cyclone.incident"
 REASON_TAG = "cyclone.incident.reason"
 REQUESTER_TAG = "cyclone.requester"
+CHECKS_TAG = "cyclone.checks"
 VALIDATION_TAG = "cyclone.validation"
 GATE_TAG = "cyclone.gate"
 GATE_REASON_TAG = "cyclone.gate.reason"
 IMAGE_TAG = "cyclone.image"
 DIGEST_TAG = "cyclone.image_digest"
+REVISION_TAG = "cyclone.revision"
 VALIDATION_PAGE, VALIDATION_RESULT = VALIDATION_FILES = ("validation.html", "validation.json")
 PASSED = "passed"
 EXPECTATIONS_FILE = "expectations.py"
 TAG_CHARACTERS = 5000
 """Of a tag that MLflow keeps at least."""
 LINEAGE_TAGS = (
-    *(RUN_TAG, AS_OF_TAG, FINGERPRINT_TAG, INCIDENT_TAG, REASON_TAG, REQUESTER_TAG, GATE_TAG, GATE_REASON_TAG),
+    *(RUN_TAG, AS_OF_TAG, FINGERPRINT_TAG, INCIDENT_TAG, REASON_TAG, REQUESTER_TAG, CHECKS_TAG),
+    *(GATE_TAG, GATE_REASON_TAG),
 )
 """What a registered version takes over from its run."""
 
@@ -70,7 +74,9 @@ def find_experiment(client: Any, spec: ModelSpec) -> str:
 
 
 def read_request(settings: Settings, run_id: str) -> dict[str, str]:
-    """Tags that say which incident a retraining answers and who or what asked; none where nobody recorded it."""
+    """Tags that say which incident a retraining answers, who or what asked, and which checks had failed with which
+    numbers; none where nobody recorded it.
+    """
     store = Store(settings.store_dsn)
     retraining = store.fetch_one("lineage/retraining", run_id=run_id, incident_id=None)
     if retraining is None or retraining["incident_id"] is None:
@@ -78,10 +84,13 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
     number = retraining["incident_id"]
     incident = store.fetch_one("lineage/incident", incident_id=number)
     alarms = store.fetch("lineage/alarms", incident_id=number)
+    checks = store.fetch("lineage/checks", incident_id=number)
+    failed = [describe_check(check) for check in checks if check["verdict"] == "failed"]
     return {
         INCIDENT_TAG: str(number),
         REASON_TAG: incident["reason"] if incident else "",
         REQUESTER_TAG: ", ".join(map(name_requester, list_asking(alarms, run_id))),
+        CHECKS_TAG: "; ".join(failed)[:TAG_CHARACTERS] or "none failed",
     }
 
 

@@ -163,12 +163,14 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
     from training.image import Image
     from training.reconcile import reconcile
+    from training.registry import note_revision
     from training.release import deploy_candidate
 
     settings, spec = _read(model)
     for drift in reconcile(settings, spec):
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
+    note_revision(settings, spec, version["version"], deployed.revision)
     lineage.tell([lineage.name_image(built)], [lineage.name_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
@@ -180,6 +182,8 @@ def rehearse(model: str, version: Values, deployed: Values) -> Values:
     from training.release import Candidate
 
     settings, spec = _read(model)
+    revision = lineage.name_revision(settings, spec, deployed["revision"])
+    lineage.tell([*lineage.name_log(settings), lineage.name_version(settings, spec, version["version"]), revision])
     with _fail_without_retry():
         return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
 
@@ -192,6 +196,8 @@ def promote(model: str, deployed: Values) -> None:
 
     settings, spec = _read(model)
     promote_candidate(settings, spec, Candidate(**deployed))
+    revision = deployed["revision"]
+    lineage.tell([lineage.name_revision(settings, spec, revision)], [lineage.name_traffic(settings, spec, revision)])
 
 
 @task(trigger_rule="one_failed")
