@@ -83,7 +83,7 @@ class LabelledDays:
     """Labelled rows that a version was not trained on, the oldest first, whoever answered them.
 
     `day`: whole days since any start; `label`: numbers, or the place of the class (binary: 0 or 1);
-    `prediction`: the version's own, without a calibration: numbers, P(true), or one column a class.
+    `prediction`: the version's own, raw: numbers, P(true), or one column a class.
     """
 
     day: "Array"
@@ -150,6 +150,23 @@ def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> Calib
         f"{method} {shown} from {len(known)} rows of {len(days)} days; error {with_:.4g} with, {without:.4g} without"
     )
     return CalibrationChoice(calibration, reason, tried, without, with_)
+
+
+def answer_past_days(spec: ModelSpec, rows: LabelledDays, first: int) -> "Array":
+    """Answers from day `first` on, calibrated as at each day's beginning; `rows` start `find_memory_days` before."""
+    import numpy as np
+
+    answers = [rows.prediction[:0]]
+    for day in np.unique(rows.day[rows.day >= first]).tolist():
+        raw = rows.between(day, day + 1).prediction
+        calibration = choose_calibration(spec, rows, day).calibration
+        answers.append(calibration.apply(raw) if calibration else raw)
+    return np.concatenate(answers)
+
+
+def find_memory_days(spec: ModelSpec) -> int:
+    """How far back the choice of a day's calibration looks: the trial of its oldest day, and the labels' delay."""
+    return 2 * (spec.recalibrate.memory_days + find_delay_days(spec))
 
 
 def find_delay_days(spec: ModelSpec) -> int:

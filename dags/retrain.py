@@ -8,7 +8,7 @@ One run answers one incident:
 2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations: its page is
    an extra link of the task).
 3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
-   A challenger that is not better ends here: the champion stays.
+   A challenger that is shown to be worse ends here: the champion stays. The numbers are an extra link of the task.
 4. **register** makes it a version with a reference profile; **image** builds what serves it.
 5. **candidate** deploys it at 0 % of the traffic; **rehearse** plays logged requests to it; **canary** raises its
    share step by step, each judged by SQL. A person may promote it or roll it back there, under *Required Actions*.
@@ -30,6 +30,7 @@ from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
 from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.retrain_tasks import (
+    GateLink,
     ValidationLink,
     candidate,
     close,
@@ -70,6 +71,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         dag.get_task("validate").operator_extra_links = (ValidationLink(),)
         challenger = train(model, data)
         decision = gate(model, data, challenger)
+        dag.get_task("gate").operator_extra_links = (GateLink(),)
         version = register(model, challenger, decision)
         built = image(model, version)
         deployed = candidate(model, version, built)

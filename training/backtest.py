@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+from training.dataset import check_rows
 from training.policy_replay import Builder, PolicyRun, find_fitted_rows, run_policy
 from training.replayed_rows import History
 from training.schedules import Schedule, build_schedules, fit_schedule_day, score_schedule
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     Array = np.ndarray[Any, Any]
 
@@ -63,6 +65,16 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
         predicted = dict(fit.result() for fit in fits)
     scored = {item.name: (item, score_schedule(history, item, predicted)) for item in schedules}
     return Backtest(history, start, runs[0], scored, [len(item.retrainings) for item in runs[1:]])
+
+
+def check_start(history: History, frame: "pd.DataFrame", start: int) -> None:
+    """Refuse what a dataset of day `start` would be refused for; `frame`: what the history was built from.
+
+    Errors: `DataError` with the reason.
+    """
+    find_fitted_rows(history, start)
+    ordered = frame.sort_values("created_at", kind="stable")
+    check_rows(history.spec, ordered.iloc[history.training_rows(start)], history.time_of(start))
 
 
 def _find_ends(schedules: list[Schedule], day_count: int) -> dict[int, int]:

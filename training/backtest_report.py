@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from rich.table import Table
 
+from cyclone.sections import CheckKind
 from training.backtest import Backtest, iterate_summaries
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def build_policy_table(backtest: Backtest) -> Table:
         table.add_row(
             name,
             f"{error:.4g}",
-            f"{error / weekly - 1:+.1%}",
+            f"{error / weekly - 1:+.1%}" if weekly > 0 else "",
             str(retrainings),
             str(false) if own else "",
             f"{sum(delays) / len(delays):.1f}" if own and delays else "",
@@ -48,10 +49,11 @@ def _describe(backtest: Backtest) -> str:
     limit = backtest.history.spec.retrain.error.limit
     words = f"A typical day's error rose to {backtest.policy.highest_ratio:.2f} × the accepted (error.limit {limit:g})"
     rate, count = backtest.stationary_triggers_per_year, len(backtest.stationary)
-    if rate is None:
-        return words
-    worlds = f"{count} {'world' if count == 1 else 'worlds'} of the same days in random order"
-    return f"{words}\nIn {worlds}: {rate:.2f} triggers a year"
+    if rate is not None:
+        worlds = f"{count} {'world' if count == 1 else 'worlds'} of the same days in random order"
+        words += f"\nIn {worlds}: {rate:.2f} triggers a year"
+    kinds = [kind for kind in backtest.history.spec.retrain.triggered_by if kind in get_args(CheckKind)]
+    return words + (f"\nNot replayed: failed checks of kind {', '.join(kinds)} (triggered_by)" if kinds else "")
 
 
 def build_retraining_table(backtest: Backtest) -> Table:

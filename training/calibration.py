@@ -8,9 +8,16 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import Calibration, CalibrationChoice, LabelledDays, choose_calibration, find_delay_days
+from cyclone.calibration import (
+    Calibration,
+    CalibrationChoice,
+    LabelledDays,
+    answer_past_days,
+    choose_calibration,
+    find_memory_days,
+)
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import collect_evidence
@@ -25,6 +32,12 @@ from training.release import build_environment, name_tag
 from training.scores import encode_labels, predict
 from training.tracking import StoredModel, connect, fetch_model
 from training.train import TRAINED_UNTIL
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Array = np.ndarray[Any, Any]
 
 log = logging.getLogger(__name__)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,18 +86,21 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
 def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> CalibrationChoice:
     """The calibration of a version from all labelled rows that it was not trained on, whoever answered them."""
     stored, trained_until = fetch_version(settings, spec, version)
-    memory = 2 * (spec.recalibrate.memory_days + find_delay_days(spec))
-    since = max(trained_until + timedelta(microseconds=1), day - timedelta(days=memory))
+    since = max(trained_until + timedelta(microseconds=1), day - timedelta(days=find_memory_days(spec)))
     frame = read_known_rows(settings, spec, as_of=day.isoformat(), since=since.isoformat()).frame
     if frame.empty:
         return CalibrationChoice(None, "no labelled row since its training", 0)
+    return choose_calibration(spec, build_labelled_days(spec, stored.load(), frame), (day - EPOCH).days)
+
+
+def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
+    """Rows of a dataset with a version's raw predictions; days since 1970."""
     features, labels = split_features(spec, frame)
-    rows = LabelledDays(
+    return LabelledDays(
         day=((frame["created_at"] - EPOCH) // timedelta(days=1)).to_numpy(),
         label=encode_labels(spec, labels),
-        prediction=predict(spec, stored.load(), features),
+        prediction=predict(spec, estimator, features),
     )
-    return choose_calibration(spec, rows, (day - EPOCH).days)
 
 
 def fetch_version(settings: Settings, spec: ModelSpec, version: int) -> tuple[StoredModel, datetime]:
@@ -112,12 +128,11 @@ def read_calibration(store: Store, model: str, revision: str) -> Calibration | N
     return Calibration(row["method"], tuple(row["parameters"])) if row and row["method"] else None
 
 
-def read_serving_calibration(store: Store, model: str, version: int) -> Calibration | None:
-    """What a version's answers are corrected by now; None when it answers raw, or is not the one that serves."""
-    champion = current_release(store, model)
-    if champion is None or champion.version != version:
-        return None
-    return read_calibration(store, model, champion.revision)
+def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
+    """As `answer_past_days`; raw when a person has withdrawn the version's calibration."""
+    if store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=version):
+        return rows.between(first, int(rows.day[-1]) + 1).prediction
+    return answer_past_days(spec, rows, first)
 
 
 def deploy_calibration(

@@ -1,17 +1,17 @@
 """The gate: champion and challenger, scored on the same newest rows, which neither was trained on."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import Calibration, measure_losses
-from cyclone.decisions import format_number
+from cyclone.calibration import find_memory_days, measure_losses
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import read_serving_calibration
+from training.calibration import EPOCH, answer_as_served, build_labelled_days, fetch_version
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
+from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_unseen
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.scores import encode_labels, predict
 from training.tracking import CHAMPION, connect, fetch_model, find_version
@@ -23,190 +23,54 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-DRAWS = 2000
-SEED = 20110101
-CONFIDENCE = 0.95
-MINIMUM_SLICE_ROWS = 20
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The challenger's mean error over the champion's on the same rows; `lower` and `upper` are one-sided bounds."""
-
-    champion_error: float
-    challenger_error: float
-    ratio: float
-    lower: float
-    upper: float
-    rows: int
-
-
-@dataclass(frozen=True)
-class GateDecision:
-    """Whether a challenger may become a version, and the numbers that say so. Slices: `feature=value` each."""
-
-    passed: bool
-    champion_error: float | None
-    challenger_error: float
-    rows: int
-    reason: str
-    days: int = 0
-    ratio_lower: float | None = None
-    ratio_upper: float | None = None
-    slices: Mapping[str, Mapping[str, float]] | None = None
-
-
-@dataclass(frozen=True)
-class PairedLosses:
-    """Losses of both on the same rows, by the task's metric; `day` numbers the day of each row.
-
-    `slices`: feature → its value in each row, for `retrain.slices`.
-    """
-
-    day: "Array"
-    champion: "Array"
-    challenger: "Array"
-    slices: "Mapping[str, Array]"
+GATE_FILE = "gate.json"
 
 
 def compare_with_champion(
     settings: Settings, spec: ModelSpec, dataset: Dataset, challenger: Challenger
 ) -> GateDecision:
-    """Score both on the newest `holdout_days` of the dataset, as they would answer: the champion as it is calibrated.
+    """Score both on the newest `holdout_days` of the dataset, as they would have answered then.
 
-    MLflow's run and the store keep the decision.
+    Rows that the champion was trained on are left out, as when `holdout_days` was raised since. MLflow's run and the
+    store keep the decision.
     """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
-    _, newest = split_newest_days(read_dataset(spec, dataset), spec.retrain.holdout_days)
-    champion = find_version(client, spec.name, CHAMPION)
+    frame = read_dataset(spec, dataset)
     fresh = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "challenger").load()
-    if champion is None:
-        losses = score(spec, fresh, newest, None)
-        decision = pass_first(float(losses.mean()), len(newest))
+    champion = find_version(client, spec.name, CHAMPION)
+    number = int(champion.version) if champion else None
+    if number is None:
+        _, newest = split_newest_days(frame, spec.retrain.holdout_days)
+        decision = pass_first(float(measure_raw(spec, fresh, newest).mean()), len(newest))
     else:
-        serving = fetch_model(settings, f"models:/{spec.name}/{champion.version}", folder / "champion").load()
-        calibration = read_serving_calibration(Store(settings.store_dsn), spec.name, int(champion.version))
-        decision = judge(spec, pair_losses(spec, newest, serving, calibration, fresh))
-    _record(settings, spec, client, run, decision, int(champion.version) if champion else None)
+        decision = _compare(settings, spec, frame, number, fresh)
+    _record(settings, spec, client, run, decision, number)
     return decision
 
 
-def pair_losses(
-    spec: ModelSpec, newest: "pd.DataFrame", champion: Any, calibration: Calibration | None, challenger: Any
-) -> PairedLosses:
-    """Both on the same rows as they would answer them: the champion with its calibration, the challenger new."""
-    day = newest["created_at"].dt.floor("D").astype("int64").to_numpy()
-    return PairedLosses(
-        day=day,
-        champion=score(spec, champion, newest, calibration),
-        challenger=score(spec, challenger, newest, None),
-        slices={name: newest[name].astype(str).to_numpy() for name in spec.retrain.slices},
-    )
-
-
-def score(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame", calibration: Calibration | None) -> "Array":
-    """The loss of each row."""
+def measure_raw(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame") -> "Array":
+    """The loss of each row, without a calibration."""
     features, labels = split_features(spec, rows)
-    predictions = predict(spec, estimator, features)
-    answers = calibration.apply(predictions) if calibration else predictions
-    return measure_losses(spec, encode_labels(spec, labels), answers)
+    return measure_losses(spec, encode_labels(spec, labels), predict(spec, estimator, features))
 
 
-def judge(spec: ModelSpec, losses: PairedLosses) -> GateDecision:
-    """Hold the whole to `gate_margin` by `gate_rule`, and each slice to `slice_margin`.
-
-    Days are drawn again, as rows of one day are alike; one day alone gives no bounds, and its ratio counts.
-    """
-    whole = compare(losses.day, losses.champion, losses.challenger)
-    retrain = spec.retrain
-    allowed = 1 + retrain.gate_margin
-    bound = whole.lower if retrain.gate_rule == "refute" else whole.upper
-    slices = {name: asdict(item) for name, item in compare_slices(losses).items()}
-    worse = [name for name, item in slices.items() if item["lower"] > 1 + retrain.slice_margin]
-    passed = bound <= allowed and not worse
-    days = len(set(losses.day.tolist()))
-    reason = f"{describe(whole, days)}; {_describe_rule(retrain.gate_rule, retrain.gate_margin, bound <= allowed)}"
-    if worse:
-        numbers = [(name, format_number(slices[name]["ratio"]), slices[name]["rows"]) for name in worse]
-        shown = ", ".join(f"{name} ({ratio} × on {rows} rows)" for name, ratio, rows in numbers)
-        reason += f"; shown to be more than {retrain.slice_margin:.0%} worse where {shown}".replace("%", " %")
-    return GateDecision(
-        passed,
-        whole.champion_error,
-        whole.challenger_error,
-        whole.rows,
-        reason,
-        days,
-        whole.lower,
-        whole.upper,
-        slices,
-    )
-
-
-def pass_first(challenger_error: float, rows: int) -> GateDecision:
-    """The decision on the first version of a model."""
-    return GateDecision(True, None, challenger_error, rows, "there is no champion to compare with")
-
-
-def compare(day: "Array", champion: "Array", challenger: "Array") -> Comparison:
-    """A paired block bootstrap by day (Künsch 1989; Efron & Tibshirani 1993, ch. 8): both keep their rows of a day.
-
-    >>> import numpy as np
-    >>> found = compare(np.array([0, 0, 1]), np.array([2.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0]))
-    >>> found.ratio, found.lower, found.upper
-    (0.5, 0.5, 0.5)
-    """
-    import numpy as np
-
-    _, place = np.unique(day, return_inverse=True)
-    sums = np.stack([np.bincount(place, weights=losses) for losses in (champion, challenger)])
-    ratio = _divide(sums[1].sum(), sums[0].sum())
-    drawn = np.random.default_rng(SEED).integers(0, sums.shape[1], (DRAWS, sums.shape[1]))
-    champions, challengers = sums[0][drawn].sum(axis=1), sums[1][drawn].sum(axis=1)
-    ratios = np.array([_divide(above, below) for above, below in zip(challengers, champions, strict=True)])
-    lower, upper = np.quantile(ratios, [1 - CONFIDENCE, CONFIDENCE], method="nearest")
-    return Comparison(
-        float(champion.mean()), float(challenger.mean()), ratio, float(lower), float(upper), len(champion)
-    )
-
-
-def compare_slices(losses: PairedLosses) -> dict[str, Comparison]:
-    """Every value of the configured features that has at least `MINIMUM_SLICE_ROWS` rows."""
-    found = {}
-    for feature, values in losses.slices.items():
-        for value in sorted(set(values.tolist()), key=str):
-            rows = values == value
-            if rows.sum() >= MINIMUM_SLICE_ROWS:
-                found[f"{feature}={value}"] = compare(losses.day[rows], losses.champion[rows], losses.challenger[rows])
-    return found
-
-
-def describe(found: Comparison, days: int) -> str:
-    """E.g. `error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)`."""
-    return (
-        f"error {format_number(found.challenger_error)} against the champion's {format_number(found.champion_error)}"
-        f" on {found.rows} rows of {days} {'day' if days == 1 else 'days'}: {format_number(found.ratio)} ×"
-        f" ({format_number(found.lower)} to {format_number(found.upper)})"
-    )
-
-
-def _describe_rule(rule: str, margin: float, is_met: bool) -> str:
-    words = {
-        ("refute", True): "not shown to be more than {} worse",
-        ("refute", False): "shown to be more than {} worse",
-        ("prove", True): "shown not to be more than {} worse",
-        ("prove", False): "not shown to be at most {} worse",
-    }
-    return words[rule, is_met].format(f"{margin:.0%}".replace("%", " %"))
-
-
-def _divide(above: float, below: float) -> float:
-    """1 where both are 0, a large number where only the champion is: numbers that JSON can hold."""
-    if below > 0:
-        return float(above / below)
-    return 1.0 if above <= 0 else 1e9
+def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
+    _, newest = split_newest_days(frame, spec.retrain.holdout_days)
+    stored, trained_until = fetch_version(settings, spec, number)
+    unseen = newest[newest["created_at"] > trained_until].reset_index(drop=True)
+    fresh = measure_raw(spec, challenger, unseen if len(unseen) else newest)
+    if unseen.empty:
+        return refuse_unseen(float(fresh.mean()), len(newest), number, trained_until)
+    begin = unseen["created_at"].iloc[0].floor("D")
+    since = max(trained_until + timedelta(microseconds=1), begin - timedelta(days=find_memory_days(spec)))
+    rows = build_labelled_days(spec, stored.load(), frame[frame["created_at"] >= since])
+    first = (begin - EPOCH).days
+    answers = answer_as_served(Store(settings.store_dsn), spec, number, rows, first)
+    compared = rows.between(first, int(rows.day[-1]) + 1)
+    slices = {name: unseen[name].astype(str).to_numpy() for name in spec.retrain.slices}
+    return judge(spec, PairedLosses(compared.day, measure_losses(spec, compared.label, answers), fresh, slices))
 
 
 def _record(
@@ -218,7 +82,7 @@ def _record(
             client.log_metric(run_id, f"gate.{name}", value)
     client.set_tag(run_id, GATE_TAG, "passed" if decision.passed else "refused")
     client.set_tag(run_id, GATE_REASON_TAG, decision.reason)
-    client.log_text(run_id, json.dumps(asdict(decision), indent=2), "gate.json")
+    client.log_text(run_id, json.dumps(asdict(decision), indent=2), GATE_FILE)
     Store(settings.store_dsn).run(
         "policy/gate_record",
         run_id=run.data.tags[RUN_TAG],
@@ -230,9 +94,12 @@ def _record(
         challenger_error=decision.challenger_error,
         ratio_lower=decision.ratio_lower,
         ratio_upper=decision.ratio_upper,
+        rule=spec.retrain.gate_rule,
         margin=spec.retrain.gate_margin,
+        slice_margin=spec.retrain.slice_margin,
         row_count=decision.rows,
         day_count=decision.days,
         slices=json.dumps(decision.slices or {}),
+        unjudged=json.dumps(decision.unjudged or {}),
         reason=decision.reason,
     )

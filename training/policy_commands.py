@@ -75,7 +75,7 @@ def backtest(
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
 ) -> None:
     """Replay history through the policy beside never, monthly, weekly and daily retraining: a minute or two a year."""
-    from training.backtest import run_backtest
+    from training.backtest import check_start, run_backtest
     from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
     from training.replayed_rows import build_history, cut_history, find_start
 
@@ -84,9 +84,11 @@ def backtest(
     _check_picture(picture)
     if policy is not None:
         spec = replace_policy(spec, policy)
-    frame = _read_rows(settings, spec, from_store=store)
-    history = build_history(spec, cut_history(frame, _parse_day("--to", until) if until else None))
+    rows = _read_rows(settings, spec, from_store=store)
+    frame = cut_history(rows, _parse_day("--to", until) if until else None)
+    history = build_history(spec, frame)
     start = find_start(history, _find_first_day(spec, since, history.first_day))
+    check_start(history, frame, start)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"replaying {history.day_count - start} days of {spec.name}", total=1.0)
         result = run_backtest(

@@ -4,14 +4,23 @@ At 00:00 UTC of each day the policy sees what was known then: rows before it, la
 A version serves from the day on which it was trained; in service a canary comes between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import Calibration, LabelledDays, choose_calibration, measure_losses
+from cyclone.calibration import Calibration, LabelledDays, answer_past_days, choose_calibration, measure_losses
 from cyclone.errors import DataError
-from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide, find_typical_error
-from training.gate import PairedLosses, judge
+from cyclone.policy import (
+    SMALLEST_SHARE,
+    Champion,
+    DailyError,
+    Evidence,
+    PastRetraining,
+    decide,
+    find_typical_error,
+)
+from training.gate_rules import PairedLosses, judge
 from training.replayed_rows import History
 from training.scores import measure, predict
 from training.train import fit_estimator, predict_unseen
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 HINDSIGHT_DAYS = 7
+FRESH_VERSIONS = 10
 Builder = Callable[[], Any]
 
 
@@ -80,6 +90,7 @@ class _Replay:
         self.run_so_far = PolicyRun(np.full(len(history.days), np.nan))
         self.version_of = np.zeros(len(history.days), dtype=int)
         self.champion = self.train(1, start)
+        self.earlier: list[Version] = []
         self.promoted_day = start
         self.calibration: Calibration | None = None
         self.past = [PastRetraining(history.time_of(start), "promoted", self.spec.retrain.cost)]
@@ -91,7 +102,7 @@ class _Replay:
             decision = decide(self.spec, evidence)
             self.note_ratio(evidence)
             if decision.should_retrain:
-                self.retrain(day, decision.reason, evidence)
+                self.retrain(day, decision.reason)
             elif decision.needs_person:
                 self.run_so_far.holds.append((day, decision.reason))
             self.serve(day)
@@ -123,57 +134,75 @@ class _Replay:
 
     def collect_evidence(self, day: int) -> Evidence:
         """What `cyclone.evidence` reads from the store: errors by the day on which their labels came."""
-        history, days = self.history, []
-        for labelled in range(day - self.spec.retrain.error.window_days, day):
-            rows = slice(history.known_at(labelled), history.known_at(labelled + 1))
-            own = self.run_so_far.losses[rows][self.version_of[rows] == self.champion.number]
-            if len(own) and len(own) == rows.stop - rows.start:
-                days.append(DailyError(history.time_of(labelled), float(own.mean()), len(own)))
+        days = self.list_labelled_days(self.champion, day - self.spec.retrain.error.window_days, day)
         champion = Champion(
             self.champion.number,
-            history.time_of(self.promoted_day),
+            self.history.time_of(self.promoted_day),
             self.spec.error_metric,
             self.champion.accepted_error,
-            tuple(days),
+            tuple(item for item, is_whole in days if is_whole),
         )
-        return Evidence(history.time_of(day), champion, retrainings=self.past)
+        ratios = [] if self.spec.retrain.minimum_gain is None else self.list_fresh_ratios(day)
+        return Evidence(self.history.time_of(day), champion, retrainings=self.past, fresh_ratios=ratios)
 
-    def retrain(self, day: int, reason: str, evidence: Evidence) -> None:
+    def list_labelled_days(self, version: Version, first: int, end: int) -> Iterator[tuple[DailyError, bool]]:
+        """The days on which labels of a version's rows came, and whether all of the day's were its own."""
+        for labelled in range(first, end):
+            rows = slice(self.history.known_at(labelled), self.history.known_at(labelled + 1))
+            own = self.run_so_far.losses[rows][self.version_of[rows] == version.number]
+            if len(own):
+                error = DailyError(self.history.time_of(labelled), float(own.mean()), len(own))
+                yield error, len(own) == rows.stop - rows.start
+
+    def list_fresh_ratios(self, day: int) -> list[float]:
+        """As sql/policy/fresh_ratios: how earlier versions did on their first labelled days."""
+        import numpy as np
+
+        found = []
+        for version in self.earlier[-FRESH_VERSIONS:]:
+            days = islice(self.list_labelled_days(version, version.day, day), self.spec.retrain.error.window_days)
+            errors = [item.error for item, _ in days]
+            if errors and version.accepted_error > 0:
+                ratios = np.maximum(np.array(errors) / version.accepted_error, SMALLEST_SHARE)
+                found.append(float(np.exp(np.log(ratios).mean())))
+        return found
+
+    def retrain(self, day: int, reason: str) -> None:
         challenger = self.train(self.champion.number + 1, day)
         rows = slice(challenger.trained_until, self.history.known_at(day))
-        decision = judge(self.spec, self.pair_losses(challenger, rows))
+        decision = judge(self.spec, self.pair_losses(challenger, rows, self.find_labelled_days(day)))
         outcome = "promoted" if decision.passed else "kept_champion"
         self.past.append(PastRetraining(self.history.time_of(day), outcome, self.spec.retrain.cost))
         gain = self.find_gain(challenger, day) if decision.passed else None
-        delay = self.find_delay_days(evidence)
+        delay = self.find_delay_days(day)
         self.run_so_far.retrainings.append(Retraining(day, reason, decision.passed, decision.reason, delay, gain))
         if decision.passed:
+            self.earlier.append(self.champion)
             self.champion, self.promoted_day, self.calibration = challenger, day, None
 
-    def pair_losses(self, challenger: Version, rows: slice) -> PairedLosses:
+    def pair_losses(self, challenger: Version, rows: slice, known: LabelledDays) -> PairedLosses:
+        """As `training.gate` does: the champion as it would have answered then. `known` ends with `rows`."""
+        days = self.history.days[rows]
+        answers = answer_past_days(self.spec, known, int(days[0]))
         return PairedLosses(
-            day=self.history.days[rows],
-            champion=self.measure(self.champion, self.calibration, rows),
+            day=days,
+            champion=measure_losses(self.spec, self.history.numbers[rows], answers),
             challenger=self.measure(challenger, None, rows),
             slices={name: values[rows] for name, values in self.history.slices.items()},
         )
 
     def find_gain(self, challenger: Version, day: int) -> float:
-        """In hindsight: how much higher the old version's error on the next days would have been."""
-        rows = self.history.rows_of(day, day + HINDSIGHT_DAYS)
+        """In hindsight: how much higher the old version's error on the next days, after any gap, would have been."""
+        first = int(self.history.days[self.history.rows_of(0, day).stop])
+        rows = self.history.rows_of(first, first + HINDSIGHT_DAYS)
         old, new = self.measure(self.champion, self.calibration, rows), self.measure(challenger, None, rows)
         return float(old.mean() - new.mean())
 
-    def find_delay_days(self, evidence: Evidence) -> int:
+    def find_delay_days(self, day: int) -> int:
         """Since how many days the daily error has been above the limit, the label's own delay included."""
-        champion = evidence.champion
-        assert champion is not None, "a replay always has a version that serves"
-        limit = self.spec.retrain.error.limit * champion.accepted_error
-        count = 0
-        for item in reversed(champion.days):
-            if item.error <= limit:
-                break
-            count += 1
+        limit = self.spec.retrain.error.limit * self.champion.accepted_error
+        days = [item for item, is_whole in self.list_labelled_days(self.champion, self.promoted_day, day) if is_whole]
+        count = sum(1 for _ in takewhile(lambda item: item.error > limit, reversed(days)))
         return count + round(self.spec.label.expected_delay_hours / 24)
 
     def serve(self, day: int) -> None:

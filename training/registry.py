@@ -10,7 +10,7 @@ from cyclone.errors import ReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.gate import GateDecision
+from training.gate_rules import GateDecision
 from training.image import Image
 from training.mlflow_run import DIGEST_TAG, GATE_REASON_TAG, IMAGE_TAG, LINEAGE_TAGS, MODEL_TAG, REVISION_TAG
 from training.tracking import CHALLENGER, connect

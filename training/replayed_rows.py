@@ -60,14 +60,14 @@ class History:
         return slice(start, self.known_at(day))
 
     def shuffle_days(self, seed: int) -> "History":
-        """The same days in random order: a world that does not change."""
+        """The same days in random order, gaps where they were: a world that does not change."""
         import numpy as np
         import pandas as pd
 
-        present = np.unique(self.days)
+        present, counts = np.unique(self.days, return_counts=True)
         order = np.random.default_rng(seed).permutation(len(present))
         rows = np.concatenate([np.flatnonzero(self.days == present[place]) for place in order])
-        days = np.repeat(np.arange(len(order)), [int((self.days == present[place]).sum()) for place in order])
+        days = np.repeat(present, counts[order])
         moved = pd.to_timedelta(days - self.days[rows], unit="D")
         created_at = pd.Series((self.created_at.iloc[rows] + moved).to_numpy(), dtype=self.created_at.dtype)
         features = self.features[rows] if hasattr(self.features, "dtype") else self.features.iloc[rows]

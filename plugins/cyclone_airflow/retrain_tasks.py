@@ -118,14 +118,22 @@ def train(model: str, data: Values, **context: Any) -> Values:
 
 
 @task.short_circuit(ignore_downstream_trigger_rules=False)
-def gate(model: str, data: Values, challenger: Values) -> Values | None:
-    """Score champion and challenger on the same newest rows; a worse challenger ends here."""
+def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values | None:
+    """Score champion and challenger on the same newest rows; a worse challenger ends here.
+
+    The numbers are the XCom `decision`, and an extra link leads to them in MLflow, whatever the decision is.
+    """
     from training.dataset import Dataset
-    from training.gate import compare_with_champion
+    from training.gate import GATE_FILE, compare_with_champion
+    from training.mlflow_run import find_page
+    from training.tracking import connect
     from training.train import Challenger
 
     settings, spec = _read(model)
     decision = _show(compare_with_champion(settings, spec, Dataset(**data), Challenger(**challenger)))
+    context["ti"].xcom_push("decision", decision)
+    page = find_page(settings, connect(settings), challenger["mlflow_run_id"], GATE_FILE)
+    context["ti"].xcom_push(GateLink.PAGE, page)
     read = [lineage.name_frame(spec, data), lineage.name_run(settings, challenger)]
     lineage.tell(read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]})
     return decision if decision["passed"] else None
@@ -134,7 +142,7 @@ def gate(model: str, data: Values, challenger: Values) -> Values | None:
 @task
 def register(model: str, challenger: Values, decision: Values) -> Values:
     """Make the challenger a registered version, with its reference profile in the store."""
-    from training.gate import GateDecision
+    from training.gate_rules import GateDecision
     from training.registry import register_challenger
     from training.train import Challenger
 
@@ -239,9 +247,23 @@ class ValidationLink(BaseOperatorLink):
     name = "Validation page"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        from airflow.sdk.execution_time.xcom import XCom
+        return _read_page(ti_key, self.PAGE)
 
-        return str(XCom.get_value(ti_key=ti_key, key=self.PAGE) or "")
+
+class GateLink(BaseOperatorLink):
+    """Leads from the task `gate` to its numbers in MLflow, passed or refused."""
+
+    PAGE = "gate_page"
+    name = "Gate decision"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        return _read_page(ti_key, self.PAGE)
+
+
+def _read_page(ti_key: Any, key: str) -> str:
+    from airflow.sdk.execution_time.xcom import XCom
+
+    return str(XCom.get_value(ti_key=ti_key, key=key) or "")
 
 
 def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[str, str]:

@@ -1,7 +1,8 @@
--- Records what the gate of a retraining decided; a repeated one overwrites, as it has the same inputs.
--- params: run_id, model, mlflow_run_id, reason text; is_passed boolean; champion_version integer or NULL;
---   champion_error, ratio_lower, ratio_upper double precision or NULL; challenger_error, margin double precision;
---   row_count bigint; day_count integer; slices json text
+-- Records what the gate of a retraining decided. The last one counts: when the task runs again, another champion may
+-- serve, or a person may have withdrawn its calibration.
+-- params: run_id, model, mlflow_run_id, rule, reason text; is_passed boolean; champion_version integer or NULL;
+--   champion_error, ratio_lower, ratio_upper double precision or NULL; challenger_error, margin, slice_margin double
+--   precision; row_count bigint; day_count integer; slices, unjudged json text
 -- returns: nothing
 INSERT INTO gate_decision (
     run_id,
@@ -13,10 +14,13 @@ INSERT INTO gate_decision (
     challenger_error,
     ratio_lower,
     ratio_upper,
+    rule,
     margin,
+    slice_margin,
     row_count,
     day_count,
     slices,
+    unjudged,
     reason
 )
 VALUES (
@@ -29,10 +33,13 @@ VALUES (
     %(challenger_error)s::double precision,
     %(ratio_lower)s::double precision,
     %(ratio_upper)s::double precision,
+    %(rule)s::text,
     %(margin)s::double precision,
+    %(slice_margin)s::double precision,
     %(row_count)s::bigint,
     %(day_count)s::integer,
     %(slices)s::jsonb,
+    %(unjudged)s::jsonb,
     %(reason)s::text
 )
 ON CONFLICT (run_id) DO UPDATE
@@ -43,8 +50,11 @@ ON CONFLICT (run_id) DO UPDATE
         challenger_error = excluded.challenger_error,
         ratio_lower = excluded.ratio_lower,
         ratio_upper = excluded.ratio_upper,
+        rule = excluded.rule,
         margin = excluded.margin,
+        slice_margin = excluded.slice_margin,
         row_count = excluded.row_count,
         day_count = excluded.day_count,
         slices = excluded.slices,
+        unjudged = excluded.unjudged,
         reason = excluded.reason

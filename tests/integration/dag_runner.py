@@ -4,11 +4,12 @@ import json
 import os
 import queue
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ class DagRunner:
         file = Path(shutil.copy(REPOSITORY / "dags" / f"{name}.py", self.folder))
         self._ask(file, environment, moment, conf)
         return self.read_result()
+
+    def read_xcoms(self, run_id: str, task: str) -> dict[str, Any]:
+        """What a task of the run left in Airflow's database, its extra links included."""
+        query = "SELECT key, value FROM xcom WHERE run_id = ? AND task_id = ?"
+        with closing(sqlite3.connect(self.folder.parent / "airflow.db")) as database:
+            return {key: json.loads(value) for key, value in database.execute(query, (run_id, task))}
 
     def _ask(
         self, file: Path, environment: dict[str, str], moment: str = "", conf: dict[str, Any] | None = None

@@ -146,6 +146,11 @@ def test_two_challengers_that_the_gate_refuses_stop_the_third_until_a_person_res
     result, said = retrain(runner, shop, BY_SIZE, because="sizes tell more")
     assert (result["run"], result["tasks"]["gate"], result["tasks"]["register"]) == ("success", "success", "skipped")
     assert "worse where kind=rare" in said
+    shown = runner.read_xcoms(result["run_id"], "gate")
+    assert (shown["decision"]["passed"], set(shown["decision"]["slices"])) == (False, {"kind=plain", "kind=rare"})
+    assert shown["_link_GateLink"].endswith("/gate.json")
+    kept = execute(store, "SELECT rule, margin, slice_margin, reason FROM gate_decision WHERE NOT is_passed")
+    assert kept == [("refute", 0.02, 0.1, shown["decision"]["reason"])]
     result, said = retrain(runner, shop, WORSE)
     assert (result["run"], result["tasks"]["gate"], result["tasks"]["register"]) == ("success", "success", "skipped")
     assert "shown to be more than 2 % worse" in said

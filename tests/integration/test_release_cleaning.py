@@ -8,7 +8,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from tests.integration.releasing import SERVICE, ask_who, deploy, register_versions, release_version
 from training.dataset import build_dataset
-from training.gate import GateDecision
+from training.gate_rules import GateDecision
 from training.image import build_image, list_images
 from training.registry import register_challenger
 from training.release import restore_champion, roll_back

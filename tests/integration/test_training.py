@@ -16,7 +16,8 @@ from cyclone.store import Store
 from tests.statements import execute
 from training.bundle import compute_digest, stage_bundle
 from training.dataset import Dataset, build_dataset, read_dataset
-from training.gate import GateDecision, compare_with_champion
+from training.gate import compare_with_champion
+from training.gate_rules import GateDecision
 from training.history import bring_history, load_history
 from training.image import build_image
 from training.registry import register_challenger
@@ -277,6 +278,31 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
     with pytest.raises(ReleaseError, match="the gate refused run"):
         register_challenger(settings, bike_demand, worse, decision)
     assert [item.version for item in client.search_model_versions("name = 'bike_demand'")] == [version]
+
+
+def test_a_gate_leaves_out_rows_that_the_champion_was_trained_on(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    """The champion was kept from five days; then more are asked for, and then days that it knows alone."""
+    dataset = make_dataset(settings, bike_demand)
+    champion = train_challenger(settings, bike_demand, dataset, "run_1")
+    version = register_challenger(settings, bike_demand, champion, PASSED).version
+    connect(settings).set_registered_model_alias("bike_demand", CHAMPION, str(version))
+
+    longer = bike_demand.model_copy(update={"retrain": bike_demand.retrain.model_copy(update={"holdout_days": 9})})
+    decision = compare_with_champion(settings, longer, dataset, champion)
+    assert (decision.rows, decision.days) == (101, 5)
+
+    known = build_dataset(settings, bike_demand, "run_2", datetime(2011, 1, 27, tzinfo=UTC))
+    challenger = train_challenger(settings, bike_demand, known, "run_2")
+    refused = compare_with_champion(settings, bike_demand, known, challenger)
+    assert (refused.passed, refused.champion_error, refused.days) == (False, None, 0)
+    assert refused.reason == (
+        f"the champion, version {version}, was trained on all rows up to 2011-01-26 17:00, and the dataset has none"
+        " after it: nothing is left on which both can be compared; retrain when labels of later rows have come"
+    )
+    told = execute(store, "SELECT is_passed, champion_version, reason FROM gate_decision WHERE run_id = 'run_2'")
+    assert told == [(False, version, refused.reason)]
 
 
 def train_on_shuffled_labels(settings: Settings, spec: ModelSpec) -> Challenger:

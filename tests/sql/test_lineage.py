@@ -154,10 +154,13 @@ def retrain(store: Store) -> None:
         challenger_error=9,
         ratio_lower=0.82,
         ratio_upper=0.97,
+        rule="refute",
         margin=0.02,
+        slice_margin=0.1,
         row_count=120,
         day_count=5,
         slices="{}",
+        unjudged="{}",
         reason="error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)",
     )
     store.run(

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 import cyclone.calibration
-from cyclone.calibration import Calibration, LabelledDays, choose_calibration, choose_method, fit_calibration
+from cyclone.calibration import (
+    Calibration,
+    LabelledDays,
+    answer_past_days,
+    choose_calibration,
+    choose_method,
+    fit_calibration,
+)
 from cyclone.errors import ConfigurationError
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
@@ -184,6 +191,30 @@ def test_what_is_not_known_yet_changes_nothing() -> None:
     spec = build_spec("regression", {"range": [0, 1000]}, memory_days=3)
     rows = build_days(30, 1.5)
     assert choose_calibration(spec, rows, today=20) == choose_calibration(spec, rows.between(0, 20), today=20)
+
+
+def test_past_days_are_answered_with_what_was_known_at_their_beginnings() -> None:
+    spec = build_spec("regression", memory_days=7)
+    known, later = build_days(10, 1.5, noise=1), build_days(3, 4.0, start=10, noise=1)
+    rows = LabelledDays(*(np.concatenate(parts) for parts in zip(fields(known), fields(later), strict=True)))
+    answers = answer_past_days(spec, rows, 10)
+    assert len(answers) == len(later)
+    for place, day in enumerate((10, 11, 12)):
+        own = slice(24 * place, 24 * place + 24)
+        calibration = choose_calibration(spec, rows.between(0, day), day).calibration
+        assert calibration is not None
+        assert np.array_equal(answers[own], calibration.apply(later.prediction[own]))
+    # A day's own labels, and those of the day before, which come a day late, change nothing in its answers.
+    moved = LabelledDays(rows.day, np.where(rows.day >= 11, rows.label * 9, rows.label), rows.prediction)
+    assert np.array_equal(answer_past_days(spec, moved, 10)[:72], answers)
+    in_sample = choose_calibration(spec, rows, 14).calibration
+    assert in_sample is not None
+    losses = [abs(values - later.label).mean() for values in (answers, in_sample.apply(later.prediction))]
+    assert losses[0] > 1.1 * losses[1]
+
+
+def fields(rows: LabelledDays) -> tuple[Any, ...]:
+    return rows.day, rows.label, rows.prediction
 
 
 def test_too_few_days_and_a_model_that_turned_it_off_have_no_calibration() -> None:

@@ -7,13 +7,18 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from cyclone.decisions import format_number
 from cyclone.errors import DataError
+from cyclone.policy import Champion, expect_gain
+from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
-from training.policy_replay import run_policy
-from training.replayed_rows import build_history, find_start
+from training.policy_replay import PolicyRun, find_fitted_rows, run_policy
+from training.replayed_rows import History, build_history, find_start
 from training.schedules import build_schedules, fit_schedule_day, score_schedule
+from training.scores import measure
+from training.train import predict_unseen
 
 START = 20
 SHIFT_DAY = 40
@@ -76,6 +81,39 @@ def test_a_shift_is_answered_once_its_labels_have_come(spec: ModelSpec) -> None:
     assert np.nanmean(run.losses[-24 * 7 :]) < 2
 
 
+def test_the_delay_counts_every_day_above_the_limit_and_not_only_those_of_the_window(spec: ModelSpec) -> None:
+    patient = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"cooldown_days": 35})})
+    first = run_policy(build_history(patient, build_frame(shift=20)), MeanOfHour, START).retrainings[0]
+    assert (first.day, first.delay_days) == (START + 35, START + 35 - SHIFT_DAY)
+
+
+def test_an_expected_gain_learns_from_how_earlier_versions_did_when_new(spec: ModelSpec) -> None:
+    """Demand that rises every day: new versions lag as well, so that the next one is expected to gain less."""
+    retrain = spec.retrain.model_copy(update={"minimum_gain": 0.1, "triggered_by": ("request",)})
+    rising = spec.model_copy(update={"retrain": retrain})
+    frame = build_frame()
+    history = build_history(rising, frame.assign(label=frame["label"] + 0.3 * np.arange(len(frame)) / 24))
+    run = run_policy(history, MeanOfHour, START)
+    first, second = run.retrainings[:2]
+    shown = find_typical(history, run, START, START + 7) / find_accepted(history, START)
+    typical = find_typical(history, run, second.day - 8, second.day - 1)
+    champion = Champion(2, history.time_of(first.day), "mean_absolute_error", find_accepted(history, first.day))
+    learned, believed = (100 * expect_gain(champion, typical, ratios) for ratios in ([shown], []))
+    assert round(learned) < round(believed)
+    assert f"by {learned:.0f} %" in second.reason
+
+
+def find_typical(history: History, run: PolicyRun, first: int, end: int) -> float:
+    errors = [float(run.losses[history.rows_of(day, day + 1)].mean()) for day in range(first, end)]
+    return float(np.exp(np.log(errors).mean()))
+
+
+def find_accepted(history: History, day: int) -> float:
+    rows = find_fitted_rows(history, day)
+    parts = history.features[rows], history.labels[rows], history.created_at[rows]
+    return measure(history.spec, *predict_unseen(history.spec, MeanOfHour, *parts))["mean_absolute_error"]
+
+
 def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec: ModelSpec) -> None:
     frame = build_frame(shift=20)
     enabled = spec.model_copy(update={"recalibrate": spec.recalibrate.model_copy(update={"enabled": True})})
@@ -83,6 +121,19 @@ def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec
     corrected = run_policy(build_history(enabled, frame), MeanOfHour, START)
     assert corrected.recalibrations > 0
     assert np.nanmean(corrected.losses) < np.nanmean(plain.losses)
+
+
+def test_the_gate_scores_the_champion_as_it_answered_and_not_with_a_calibration_fitted_on_the_gates_rows(
+    spec: ModelSpec,
+) -> None:
+    retrain = spec.retrain.model_copy(update={"maximum_age_days": 24, "triggered_by": ("request",)})
+    aged = spec.model_copy(update={"retrain": retrain, "recalibrate": Recalibrate(shrinkage_days=0)})
+    history = build_history(aged, build_frame(shift=20))
+    run = run_policy(history, MeanOfHour, START)
+    first = run.retrainings[0]
+    assert first.day == START + 24 > SHIFT_DAY
+    answered = run.losses[history.rows_of(first.day - 4, first.day - 1)]  # labels come a day late
+    assert f"against the champion's {format_number(float(answered.mean()))} on 72 rows of 3 days" in first.gate
 
 
 def test_two_refused_retrainings_tell_a_person(spec: ModelSpec) -> None:
@@ -114,6 +165,28 @@ def test_days_are_shuffled_whole_and_keep_their_rows(spec: ModelSpec) -> None:
     assert list(world.numbers) != list(history.numbers)
 
 
+def test_a_world_of_working_days_keeps_its_weekends_and_is_replayed_as_long(spec: ModelSpec) -> None:
+    frame = build_frame()
+    history = build_history(spec, frame[frame["created_at"].dt.day_of_week < 5])
+    world = history.shuffle_days(1)
+    assert list(np.unique(world.days)) == list(np.unique(history.days))
+    assert set(world.created_at.dt.day_of_week) == {0, 1, 2, 3, 4}
+    assert list(world.numbers) != list(history.numbers)
+    replayed = [int((~np.isnan(run_policy(item, MeanOfHour, START).losses)).sum()) for item in (history, world)]
+    assert replayed[0] == replayed[1] == 24 * 35
+
+
+def test_a_retraining_in_a_gap_is_measured_on_the_days_after_it(spec: ModelSpec) -> None:
+    retrain = spec.retrain.model_copy(update={"maximum_age_days": 24, "triggered_by": ("request",)})
+    frame = build_frame(shift=20)
+    day = np.arange(len(frame)) // 24
+    gap = frame[(day < START + 24) | (day >= START + 36)]
+    history = build_history(spec.model_copy(update={"retrain": retrain}), gap)
+    first = run_policy(history, MeanOfHour, START).retrainings[0]
+    assert (first.day, first.is_promoted) == (START + 24, True)
+    assert first.gain == pytest.approx(0, abs=0.1)  # it knows no more of the shift than the version before
+
+
 def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelSpec, tmp_path: Path) -> None:
     history = build_history(spec, build_frame(shift=20))
     schedules = {item.name: item for item in build_schedules(history, START)}
@@ -133,10 +206,24 @@ def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelS
     console.print(build_policy_table(result), build_retraining_table(result))
     text = console.export_text()
     assert "worlds of the same days in random order: 3.65 triggers a year" in text
+    assert "Not replayed: failed checks of kind error (triggered_by)" in text
     assert "promoted" in text
     draw_picture(result, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     console.file.close()
+
+
+def test_a_peer_without_any_error_has_no_percentages(spec: ModelSpec, tmp_path: Path) -> None:
+    asked = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"triggered_by": ("request",)})})
+    history = build_history(asked, build_frame())
+    run, weekly = run_policy(history, MeanOfHour, START), build_schedules(history, START)[2]
+    result = Backtest(history, START, run, {"weekly": (weekly, np.zeros(len(history.days)))}, [])
+    with (tmp_path / "out").open("w") as file:
+        console = Console(width=200, record=True, file=file)
+        console.print(build_policy_table(result))
+    text = console.export_text()
+    assert "%" not in text
+    assert "Not replayed" not in text
 
 
 def test_a_start_outside_the_history_is_refused(spec: ModelSpec) -> None:

@@ -3,11 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp  # type: ignore[import-untyped, unused-ignore]
 
-import training.gate
+import training.gate_rules
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
-from training.gate import PairedLosses, compare, judge, pass_first
+from training.gate_rules import PairedLosses, compare, compare_days, judge, pass_first
 
 DAYS = np.repeat(np.arange(5), 24)
 
@@ -25,7 +26,7 @@ def build_losses(factor: float, noise: float = 0.0, slices: dict[str, Any] | Non
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(training.gate).failed == 0
+    assert doctest.testmod(training.gate_rules).failed == 0
 
 
 def test_without_a_champion_any_challenger_passes() -> None:
@@ -95,10 +96,60 @@ def test_a_slice_that_got_worse_refuses_what_is_better_on_the_whole(bike_demand:
     assert judge(configure(bike_demand, slices=["weather"], slice_margin=0.25), losses).passed
 
 
-def test_a_slice_of_few_rows_says_nothing(bike_demand: ModelSpec) -> None:
-    holiday = np.arange(120) < 19
-    losses = PairedLosses(DAYS, np.full(120, 10.0), np.where(holiday, 90.0, 1.0), {"holiday": holiday})
-    assert judge(configure(bike_demand, slices=["holiday"]), losses).passed
+def test_slices_of_few_rows_or_days_are_named_and_not_judged(bike_demand: ModelSpec) -> None:
+    place = np.arange(120)
+    slices = {"holiday": place >= 96, "storm": place % 24 == 0}
+    is_bad = slices["holiday"] | slices["storm"]
+    losses = PairedLosses(DAYS, np.full(120, 10.0), np.where(is_bad, 13.0, 8.0), slices)
+    decision = judge(configure(bike_demand, slices=["holiday", "storm"]), losses)
+    assert decision.passed
+    assert decision.unjudged == {"holiday=True": "24 rows of 1 day", "storm=True": "5 rows of 5 days"}
+    assert set(decision.slices or {}) == {"holiday=False", "storm=False"}
+    assert decision.reason.endswith("; 2 slices of fewer than 20 rows or 3 days not judged")
+
+
+def test_the_bound_of_a_slice_is_that_of_students_test_on_its_days() -> None:
+    """Days of equal champion sums: there the ratio is a mean of days."""
+    errors = np.array([1.3, 1.1, 1.6, 1.2])
+    found = compare_days(np.arange(4), np.ones(4), errors, 0.99)
+    sure = ttest_1samp(errors, 0, alternative="greater").confidence_interval(0.99)
+    assert found.lower == pytest.approx(sure.low)
+    assert compare_days(np.arange(4), np.zeros(4), errors, 0.99).lower == 1e9
+
+
+def test_a_challenger_like_the_champion_is_seldom_refused_however_many_slices_are_looked_at(
+    bike_demand: ModelSpec,
+) -> None:
+    """Two draws of the same losses, five days, nine slices or so: with a bound of 95 % for each, most are refused."""
+    rng = np.random.default_rng(7)
+    spec = configure(bike_demand, slices=["weather", "holiday", "part", "weekday"])
+    decisions = [judge(spec, draw_alike(rng)) for _ in range(200)]
+    assert sum("worse where" in item.reason for item in decisions) <= 0.03 * 200
+    assert sum(not item.passed for item in decisions) <= 0.1 * 200
+    assert np.mean([len(item.slices or {}) for item in decisions]) > 8
+
+
+def draw_alike(rng: np.random.Generator) -> PairedLosses:
+    base = rng.gamma(4, 2.5, 120)
+    champion, challenger = (base * np.exp(rng.normal(0, 0.1, 5)[DAYS] + rng.normal(0, 1, 120)) for _ in range(2))
+    place = np.arange(120)
+    slices = {
+        "weather": np.repeat(rng.choice(3, p=[0.65, 0.25, 0.1], size=20), 6),
+        "holiday": rng.integers(5) == DAYS,
+        "part": place % 24 // 4,
+        "weekday": DAYS,
+    }
+    return PairedLosses(DAYS, champion, challenger, slices)
+
+
+def test_a_slice_that_is_clearly_worse_is_found_among_many(bike_demand: ModelSpec) -> None:
+    rng = np.random.default_rng(7)
+    part = np.arange(120) % 24 // 4
+    champion = rng.uniform(5, 15, 120)
+    challenger = champion * np.where(part == 2, 2.0, 0.9) * rng.uniform(0.8, 1.2, 120)
+    decision = judge(configure(bike_demand, slices=["part"]), PairedLosses(DAYS, champion, challenger, {"part": part}))
+    assert not decision.passed
+    assert "worse where part=2 (" in decision.reason
 
 
 def test_a_champion_without_any_error_is_hard_to_beat(bike_demand: ModelSpec) -> None:

@@ -1,0 +1,228 @@
+"""The rules of the gate: what the losses of champion and challenger on the same rows allow. Pure functions."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cyclone.decisions import format_number
+from cyclone.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+DRAWS = 2000
+SEED = 20110101
+CONFIDENCE = 0.95
+MINIMUM_SLICE_ROWS = 20
+MINIMUM_SLICE_DAYS = 3
+"""A slice of one day has no spread to be judged by, and two days hardly any."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The challenger's mean error over the champion's on the same rows; `lower` and `upper` are one-sided bounds."""
+
+    champion_error: float
+    challenger_error: float
+    ratio: float
+    lower: float
+    upper: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """Whether a challenger may become a version, and the numbers that say so. Slices: `feature=value` each."""
+
+    passed: bool
+    champion_error: float | None
+    challenger_error: float
+    rows: int
+    reason: str
+    days: int = 0
+    ratio_lower: float | None = None
+    ratio_upper: float | None = None
+    slices: Mapping[str, Mapping[str, float]] | None = None
+    unjudged: Mapping[str, str] | None = None
+    """Slices that are too small to be judged: how small."""
+
+
+@dataclass(frozen=True)
+class PairedLosses:
+    """Losses of both on the same rows, by the task's metric; `day` numbers the day of each row.
+
+    `slices`: feature → its value in each row, for `retrain.slices`.
+    """
+
+    day: "Array"
+    champion: "Array"
+    challenger: "Array"
+    slices: "Mapping[str, Array]"
+
+
+def judge(spec: ModelSpec, losses: PairedLosses) -> GateDecision:
+    """Hold the whole to `gate_margin` by `gate_rule`, and each slice that is large enough to `slice_margin`.
+
+    Days are drawn again, as rows of one day are alike; one day alone gives no bounds, and its ratio counts.
+    """
+    whole = compare(losses.day, losses.champion, losses.challenger)
+    retrain = spec.retrain
+    bound = whole.lower if retrain.gate_rule == "refute" else whole.upper
+    is_met = bound <= 1 + retrain.gate_margin
+    judged, unjudged = split_slices(losses)
+    slices = compare_slices(losses, judged)
+    worse = {name: item for name, item in slices.items() if item.lower > 1 + retrain.slice_margin}
+    days = len(set(losses.day.tolist()))
+    reason = f"{describe(whole, days)}; {_describe_rule(retrain.gate_rule, retrain.gate_margin, is_met)}"
+    return GateDecision(
+        is_met and not worse,
+        whole.champion_error,
+        whole.challenger_error,
+        whole.rows,
+        reason + _describe_slices(worse, retrain.slice_margin, len(unjudged)),
+        days,
+        whole.lower,
+        whole.upper,
+        {name: asdict(item) for name, item in slices.items()},
+        unjudged,
+    )
+
+
+def pass_first(challenger_error: float, rows: int) -> GateDecision:
+    """The decision on the first version of a model."""
+    return GateDecision(True, None, challenger_error, rows, "there is no champion to compare with")
+
+
+def refuse_unseen(challenger_error: float, rows: int, champion: int, trained_until: datetime) -> GateDecision:
+    """The decision where the champion was trained on every row that the challenger was kept from.
+
+    Labels of later rows end it, however `holdout_days` is set.
+    """
+    reason = (
+        f"the champion, version {champion}, was trained on all rows up to {trained_until:%Y-%m-%d %H:%M}, and the"
+        f" dataset has none after it: nothing is left on which both can be compared; retrain when labels of later rows"
+        " have come"
+    )
+    return GateDecision(False, None, challenger_error, rows, reason)
+
+
+def compare(day: "Array", champion: "Array", challenger: "Array") -> Comparison:
+    """A paired block bootstrap by day (Künsch 1989; Efron & Tibshirani 1993, ch. 8): both keep their rows of a day.
+
+    >>> import numpy as np
+    >>> found = compare(np.array([0, 0, 1]), np.array([2.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0]))
+    >>> found.ratio, found.lower, found.upper
+    (0.5, 0.5, 0.5)
+    """
+    import numpy as np
+
+    sums = _sum_days(day, champion, challenger)
+    ratio = _divide(sums[1].sum(), sums[0].sum())
+    drawn = np.random.default_rng(SEED).integers(0, sums.shape[1], (DRAWS, sums.shape[1]))
+    champions, challengers = sums[0][drawn].sum(axis=1), sums[1][drawn].sum(axis=1)
+    ratios = np.array([_divide(above, below) for above, below in zip(challengers, champions, strict=True)])
+    lower, upper = np.quantile(ratios, [1 - CONFIDENCE, CONFIDENCE], method="nearest")
+    return Comparison(
+        float(champion.mean()), float(challenger.mean()), ratio, float(lower), float(upper), len(champion)
+    )
+
+
+def split_slices(losses: PairedLosses) -> "tuple[dict[str, Array], dict[str, str]]":
+    """The rows of each value of the configured features; those of too few rows or days, with how many they have."""
+    judged, unjudged = {}, {}
+    for feature, values in losses.slices.items():
+        for value in sorted(set(values.tolist()), key=str):
+            rows = values == value
+            count, days = int(rows.sum()), len(set(losses.day[rows].tolist()))
+            if count >= MINIMUM_SLICE_ROWS and days >= MINIMUM_SLICE_DAYS:
+                judged[f"{feature}={value}"] = rows
+            else:
+                unjudged[f"{feature}={value}"] = f"{_count(count, 'row')} of {_count(days, 'day')}"
+    return judged, unjudged
+
+
+def compare_slices(losses: PairedLosses, judged: "Mapping[str, Array]") -> dict[str, Comparison]:
+    """All slices together refute wrongly as seldom as the whole: each bound is given its part of the error."""
+    confidence = 1 - (1 - CONFIDENCE) / max(1, len(judged))
+    return {
+        name: compare_days(losses.day[rows], losses.champion[rows], losses.challenger[rows], confidence)
+        for name, rows in judged.items()
+    }
+
+
+def compare_days(day: "Array", champion: "Array", challenger: "Array", confidence: float) -> Comparison:
+    """Student's bounds of a ratio of sums from its days (Cochran, Sampling Techniques, 1977, ch. 6).
+
+    For slices: drawing a few days again never leaves the worst and the best of them, so that a bound which has to be
+    as sure as one of many slices cannot be had that way.
+
+    >>> import numpy as np
+    >>> found = compare_days(np.array([0, 1, 2]), np.full(3, 2.0), np.array([2.0, 3.0, 4.0]), 0.95)
+    >>> found.ratio, round(found.lower, 3), round(found.upper, 3)
+    (1.5, 0.657, 2.343)
+    """
+    import numpy as np
+    from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
+
+    below, above = _sum_days(day, champion, challenger)
+    ratio, count = _divide(above.sum(), below.sum()), len(below)
+    spread = float(np.sqrt(count / (count - 1) * ((above - ratio * below) ** 2).sum()))
+    half = float(stdtrit(count - 1, confidence)) * spread / float(below.sum()) if below.sum() > 0 else 0.0
+    lower, upper = max(0.0, ratio - half), ratio + half
+    return Comparison(float(champion.mean()), float(challenger.mean()), ratio, lower, upper, len(champion))
+
+
+def describe(found: Comparison, days: int) -> str:
+    """E.g. `error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)`."""
+    return (
+        f"error {format_number(found.challenger_error)} against the champion's {format_number(found.champion_error)}"
+        f" on {_count(found.rows, 'row')} of {_count(days, 'day')}: {format_number(found.ratio)} ×"
+        f" ({format_number(found.lower)} to {format_number(found.upper)})"
+    )
+
+
+def _describe_rule(rule: str, margin: float, is_met: bool) -> str:
+    words = {
+        ("refute", True): "not shown to be more than {} worse",
+        ("refute", False): "shown to be more than {} worse",
+        ("prove", True): "shown not to be more than {} worse",
+        ("prove", False): "not shown to be at most {} worse",
+    }
+    return words[rule, is_met].format(_show_percent(margin))
+
+
+def _describe_slices(worse: Mapping[str, Comparison], margin: float, unjudged: int) -> str:
+    words = ""
+    if worse:
+        shown = [f"{name} ({format_number(item.ratio)} × on {item.rows} rows)" for name, item in worse.items()]
+        words = f"; shown to be more than {_show_percent(margin)} worse where {', '.join(shown)}"
+    if unjudged:
+        limits = f"{MINIMUM_SLICE_ROWS} rows or {MINIMUM_SLICE_DAYS} days"
+        words += f"; {_count(unjudged, 'slice')} of fewer than {limits} not judged"
+    return words
+
+
+def _show_percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _sum_days(day: "Array", champion: "Array", challenger: "Array") -> "Array":
+    """One row each, one column a day."""
+    import numpy as np
+
+    _, place = np.unique(day, return_inverse=True)
+    return np.stack([np.bincount(place, weights=losses) for losses in (champion, challenger)])
+
+
+def _divide(above: float, below: float) -> float:
+    """1 where both are 0, a large number where only the champion is: numbers that JSON can hold."""
+    if below > 0:
+        return float(above / below)
+    return 1.0 if above <= 0 else 1e9
