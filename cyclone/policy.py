@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cyclone.checks import CheckResult
+from cyclone.checks import CheckResult, find_window_end
 from cyclone.decisions import Cause, Decision, describe_failure, format_number
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
@@ -164,10 +164,12 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
 def find_typical_error(champion: Champion, now: datetime, window_days: int) -> tuple[float, int] | None:
     """The geometric mean of the version's daily errors in the window, and of how many days; None without any.
 
-    One day out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
+    The window ends with the last whole day of UTC: what is decided at noon is what was decided at midnight. One day
+    out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
     """
-    since = now - window_days * DAY
-    errors = [day.error for day in champion.days if day.start >= since and day.start + DAY <= now]
+    end = find_window_end("error", now)
+    since = end - window_days * DAY
+    errors = [day.error for day in champion.days if since <= day.start and day.start + DAY <= end]
     if not errors:
         return None
     floor = max(champion.accepted_error * SMALLEST_SHARE, 1e-300)

@@ -94,6 +94,18 @@ def test_days_outside_the_window_or_not_over_yet_do_not_count() -> None:
     assert (round(typical[0], 6), typical[1]) == (30, 7)
 
 
+@pytest.mark.parametrize("minutes", [0, 5, 23 * 60 + 55])
+@pytest.mark.parametrize(("window_days", "errors"), [(7, [40.0] * 7), (1, [40.0])])
+def test_a_decision_is_the_same_all_day_long(
+    bike_demand: ModelSpec, minutes: int, window_days: int, errors: list[float]
+) -> None:
+    spec = configure(bike_demand, error={"window_days": window_days, "minimum_days": window_days})
+    evidence = Evidence(NOW, build_champion(errors))
+    at_midnight = decide(spec, evidence)
+    assert at_midnight.should_retrain
+    assert decide(spec, replace(evidence, now=NOW + timedelta(minutes=minutes))) == at_midnight
+
+
 def test_a_perfect_day_does_not_hide_a_bad_week(bike_demand: ModelSpec) -> None:
     assert decide(bike_demand, replace(RISEN, champion=build_champion([0] + [200] * 6))).should_retrain
 
