@@ -13,7 +13,7 @@ Cause = Literal["upstream", "pause", "budget"]
 
 @dataclass(frozen=True)
 class Decision:
-    """`retrain`: open or join an incident; `wait`: nothing is due; `hold`: something is, but a person must look."""
+    """`retrain`: open or join an incident; `wait`: nothing is due, or it is too soon; `hold`: a person must look."""
 
     action: Action
     reason: str

@@ -4,17 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from cyclone.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
 from cyclone.checks import CheckResult, find_champion, find_window_end
 from cyclone.decisions import Decision
-from cyclone.policy import (
-    Champion,
-    DailyError,
-    Evidence,
-    FeatureFacts,
-    PastRetraining,
-    Request,
-    Upstream,
-)
+from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, Request
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -36,6 +29,12 @@ def collect_evidence(
     days = spec.retrain.error.window_days
     rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days)
     return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
+
+
+def read_faults(store: Store, spec: ModelSpec, now: datetime) -> list[str]:
+    """What is broken upstream at a moment, in sentences."""
+    evidence = collect_evidence(store, spec, [], now)
+    return find_faults(spec, evidence.upstream, now)
 
 
 def record_decision(
@@ -83,8 +82,15 @@ def _read_champion(store: Store, spec: ModelSpec, end: datetime) -> Champion | N
 
 def _read_upstream(store: Store, spec: ModelSpec, champion: Champion | None, end: datetime) -> Upstream:
     window = {"window_start": end - DAY, "window_end": end}
-    delay_hours = spec.label.expected_delay_hours
-    row = store.fetch_one("policy/upstream", model=spec.name, delay_hours=delay_hours, **window)
+    delay = timedelta(hours=spec.label.expected_delay_hours)
+    row = store.fetch_one(
+        "policy/upstream",
+        model=spec.name,
+        delay=delay,
+        overdue_before=end - delay - spec.retrain.breaker.silent_days * DAY,
+        least_rows=LEAST_SAMPLE,
+        **window,
+    )
     assert row is not None, "the statement has no FROM that could be empty"
     if champion is None:
         return Upstream(**row)
@@ -100,6 +106,7 @@ def _read_upstream(store: Store, spec: ModelSpec, champion: Champion | None, end
                 rows=fact["rows"],
                 missing=fact["missing"],
                 accepted_missing_share=fact["accepted_missing_share"],
+                values_before=fact["values_before"],
                 distinct=fact["distinct_values"] if watched[fact["feature"]].type == "number" else None,
             )
             for fact in facts

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
-from cyclone.evidence import collect_evidence
-from cyclone.policy import Evidence, find_faults, find_stops
+from cyclone.evidence import read_faults
+from cyclone.policy import Evidence, find_stops
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -74,7 +74,7 @@ def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -
     if not because:
         raise HoldError(f"{spec.name}: --because is needed: it is kept with who resumed")
     broken = [hold for hold in held if hold.cause == "upstream"]
-    if broken and (faults := find_faults(spec, collect_evidence(store, spec, [], at))):
+    if broken and (faults := read_faults(store, spec, at)):
         raise HoldError(
             f"{spec.name}: upstream data are broken ({'; '.join(faults)}): {broken[0].describe_remedy(spec.name)}"
         )

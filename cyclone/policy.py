@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cyclone.breaker import Upstream, find_faults
 from cyclone.checks import CheckResult, find_window_end
 from cyclone.decisions import Cause, Decision, describe_failure, format_number
 from cyclone.sections import Retrain
@@ -62,32 +63,6 @@ class Request:
 
 
 @dataclass(frozen=True)
-class FeatureFacts:
-    """A day's newest rows of one feature; `distinct` is None where one value may well be the truth."""
-
-    feature: str
-    rows: int
-    missing: int
-    accepted_missing_share: float
-    distinct: int | None = None
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """What came in during the last day; None and 0 mean that nothing is known."""
-
-    requests: int = 0
-    rejected: int = 0
-    features: tuple[FeatureFacts, ...] = ()
-    answered: int = 0
-    in_log: int = 0
-    set_aside: int = 0
-    oldest_unlabelled: datetime | None = None
-    """Of rows answered since the newest label came."""
-    newest_label: datetime | None = None
-
-
-@dataclass(frozen=True)
 class Evidence:
     """All that a decision rests on; times are event time. Retrainings: the newest last."""
 
@@ -114,28 +89,30 @@ class Stop:
 def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     """Retrain when a trigger fires and nothing stands against it; `no_data` never starts a retraining.
 
-    A person need not wait for the cooldown, and may ask in spite of each other stop by its name.
+    Broken upstream data hold whether one is due or not: labels that stopped would keep every trigger calm. A person
+    need not wait for the cooldown, and may ask in spite of each stop by its name.
     """
     fired = find_triggers(spec, evidence)
     people = [request for request in evidence.requests if request.is_person]
-    if not fired and not people:
-        return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
     reason = "; ".join([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
+    is_broken = any(stop.cause == "upstream" for stop in stops)
+    if not reason and not is_broken:
+        return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
     waits = None if people else _find_cooldown(spec.retrain, evidence)
-    if waits and not any(stop.cause == "upstream" for stop in stops):
+    if waits and not is_broken:
         return Decision("wait", f"no retraining, although {reason}: {waits}")
     if stops:
         words = "; ".join(stop.words for stop in stops)
-        return Decision("hold", f"no retraining, although {reason}: {words}", stops[0].cause)
+        return Decision("hold", f"no retraining{f', although {reason}' if reason else ''}: {words}", stops[0].cause)
     despite = f"; in spite of: {', '.join(sorted(ignored))}" if ignored else ""
     return Decision("retrain", reason + despite)
 
 
 def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     """All that stands against a retraining until a person has looked, whether one is due or not; the worst first."""
-    faults = find_faults(spec, evidence)
+    faults = find_faults(spec, evidence.upstream, evidence.now)
     found: list[tuple[Cause, str | None]] = [
         ("upstream", f"upstream data are broken ({'; '.join(faults)})" if faults else None),
         ("pause", _find_pause(spec.retrain, evidence)),
@@ -181,25 +158,6 @@ def expect_gain(champion: Champion, typical_error: float, fresh_ratios: Sequence
     believed = [*fresh_ratios, *[FRESH_RATIO] * FRESH_RATIO_WEIGHT]
     fresh = math.exp(sum(math.log(max(ratio, SMALLEST_SHARE)) for ratio in believed) / len(believed))
     return 1 - fresh * champion.accepted_error / typical_error
-
-
-def find_faults(spec: ModelSpec, evidence: Evidence) -> list[str]:
-    """What is broken before the model: a retraining would learn the fault, so a person has to mend it first."""
-    limits, upstream = spec.retrain.breaker, evidence.upstream
-    faults = []
-    if upstream.requests and upstream.rejected / upstream.requests > limits.rejected_share:
-        faults.append(f"{upstream.rejected} of {upstream.requests} requests do not fit model.yaml")
-    if upstream.set_aside:
-        faults.append(f"Postgres refused {upstream.set_aside} rows")
-    if upstream.answered and upstream.in_log / upstream.answered < limits.completeness:
-        faults.append(f"the log holds {upstream.in_log} of {upstream.answered} answered rows")
-    for facts in upstream.features:
-        share = facts.missing / facts.rows if facts.rows else 0.0
-        if share > facts.accepted_missing_share + limits.missing_share:
-            faults.append(f"{facts.feature} is missing in {facts.missing} of {facts.rows} rows")
-        if facts.distinct == 1 and facts.rows - facts.missing >= limits.stuck_rows:
-            faults.append(f"{facts.feature} is stuck at one value in {facts.rows - facts.missing} rows")
-    return faults + _find_silence(spec, evidence)
 
 
 def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
@@ -248,18 +206,6 @@ def _find_gain(spec: ModelSpec, champion: Champion, evidence: Evidence) -> list[
         f"a new version is expected to lower a typical day's {champion.metric} {format_number(found[0])} by"
         f" {gain:.0%}, at least {least:.0%} pays".replace("%", " %")
     ]
-
-
-def _find_silence(spec: ModelSpec, evidence: Evidence) -> list[str]:
-    oldest = evidence.upstream.oldest_unlabelled
-    if oldest is None:
-        return []
-    late_days = (evidence.now - oldest) / DAY - spec.label.expected_delay_hours / 24
-    if late_days <= spec.retrain.breaker.silent_days:
-        return []
-    newest = evidence.upstream.newest_label
-    since = f"none since {newest:%Y-%m-%d %H:%M}" if newest else "none ever"
-    return [f"labels stopped: {since}, {late_days:.1f} days later than expected"]
 
 
 def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:

@@ -177,7 +177,7 @@ class Breaker(Section):
     missing_share: float = Field(default=0.2, gt=0, lt=1)
     """Of a day's values of one feature, missing beyond the share where the version was trained."""
     stuck_rows: int = Field(default=24, ge=2, le=1000)
-    """A day's newest thousand rows, if at least so many, all with one value of a feature of type number."""
+    """Of two days, if at least so many, all with one value of a feature of type number."""
     silent_days: float = Field(default=3, gt=0, le=366)
     """No label came for so long beyond `label.expected_delay_hours`, though rows were answered."""
     completeness: float = Field(default=0.95, gt=0, le=1)

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from cyclone.breaker import FeatureFacts, Upstream, find_faults
 from cyclone.decisions import Decision
 from cyclone.evidence import collect_evidence, record_decision
 from cyclone.incidents import finish_retraining, start_retraining
-from cyclone.policy import Champion, DailyError, FeatureFacts, PastRetraining, Request, Upstream, decide
+from cyclone.policy import Champion, DailyError, PastRetraining, Request, decide
 from cyclone.rollups import roll_up
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
@@ -115,24 +116,73 @@ def test_a_stuck_and_a_missing_feature_hold_a_retraining(store: Store, bike_dema
     evidence = collect_evidence(store, bike_demand, [], NOW)
     facts = {item.feature: item for item in evidence.upstream.features}
     assert set(facts) == {"weather", "temperature", "humidity", "wind"}
-    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 10)
-    assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0)
+    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 24, 10)
+    assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0, 0)
     decision = decide(bike_demand, evidence)
     assert decision.needs_person
-    assert "(humidity is missing in 24 of 24 rows; wind is stuck at one value in 24 rows)" in decision.reason
+    assert "(humidity is missing in 24 of 24 rows; wind is stuck at one value in 48 rows of 2 days)" in decision.reason
 
 
 def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelSpec) -> None:
     serve(store, 1, NOW - 6 * DAY, NOW, error=40)
     roll_up(store, bike_demand)
-    assert collect_evidence(store, bike_demand, [], NOW).upstream.oldest_unlabelled == NOW - DAY + timedelta(hours=1)
-    execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 4 * DAY)
+    assert collect_evidence(store, bike_demand, [], NOW).upstream.unlabelled_since is None
+    execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 5 * DAY)
     evidence = collect_evidence(store, bike_demand, [], NOW, [Request("alert 7", is_person=False)])
-    assert evidence.upstream.newest_label == NOW - 4 * DAY
-    assert evidence.upstream.oldest_unlabelled == NOW - 5 * DAY + timedelta(hours=1)
+    assert evidence.upstream.newest_label == NOW - 5 * DAY
+    assert evidence.upstream.unlabelled_since == NOW - 6 * DAY + timedelta(hours=20)
     decision = decide(bike_demand, evidence)
     assert decision.cause == "upstream"
-    assert "labels stopped: none since 2011-03-04 00:00" in decision.reason
+    assert "labels stopped: none since 2011-03-03 00:00, 4.2 days later than expected" in decision.reason
+
+
+def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW - 5 * DAY, error=40)
+    late = "DELETE FROM label WHERE observed_at > %(at)s"
+    execute(store, late, at=NOW - 5 * DAY + timedelta(hours=4))
+    assert find_silence(store, bike_demand) == []
+    execute(store, late, at=NOW - 5 * DAY + timedelta(hours=3))
+    assert find_silence(store, bike_demand) == [
+        "labels stopped: none since 2011-03-03 03:00, 4.0 days later than expected"
+    ]
+
+
+def test_no_traffic_and_labels_that_came_early_are_no_fault(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 8 * DAY, NOW - 7 * DAY, error=40)
+    execute(store, "UPDATE label SET observed_at = observed_at - interval '20 hours'")
+    assert find_silence(store, bike_demand) == []
+
+
+def test_a_young_version_waits_for_its_first_labels(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 2 * DAY, NOW, error=40)
+    execute(store, "DELETE FROM label")
+    assert find_silence(store, bike_demand) == []
+    soon = NOW + 3 * DAY
+    assert find_silence(store, bike_demand, soon) == ["labels stopped: none ever, 3.2 days later than expected"]
+
+
+def find_silence(store: Store, spec: ModelSpec, now: datetime = NOW) -> list[str]:
+    """Of all that is broken, the labels."""
+    evidence = collect_evidence(store, spec, [], now)
+    return find_faults(spec, replace(evidence.upstream, features=()), now)
+
+
+def test_one_value_in_many_rows_of_few_hours_is_not_stuck(store: Store, bike_demand: ModelSpec) -> None:
+    """Of thousands of rows an hour, the newest thousand know one wind; so do all on a version's first day."""
+    serve(store, 1, NOW - 2 * DAY, NOW, error=20)
+    change = "UPDATE prediction_log SET input = input || jsonb_build_object('wind', %(wind)s) WHERE created_at < %(at)s"
+    execute(store, change, wind=0.3, at=NOW - 1.9 * DAY)
+    assert find_stuck(store, bike_demand) == []
+    execute(store, change, wind=0.1, at=NOW)
+    assert find_stuck(store, bike_demand) == ["wind is stuck at one value in 48 rows of 2 days"]
+    execute(store, "DELETE FROM prediction_log WHERE created_at < %(at)s", at=NOW - DAY)
+    assert find_stuck(store, bike_demand) == []
+
+
+def find_stuck(store: Store, spec: ModelSpec) -> list[str]:
+    """Of all that is broken, the wind."""
+    features = collect_evidence(store, spec, [], NOW).upstream.features
+    return find_faults(spec, Upstream(features=tuple(facts for facts in features if facts.feature == "wind")), NOW)
 
 
 def test_a_decision_is_kept_once(store: Store, bike_demand: ModelSpec) -> None:

@@ -178,7 +178,9 @@ def test_broken_upstream_data_are_told_once_and_start_nothing(
     runner: DagRunner, shop: dict[str, str], store: Store
 ) -> None:
     execute(
-        store, "UPDATE prediction_log SET input = input || '{\"size\": 0.5}' WHERE created_at >= %(at)s", at=NOW - DAY
+        store,
+        "UPDATE prediction_log SET input = input || '{\"size\": 0.5}' WHERE created_at >= %(at)s",
+        at=NOW - 2 * DAY,
     )
     execute(store, "UPDATE prediction_log SET prediction = '90' WHERE version = 1")
     (tasks, said), (again, _) = (
@@ -190,10 +192,36 @@ def test_broken_upstream_data_are_told_once_and_start_nothing(
     assert "What to do: mend what sends the rows and labels" in said
     (hold,) = list_holds(store, "shop")
     assert hold.cause == "upstream"
-    assert hold.reason.endswith("upstream data are broken (size is stuck at one value in 24 rows)")
+    assert hold.reason.endswith("upstream data are broken (size is stuck at one value in 48 rows of 2 days)")
     assert hold.told_at is not None
     assert execute(store, "SELECT action, cause FROM decision") == [("hold", "upstream")] * 2
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
+
+
+def test_labels_that_stopped_are_told_once_though_no_retraining_is_due(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    """Without labels no error can rise: who waits for a trigger never hears of it."""
+    stopped = execute(store, "DELETE FROM label WHERE observed_at > %(at)s RETURNING *", at=NOW - 4.5 * DAY)
+    (tasks, said), (again, _) = (
+        runner.run("monitor", shop, moment=f"2011-02-10T00:{minute}:00+00:00") for minute in ("00", "05")
+    )
+    assert tasks["tasks"]["request_retraining"] == "skipped"
+    assert (tasks["tasks"]["tell_person"], again["tasks"]["tell_person"]) == ("success", "skipped")
+    words = "labels stopped: none since 2011-02-05 12:00, 3.7 days later than expected"
+    assert f"shop is held: no retraining: upstream data are broken ({words})" in said
+    (hold,) = list_holds(store, "shop")
+    assert hold.cause == "upstream"
+    assert execute(store, "SELECT action, cause FROM decision") == [("hold", "upstream")] * 2
+    for row in stopped:
+        execute(store, "INSERT INTO label VALUES (%(model)s, %(id)s, %(label)s, %(at)s)", **name_label(row))
+    runner.run("monitor", shop, moment="2011-02-10T00:10:00+00:00")
+    assert list_holds(store, "shop") == []
+    assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
+
+
+def name_label(row: tuple[Any, ...]) -> dict[str, Any]:
+    return {"model": row[0], "id": row[1], "label": str(row[2]), "at": row[3]}
 
 
 def test_an_incident_whose_airflow_run_is_gone_is_closed_by_the_next_run_of_the_monitor(

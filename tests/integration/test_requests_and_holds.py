@@ -144,12 +144,13 @@ def test_a_request_that_ignores_what_it_may_not_is_refused(asked: dict[str, Any]
 
 def test_a_hold_is_opened_once_told_once_and_ends_with_its_cause(store: Store, bike_demand: ModelSpec) -> None:
     break_the_log(store)
-    look(store, bike_demand, "run 1", NOW, ALERT)
+    look(store, bike_demand, "run 1", NOW)
     (hold,) = list_holds(store, "bike_demand")
     assert (hold.cause, hold.opened_at, hold.told_at) == ("upstream", NOW, None)
+    assert hold.reason.startswith("no retraining: upstream data are broken (90 of 100")
     note_told(store, hold, NOW)
     look(store, bike_demand, "run 2", NOW, ALERT)
-    look(store, bike_demand, "run 3", NOW)  # nothing is due any more, but it is still broken
+    look(store, bike_demand, "run 3", NOW)
     (again,) = list_holds(store, "bike_demand")
     assert (again.hold_id, again.told_at) == (hold.hold_id, NOW)
     look(store, bike_demand, "run 4", NOW + 2 * DAY)
@@ -180,7 +181,7 @@ def test_a_person_resumes_and_what_was_before_counts_no_more(store: Store, bike_
     ("stored", "set_aside", "dropped", "words"),
     [
         (90, 0, 10, "(the log holds 90 of 100 answered rows)"),
-        (99, 1, 0, "(Postgres refused 1 rows)"),
+        (90, 10, 0, "(the log holds 90 of 100 answered rows, Postgres refused 10)"),
     ],
 )
 def test_an_incomplete_log_holds_a_retraining(

@@ -7,16 +7,15 @@ from typing import Any, get_args
 import pytest
 
 import cyclone.policy
+from cyclone.breaker import FeatureFacts, Upstream
 from cyclone.checks import CheckResult
 from cyclone.decisions import Cause, Decision
 from cyclone.policy import (
     Champion,
     DailyError,
     Evidence,
-    FeatureFacts,
     PastRetraining,
     Request,
-    Upstream,
     decide,
     expect_gain,
     find_stops,
@@ -182,12 +181,16 @@ def test_one_without_gain_a_promotion_or_time_lets_it_go_on(
 
 BROKEN = [
     (Upstream(requests=100, rejected=51), "51 of 100 requests do not fit model.yaml"),
-    (Upstream(set_aside=3), "Postgres refused 3 rows"),
+    (Upstream(requests=20, rejected=20), "20 of 20 requests do not fit model.yaml"),
     (Upstream(answered=100, in_log=94), "the log holds 94 of 100 answered rows"),
+    (Upstream(answered=100, in_log=90, set_aside=9), "the log holds 90 of 100 answered rows, Postgres refused 9"),
     (Upstream(features=(FeatureFacts("wind", 100, 31, 0.1),)), "wind is missing in 31 of 100 rows"),
-    (Upstream(features=(FeatureFacts("wind", 30, 6, 0.0, 1),)), "wind is stuck at one value in 24 rows"),
     (
-        Upstream(oldest_unlabelled=NOW - 4.5 * DAY, newest_label=NOW - 4 * DAY),
+        Upstream(features=(FeatureFacts("wind", 18, 4, 0.1, 10, 1),)),
+        "wind is stuck at one value in 24 rows of 2 days",
+    ),
+    (
+        Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_label=NOW - 4 * DAY),
         "labels stopped: none since 2011-03-04 00:00, 3.5 days later than expected",
     ),
 ]
@@ -198,23 +201,31 @@ def test_a_broken_upstream_is_not_learned_but_told(bike_demand: ModelSpec, upstr
     decision = decide(bike_demand, replace(RISEN, upstream=upstream))
     reason = f"no retraining, although {ERROR_WORDS}: upstream data are broken ({words})"
     assert decision == Decision("hold", reason, "upstream")
+    calm = decide(bike_demand, replace(CALM, upstream=upstream))
+    assert calm == Decision("hold", f"no retraining: upstream data are broken ({words})", "upstream")
 
 
 @pytest.mark.parametrize(
     "upstream",
     [
         Upstream(requests=100, rejected=50),
-        Upstream(answered=100, in_log=95),
-        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 5),)),
-        Upstream(features=(FeatureFacts("holiday", 100, 0, 0.0, None),)),
-        Upstream(features=(FeatureFacts("wind", 23, 0, 0.0, 1),)),
-        Upstream(oldest_unlabelled=NOW - 3.9 * DAY),
+        Upstream(requests=19, rejected=19),
+        Upstream(answered=100, in_log=95, set_aside=5),
+        Upstream(answered=19),
+        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 100, 5),)),
+        Upstream(features=(FeatureFacts("wind", 19, 19, 0.0),)),
+        Upstream(features=(FeatureFacts("holiday", 100, 0, 0.0, 100, None),)),
+        Upstream(features=(FeatureFacts("wind", 13, 0, 0.0, 10, 1),)),
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 0, 1),)),
+        Upstream(unlabelled_since=NOW - 3.9 * DAY),
     ],
 )
 def test_an_upstream_within_its_limits_stops_nothing(bike_demand: ModelSpec, upstream: Upstream) -> None:
     assert decide(bike_demand, replace(RISEN, upstream=upstream)).should_retrain
+    assert decide(bike_demand, replace(CALM, upstream=upstream)).action == "wait"
 
 
+BROKEN_LOG = Upstream(answered=100, in_log=80)
 CALM = Evidence(NOW, build_champion([20] * 7))
 PAUSED = [KEPT, FAILED]
 SPENT = [replace(PROMOTED, ended_at=NOW - DAY), replace(PROMOTED, ended_at=NOW - DAY / 2)]
@@ -233,7 +244,7 @@ def test_a_person_need_not_wait_for_the_cooldown(bike_demand: ModelSpec) -> None
 @pytest.mark.parametrize(
     ("cause", "facts", "words"),
     [
-        ("upstream", {"upstream": Upstream(set_aside=1)}, "upstream data are broken (Postgres refused 1 rows)"),
+        ("upstream", {"upstream": BROKEN_LOG}, "upstream data are broken (the log holds 80 of 100 answered rows)"),
         ("pause", {"retrainings": PAUSED}, "the last 2 brought no gain (kept champion, failed)"),
         ("budget", {"retrainings": SPENT}, "2 of 2 a week are spent, one more costs 1"),
     ],
@@ -262,7 +273,7 @@ def test_what_a_person_resumed_from_counts_no_more(bike_demand: ModelSpec, retra
 def test_within_the_cooldown_broken_data_are_told_all_the_same(bike_demand: ModelSpec) -> None:
     cooling = replace(RISEN, retrainings=[replace(PROMOTED, ended_at=NOW - DAY)])
     assert decide(bike_demand, cooling).action == "wait"
-    assert decide(bike_demand, replace(cooling, upstream=Upstream(set_aside=1))).cause == "upstream"
+    assert decide(bike_demand, replace(cooling, upstream=BROKEN_LOG)).cause == "upstream"
 
 
 def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand: ModelSpec) -> None:
@@ -274,8 +285,8 @@ def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand:
 
 
 def test_what_stands_against_a_retraining_is_known_before_one_is_due(bike_demand: ModelSpec) -> None:
-    evidence = replace(CALM, upstream=Upstream(set_aside=1), retrainings=PAUSED)
-    assert decide(bike_demand, evidence).action == "wait"
+    evidence = replace(CALM, upstream=BROKEN_LOG, retrainings=PAUSED)
+    assert decide(bike_demand, replace(evidence, upstream=Upstream())).action == "wait"
     assert [stop.cause for stop in find_stops(bike_demand, evidence)] == ["upstream", "pause"]
 
 
