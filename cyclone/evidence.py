@@ -19,7 +19,7 @@ def collect_evidence(
 ) -> Evidence:
     """All that `decide` needs. Errors are of whole days of UTC, upstream facts of the last 24 whole hours."""
     end = find_window_end("service", now)
-    champion = _read_champion(store, spec, find_window_end("error", now))
+    champion = _read_champion(store, spec, now)
     past = [PastRetraining(**row) for row in store.fetch("policy/retrainings", model=spec.name, before=now)]
     resumed = store.fetch_one("policy/resumed_at", model=spec.name, before=now) or {}
     upstream = _read_upstream(store, spec, champion, end)
@@ -63,11 +63,12 @@ def record_decision(
     )
 
 
-def _read_champion(store: Store, spec: ModelSpec, end: datetime) -> Champion | None:
-    found = find_champion(store, spec.name, end)
+def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> Champion | None:
+    """What serves now, with its errors up to the last midnight: none, where it was promoted after that."""
+    found, end = find_champion(store, spec.name, now), find_window_end("error", now)
     if found is None:
         return None
-    since = store.fetch_one("policy/version_since", model=spec.name, version=found.version, at=end)
+    since = store.fetch_one("policy/version_since", model=spec.name, version=found.version, at=now)
     rows = store.fetch(
         "policy/daily_errors",
         model=spec.name,
@@ -75,7 +76,7 @@ def _read_champion(store: Store, spec: ModelSpec, end: datetime) -> Champion | N
         window_start=end - spec.retrain.error.window_days * DAY,
         window_end=end,
     )
-    promoted_at = since["promoted_at"] if since else end
+    promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
     return Champion(found.version, promoted_at, found.metric, found.accepted_error, days)
 

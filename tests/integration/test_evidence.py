@@ -81,6 +81,19 @@ def test_a_version_is_judged_by_its_own_labelled_days_only(store: Store, bike_de
     assert later.days == days  # a day that is not over says nothing yet
 
 
+def test_a_version_promoted_today_does_not_answer_for_the_one_before(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW + timedelta(hours=10), error=90)
+    serve(store, 2, NOW + timedelta(hours=10), NOW + timedelta(hours=15), error=40)
+    roll_up(store, bike_demand)
+    spec = bike_demand.model_copy(update={"retrain": Retrain(cooldown_days=0)})
+    before, after = (collect_evidence(store, spec, [], NOW + timedelta(hours=hour)) for hour in (9, 15))
+    assert decide(spec, replace(before, upstream=Upstream())).should_retrain
+    assert after.champion == Champion(2, NOW + timedelta(hours=10), "mean_absolute_error", 20.0)
+    assert decide(spec, replace(after, upstream=Upstream())) == Decision(
+        "wait", "no retraining: version 2 has 0 labelled whole days, 3 are needed"
+    )
+
+
 def test_what_was_known_at_a_moment_is_read_again_later(store: Store, bike_demand: ModelSpec) -> None:
     serve(store, 1, NOW - 6 * DAY, NOW, error=40)
     roll_up(store, bike_demand)
