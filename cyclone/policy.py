@@ -17,7 +17,8 @@ FRESH_RATIO = 1.2
 FRESH_RATIO_WEIGHT = 2
 """In versions."""
 SMALLEST_SHARE = 0.01
-"""Of the accepted error: a day with less counts as this, or one perfect day would hide a bad week."""
+"""Of the accepted error, of the days' mean where that is 0: a day with less counts as this, or one perfect day would
+hide a bad week."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ def find_typical_error(champion: Champion, now: datetime, window_days: int) -> t
     errors = [day.error for day in champion.days if since <= day.start and day.start + DAY <= end]
     if not errors:
         return None
-    floor = max(champion.accepted_error * SMALLEST_SHARE, 1e-300)
+    floor = SMALLEST_SHARE * (champion.accepted_error or sum(errors) / len(errors))
+    if not floor:
+        return 0.0, len(errors)
     return math.exp(sum(math.log(max(error, floor)) for error in errors) / len(errors)), len(errors)
 
 
@@ -169,11 +172,10 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     if found is None or found[1] < trigger.minimum_days:
         days = found[1] if found else 0
         return f"version {champion.version} has {days} labelled whole days, {trigger.minimum_days} are needed"
-    times = found[0] / champion.accepted_error if champion.accepted_error else math.inf
-    return (
-        f"a typical day's {champion.metric} {format_number(found[0])} over {found[1]} days is {format_number(times)} ×"
-        f" the accepted {format_number(champion.accepted_error)}"
-    )
+    accepted = champion.accepted_error
+    times = f"is {format_number(found[0] / accepted)} × the" if accepted else "stands beside the"
+    typical = f"a typical day's {champion.metric} {format_number(found[0])} over {found[1]} days"
+    return f"{typical} {times} accepted {format_number(accepted)}"
 
 
 def _find_error(spec: ModelSpec, champion: Champion, now: datetime) -> list[str]:

@@ -109,6 +109,19 @@ def test_a_perfect_day_does_not_hide_a_bad_week(bike_demand: ModelSpec) -> None:
     assert decide(bike_demand, replace(RISEN, champion=build_champion([0] + [200] * 6))).should_retrain
 
 
+@pytest.mark.parametrize("retrain", [{}, {"minimum_gain": 0.1}])
+def test_a_version_without_any_error_is_left_alone(bike_demand: ModelSpec, retrain: dict[str, Any]) -> None:
+    evidence = Evidence(NOW, build_champion([0] * 7, accepted=0.0))
+    words = "no retraining: a typical day's mean_absolute_error 0 over 7 days stands beside the accepted 0"
+    assert decide(configure(bike_demand, **retrain), evidence) == Decision("wait", words)
+
+
+def test_an_error_where_none_was_accepted_asks_for_a_retraining(bike_demand: ModelSpec) -> None:
+    decision = decide(bike_demand, Evidence(NOW, build_champion([0, 4, 4, 4], accepted=0.0)))
+    words = "a typical day's mean_absolute_error 1.18 over 4 days is above 1.5 × the accepted 0 = 0"
+    assert decision == Decision("retrain", words)
+
+
 def test_drift_warns_unless_it_is_allowed_to_start_a_retraining(bike_demand: ModelSpec) -> None:
     calm = Evidence(NOW, build_champion([20] * 7), results=[DRIFT])
     assert decide(bike_demand, calm).action == "wait"
