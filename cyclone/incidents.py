@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from cyclone.decisions import Cause
 from cyclone.errors import StoreError
 from cyclone.store import Store
 
@@ -55,9 +56,9 @@ def find_open_incident(store: Store, model: str) -> Incident | None:
     return Incident(**row) if row else None
 
 
-def find_unanswered_incident(store: Store, model: str) -> int | None:
-    """The number of the open incident that no retraining has begun to answer."""
-    row = store.fetch_one("store/incident_unanswered", model=model)
+def find_unanswered_incident(store: Store, model: str, held: Cause | None = None) -> int | None:
+    """The number of the open incident that no retraining has begun to answer, nor need wait for what is `held`."""
+    row = store.fetch_one("store/incident_unanswered", model=model, held=held)
     return int(row["incident_id"]) if row else None
 
 

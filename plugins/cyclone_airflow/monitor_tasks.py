@@ -256,7 +256,8 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
     """The run id of the retraining that is due, after its incident was joined; None when none is.
 
-    One that somebody asked for, and that nothing has started yet, is due as well.
+    One that was asked for, and that nothing has started yet, is due as well; while upstream data are broken it waits,
+    unless a person asked in spite of them.
     """
     from cyclone.evidence import collect_evidence, record_decision
     from cyclone.holds import keep_holds
@@ -274,7 +275,7 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
     keep_holds(store, spec, evidence, decision, run.run_id)
     if not decision.should_retrain:
         record_decision(store, evidence, spec.name, run.run_id, decision, None)
-        waiting = find_unanswered_incident(store, spec.name)
+        waiting = find_unanswered_incident(store, spec.name, "upstream" if decision.cause == "upstream" else None)
         return retraining_run_id(spec.name, waiting) if waiting else None
     incident = join_incident(
         store,

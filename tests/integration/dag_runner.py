@@ -4,11 +4,12 @@ import json
 import os
 import queue
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ class DagRunner:
         file = Path(shutil.copy(REPOSITORY / "dags" / f"{name}.py", self.folder))
         self._ask(file, environment, moment, conf)
         return self.read_result()
+
+    def read_run_states(self, run_id: str) -> list[str]:
+        """The states of the DAG's run in Airflow's database; none when it has no such run."""
+        with closing(sqlite3.connect(self.folder.parent / "airflow.db")) as database:
+            return [state for (state,) in database.execute("SELECT state FROM dag_run WHERE run_id = ?", (run_id,))]
 
     def _ask(
         self, file: Path, environment: dict[str, str], moment: str = "", conf: dict[str, Any] | None = None

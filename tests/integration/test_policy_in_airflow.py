@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cyclone.holds import list_holds, resume
-from cyclone.incidents import join_incident, retraining_run_id, start_retraining
+from cyclone.incidents import Incident, join_incident, retraining_run_id, start_retraining
 from cyclone.retraining_requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
@@ -136,6 +136,17 @@ def retrain(runner: DagRunner, shop: dict[str, str], pipeline: str, **conf: Any)
     return runner.run("retrain", shop, conf=conf)
 
 
+def stop_labels(store: Store) -> list[tuple[Any, ...]]:
+    """Take the labels of the last days away, for `put_labels` to bring them."""
+    stopped = "DELETE FROM label WHERE observed_at > %(at)s RETURNING id, label::text, observed_at"
+    return execute(store, stopped, at=NOW - 4.5 * DAY)
+
+
+def put_labels(store: Store, labels: list[tuple[Any, ...]]) -> None:
+    for row_id, label, at in labels:
+        execute(store, "INSERT INTO label VALUES ('shop', %(id)s, %(label)s, %(at)s)", id=row_id, label=label, at=at)
+
+
 def read_decisions(store: Store) -> list[tuple[Any, ...]]:
     return execute(store, "SELECT action, cause, asked_by, because, despite FROM decision ORDER BY run_id")
 
@@ -202,7 +213,7 @@ def test_labels_that_stopped_are_told_once_though_no_retraining_is_due(
     runner: DagRunner, shop: dict[str, str], store: Store
 ) -> None:
     """Without labels no error can rise: who waits for a trigger never hears of it."""
-    stopped = execute(store, "DELETE FROM label WHERE observed_at > %(at)s RETURNING *", at=NOW - 4.5 * DAY)
+    stopped = stop_labels(store)
     (tasks, said), (again, _) = (
         runner.run("monitor", shop, moment=f"2011-02-10T00:{minute}:00+00:00") for minute in ("00", "05")
     )
@@ -213,21 +224,39 @@ def test_labels_that_stopped_are_told_once_though_no_retraining_is_due(
     (hold,) = list_holds(store, "shop")
     assert hold.cause == "upstream"
     assert execute(store, "SELECT action, cause FROM decision") == [("hold", "upstream")] * 2
-    for row in stopped:
-        execute(store, "INSERT INTO label VALUES (%(model)s, %(id)s, %(label)s, %(at)s)", **name_label(row))
+    put_labels(store, stopped)
     runner.run("monitor", shop, moment="2011-02-10T00:10:00+00:00")
     assert list_holds(store, "shop") == []
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
 
 
-def name_label(row: tuple[Any, ...]) -> dict[str, Any]:
-    return {"model": row[0], "id": row[1], "label": str(row[2]), "at": row[3]}
+def test_what_was_asked_for_starts_when_the_data_are_mended(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    incident = open_incident(store, 50)
+    broken = stop_labels(store)
+    result, _ = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    assert (result["tasks"]["request_retraining"], result["tasks"]["tell_person"]) == ("skipped", "success")
+    result, said = retrain(runner, shop, BY_KIND)  # it would join, and start at once
+    assert result["tasks"]["start"] == "failed"
+    assert "upstream data are broken (labels stopped" in said
+    assert execute(store, "SELECT incident_id FROM incident WHERE closed_at IS NULL") == [(incident.incident_id,)]
+    put_labels(store, broken)
+    result, _ = runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
+    assert result["tasks"]["request_retraining"] == "success"
+    assert runner.read_run_states(retraining_run_id("shop", incident.incident_id)) == ["queued"]
+
+
+def open_incident(store: Store, number: int) -> Incident:
+    """An incident whose retraining no other test has: their stores are apart, but Airflow is one."""
+    execute(store, "SELECT setval('incident_incident_id_seq', %(number)s, false)", number=number)
+    return join_incident(store, "shop", source="an alarm", at=NOW - DAY, reason="the error is high", detail={})
 
 
 def test_an_incident_whose_airflow_run_is_gone_is_closed_by_the_next_run_of_the_monitor(
     runner: DagRunner, shop: dict[str, str], store: Store
 ) -> None:
-    incident = join_incident(store, "shop", source="an alarm", at=NOW - DAY, reason="the error is high", detail={})
+    incident = open_incident(store, 60)
     lost = retraining_run_id("shop", incident.incident_id)
     start_retraining(store, lost, "shop", incident.incident_id, NOW - DAY)
     result, said = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")

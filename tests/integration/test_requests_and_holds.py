@@ -97,6 +97,19 @@ def test_what_was_asked_for_waits_until_a_run_begins_to_answer_it(store: Store, 
     assert find_named_incident(store, "bike_demand", answer.run_id) is None
 
 
+def test_what_was_asked_for_waits_while_upstream_is_broken(store: Store, bike_demand: ModelSpec) -> None:
+    answer = ask(store, bike_demand, "by hand", ADA, NOW)
+    assert answer.incident_id is not None
+    break_the_log(store)
+    held = ask(store, bike_demand, "in Airflow", ADA, NOW)
+    assert (held.decision.action, held.decision.cause, held.incident_id) == ("hold", "upstream", None)
+    assert find_unanswered_incident(store, "bike_demand", "upstream") is None
+    assert find_unanswered_incident(store, "bike_demand") == answer.incident_id
+    request = build_request("Ada", is_person=True, because="it is the truth", despite=["upstream"])
+    assert ask(store, bike_demand, "despite", request, NOW).incident_id == answer.incident_id
+    assert find_unanswered_incident(store, "bike_demand", "upstream") == answer.incident_id
+
+
 @pytest.mark.parametrize(
     ("cause", "outcomes", "is_broken", "words"),
     [
