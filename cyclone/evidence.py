@@ -20,7 +20,8 @@ def collect_evidence(
     """All that `decide` needs. Errors are of whole days of UTC, upstream facts of the last 24 whole hours."""
     end = find_window_end("service", now)
     champion = _read_champion(store, spec, now)
-    past = [PastRetraining(**row) for row in store.fetch("policy/retrainings", model=spec.name, before=now)]
+    ended = store.fetch("policy/retrainings", model=spec.name, before=now, newest=spec.retrain.pause_after)
+    past = [PastRetraining(**row) for row in ended]
     resumed = store.fetch_one("policy/resumed_at", model=spec.name, before=now) or {}
     upstream = _read_upstream(store, spec, champion, end)
     evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))

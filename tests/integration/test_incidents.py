@@ -133,7 +133,7 @@ def test_a_retraining_that_never_started_cannot_end(store: Store) -> None:
 
 
 def find_ended(store: Store, model: str, before: datetime) -> list[tuple[datetime, str, float]]:
-    rows = store.fetch("policy/retrainings", model=model, before=before)
+    rows = store.fetch("policy/retrainings", model=model, before=before, newest=2)
     return [(row["ended_at"], row["outcome"], row["cost"]) for row in rows]
 
 
