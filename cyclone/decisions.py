@@ -7,8 +7,8 @@ from cyclone.checks import CheckResult
 from cyclone.spec import ModelSpec
 
 Action = Literal["retrain", "wait", "hold"]
-Cause = Literal["upstream", "pause", "budget"]
-"""Why a person must look: broken data, retrainings without gain, a week's budget that is spent."""
+Cause = Literal["upstream", "pause", "failures", "budget"]
+"""Why a person must look: broken data, retrainings without gain, failed ones, a week's budget that is spent."""
 
 
 @dataclass(frozen=True)

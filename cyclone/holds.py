@@ -17,7 +17,11 @@ REMEDIES: dict[Cause, str] = {
         " retrain.breaker in model.yaml, or run `cyclone retrain {model} --despite upstream --because …`"
     ),
     "pause": (
-        "look why the gate refused (the timeline, MLflow's gate.json): labels, features, margin; then"
+        "look why the gate refused (the timeline, MLflow's gate.json), or why the version was rolled back: labels,"
+        " features, margin; then `cyclone resume {model} --because …`"
+    ),
+    "failures": (
+        "look at the failed Airflow runs of retrain__{model} (the timeline has their errors), mend what failed; then"
         " `cyclone resume {model} --because …`"
     ),
     "budget": "wait, raise retrain.budget_per_week, or run `cyclone resume {model} --because …`",
@@ -64,7 +68,7 @@ def keep_holds(store: Store, spec: ModelSpec, evidence: Evidence, decision: Deci
 
 
 def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -> Sequence[str]:
-    """End the open holds by a person's word: earlier retrainings neither pause nor spend any more. Their reasons.
+    """End the open holds by a person's word: earlier retrainings count for nothing any more. Their reasons.
 
     Errors: `HoldError` when nothing is held, or when upstream data are still broken: no word mends them.
     """

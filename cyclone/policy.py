@@ -46,7 +46,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class PastRetraining:
-    """One that ended; `promoted`, `kept_champion` and `failed` are its outcomes."""
+    """One that ended: `promoted`, `rolled_back` after that, `kept_champion`, or `failed`."""
 
     ended_at: datetime
     outcome: str
@@ -116,7 +116,8 @@ def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     faults = find_faults(spec, evidence.upstream, evidence.now)
     found: list[tuple[Cause, str | None]] = [
         ("upstream", f"upstream data are broken ({'; '.join(faults)})" if faults else None),
-        ("pause", _find_pause(spec.retrain, evidence)),
+        ("pause", _find_no_gain(spec.retrain, evidence)),
+        ("failures", _find_failures(spec.retrain, evidence)),
         ("budget", _find_spent_budget(spec.retrain, evidence)),
     ]
     return [Stop(cause, words) for cause, words in found if words]
@@ -219,17 +220,31 @@ def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:
     return f"the last one ended {days:.1f} days ago, within the cooldown of {retrain.cooldown_days:g} days"
 
 
-def _find_pause(retrain: Retrain, evidence: Evidence) -> str | None:
+def _find_no_gain(retrain: Retrain, evidence: Evidence) -> str | None:
+    """Of those that came to an answer: a promotion that still stands is a gain, whatever the gate's rule."""
+    answered = [item for item in _list_since_resumed(evidence) if item.outcome != "failed"][-retrain.pause_after :]
+    if any(item.outcome == "promoted" for item in answered):
+        return None
+    outcomes = ", ".join(item.outcome.replace("_", " ") for item in answered)
+    return _find_pause(retrain, evidence.now, answered, f"brought no gain ({outcomes})")
+
+
+def _find_failures(retrain: Retrain, evidence: Evidence) -> str | None:
     last = _list_since_resumed(evidence)[-retrain.pause_after :]
-    if len(last) < retrain.pause_after or any(item.outcome == "promoted" for item in last):
+    if any(item.outcome != "failed" for item in last):
         return None
-    days = (evidence.now - last[-1].ended_at) / DAY
-    if days >= retrain.pause_days:
+    return _find_pause(retrain, evidence.now, last, "failed")
+
+
+def _find_pause(retrain: Retrain, now: datetime, streak: Sequence[PastRetraining], words: str) -> str | None:
+    """What a streak without a good end stops, until its last one is `pause_days` old."""
+    if len(streak) < retrain.pause_after:
         return None
-    outcomes = ", ".join(item.outcome.replace("_", " ") for item in last)
+    days_left = retrain.pause_days - (now - streak[-1].ended_at) / DAY
+    if days_left <= 0:
+        return None
     return (
-        f"the last {len(last)} brought no gain ({outcomes}): none starts by itself for"
-        f" {retrain.pause_days - days:.1f} days more, unless a person resumes"
+        f"the last {len(streak)} {words}: none starts by itself for {days_left:.1f} days more, unless a person resumes"
     )
 
 

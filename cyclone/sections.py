@@ -199,7 +199,7 @@ class Retrain(Section):
     """Of one retraining, in the unit of the budget: hours, euros, or just one."""
     budget_per_week: float = Field(default=2, gt=0)
     pause_after: int = Field(default=2, ge=1, le=10)
-    """So many retrainings in a row without a promotion: stop, and tell a person."""
+    """So many retrainings in a row without gain, or that failed: stop, and tell a person."""
     pause_days: float = Field(default=28, ge=1, le=366)
     breaker: Breaker = Breaker()
     window_days: int | None = Field(default=None, ge=7)

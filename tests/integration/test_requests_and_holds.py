@@ -114,14 +114,15 @@ def test_what_was_asked_for_waits_while_upstream_is_broken(store: Store, bike_de
     ("cause", "outcomes", "is_broken", "words"),
     [
         ("upstream", [], True, "90 of 100 requests do not fit model.yaml"),
-        ("pause", ["kept_champion", "failed"], False, "the last 2 brought no gain (kept champion, failed)"),
+        ("pause", ["kept_champion"] * 2, False, "the last 2 brought no gain (kept champion, kept champion)"),
+        ("failures", ["failed", "failed"], False, "the last 2 failed"),
         ("budget", ["promoted", "promoted"], False, "2 of 2 a week are spent, one more costs 1"),
     ],
 )
 def test_a_held_request_opens_no_incident_unless_a_person_says_in_spite_of_what(
     store: Store, bike_demand: ModelSpec, cause: str, outcomes: list[str], is_broken: bool, words: str
 ) -> None:
-    put_retrainings(store, *outcomes, ended_at=NOW - (8 if cause == "pause" else 2) * DAY)
+    put_retrainings(store, *outcomes, ended_at=NOW - (2 if cause == "budget" else 8) * DAY)
     if is_broken:
         break_the_log(store)
     held = ask(store, bike_demand, "by hand", ADA, NOW)
@@ -145,7 +146,10 @@ def test_a_held_request_opens_no_incident_unless_a_person_says_in_spite_of_what(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"despite": ["gravity"], "because": "x"}, "despite 'gravity' must be one of upstream, pause, budget"),
+        (
+            {"despite": ["gravity"], "because": "x"},
+            "despite 'gravity' must be one of upstream, pause, failures, budget",
+        ),
         ({"despite": ["pause", "budget"]}, "despite pause, budget needs a because"),
         ({"despite": ["pause"], "because": "x", "is_person": False}, "Ada: only a person may ask despite pause"),
     ],
@@ -187,7 +191,7 @@ def test_a_person_resumes_and_what_was_before_counts_no_more(store: Store, bike_
     put_retrainings(store, "failed", "failed", ended_at=NOW + DAY)
     assert collect_evidence(store, bike_demand, [], NOW - DAY).resumed_at is None
     look(store, bike_demand, "run 2", NOW + 2 * DAY, ADA)
-    assert read_causes(store) == ["pause"]
+    assert read_causes(store) == ["failures"]
 
 
 @pytest.mark.parametrize(
@@ -240,10 +244,10 @@ def cli(store: Store, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 
 
 def test_the_commands_ask_are_held_and_resume(store: Store, cli: CliRunner) -> None:
-    put_retrainings(store, "failed", "kept_champion", ended_at=datetime.now(UTC) - DAY)
+    put_retrainings(store, "failed", "failed", ended_at=datetime.now(UTC) - DAY)
     held = cli.invoke(app, ["retrain", "bike_demand"])
     assert isinstance(held.exception, HoldError)
-    assert "what to do: look why the gate refused" in str(held.exception)
+    assert "what to do: look at the failed Airflow runs of retrain__bike_demand" in str(held.exception)
     done = cli.invoke(app, ["resume", "bike_demand", "--because", "mended"])
     assert done.exit_code == 0, done.output
     assert "no longer held: no retraining, although requested by ada" in done.output.replace("\n", " ")

@@ -43,6 +43,7 @@ DRIFT_WORDS = "population_stability of wind 0.345 over 7 days on 168 rows is abo
 ERROR_WORDS = "a typical day's mean_absolute_error 40 over 4 days is above 1.5 × the accepted 20 = 30"
 FAILED = PastRetraining(NOW - 12 * DAY, "failed", 1)
 KEPT = PastRetraining(NOW - 13 * DAY, "kept_champion", 1)
+ROLLED_BACK = PastRetraining(NOW - 12 * DAY, "rolled_back", 1)
 PROMOTED = PastRetraining(NOW - 12 * DAY, "promoted", 1)
 
 
@@ -168,22 +169,32 @@ def test_the_budget_of_a_week_is_weighted_by_cost(bike_demand: ModelSpec) -> Non
     assert decide(spec, replace(RISEN, retrainings=spent[1:])).should_retrain
 
 
-def test_two_retrainings_without_gain_stop_and_tell(bike_demand: ModelSpec) -> None:
-    decision = decide(bike_demand, replace(RISEN, retrainings=[KEPT, FAILED]))
-    assert decision.needs_person
-    assert decision.reason == (
-        f"no retraining, although {ERROR_WORDS}: the last 2 brought no gain (kept champion, failed): none starts by"
-        " itself for 16.0 days more, unless a person resumes"
-    )
+@pytest.mark.parametrize(
+    ("retrainings", "cause", "words"),
+    [
+        ([KEPT, ROLLED_BACK], "pause", "the last 2 brought no gain (kept champion, rolled back)"),
+        ([KEPT, FAILED, ROLLED_BACK], "pause", "the last 2 brought no gain (kept champion, rolled back)"),
+        ([PROMOTED, FAILED, FAILED], "failures", "the last 2 failed"),
+    ],
+)
+def test_two_retrainings_without_gain_or_two_that_failed_stop_and_tell(
+    bike_demand: ModelSpec, retrainings: list[PastRetraining], cause: Cause, words: str
+) -> None:
+    decision = decide(bike_demand, replace(RISEN, retrainings=retrainings))
+    until = "none starts by itself for 16.0 days more, unless a person resumes"
+    assert decision == Decision("hold", f"no retraining, although {ERROR_WORDS}: {words}: {until}", cause)
 
 
 @pytest.mark.parametrize(
     "retrainings",
     [
         [FAILED],
+        [KEPT, FAILED],
         [KEPT, PROMOTED],
         [PROMOTED, FAILED],
-        [replace(KEPT, ended_at=NOW - 40 * DAY), replace(FAILED, ended_at=NOW - 28 * DAY)],
+        [FAILED, ROLLED_BACK],
+        [replace(KEPT, ended_at=NOW - 40 * DAY), replace(KEPT, ended_at=NOW - 28 * DAY)],
+        [replace(FAILED, ended_at=NOW - 40 * DAY), replace(FAILED, ended_at=NOW - 28 * DAY)],
     ],
 )
 def test_one_without_gain_a_promotion_or_time_lets_it_go_on(
@@ -240,7 +251,8 @@ def test_an_upstream_within_its_limits_stops_nothing(bike_demand: ModelSpec, ups
 
 BROKEN_LOG = Upstream(answered=100, in_log=80)
 CALM = Evidence(NOW, build_champion([20] * 7))
-PAUSED = [KEPT, FAILED]
+PAUSED = [KEPT, ROLLED_BACK]
+FAILURES = [replace(FAILED, ended_at=NOW - 13 * DAY), FAILED]
 SPENT = [replace(PROMOTED, ended_at=NOW - DAY), replace(PROMOTED, ended_at=NOW - DAY / 2)]
 
 
@@ -258,7 +270,8 @@ def test_a_person_need_not_wait_for_the_cooldown(bike_demand: ModelSpec) -> None
     ("cause", "facts", "words"),
     [
         ("upstream", {"upstream": BROKEN_LOG}, "upstream data are broken (the log holds 80 of 100 answered rows)"),
-        ("pause", {"retrainings": PAUSED}, "the last 2 brought no gain (kept champion, failed)"),
+        ("pause", {"retrainings": PAUSED}, "the last 2 brought no gain (kept champion, rolled back)"),
+        ("failures", {"retrainings": FAILURES}, "the last 2 failed"),
         ("budget", {"retrainings": SPENT}, "2 of 2 a week are spent, one more costs 1"),
     ],
 )
@@ -274,7 +287,7 @@ def test_what_holds_a_person_is_ignored_only_by_its_name(
     assert forced == Decision("retrain", f"requested by Ada; in spite of: {cause}")
 
 
-@pytest.mark.parametrize("retrainings", [PAUSED, SPENT])
+@pytest.mark.parametrize("retrainings", [PAUSED, FAILURES, SPENT])
 def test_what_a_person_resumed_from_counts_no_more(bike_demand: ModelSpec, retrainings: list[PastRetraining]) -> None:
     spec = configure(bike_demand, cooldown_days=0)
     evidence = replace(RISEN, retrainings=retrainings)
@@ -290,7 +303,7 @@ def test_within_the_cooldown_broken_data_are_told_all_the_same(bike_demand: Mode
 
 
 def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand: ModelSpec) -> None:
-    decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(FAILED, ended_at=NOW)]))
+    decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(KEPT, ended_at=NOW)]))
     assert decision.cause == "pause"
     assert "brought no gain" in decision.reason
     assert decision.reason.endswith("; 2 of 2 a week are spent, one more costs 1")
