@@ -27,8 +27,8 @@ def collect_evidence(
     evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))
     if champion is None or spec.retrain.minimum_gain is None:
         return evidence
-    days = spec.retrain.error.window_days
-    rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days)
+    days, midnight = spec.retrain.error.window_days, find_window_end("error", now)
+    rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days, at=midnight)
     return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
 
 

@@ -144,6 +144,18 @@ def test_earlier_versions_tell_how_a_new_one_does(store: Store, bike_demand: Mod
     roll_up(store, bike_demand)
     spec = bike_demand.model_copy(update={"retrain": Retrain(minimum_gain=0.01)})
     assert collect_evidence(store, spec, [], NOW).fresh_ratios == [1.5]
+    execute(
+        store,
+        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND bucket_start >= %(at)s",
+        at=NOW - 4 * DAY,
+    )
+    assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
+    assert collect_evidence(store, spec, [], NOW).fresh_ratios != [1.5]
+    execute(store, "UPDATE release SET state = 'rolled_back', ended_at = %(at)s WHERE version = 1", at=NOW - 2 * DAY)
+    assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
+    assert collect_evidence(store, spec, [], NOW).fresh_ratios == []
+    execute(store, "UPDATE release SET state = 'canary', promoted_at = NULL WHERE version = 1")
+    assert collect_evidence(store, spec, [], NOW).fresh_ratios == []
     assert collect_evidence(store, bike_demand, [], NOW).fresh_ratios == ()
 
 
