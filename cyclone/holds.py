@@ -68,7 +68,8 @@ def keep_holds(store: Store, spec: ModelSpec, evidence: Evidence, decision: Deci
 
 
 def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -> Sequence[str]:
-    """End the open holds by a person's word: earlier retrainings count for nothing any more. Their reasons.
+    """End the open holds by a person's word: earlier retrainings count for nothing any more, unless all that was held
+    were broken data. The holds' reasons.
 
     Errors: `HoldError` when nothing is held, or when upstream data are still broken: no word mends them.
     """

@@ -232,6 +232,15 @@ def test_nobody_resumes_from_data_that_are_still_broken(store: Store, bike_deman
     assert read_causes(store) == ["upstream"]
 
 
+def test_to_resume_from_mended_data_forgives_no_retraining(store: Store, bike_demand: ModelSpec) -> None:
+    put_retrainings(store, "kept_champion", "kept_champion", ended_at=NOW - DAY)
+    break_the_log(store)
+    look(store, bike_demand, "run 1", NOW)
+    assert read_causes(store) == ["upstream"]
+    resume(store, bike_demand, "Ada", "it is mended", NOW + DAY)
+    assert ask(store, bike_demand, "by hand", ADA, NOW + DAY).decision.cause == "pause"
+
+
 @pytest.fixture
 def cli(store: Store, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
