@@ -270,6 +270,48 @@ def test_an_incident_whose_airflow_run_is_gone_is_closed_by_the_next_run_of_the_
     ) == [(NOW, "failed", "failed", reason)]
 
 
+def test_a_lost_retraining_whose_version_serves_is_closed_as_promoted(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    incident = open_incident(store, 70)
+    lost = retraining_run_id("shop", incident.incident_id)
+    start_retraining(store, lost, "shop", incident.incident_id, NOW - DAY)
+    execute(
+        store,
+        "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
+        " created_at, promoted_at) VALUES ('shop', 2, 'shop-v2', 'i', 'd', %(run)s, 'champion', 100, %(at)s, %(at)s)",
+        at=NOW - DAY,
+        run=lost,
+    )
+    runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    ended = execute(
+        store,
+        "SELECT incident.outcome, retraining.outcome, version, retraining.reason"
+        " FROM incident JOIN retraining USING (incident_id)",
+    )
+    reason = f"the challenger serves; the Airflow run {lost} ended without closing its incident"
+    assert ended == [("promoted", "promoted", 2, reason)]
+
+
+def test_an_incident_whose_airflow_run_failed_before_it_had_begun_is_closed(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    runner.run("retrain", shop, conf={"despite": ["pause"]})  # refused, but Airflow knows the DAG now
+    incident = open_incident(store, 80)
+    named = retraining_run_id("shop", incident.incident_id)
+    result, _ = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    assert result["tasks"]["request_retraining"] == "success"
+    runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
+    assert runner.read_run_states(named) == ["queued"]
+    assert execute(store, "SELECT outcome FROM incident") == [(None,)]  # it may begin yet
+    runner.mark_failed(named)
+    result, said = runner.run("monitor", shop, moment="2011-02-10T00:10:00+00:00")
+    assert result["tasks"]["request_retraining"] == "skipped"
+    assert f"is closed as failed: the Airflow run {named} failed before it had begun" in said
+    assert execute(store, "SELECT outcome FROM incident") == [("failed",)]
+    assert execute(store, "SELECT count(*) FROM retraining") == [(0,)]
+
+
 def test_the_dag_of_the_documentation_that_tells_of_holds_runs(runner: DagRunner, store: Store) -> None:
     page = (REPOSITORY / "docs" / "decisions-and-policy.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
