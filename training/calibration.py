@@ -20,8 +20,7 @@ from cyclone.calibration import (
 )
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
-from cyclone.evidence import collect_evidence
-from cyclone.policy import find_faults
+from cyclone.evidence import read_faults
 from cyclone.releases import Release, current_release, hold_releases, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -70,7 +69,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
     run_id = f"{day:%Y-%m-%d}__v{champion.version}"
     row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
     if row is None:
-        if faults := find_faults(spec, collect_evidence(store, spec, [], now)):
+        if faults := read_faults(store, spec, now):
             return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
         choice = choose_now(settings, spec, champion.version, day)
         _record(store, spec, champion, run_id, day, choice)

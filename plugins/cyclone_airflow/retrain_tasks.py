@@ -231,7 +231,8 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     outcome, reason = _conclude(context["ti"])
     now = read_now(store, settings, model)
     release = release_of_run(store, run_id)
-    reason = finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
+    version = release.version if release else None
+    outcome, reason = finish_retraining(store, run_id, now, outcome, reason, version)
     close_incident(store, started["incident_id"], now, outcome)
     _follow_record(settings, model)
     log.info("The retraining is over: %s (%s)", outcome, reason)
