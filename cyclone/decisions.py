@@ -7,13 +7,13 @@ from cyclone.checks import CheckResult
 from cyclone.spec import ModelSpec
 
 Action = Literal["retrain", "wait", "hold"]
-Cause = Literal["upstream", "pause", "budget"]
-"""Why a person must look: broken data, retrainings without gain, a week's budget that is spent."""
+Cause = Literal["upstream", "pause", "failures", "budget"]
+"""Why a person must look: broken data, retrainings without gain, failed ones, a week's budget that is spent."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`retrain`: open or join an incident; `wait`: nothing is due; `hold`: something is, but a person must look."""
+    """`retrain`: open or join an incident; `wait`: nothing is due, or it is too soon; `hold`: a person must look."""
 
     action: Action
     reason: str

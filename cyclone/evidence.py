@@ -4,17 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from cyclone.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
 from cyclone.checks import CheckResult, find_champion, find_window_end
 from cyclone.decisions import Decision
-from cyclone.policy import (
-    Champion,
-    DailyError,
-    Evidence,
-    FeatureFacts,
-    PastRetraining,
-    Request,
-    Upstream,
-)
+from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, Request
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -26,16 +19,23 @@ def collect_evidence(
 ) -> Evidence:
     """All that `decide` needs. Errors are of whole days of UTC, upstream facts of the last 24 whole hours."""
     end = find_window_end("service", now)
-    champion = _read_champion(store, spec, find_window_end("error", now))
-    past = [PastRetraining(**row) for row in store.fetch("policy/retrainings", model=spec.name, before=now)]
+    champion = _read_champion(store, spec, now)
+    ended = store.fetch("policy/retrainings", model=spec.name, before=now, newest=spec.retrain.pause_after)
+    past = [PastRetraining(**row) for row in ended]
     resumed = store.fetch_one("policy/resumed_at", model=spec.name, before=now) or {}
     upstream = _read_upstream(store, spec, champion, end)
     evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))
     if champion is None or spec.retrain.minimum_gain is None:
         return evidence
-    days = spec.retrain.error.window_days
-    rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days)
+    days, midnight = spec.retrain.error.window_days, find_window_end("error", now)
+    rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days, at=midnight)
     return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
+
+
+def read_faults(store: Store, spec: ModelSpec, now: datetime) -> list[str]:
+    """What is broken upstream at a moment, in sentences."""
+    evidence = collect_evidence(store, spec, [], now)
+    return find_faults(spec, evidence.upstream, now)
 
 
 def record_decision(
@@ -64,11 +64,12 @@ def record_decision(
     )
 
 
-def _read_champion(store: Store, spec: ModelSpec, end: datetime) -> Champion | None:
-    found = find_champion(store, spec.name, end)
+def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> Champion | None:
+    """What serves now, with its errors up to the last midnight: none, where it was promoted after that."""
+    found, end = find_champion(store, spec.name, now), find_window_end("error", now)
     if found is None:
         return None
-    since = store.fetch_one("policy/version_since", model=spec.name, version=found.version, at=end)
+    since = store.fetch_one("policy/version_since", model=spec.name, version=found.version, at=now)
     rows = store.fetch(
         "policy/daily_errors",
         model=spec.name,
@@ -76,15 +77,22 @@ def _read_champion(store: Store, spec: ModelSpec, end: datetime) -> Champion | N
         window_start=end - spec.retrain.error.window_days * DAY,
         window_end=end,
     )
-    promoted_at = since["promoted_at"] if since else end
+    promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
     return Champion(found.version, promoted_at, found.metric, found.accepted_error, days)
 
 
 def _read_upstream(store: Store, spec: ModelSpec, champion: Champion | None, end: datetime) -> Upstream:
     window = {"window_start": end - DAY, "window_end": end}
-    delay_hours = spec.label.expected_delay_hours
-    row = store.fetch_one("policy/upstream", model=spec.name, delay_hours=delay_hours, **window)
+    delay = timedelta(hours=spec.label.expected_delay_hours)
+    row = store.fetch_one(
+        "policy/upstream",
+        model=spec.name,
+        delay=delay,
+        overdue_before=end - delay - spec.retrain.breaker.silent_days * DAY,
+        least_rows=LEAST_SAMPLE,
+        **window,
+    )
     assert row is not None, "the statement has no FROM that could be empty"
     if champion is None:
         return Upstream(**row)
@@ -100,6 +108,7 @@ def _read_upstream(store: Store, spec: ModelSpec, champion: Champion | None, end
                 rows=fact["rows"],
                 missing=fact["missing"],
                 accepted_missing_share=fact["accepted_missing_share"],
+                values_before=fact["values_before"],
                 distinct=fact["distinct_values"] if watched[fact["feature"]].type == "number" else None,
             )
             for fact in facts

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
-from cyclone.evidence import collect_evidence
-from cyclone.policy import Evidence, find_faults, find_stops
+from cyclone.evidence import read_faults
+from cyclone.policy import Evidence, find_stops
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -17,7 +17,11 @@ REMEDIES: dict[Cause, str] = {
         " retrain.breaker in model.yaml, or run `cyclone retrain {model} --despite upstream --because …`"
     ),
     "pause": (
-        "look why the gate refused (the timeline, MLflow's gate.json): labels, features, margin; then"
+        "look why the gate refused (the timeline, MLflow's gate.json), or why the version was rolled back: labels,"
+        " features, margin; then `cyclone resume {model} --because …`"
+    ),
+    "failures": (
+        "look at the failed Airflow runs of retrain__{model} (the timeline has their errors), mend what failed; then"
         " `cyclone resume {model} --because …`"
     ),
     "budget": "wait, raise retrain.budget_per_week, or run `cyclone resume {model} --because …`",
@@ -64,7 +68,8 @@ def keep_holds(store: Store, spec: ModelSpec, evidence: Evidence, decision: Deci
 
 
 def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -> Sequence[str]:
-    """End the open holds by a person's word: earlier retrainings neither pause nor spend any more. Their reasons.
+    """End the open holds by a person's word: earlier retrainings count for nothing any more, unless all that was held
+    were broken data. The holds' reasons.
 
     Errors: `HoldError` when nothing is held, or when upstream data are still broken: no word mends them.
     """
@@ -74,7 +79,7 @@ def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -
     if not because:
         raise HoldError(f"{spec.name}: --because is needed: it is kept with who resumed")
     broken = [hold for hold in held if hold.cause == "upstream"]
-    if broken and (faults := find_faults(spec, collect_evidence(store, spec, [], at))):
+    if broken and (faults := read_faults(store, spec, at)):
         raise HoldError(
             f"{spec.name}: upstream data are broken ({'; '.join(faults)}): {broken[0].describe_remedy(spec.name)}"
         )

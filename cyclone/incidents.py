@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from cyclone.decisions import Cause
 from cyclone.errors import StoreError
+from cyclone.releases import release_of_run
 from cyclone.store import Store
 
 Outcome = Literal["promoted", "kept_champion", "failed"]
@@ -55,9 +57,9 @@ def find_open_incident(store: Store, model: str) -> Incident | None:
     return Incident(**row) if row else None
 
 
-def find_unanswered_incident(store: Store, model: str) -> int | None:
-    """The number of the open incident that no retraining has begun to answer."""
-    row = store.fetch_one("store/incident_unanswered", model=model)
+def find_unanswered_incident(store: Store, model: str, held: Cause | None = None) -> int | None:
+    """The number of the open incident that no retraining has begun to answer, nor need wait for what is `held`."""
+    row = store.fetch_one("store/incident_unanswered", model=model, held=held)
     return int(row["incident_id"]) if row else None
 
 
@@ -90,8 +92,8 @@ def start_retraining(
 
 def finish_retraining(
     store: Store, run_id: str, at: datetime, outcome: Outcome, reason: str, version: int | None
-) -> str:
-    """Record how a retraining ended, and return the reason that is kept: the first end's, or what a failed task noted.
+) -> tuple[Outcome, str]:
+    """Record how a retraining ended; what is kept: the first end's outcome and reason, or what a failed task noted.
 
     Errors: `StoreError` when the run was never started.
     """
@@ -100,7 +102,16 @@ def finish_retraining(
     )
     if row is None:
         raise StoreError(f"retraining {run_id!r} is not in the store: it has to be started before it ends")
-    return str(row["reason"])
+    return row["outcome"], row["reason"]
+
+
+def finish_lost_retraining(store: Store, run_id: str, at: datetime) -> tuple[Outcome, str]:
+    """End a retraining that cannot end itself any more as its release did: what it promoted serves on."""
+    lost = f"the Airflow run {run_id} ended without closing its incident"
+    release = release_of_run(store, run_id)
+    if release is not None and release.promoted_at is not None and release.state != "rolled_back":
+        return finish_retraining(store, run_id, at, "promoted", f"the challenger serves; {lost}", release.version)
+    return finish_retraining(store, run_id, at, "failed", lost, release.version if release else None)
 
 
 def find_retraining(store: Store, incident_id: int) -> str | None:

@@ -82,7 +82,7 @@ def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
         seen = [check for check in lineage.checks if check["run_id"] == alarm["source"]]
         for check in seen:
             if check["verdict"] == "failed":
-                yield "failed", _describe_check(check)
+                yield "failed", describe_check(check)
         if passed := sum(check["verdict"] == "passed" for check in seen):
             yield "passed", f"{passed} other {'verdict' if passed == 1 else 'verdicts'} of the same run"
     if more := asking[1:]:
@@ -126,7 +126,7 @@ def _tell_release(release: Row) -> Facts:
     yield "state", f"{release['state']}{ended}{': ' + release['reason'] if release['reason'] else ''}"
 
 
-def _describe_check(check: Row) -> str:
+def describe_check(check: Row) -> str:
     subject = "" if check["subject"] == "all" else f" of {check['subject']}"
     judged = (
         f"limit {format_number(check['limit_value'])}"

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cyclone.checks import CheckResult
+from cyclone.breaker import Upstream, find_faults
+from cyclone.checks import CheckResult, find_window_end
 from cyclone.decisions import Cause, Decision, describe_failure, format_number
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
@@ -16,7 +17,8 @@ FRESH_RATIO = 1.2
 FRESH_RATIO_WEIGHT = 2
 """In versions."""
 SMALLEST_SHARE = 0.01
-"""Of the accepted error: a day with less counts as this, or one perfect day would hide a bad week."""
+"""Of the accepted error, of the days' mean where that is 0: a day with less counts as this, or one perfect day would
+hide a bad week."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class PastRetraining:
-    """One that ended; `promoted`, `kept_champion` and `failed` are its outcomes."""
+    """One that ended: `promoted`, `rolled_back` after that, `kept_champion`, or `failed`."""
 
     ended_at: datetime
     outcome: str
@@ -59,32 +61,6 @@ class Request:
     is_person: bool
     because: str = ""
     despite: tuple[Cause, ...] = ()
-
-
-@dataclass(frozen=True)
-class FeatureFacts:
-    """A day's newest rows of one feature; `distinct` is None where one value may well be the truth."""
-
-    feature: str
-    rows: int
-    missing: int
-    accepted_missing_share: float
-    distinct: int | None = None
-
-
-@dataclass(frozen=True)
-class Upstream:
-    """What came in during the last day; None and 0 mean that nothing is known."""
-
-    requests: int = 0
-    rejected: int = 0
-    features: tuple[FeatureFacts, ...] = ()
-    answered: int = 0
-    in_log: int = 0
-    set_aside: int = 0
-    oldest_unlabelled: datetime | None = None
-    """Of rows answered since the newest label came."""
-    newest_label: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -114,31 +90,34 @@ class Stop:
 def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     """Retrain when a trigger fires and nothing stands against it; `no_data` never starts a retraining.
 
-    A person need not wait for the cooldown, and may ask in spite of each other stop by its name.
+    Broken upstream data hold whether one is due or not: labels that stopped would keep every trigger calm. A person
+    need not wait for the cooldown, and may ask in spite of each stop by its name.
     """
     fired = find_triggers(spec, evidence)
     people = [request for request in evidence.requests if request.is_person]
-    if not fired and not people:
-        return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
     reason = "; ".join([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
+    is_broken = any(stop.cause == "upstream" for stop in stops)
+    if not reason and not is_broken:
+        return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
     waits = None if people else _find_cooldown(spec.retrain, evidence)
-    if waits and not any(stop.cause == "upstream" for stop in stops):
+    if waits and not is_broken:
         return Decision("wait", f"no retraining, although {reason}: {waits}")
     if stops:
         words = "; ".join(stop.words for stop in stops)
-        return Decision("hold", f"no retraining, although {reason}: {words}", stops[0].cause)
+        return Decision("hold", f"no retraining{f', although {reason}' if reason else ''}: {words}", stops[0].cause)
     despite = f"; in spite of: {', '.join(sorted(ignored))}" if ignored else ""
     return Decision("retrain", reason + despite)
 
 
 def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     """All that stands against a retraining until a person has looked, whether one is due or not; the worst first."""
-    faults = find_faults(spec, evidence)
+    faults = find_faults(spec, evidence.upstream, evidence.now)
     found: list[tuple[Cause, str | None]] = [
         ("upstream", f"upstream data are broken ({'; '.join(faults)})" if faults else None),
-        ("pause", _find_pause(spec.retrain, evidence)),
+        ("pause", _find_no_gain(spec.retrain, evidence)),
+        ("failures", _find_failures(spec.retrain, evidence)),
         ("budget", _find_spent_budget(spec.retrain, evidence)),
     ]
     return [Stop(cause, words) for cause, words in found if words]
@@ -164,13 +143,17 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
 def find_typical_error(champion: Champion, now: datetime, window_days: int) -> tuple[float, int] | None:
     """The geometric mean of the version's daily errors in the window, and of how many days; None without any.
 
-    One day out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
+    The window ends with the last whole day of UTC: what is decided at noon is what was decided at midnight. One day
+    out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
     """
-    since = now - window_days * DAY
-    errors = [day.error for day in champion.days if day.start >= since and day.start + DAY <= now]
+    end = find_window_end("error", now)
+    since = end - window_days * DAY
+    errors = [day.error for day in champion.days if since <= day.start and day.start + DAY <= end]
     if not errors:
         return None
-    floor = max(champion.accepted_error * SMALLEST_SHARE, 1e-300)
+    floor = SMALLEST_SHARE * (champion.accepted_error or sum(errors) / len(errors))
+    if not floor:
+        return 0.0, len(errors)
     return math.exp(sum(math.log(max(error, floor)) for error in errors) / len(errors)), len(errors)
 
 
@@ -179,25 +162,6 @@ def expect_gain(champion: Champion, typical_error: float, fresh_ratios: Sequence
     believed = [*fresh_ratios, *[FRESH_RATIO] * FRESH_RATIO_WEIGHT]
     fresh = math.exp(sum(math.log(max(ratio, SMALLEST_SHARE)) for ratio in believed) / len(believed))
     return 1 - fresh * champion.accepted_error / typical_error
-
-
-def find_faults(spec: ModelSpec, evidence: Evidence) -> list[str]:
-    """What is broken before the model: a retraining would learn the fault, so a person has to mend it first."""
-    limits, upstream = spec.retrain.breaker, evidence.upstream
-    faults = []
-    if upstream.requests and upstream.rejected / upstream.requests > limits.rejected_share:
-        faults.append(f"{upstream.rejected} of {upstream.requests} requests do not fit model.yaml")
-    if upstream.set_aside:
-        faults.append(f"Postgres refused {upstream.set_aside} rows")
-    if upstream.answered and upstream.in_log / upstream.answered < limits.completeness:
-        faults.append(f"the log holds {upstream.in_log} of {upstream.answered} answered rows")
-    for facts in upstream.features:
-        share = facts.missing / facts.rows if facts.rows else 0.0
-        if share > facts.accepted_missing_share + limits.missing_share:
-            faults.append(f"{facts.feature} is missing in {facts.missing} of {facts.rows} rows")
-        if facts.distinct == 1 and facts.rows - facts.missing >= limits.stuck_rows:
-            faults.append(f"{facts.feature} is stuck at one value in {facts.rows - facts.missing} rows")
-    return faults + _find_silence(spec, evidence)
 
 
 def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
@@ -209,11 +173,10 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     if found is None or found[1] < trigger.minimum_days:
         days = found[1] if found else 0
         return f"version {champion.version} has {days} labelled whole days, {trigger.minimum_days} are needed"
-    times = found[0] / champion.accepted_error if champion.accepted_error else math.inf
-    return (
-        f"a typical day's {champion.metric} {format_number(found[0])} over {found[1]} days is {format_number(times)} ×"
-        f" the accepted {format_number(champion.accepted_error)}"
-    )
+    accepted = champion.accepted_error
+    times = f"is {format_number(found[0] / accepted)} × the" if accepted else "stands beside the"
+    typical = f"a typical day's {champion.metric} {format_number(found[0])} over {found[1]} days"
+    return f"{typical} {times} accepted {format_number(accepted)}"
 
 
 def _find_error(spec: ModelSpec, champion: Champion, now: datetime) -> list[str]:
@@ -248,18 +211,6 @@ def _find_gain(spec: ModelSpec, champion: Champion, evidence: Evidence) -> list[
     ]
 
 
-def _find_silence(spec: ModelSpec, evidence: Evidence) -> list[str]:
-    oldest = evidence.upstream.oldest_unlabelled
-    if oldest is None:
-        return []
-    late_days = (evidence.now - oldest) / DAY - spec.label.expected_delay_hours / 24
-    if late_days <= spec.retrain.breaker.silent_days:
-        return []
-    newest = evidence.upstream.newest_label
-    since = f"none since {newest:%Y-%m-%d %H:%M}" if newest else "none ever"
-    return [f"labels stopped: {since}, {late_days:.1f} days later than expected"]
-
-
 def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:
     if not evidence.retrainings:
         return None
@@ -269,17 +220,31 @@ def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:
     return f"the last one ended {days:.1f} days ago, within the cooldown of {retrain.cooldown_days:g} days"
 
 
-def _find_pause(retrain: Retrain, evidence: Evidence) -> str | None:
+def _find_no_gain(retrain: Retrain, evidence: Evidence) -> str | None:
+    """Of those that came to an answer: a promotion that still stands is a gain, whatever the gate's rule."""
+    answered = [item for item in _list_since_resumed(evidence) if item.outcome != "failed"][-retrain.pause_after :]
+    if any(item.outcome == "promoted" for item in answered):
+        return None
+    outcomes = ", ".join(item.outcome.replace("_", " ") for item in answered)
+    return _find_pause(retrain, evidence.now, answered, f"brought no gain ({outcomes})")
+
+
+def _find_failures(retrain: Retrain, evidence: Evidence) -> str | None:
     last = _list_since_resumed(evidence)[-retrain.pause_after :]
-    if len(last) < retrain.pause_after or any(item.outcome == "promoted" for item in last):
+    if any(item.outcome != "failed" for item in last):
         return None
-    days = (evidence.now - last[-1].ended_at) / DAY
-    if days >= retrain.pause_days:
+    return _find_pause(retrain, evidence.now, last, "failed")
+
+
+def _find_pause(retrain: Retrain, now: datetime, streak: Sequence[PastRetraining], words: str) -> str | None:
+    """What a streak without a good end stops, until its last one is `pause_days` old."""
+    if len(streak) < retrain.pause_after:
         return None
-    outcomes = ", ".join(item.outcome.replace("_", " ") for item in last)
+    days_left = retrain.pause_days - (now - streak[-1].ended_at) / DAY
+    if days_left <= 0:
+        return None
     return (
-        f"the last {len(last)} brought no gain ({outcomes}): none starts by itself for"
-        f" {retrain.pause_days - days:.1f} days more, unless a person resumes"
+        f"the last {len(streak)} {words}: none starts by itself for {days_left:.1f} days more, unless a person resumes"
     )
 
 

@@ -45,7 +45,10 @@ def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequ
 
 
 def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> Answer:
-    """Join the open incident, or ask the policy whether to open one; `source` twice is one request with one answer."""
+    """Join the open incident, or ask the policy whether to open one; `source` twice is one request with one answer.
+
+    Broken upstream data hold who would join as well: the run that asks might start at once.
+    """
     known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
     if known is None:
         _answer(store, spec, source, request, at)
@@ -58,9 +61,8 @@ def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: dateti
 
 def _answer(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> None:
     evidence = collect_evidence(store, spec, [], at, [request])
-    is_open = find_open_incident(store, spec.name) is not None
     decision = decide(spec, evidence)
-    if is_open:
+    if decision.cause != "upstream" and find_open_incident(store, spec.name) is not None:
         decision = Decision("retrain", f"requested by {request.asked_by}: joins the open incident")
     incident_id = None
     if decision.should_retrain:

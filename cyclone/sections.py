@@ -177,7 +177,7 @@ class Breaker(Section):
     missing_share: float = Field(default=0.2, gt=0, lt=1)
     """Of a day's values of one feature, missing beyond the share where the version was trained."""
     stuck_rows: int = Field(default=24, ge=2, le=1000)
-    """A day's newest thousand rows, if at least so many, all with one value of a feature of type number."""
+    """Of two days, if at least so many, all with one value of a feature of type number."""
     silent_days: float = Field(default=3, gt=0, le=366)
     """No label came for so long beyond `label.expected_delay_hours`, though rows were answered."""
     completeness: float = Field(default=0.95, gt=0, le=1)
@@ -199,7 +199,7 @@ class Retrain(Section):
     """Of one retraining, in the unit of the budget: hours, euros, or just one."""
     budget_per_week: float = Field(default=2, gt=0)
     pause_after: int = Field(default=2, ge=1, le=10)
-    """So many retrainings in a row without a promotion: stop, and tell a person."""
+    """So many retrainings in a row without gain, or that failed: stop, and tell a person."""
     pause_days: float = Field(default=28, ge=1, le=366)
     breaker: Breaker = Breaker()
     window_days: int | None = Field(default=None, ge=7)

@@ -10,8 +10,8 @@ Every few minutes, for the run's data interval:
 4. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
    retraining pays. Both that follow are skipped otherwise. An incident whose retraining is gone is closed first.
 5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
-   **tell_person** runs once for each hold: a retraining would be due, but a person must look first. It updates the
-   asset `x-cyclone://<model>/holds`.
+   **tell_person** runs once for each hold: upstream data are broken, or a retraining is due and a person must look
+   first. It updates the asset `x-cyclone://<model>/holds`.
 6. **recalibrate**, once in `recalibrate.every_days`, corrects the champion's predictions by the newest labels
    if that would have helped on the days before: a new revision of the same image, in seconds.
 

@@ -3,8 +3,8 @@
 One run answers one incident:
 
 1. **start** takes the monitor's incident, or asks the policy for the person who triggered this DAG by hand: broken
-   upstream data, two retrainings without gain and a spent budget hold them, unless *despite* names it and *because*
-   says why. An alert or an asset waits for the cooldown as well.
+   upstream data, two retrainings without gain or two that failed, and a spent budget hold them, unless *despite* names
+   it and *because* says why. An asset or another DAG waits for the cooldown as well.
 2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations: its page is
    an extra link of the task).
 3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -44,15 +45,28 @@ def template_database(postgres_uri: str) -> str:
 @pytest.fixture
 def store(postgres_uri: str, template_database: str) -> Iterator[Store]:
     """A migrated store that no other test sees."""
-    name = f"store_{next(_database_numbers)}"
-    _execute(postgres_uri, f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    yield Store(postgres_uri.replace("/postgres?", f"/{name}?"))
-    _execute(postgres_uri, f"DROP DATABASE {name} WITH (FORCE)")
+    with _make_store(postgres_uri, template_database) as made:
+        yield made
+
+
+@pytest.fixture
+def other_store(postgres_uri: str, template_database: str) -> Iterator[Store]:
+    """A second one."""
+    with _make_store(postgres_uri, template_database) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def bike_demand() -> ModelSpec:
     return load_model_spec(REPOSITORY / "models" / "bike_demand")
+
+
+@contextmanager
+def _make_store(uri: str, template: str) -> Iterator[Store]:
+    name = f"store_{next(_database_numbers)}"
+    _execute(uri, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield Store(uri.replace("/postgres?", f"/{name}?"))
+    _execute(uri, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _execute(uri: str, statement: str) -> None:

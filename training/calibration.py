@@ -20,8 +20,7 @@ from cyclone.calibration import (
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
-from cyclone.evidence import collect_evidence
-from cyclone.policy import find_faults
+from cyclone.evidence import read_faults
 from cyclone.releases import Release, current_release, hold_releases, read_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -69,7 +68,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
     version = {"model": spec.name, "version": champion.version, "day": day}
     row = store.fetch_one("policy/calibration_looked", **version)
     if row is None or _is_due_again(spec, day, row["fitted_at"]):
-        if faults := find_faults(spec, collect_evidence(store, spec, [], now)):
+        if faults := read_faults(store, spec, now):
             return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
         choice = choose_now(settings, spec, champion.version, day)
         _record(store, spec, champion, f"{day:%Y-%m-%d}__v{champion.version}", day, choice)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,8 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.frames import find_dtype, inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.store import Store, load_statement
-from training.known_rows import STATEMENT, read_known_rows
+from cyclone.store import Store
+from training.known_rows import read_known_rows, read_query
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     frame = known.frame
     check_rows(spec, frame, as_of)
     path = folder / "dataset.parquet"
-    _write(frame, path)
+    _write(path, lambda partial: frame.to_parquet(partial, index=False))
     dataset = Dataset(
         path=str(path),
         rows=len(frame),
@@ -63,8 +64,8 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     )
     _record(settings, spec, run_id, dataset, bounds["since"])
     parameters = {"model": spec.name, **bounds}
-    described = {"dataset": asdict(dataset), "statement": load_statement(STATEMENT), "parameters": parameters}
-    record.write_text(json.dumps(described, indent=2))
+    described = {"dataset": asdict(dataset), "query": read_query(), "parameters": parameters}
+    _write(record, lambda partial: partial.write_text(json.dumps(described, indent=2)))
     return dataset
 
 
@@ -183,15 +184,15 @@ def _record(settings: Settings, spec: ModelSpec, run_id: str, dataset: Dataset, 
         row_count=dataset.rows,
         first_created_at=dataset.first_created_at,
         last_created_at=dataset.last_created_at,
-        query_sha256=hashlib.sha256(load_statement(STATEMENT).encode()).hexdigest(),
+        query_sha256=hashlib.sha256(read_query().encode()).hexdigest(),
         fingerprint=dataset.fingerprint,
     )
 
 
-def _write(frame: "pd.DataFrame", path: Path) -> None:
+def _write(path: Path, write_to: Callable[[Path], Any]) -> None:
     """Write whole or not at all: a task killed half-way leaves no half file under the name."""
     partial = path.with_suffix(".partial")
-    frame.to_parquet(partial, index=False)
+    write_to(partial)
     os.replace(partial, path)
 
 

@@ -13,14 +13,14 @@ from cyclone.rows import describe_allowed, is_allowed, show_value
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, load_statement
-from training.row_copy import copy_known
+from training.row_copy import STATEMENTS, copy_known
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-STATEMENT = "training/dataset"
-"""The rows in SQL: what `read_known_rows` gives is this."""
+IN_SQL = "training/dataset"
+"""What `read_known_rows` gives, row by row: to name one that has not the spec's types."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def read_known_rows(
             frame = build_frame(spec, table)
         if frame is not None:
             return KnownRows(frame, fingerprint.result())
-    _name_first_fault(spec, store.fetch(STATEMENT, **parameters))
+    _name_first_fault(spec, store.fetch(IN_SQL, **parameters))
     raise DataError(f"{spec.name}: the rows known at {as_of} cannot be read with the types of model.yaml")
 
 
@@ -85,9 +85,14 @@ def build_frame(spec: ModelSpec, table: "pa.Table") -> "pd.DataFrame | None":
     return pd.DataFrame(columns, copy=False)
 
 
+def read_query() -> str:
+    """The SQL that gives the rows and their labels."""
+    return "\n".join(map(load_statement, STATEMENTS))
+
+
 def compute_fingerprint(parameters: dict[str, str], table: "pa.Table") -> str:
     """sha256 over the query, its bounds, and every value of every column under its name and type."""
-    digest = hashlib.sha256(load_statement(STATEMENT).encode())
+    digest = hashlib.sha256(read_query().encode())
     columns = [(name, str(kind)) for name, kind in zip(table.schema.names, table.schema.types, strict=True)]
     digest.update(json.dumps([parameters, columns, table.num_rows], sort_keys=True).encode())
     for column in table.columns:

@@ -3,8 +3,10 @@
 import hashlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cyclone.lineage import list_asking, name_requester
+from cyclone.lineage_report import describe_check
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -19,33 +21,39 @@ FRAME_TAG = "cyclone.frame_sha256"
 INCIDENT_TAG = "cyclone.incident"
 REASON_TAG = "cyclone.incident.reason"
 REQUESTER_TAG = "cyclone.requester"
+CHECKS_TAG = "cyclone.checks"
 VALIDATION_TAG = "cyclone.validation"
 GATE_TAG = "cyclone.gate"
 GATE_REASON_TAG = "cyclone.gate.reason"
 IMAGE_TAG = "cyclone.image"
 DIGEST_TAG = "cyclone.image_digest"
+REVISION_TAG = "cyclone.revision"
+VALIDATION_PAGE, VALIDATION_RESULT = VALIDATION_FILES = ("validation.html", "validation.json")
+PASSED = "passed"
+EXPECTATIONS_FILE = "expectations.py"
 TAG_CHARACTERS = 5000
 """Of a tag that MLflow keeps at least."""
 LINEAGE_TAGS = (
-    *(RUN_TAG, AS_OF_TAG, FINGERPRINT_TAG, INCIDENT_TAG, REASON_TAG, REQUESTER_TAG, GATE_TAG, GATE_REASON_TAG),
+    *(RUN_TAG, AS_OF_TAG, FINGERPRINT_TAG, INCIDENT_TAG, REASON_TAG, REQUESTER_TAG, CHECKS_TAG),
+    *(GATE_TAG, GATE_REASON_TAG),
 )
 """What a registered version takes over from its run."""
 
 
-def find_finished_run(client: Any, experiment_id: str, run_id: str) -> Any | None:
-    """The MLflow run that a retraining finished before, if any."""
-    found = _search(client, experiment_id, run_id, "FINISHED")
+def find_finished_run(client: Any, spec: ModelSpec, dataset: Dataset, run_id: str) -> Any | None:
+    """The MLflow run that a retraining finished before on the same data, if any."""
+    found = _search(client, find_experiment(client, spec), dataset, run_id, "FINISHED")
     return found[0] if found else None
 
 
 def open_run(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> str:
-    """The id of the run that this retraining opened and nothing was trained in yet, or of a new one.
+    """The id of the run that this retraining opened for this data and nothing was trained in yet, or of a new one.
 
     One that a dead task has begun to fill is left behind.
     """
     client = connect(settings)
     experiment_id = find_experiment(client, spec)
-    unused = [run for run in _search(client, experiment_id, run_id, "RUNNING") if not run.data.params]
+    unused = [run for run in _search(client, experiment_id, dataset, run_id, "RUNNING") if not run.data.params]
     if unused:
         return str(unused[0].info.run_id)
     tags = {
@@ -66,7 +74,9 @@ def find_experiment(client: Any, spec: ModelSpec) -> str:
 
 
 def read_request(settings: Settings, run_id: str) -> dict[str, str]:
-    """Tags that say which incident a retraining answers and who or what asked; none where nobody recorded it."""
+    """Tags that say which incident a retraining answers, who or what asked, and which checks had failed with which
+    numbers; none where nobody recorded it.
+    """
     store = Store(settings.store_dsn)
     retraining = store.fetch_one("lineage/retraining", run_id=run_id, incident_id=None)
     if retraining is None or retraining["incident_id"] is None:
@@ -74,20 +84,25 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
     number = retraining["incident_id"]
     incident = store.fetch_one("lineage/incident", incident_id=number)
     alarms = store.fetch("lineage/alarms", incident_id=number)
+    checks = store.fetch("lineage/checks", incident_id=number)
+    failed = [describe_check(check) for check in checks if check["verdict"] == "failed"]
     return {
         INCIDENT_TAG: str(number),
         REASON_TAG: incident["reason"] if incident else "",
         REQUESTER_TAG: ", ".join(map(name_requester, list_asking(alarms, run_id))),
+        CHECKS_TAG: "; ".join(failed)[:TAG_CHARACTERS] or "none failed",
     }
 
 
 def find_page(settings: Settings, client: Any, mlflow_run_id: str, artifact: str) -> str:
-    """Where MLflow shows an artifact of a run; the address of the artifact where MLflow has no pages."""
+    """Where MLflow shows an artifact of a run, without a password; its address where MLflow has no pages."""
     run = client.get_run(mlflow_run_id)
-    if not settings.mlflow_uri.startswith("http"):
+    address = urlsplit(settings.mlflow_uri)
+    if not address.scheme.startswith("http"):
         return f"{run.info.artifact_uri}/{artifact}"
+    shown = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
     place = f"experiments/{run.info.experiment_id}/runs/{mlflow_run_id}/artifacts/{artifact}"
-    return f"{settings.mlflow_uri.rstrip('/')}/#/{place}"
+    return f"{shown.rstrip('/')}/#/{place}"
 
 
 def hash_file(path: Path) -> str:
@@ -96,7 +111,7 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _search(client: Any, experiment_id: str, run_id: str, status: str) -> list[Any]:
-    return list(
-        client.search_runs([experiment_id], f"tags.`{RUN_TAG}` = '{run_id}' and attributes.status = '{status}'")
-    )
+def _search(client: Any, experiment_id: str, dataset: Dataset, run_id: str, status: str) -> list[Any]:
+    tags = {RUN_TAG: run_id, FINGERPRINT_TAG: dataset.fingerprint}
+    wanted = [f"tags.`{name}` = '{value}'" for name, value in tags.items()] + [f"attributes.status = '{status}'"]
+    return list(client.search_runs([experiment_id], " and ".join(wanted)))

@@ -203,8 +203,9 @@ class _Replay:
         )
 
     def find_gain(self, challenger: Version, day: int) -> float:
-        """In hindsight: how much higher the old version's error on the next days would have been."""
-        rows = self.history.rows_of(day, day + HINDSIGHT_DAYS)
+        """In hindsight: how much higher the old version's error on the next days, after any gap, would have been."""
+        first = int(self.history.days[self.history.rows_of(0, day).stop])
+        rows = self.history.rows_of(first, first + HINDSIGHT_DAYS)
         old, new = self.measure(self.champion, self.calibration, rows), self.measure(challenger, None, rows)
         return float(old.mean() - new.mean())
 

@@ -1,6 +1,7 @@
 """Registering a challenger that passed its gate: a version in MLflow, its reference profile in the store."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.gate_rules import GateDecision
 from training.image import Image
-from training.mlflow_run import DIGEST_TAG, GATE_REASON_TAG, IMAGE_TAG, LINEAGE_TAGS, MODEL_TAG
+from training.mlflow_run import DIGEST_TAG, GATE_REASON_TAG, IMAGE_TAG, LINEAGE_TAGS, MODEL_TAG, REVISION_TAG
 from training.tracking import CHALLENGER, connect
 from training.train import NULLS_FILE, PROFILE_FILE, Challenger
 
@@ -43,9 +44,18 @@ def register_challenger(
 
 def note_image(settings: Settings, spec: ModelSpec, version: int, image: Image) -> None:
     """Let MLflow's version and its run name the image that serves them. Safe to run twice."""
+    _note(settings, spec, version, {IMAGE_TAG: image.reference, DIGEST_TAG: image.digest})
+
+
+def note_revision(settings: Settings, spec: ModelSpec, version: int, revision: str) -> None:
+    """Let MLflow's version and its run name the revision that answers with them. Safe to run twice."""
+    _note(settings, spec, version, {REVISION_TAG: revision})
+
+
+def _note(settings: Settings, spec: ModelSpec, version: int, tags: Mapping[str, str]) -> None:
     client = connect(settings)
     run_id = client.get_model_version(spec.name, str(version)).run_id
-    for name, value in ((IMAGE_TAG, image.reference), (DIGEST_TAG, image.digest)):
+    for name, value in tags.items():
         client.set_model_version_tag(spec.name, str(version), name, value)
         client.set_tag(run_id, name, value)
 

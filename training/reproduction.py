@@ -30,8 +30,8 @@ class Reproduction:
     """How the model made again differs from the registered one.
 
     `largest_difference`: of two predictions for the same row of the dataset. `metrics`, `arrays`: how many of how
-    many are identical, of those that MLflow holds, and in the model's file. `packages`: name → then and now, where
-    they differ.
+    many are identical, of those that MLflow holds, and in the larger of both models' files. `packages`: name → then
+    and now, where they differ.
     """
 
     version: int
@@ -49,7 +49,7 @@ class Reproduction:
         """What of predictions, metrics and the model's arrays is not the same, bit for bit; packages may differ."""
         is_same = {
             "predictions": self.largest_difference == 0,
-            "metrics": self.metrics[0] == self.metrics[1],
+            "metrics": 0 < self.metrics[0] == self.metrics[1],
             "arrays of the model file": self.arrays[0] == self.arrays[1],
         }
         return [name for name, same in is_same.items() if not same]
@@ -173,11 +173,11 @@ def _compare(then: Any, now: Any) -> float:
 
 
 def _compare_arrays(stored: StoredModel, estimator: Any) -> tuple[int, int]:
-    """Arrays of the stored file that the new one has too. The rest of a skops file holds times and addresses."""
+    """Arrays that both files have, of the larger one's. The rest of a skops file holds times and addresses."""
     import skops.io
 
     then, now = _hash_arrays(stored.path.read_bytes()), _hash_arrays(skops.io.dumps(estimator))
-    return (then & now).total(), then.total()
+    return (then & now).total(), max(then.total(), now.total())
 
 
 def _hash_arrays(content: bytes) -> Counter[str]:

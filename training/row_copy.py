@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS, LABELS, NEWEST_LABELS = "training/rows_copy", "training/labels_copy", "training/newest_labels_copy"
+STATEMENTS = (ROWS, LABELS, NEWEST_LABELS)
 BATCH_ROWS = 20_000
 BLOCK_BYTES = 2**31 - 1
 """A batch is parsed in one piece."""
@@ -30,7 +31,7 @@ def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tu
     import pyarrow as pa
 
     row_schema, label_schema = build_schemas(spec)
-    with ThreadPoolExecutor(1) as parser, ThreadPoolExecutor(1) as copier, _open_snapshot(store) as (first, second):
+    with _open_snapshot(store) as (first, second), ThreadPoolExecutor(1) as parser, ThreadPoolExecutor(1) as copier:
         labels = copier.submit(_copy_labels, second, parameters, label_schema, parser)
         rows = Batches(parser, row_schema)
         _copy(first, ROWS, {**parameters, "columns": _name_columns(first, spec)}, rows)

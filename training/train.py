@@ -16,7 +16,15 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
 from training.expected_errors import expect_errors
-from training.mlflow_run import MODEL_TAG, find_experiment, find_finished_run, open_run
+from training.mlflow_run import (
+    EXPECTATIONS_FILE,
+    MODEL_TAG,
+    PASSED,
+    VALIDATION_FILES,
+    VALIDATION_TAG,
+    find_finished_run,
+    open_run,
+)
 from training.nulls import SubjectNull, build_nulls, flatten_null
 from training.pipeline import find_pipeline, load_builder
 from training.profile import Bin, build_profile
@@ -60,12 +68,12 @@ class Fit:
 
 
 def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> Challenger:
-    """Fit on all but the newest `holdout_days`; a finished MLflow run of the same `run_id` is returned as it is.
+    """Fit on all but the newest `holdout_days`; what `run_id` has finished on the same data is returned as it is.
 
     Errors: `ConfigurationError` when pipeline.py is not usable, `DataError` when too little is left to train on.
     """
     client = connect(settings)
-    done = find_finished_run(client, find_experiment(client, spec), run_id)
+    done = find_finished_run(client, spec, dataset, run_id)
     if done is None:
         done = client.get_run(_train(settings, spec, dataset, run_id))
     metrics = {name: value for name, value in done.data.metrics.items() if not name.startswith("gate.")}
@@ -178,10 +186,23 @@ def _train(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -
         mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
         mlflow.log_text(json.dumps([flatten_null(item) for item in fit.nulls], indent=1), NULLS_FILE)
-        for name in ("dataset.parquet", "dataset.json"):
-            mlflow.log_artifact(str(Path(dataset.path).parent / name), "data")
+        _log_data(dataset)
         _log_source(settings, spec)
     return opened
+
+
+def _log_data(dataset: Dataset) -> None:
+    """The rows, and what validation said of them: its page is in a run before this one if a training failed between."""
+    import mlflow
+
+    folder = Path(dataset.path).parent
+    for name in ("dataset.parquet", "dataset.json"):
+        mlflow.log_artifact(str(folder / name), "data")
+    validated = [folder / name for name in VALIDATION_FILES if (folder / name).is_file()]
+    for path in validated:
+        mlflow.log_artifact(str(path), "data")
+    if validated:
+        mlflow.set_tag(VALIDATION_TAG, PASSED)  # or nothing would be trained on them
 
 
 def _log_source(settings: Settings, spec: ModelSpec) -> None:
@@ -189,7 +210,10 @@ def _log_source(settings: Settings, spec: ModelSpec) -> None:
     import mlflow
 
     mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/model.yaml")
-    mlflow.log_artifact(str(find_pipeline(settings, spec)), SOURCE_FOLDER)
+    pipeline = find_pipeline(settings, spec)
+    for path in (pipeline, pipeline.with_name(EXPECTATIONS_FILE)):
+        if path.is_file():
+            mlflow.log_artifact(str(path), SOURCE_FOLDER)
 
 
 def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:

@@ -14,9 +14,13 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset
 from training.mlflow_run import (
+    EXPECTATIONS_FILE,
+    PASSED,
     TAG_CHARACTERS,
+    VALIDATION_FILES,
+    VALIDATION_PAGE,
+    VALIDATION_RESULT,
     VALIDATION_TAG,
-    find_experiment,
     find_finished_run,
     find_page,
     open_run,
@@ -27,9 +31,6 @@ from training.tracking import connect
 SHOWN_ROWS = 5
 REPEATS_SHARE = 0.01
 """More rows than this, equal to another in every value, are warned of; half of all are refused before."""
-OWN_EXPECTATIONS = "expectations.py"
-PAGE = "validation.html"
-RESULT = "validation.json"
 Expectation = tuple[str, dict[str, Any]]
 
 
@@ -57,8 +58,8 @@ def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     text = json.dumps(_run_suite(settings, spec, dataset).to_json_dict(), indent=2)
     outcome = json.loads(text)
     folder = Path(dataset.path).parent
-    (folder / RESULT).write_text(text)
-    (folder / PAGE).write_text(_render(outcome))
+    (folder / VALIDATION_RESULT).write_text(text)
+    (folder / VALIDATION_PAGE).write_text(_render(outcome))
     failed = [item for item in outcome["results"] if not item["success"]]
     is_critical = [item["expectation_config"].get("severity", "critical") == "critical" for item in failed]
     failures = tuple(describe_failure(item) for item, stops in zip(failed, is_critical, strict=True) if stops)
@@ -76,7 +77,7 @@ def check_report(spec: ModelSpec, report: ValidationReport) -> ValidationReport:
 
 def list_assertions(dataset: Dataset) -> list[tuple[str | None, str, bool]]:
     """What the dataset was held to: column (None: the whole of it), expectation, whether it was met."""
-    outcome = json.loads((Path(dataset.path).parent / RESULT).read_text())
+    outcome = json.loads((Path(dataset.path).parent / VALIDATION_RESULT).read_text())
     configured = [(item["expectation_config"], item["success"]) for item in outcome["results"]]
     return [(config["kwargs"].get("column"), config["type"], success) for config, success in configured]
 
@@ -179,7 +180,7 @@ def build_suite(settings: Settings, spec: ModelSpec) -> Any:
         )
     )
     suite = gx.ExpectationSuite(spec.name, expectations=configured)
-    path = settings.models_dir / spec.name / OWN_EXPECTATIONS
+    path = settings.models_dir / spec.name / EXPECTATIONS_FILE
     if not path.is_file():
         return suite
     extend = load_function(path, f"models.{spec.name}.expectations", "extend_suite")
@@ -193,16 +194,16 @@ def build_suite(settings: Settings, spec: ModelSpec) -> Any:
 def _keep(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str, failures: Sequence[str]) -> str:
     """Where the page can be seen: a training that has finished keeps its own."""
     client = connect(settings)
-    done = find_finished_run(client, find_experiment(client, spec), run_id)
+    done = find_finished_run(client, spec, dataset, run_id)
     if done is not None:
-        return find_page(settings, client, done.info.run_id, f"data/{PAGE}")
+        return find_page(settings, client, done.info.run_id, f"data/{VALIDATION_PAGE}")
     opened = open_run(settings, spec, dataset, run_id)
-    for name in (PAGE, RESULT):
+    for name in VALIDATION_FILES:
         client.log_artifact(opened, str(Path(dataset.path).parent / name), "data")
-    client.set_tag(opened, VALIDATION_TAG, "; ".join(failures)[:TAG_CHARACTERS] or "passed")
+    client.set_tag(opened, VALIDATION_TAG, "; ".join(failures)[:TAG_CHARACTERS] or PASSED)
     if failures:
         client.set_terminated(opened, "FAILED")
-    return find_page(settings, client, opened, f"data/{PAGE}")
+    return find_page(settings, client, opened, f"data/{VALIDATION_PAGE}")
 
 
 def _render(outcome: dict[str, Any]) -> str:

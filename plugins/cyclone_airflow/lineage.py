@@ -1,7 +1,7 @@
 """What each step of a retraining reads and makes, told to OpenLineage where Airflow's `[openlineage]` section names a
 transport; the provider adds the run, the task and their times. Without one, nothing is imported and nothing happens.
 
-Rows of the log → a Parquet file with its fingerprint → a trained model → a version → an image → a revision.
+Rows of the log → a Parquet file with its fingerprint → a trained model → a version → an image → a revision → traffic.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,8 +75,12 @@ def name_image(image: Mapping[str, Any]) -> Thing:
 
 def name_revision(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
     """A revision of the model's service on Cloud Run."""
-    place = f"{settings.cloud_run_project}/{settings.cloud_run_location}"
-    return Thing("cloudrun://" + place, spec.service_name, revision)
+    return Thing(_name_cloud_run(settings), spec.service_name, revision)
+
+
+def name_traffic(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
+    """All that the service answers; its version is the revision that does."""
+    return Thing(_name_cloud_run(settings), f"{spec.service_name}/traffic", revision)
 
 
 def tell(inputs: Sequence[Thing], outputs: Sequence[Thing] = (), tags: Mapping[str, str] | None = None) -> None:
@@ -125,6 +129,10 @@ def build_dataset(thing: Thing, is_input: bool) -> "Dataset":
     if is_input:
         return InputDataset(namespace=thing.namespace, name=thing.name, facets=facets, inputFacets=seen)
     return OutputDataset(namespace=thing.namespace, name=thing.name, facets=facets, outputFacets=seen)
+
+
+def _name_cloud_run(settings: Settings) -> str:
+    return f"cloudrun://{settings.cloud_run_project}/{settings.cloud_run_location}"
 
 
 def _name_mlflow(settings: Settings) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from cyclone.checks import CheckResult
+    from cyclone.incidents import Outcome
 
 log = logging.getLogger(__name__)
 RUN_FIELDS = {
@@ -227,36 +228,32 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 
     Its Airflow run is not there any more, was marked failed before `close`, or failed before it had begun.
     """
-    from cyclone.incidents import (
-        close_incident,
-        find_open_incident,
-        find_retraining,
-        finish_retraining,
-        retraining_run_id,
-    )
+    from cyclone import incidents
 
-    incident = find_open_incident(run.store, run.model)
+    incident = incidents.find_open_incident(run.store, run.model)
     if incident is None:
         return
-    begun = find_retraining(run.store, incident.incident_id)
-    retraining = begun or retraining_run_id(run.model, incident.incident_id)
+    begun = incidents.find_retraining(run.store, incident.incident_id)
+    retraining = begun or incidents.retraining_run_id(run.model, incident.incident_id)
     dag_id = f"retrain__{run.model}"
     if count_dag_runs(dag_id, run_ids=[retraining], states=["queued", "running"]):
         return
     if not begun and not count_dag_runs(dag_id, run_ids=[retraining]):
         return  # nothing has started it yet
-    reason = f"the Airflow run {retraining} ended without closing its incident"
     at = max(run.find_end(), incident.opened_at)
+    outcome: Outcome = "failed"
+    reason = f"the Airflow run {retraining} failed before it had begun"
     if begun:
-        reason = finish_retraining(run.store, retraining, at, "failed", reason, None)
-    if close_incident(run.store, incident.incident_id, at, "failed"):
-        log.warning("Incident %s is closed as failed: %s", incident.incident_id, reason)
+        outcome, reason = incidents.finish_lost_retraining(run.store, retraining, at)
+    if incidents.close_incident(run.store, incident.incident_id, at, outcome):
+        log.warning("Incident %s is closed as %s: %s", incident.incident_id, outcome, reason)
 
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
     """The run id of the retraining that is due, after its incident was joined; None when none is.
 
-    One that somebody asked for, and that nothing has started yet, is due as well.
+    One that was asked for, and that nothing has started yet, is due as well; while upstream data are broken it waits,
+    unless a person asked in spite of them.
     """
     from cyclone.evidence import collect_evidence, record_decision
     from cyclone.holds import keep_holds
@@ -274,7 +271,7 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
     keep_holds(store, spec, evidence, decision, run.run_id)
     if not decision.should_retrain:
         record_decision(store, evidence, spec.name, run.run_id, decision, None)
-        waiting = find_unanswered_incident(store, spec.name)
+        waiting = find_unanswered_incident(store, spec.name, "upstream" if decision.cause == "upstream" else None)
         return retraining_run_id(spec.name, waiting) if waiting else None
     incident = join_incident(
         store,

@@ -78,7 +78,10 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
 
     settings, spec = _read(model)
     with _fail_without_retry():
-        log.info("%s rows of the history file are new in the store", bring_history(settings, spec))
+        brought = bring_history(settings, spec)
+        log.info("%s rows of the history file are new in the store", brought)
+        if brought:  # a replica may not have them yet
+            settings = settings.model_copy(update={"training_dsn": ""})
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
     lineage.tell(lineage.name_log(settings), [lineage.name_frame(spec, data)], _describe_request(settings, context))
     return data
@@ -168,12 +171,14 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
     from training.image import Image
     from training.reconcile import reconcile
+    from training.registry import note_revision
     from training.release import deploy_candidate
 
     settings, spec = _read(model)
     for drift in reconcile(settings, spec):
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
+    note_revision(settings, spec, version["version"], deployed.revision)
     lineage.tell([lineage.name_image(built)], [lineage.name_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
@@ -185,6 +190,8 @@ def rehearse(model: str, version: Values, deployed: Values) -> Values:
     from training.release import Candidate
 
     settings, spec = _read(model)
+    revision = lineage.name_revision(settings, spec, deployed["revision"])
+    lineage.tell([*lineage.name_log(settings), lineage.name_version(settings, spec, version["version"]), revision])
     with _fail_without_retry():
         return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
 
@@ -197,6 +204,8 @@ def promote(model: str, deployed: Values) -> None:
 
     settings, spec = _read(model)
     promote_candidate(settings, spec, Candidate(**deployed))
+    revision = deployed["revision"]
+    lineage.tell([lineage.name_revision(settings, spec, revision)], [lineage.name_traffic(settings, spec, revision)])
 
 
 @task(trigger_rule="one_failed")
@@ -222,7 +231,8 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     outcome, reason = _conclude(context["ti"])
     now = read_now(store, settings, model)
     release = release_of_run(store, run_id)
-    reason = finish_retraining(store, run_id, now, outcome, reason, release.version if release else None)
+    version = release.version if release else None
+    outcome, reason = finish_retraining(store, run_id, now, outcome, reason, version)
     close_incident(store, started["incident_id"], now, outcome)
     _follow_record(settings, model)
     log.info("The retraining is over: %s (%s)", outcome, reason)

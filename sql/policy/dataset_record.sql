@@ -1,4 +1,4 @@
--- Records the dataset of a retraining, once.
+-- Records the dataset of a retraining; one that is started again has what is known by then.
 -- params: run_id, model, query_sha256, fingerprint text; as_of, since, first_created_at, last_created_at timestamptz;
 --   row_count bigint
 -- returns: nothing
@@ -16,4 +16,12 @@ VALUES (
     %(query_sha256)s::text,
     %(fingerprint)s::text
 )
-ON CONFLICT (run_id) DO NOTHING
+ON CONFLICT (run_id) DO UPDATE
+    SET
+        as_of = excluded.as_of,
+        since = excluded.since,
+        row_count = excluded.row_count,
+        first_created_at = excluded.first_created_at,
+        last_created_at = excluded.last_created_at,
+        query_sha256 = excluded.query_sha256,
+        fingerprint = excluded.fingerprint

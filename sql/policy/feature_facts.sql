@@ -1,17 +1,33 @@
--- The newest thousand rows of a window: how many miss each feature, and how many different values it has.
--- params: model text, version integer, features text[], window_start timestamptz, window_end timestamptz
--- returns: feature text, rows bigint, missing bigint, distinct_values bigint,
+-- Rows of a window and of the day before it, the newest forty of each hour: how many of the window miss each feature,
+-- how many before it have it, and how many different values both have.
+-- params: model text, version integer, features text[], window_start timestamptz, window_end timestamptz (whole hours)
+-- returns: feature text, rows bigint, missing bigint, values_before bigint, distinct_values bigint,
 --   accepted_missing_share double precision (where the version was trained)
-WITH newest AS (
-    SELECT input
-    FROM prediction_log
-    WHERE
-        model = %(model)s::text
-        AND version IS NOT NULL
-        AND created_at >= %(window_start)s::timestamptz
-        AND created_at < %(window_end)s::timestamptz
-    ORDER BY created_at DESC
-    LIMIT 1000
+WITH hour AS (
+    SELECT start
+    FROM generate_series(
+        %(window_start)s::timestamptz - interval '1 day',
+        %(window_end)s::timestamptz - interval '1 hour',
+        interval '1 hour'
+    ) AS hours (start)
+),
+
+newest AS (
+    SELECT
+        row_of_hour.input,
+        hour.start >= %(window_start)s::timestamptz AS is_in_window
+    FROM hour
+    CROSS JOIN LATERAL (
+        SELECT prediction_log.input
+        FROM prediction_log
+        WHERE
+            prediction_log.model = %(model)s::text
+            AND prediction_log.version IS NOT NULL
+            AND prediction_log.created_at >= hour.start
+            AND prediction_log.created_at < hour.start + interval '1 hour'
+        ORDER BY prediction_log.created_at DESC
+        LIMIT 40
+    ) AS row_of_hour
 ),
 
 accepted AS (
@@ -21,17 +37,25 @@ accepted AS (
     FROM reference_bin
     WHERE model = %(model)s::text AND version = %(version)s::integer
     GROUP BY feature
+),
+
+valued AS (
+    SELECT
+        name.feature,
+        newest.is_in_window,
+        nullif(newest.input -> name.feature, 'null') AS value
+    FROM newest
+    CROSS JOIN unnest(%(features)s::text[]) AS name (feature)
 )
 
 SELECT
-    name.feature,
-    count(*) AS rows,
-    count(*) FILTER (WHERE coalesce(newest.input -> name.feature, 'null') = 'null') AS missing,
-    count(DISTINCT newest.input -> name.feature) FILTER (WHERE newest.input -> name.feature != 'null')
-        AS distinct_values,
+    valued.feature,
+    count(*) FILTER (WHERE valued.is_in_window) AS rows,
+    count(*) FILTER (WHERE valued.is_in_window AND valued.value IS NULL) AS missing,
+    count(valued.value) FILTER (WHERE NOT valued.is_in_window) AS values_before,
+    count(DISTINCT valued.value) AS distinct_values,
     coalesce(max(accepted.missing_share), 0) AS accepted_missing_share
-FROM newest
-CROSS JOIN unnest(%(features)s::text[]) AS name (feature)
-LEFT JOIN accepted ON name.feature = accepted.feature
-GROUP BY name.feature
-ORDER BY name.feature
+FROM valued
+LEFT JOIN accepted ON valued.feature = accepted.feature
+GROUP BY valued.feature
+ORDER BY valued.feature

@@ -1,6 +1,10 @@
--- When a person last closed a hold.
+-- When a person last closed a hold that earlier retrainings had brought about: broken data forgive nothing.
 -- params: model text, before timestamptz
 -- returns: at timestamptz or NULL
 SELECT max(closed_at) AS at
 FROM hold
-WHERE model = %(model)s::text AND closed_by IS NOT NULL AND closed_at <= %(before)s::timestamptz
+WHERE
+    model = %(model)s::text
+    AND cause != 'upstream'
+    AND closed_by IS NOT NULL
+    AND closed_at <= %(before)s::timestamptz

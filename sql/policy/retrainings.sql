@@ -1,19 +1,34 @@
--- The newest retrainings of a model that had ended by a moment.
--- params: model text, before timestamptz
--- returns: ended_at timestamptz, outcome text, cost double precision; the oldest first, at most fifty
+-- The retrainings of a model that had ended by a moment: all of the seven days before, and beyond them the newest that
+-- failed and the newest that did not.
+-- params: model text, before timestamptz, newest integer (how many of each)
+-- returns: ended_at timestamptz; outcome text, rolled_back where a promotion was by then; cost double precision; the
+--   oldest first
+WITH ended AS (
+    SELECT
+        retraining.run_id,
+        retraining.finished_at AS ended_at,
+        retraining.cost,
+        CASE
+            WHEN
+                retraining.outcome = 'promoted'
+                AND release.state = 'rolled_back'
+                AND coalesce(release.ended_at <= %(before)s::timestamptz, true)
+                THEN 'rolled_back'
+            ELSE retraining.outcome
+        END AS outcome,
+        row_number() OVER (
+            PARTITION BY retraining.outcome = 'failed'
+            ORDER BY retraining.finished_at DESC, retraining.run_id DESC
+        ) AS place
+    FROM retraining
+    LEFT JOIN release ON retraining.run_id = release.run_id
+    WHERE retraining.model = %(model)s::text AND retraining.finished_at <= %(before)s::timestamptz
+)
+
 SELECT
     ended_at,
     outcome,
     cost
-FROM (
-    SELECT
-        run_id,
-        finished_at AS ended_at,
-        outcome,
-        cost
-    FROM retraining
-    WHERE model = %(model)s::text AND finished_at <= %(before)s::timestamptz
-    ORDER BY finished_at DESC, run_id DESC
-    LIMIT 50
-) AS newest
+FROM ended
+WHERE place <= %(newest)s::integer OR ended_at > %(before)s::timestamptz - interval '7 days'
 ORDER BY ended_at, run_id

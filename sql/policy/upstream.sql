@@ -1,7 +1,9 @@
 -- What came in during a window of event time, and when labels were last heard of.
--- params: model text, window_start timestamptz, window_end timestamptz, delay_hours double precision
+-- params: model text; window_start, window_end timestamptz; delay interval (of labels); overdue_before timestamptz
+--   (rows answered later may well wait); least_rows integer
 -- returns: requests, rejected, answered, in_log, set_aside bigint (rows that wait in a spool are not counted);
---   newest_label timestamptz; oldest_unlabelled timestamptz: of rows answered since, whose labels are due later
+--   newest_label timestamptz; unlabelled_since timestamptz: when the last of the first least_rows was answered whose
+--   labels should have come after the newest one, and did not
 WITH request AS (
     SELECT
         coalesce(sum(requests), 0)::bigint AS requests,
@@ -29,6 +31,28 @@ newest AS (
     SELECT max(observed_at) AS label
     FROM label
     WHERE model = %(model)s::text AND observed_at <= %(window_end)s::timestamptz
+),
+
+-- While labels come there is no row between the two bounds, so nothing is looked for.
+waiting AS (
+    SELECT prediction_log.created_at
+    FROM prediction_log
+    CROSS JOIN newest
+    WHERE
+        prediction_log.model = %(model)s::text
+        AND prediction_log.version IS NOT NULL
+        AND prediction_log.created_at < %(overdue_before)s::timestamptz
+        AND prediction_log.created_at > coalesce(newest.label - %(delay)s::interval, '-infinity')
+        AND NOT EXISTS (
+            SELECT 1
+            FROM label
+            WHERE
+                label.model = %(model)s::text
+                AND label.id = prediction_log.id
+                AND label.observed_at <= %(window_end)s::timestamptz
+        )
+    ORDER BY prediction_log.created_at
+    LIMIT 1 OFFSET (%(least_rows)s::integer - 1)
 )
 
 SELECT
@@ -38,17 +62,8 @@ SELECT
     logged.in_log,
     logged.set_aside,
     newest.label AS newest_label,
-    (
-        SELECT min(prediction_log.created_at)
-        FROM prediction_log
-        WHERE
-            prediction_log.model = %(model)s::text
-            AND prediction_log.version IS NOT NULL
-            AND prediction_log.created_at < %(window_end)s::timestamptz
-            AND prediction_log.created_at > coalesce(
-                newest.label - %(delay_hours)s::double precision * interval '1 hour', '-infinity'
-            )
-    ) AS oldest_unlabelled
+    waiting.created_at AS unlabelled_since
 FROM request
 CROSS JOIN logged
 CROSS JOIN newest
+LEFT JOIN waiting ON true

@@ -1,6 +1,6 @@
 -- Records how a retraining ended; the first outcome stays, and of a failure what its task noted.
 -- params: run_id text, at timestamptz, outcome text, reason text, version integer or NULL
--- returns: reason text, the one that is kept; no row when the run was never started
+-- returns: outcome text, reason text, those that are kept; no row when the run was never started
 WITH finished AS (
     UPDATE retraining
     SET
@@ -12,10 +12,12 @@ WITH finished AS (
         END,
         version = %(version)s::integer
     WHERE run_id = %(run_id)s::text AND finished_at IS NULL
-    RETURNING run_id, reason
+    RETURNING run_id, outcome, reason
 )
 
-SELECT coalesce(finished.reason, retraining.reason) AS reason
+SELECT
+    coalesce(finished.outcome, retraining.outcome) AS outcome,
+    coalesce(finished.reason, retraining.reason) AS reason
 FROM retraining
 LEFT JOIN finished ON retraining.run_id = finished.run_id
 WHERE retraining.run_id = %(run_id)s::text

@@ -1,6 +1,7 @@
 """What OpenLineage and MLflow were told of a retraining, as the loop left it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,16 @@ def read_mlflow(platform: PlatformRecord, path: str, **parameters: str) -> dict[
     reply.raise_for_status()
     answer: dict[str, Any] = reply.json()
     return answer
+
+
+def fetch_page(platform: PlatformRecord, link: str) -> str:
+    """The artifact that MLflow's page shows at a link of Airflow."""
+    address = platform.build_address("mlflow")
+    found = re.fullmatch(re.escape(address) + r"/#/experiments/\d+/runs/(\w+)/artifacts/(.+)", link)
+    assert found is not None, link
+    reply = requests.get(f"{address}/get-artifact", params={"run_uuid": found[1], "path": found[2]}, timeout=30)
+    reply.raise_for_status()
+    return reply.text
 
 
 def read_tags(found: dict[str, Any]) -> dict[str, str]:

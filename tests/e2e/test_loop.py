@@ -20,7 +20,16 @@ from cyclone.store import Store
 from local_platform.airflow import AirflowClient
 from local_platform.background import stop
 from local_platform.platform_record import PlatformRecord, status
-from tests.e2e.lineage import find_lineage, find_tags, list_things, read_assertions, read_events, read_mlflow, read_tags
+from tests.e2e.lineage import (
+    fetch_page,
+    find_lineage,
+    find_tags,
+    list_things,
+    read_assertions,
+    read_events,
+    read_mlflow,
+    read_tags,
+)
 from tests.statements import execute
 
 pytestmark = pytest.mark.e2e
@@ -129,13 +138,18 @@ def check_mlflow(platform: PlatformRecord, found: dict[str, Any]) -> None:
         "cyclone.fingerprint": found["dataset"]["fingerprint"],
         "cyclone.gate": "passed",
         "cyclone.gate.reason": found["gate"]["reason"],
+        "cyclone.revision": "bike-demand-v2",
         "cyclone.image": "bike_demand:v2",
         "cyclone.image_digest": found["releases"][0]["image_digest"],
     }
     version = read_mlflow(platform, "model-versions/get", name="bike_demand", version="2")["model_version"]
     run = read_mlflow(platform, "runs/get", run_id=version["run_id"])["run"]
+    every = [check for check in found["checks"] if check["verdict"] == "failed"]
+    failed = [check for check in every if check["run_id"] == every[0]["run_id"]]
     for told in (read_tags(version), read_tags(run["data"])):
         assert {name: told.get(name) for name in expected} == expected
+        assert told["cyclone.checks"].startswith(f"{failed[0]['check_name']} of ")
+        assert all(check["check_name"] in told["cyclone.checks"] for check in failed)
 
 
 def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
@@ -147,6 +161,7 @@ def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
     frame = ("file", str(platform.state_dir / "retrainings" / run_id / "dataset.parquet"), fingerprint)
     model, registered = (mlflow, f"runs/{version['run_id']}/model", None), (mlflow, "models/bike_demand", "2")
     image = ("bento", "bike_demand:v2", found["releases"][0]["image_digest"])
+    revision = ("cloudrun://local/local", "bike-demand", "bike-demand-v2")
     log = list_things(told["dataset"]["inputs"])
     assert [name.rsplit(".", 2)[1:] for _, name, _ in log] == [["public", "prediction_log"], ["public", "label"]]
     assert {task: (list_things(event["inputs"]), list_things(event["outputs"])) for task, event in told.items()} == {
@@ -156,7 +171,9 @@ def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
         "gate": ([frame, model], []),
         "register": ([model], [registered]),
         "image": ([registered], [image]),
-        "candidate": ([image], [("cloudrun://local/local", "bike-demand", "bike-demand-v2")]),
+        "candidate": ([image], [revision]),
+        "rehearse": ([*log, registered, revision], []),
+        "promote": ([revision], [("cloudrun://local/local", "bike-demand/traffic", "bike-demand-v2")]),
     }
     assert find_tags(told["dataset"])["incident"] == str(found["incident"]["incident_id"])
     assert find_tags(told["gate"])["gate"] == "passed"
@@ -170,7 +187,7 @@ def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
     every = read_events(platform.state_dir, "")
     assert all(event["job"]["name"].startswith("retrain__bike_demand.") for event in every)
     ended = {event["job"]["name"].split(".")[1] for event in every if event["eventType"] == "COMPLETE"}
-    assert {"start", *told, "promote"} <= ended
+    assert {"start", *told} <= ended
 
 
 def run_cyclone(environment: dict[str, str], *arguments: str) -> str:
@@ -290,7 +307,8 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(plat
     assert [item["column"] for item in held if not item["success"]] == ["label"]
     path = "dags/retrain__bike_demand/dagRuns/asked_for_by_hand/taskInstances/validate/links"
     links = requests.get(f"{platform.airflow.address}/api/v2/{path}", timeout=30).json()
-    assert [link for link in links["extra_links"].values() if link and link.endswith("/data/validation.html")], links
+    (link,) = [link for link in links["extra_links"].values() if link and "validation" in link]
+    assert "replay-2011-02-10T08:00:00Z" in fetch_page(platform, link)
     assert count(store, "release") == releases
     assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(2, 100)]
 

@@ -61,8 +61,22 @@ class DagRunner:
     def read_xcoms(self, run_id: str, task: str) -> dict[str, Any]:
         """What a task of the run left in Airflow's database, its extra links included."""
         query = "SELECT key, value FROM xcom WHERE run_id = ? AND task_id = ?"
-        with closing(sqlite3.connect(self.folder.parent / "airflow.db")) as database:
+        with self._open_database() as database:
             return {key: json.loads(value) for key, value in database.execute(query, (run_id, task))}
+
+    def read_run_states(self, run_id: str) -> list[str]:
+        """The states of the DAG's run in Airflow's database; none when it has no such run."""
+        with self._open_database() as database:
+            return [state for (state,) in database.execute("SELECT state FROM dag_run WHERE run_id = ?", (run_id,))]
+
+    def mark_failed(self, run_id: str) -> None:
+        """As a person does on Airflow's page."""
+        with self._open_database() as database:
+            database.execute("UPDATE dag_run SET state = 'failed' WHERE run_id = ?", (run_id,))
+            database.commit()
+
+    def _open_database(self) -> "closing[sqlite3.Connection]":
+        return closing(sqlite3.connect(self.folder.parent / "airflow.db"))
 
     def _ask(
         self, file: Path, environment: dict[str, str], moment: str = "", conf: dict[str, Any] | None = None

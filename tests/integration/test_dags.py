@@ -67,7 +67,7 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
     monitor = dags["monitor__bike_demand"]
     assert monitor["timetable"] == "CronDataIntervalTimetable"
     assert monitor["tasks"] == {
-        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service"],
+        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service", "recalibrate"],
         "check_drift": ["decide", "reevaluate"],
         "check_error": ["decide", "reevaluate"],
         "check_estimate": ["decide", "reevaluate"],
@@ -76,6 +76,7 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
         "decide": ["request_retraining", "tell_person"],
         "request_retraining": [],
         "tell_person": [],
+        "recalibrate": [],
     }
 
 

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from cyclone.breaker import FeatureFacts, Upstream, find_faults
 from cyclone.decisions import Decision
 from cyclone.evidence import collect_evidence, record_decision
 from cyclone.incidents import finish_retraining, start_retraining
-from cyclone.policy import Champion, DailyError, FeatureFacts, PastRetraining, Request, Upstream, decide
+from cyclone.policy import Champion, DailyError, PastRetraining, Request, decide
 from cyclone.rollups import roll_up
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
@@ -80,6 +81,19 @@ def test_a_version_is_judged_by_its_own_labelled_days_only(store: Store, bike_de
     assert later.days == days  # a day that is not over says nothing yet
 
 
+def test_a_version_promoted_today_does_not_answer_for_the_one_before(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW + timedelta(hours=10), error=90)
+    serve(store, 2, NOW + timedelta(hours=10), NOW + timedelta(hours=15), error=40)
+    roll_up(store, bike_demand)
+    spec = bike_demand.model_copy(update={"retrain": Retrain(cooldown_days=0)})
+    before, after = (collect_evidence(store, spec, [], NOW + timedelta(hours=hour)) for hour in (9, 15))
+    assert decide(spec, replace(before, upstream=Upstream())).should_retrain
+    assert after.champion == Champion(2, NOW + timedelta(hours=10), "mean_absolute_error", 20.0)
+    assert decide(spec, replace(after, upstream=Upstream())) == Decision(
+        "wait", "no retraining: version 2 has 0 labelled whole days, 3 are needed"
+    )
+
+
 def test_what_was_known_at_a_moment_is_read_again_later(store: Store, bike_demand: ModelSpec) -> None:
     serve(store, 1, NOW - 6 * DAY, NOW, error=40)
     roll_up(store, bike_demand)
@@ -100,12 +114,48 @@ def test_retrainings_are_the_newest_last(store: Store, bike_demand: ModelSpec) -
     ]
 
 
+def test_all_retrainings_of_a_week_are_counted_and_enough_before_to_know_how_they_end(
+    store: Store, bike_demand: ModelSpec
+) -> None:
+    for number in range(80):
+        ended_at = NOW - (6 * DAY if number < 60 else 8 * DAY + number * timedelta(minutes=1))
+        start_retraining(store, f"run {number}", "bike_demand", None, ended_at, cost=0.5)
+        finish_retraining(store, f"run {number}", ended_at, "failed", "", None)
+    for name, age in (("old", 30), ("older", 31), ("oldest", 32)):
+        start_retraining(store, name, "bike_demand", None, NOW - age * DAY)
+        finish_retraining(store, name, NOW - age * DAY, "kept_champion", "", None)
+    past = collect_evidence(store, bike_demand, [], NOW).retrainings
+    assert [item.outcome for item in past] == ["kept_champion"] * 2 + ["failed"] * 60
+    assert [item.ended_at for item in past[:2]] == [NOW - 31 * DAY, NOW - 30 * DAY]
+
+
+def test_a_promotion_that_was_rolled_back_since_is_told_as_such(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW - 6 * DAY, error=40)
+    start_retraining(store, "run1", "bike_demand", None, NOW - 6 * DAY)
+    finish_retraining(store, "run1", NOW - 6 * DAY, "promoted", "", 1)
+    execute(store, "UPDATE release SET state = 'rolled_back', ended_at = %(at)s", at=NOW - 2 * DAY)
+    seen = [collect_evidence(store, bike_demand, [], NOW - age * DAY).retrainings[0].outcome for age in (3, 1)]
+    assert seen == ["promoted", "rolled_back"]
+
+
 def test_earlier_versions_tell_how_a_new_one_does(store: Store, bike_demand: ModelSpec) -> None:
     serve(store, 1, NOW - 6 * DAY, NOW - 4 * DAY, error=30)
     serve(store, 2, NOW - 4 * DAY, NOW, error=28)
     roll_up(store, bike_demand)
     spec = bike_demand.model_copy(update={"retrain": Retrain(minimum_gain=0.01)})
     assert collect_evidence(store, spec, [], NOW).fresh_ratios == [1.5]
+    execute(
+        store,
+        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND bucket_start >= %(at)s",
+        at=NOW - 4 * DAY,
+    )
+    assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
+    assert collect_evidence(store, spec, [], NOW).fresh_ratios != [1.5]
+    execute(store, "UPDATE release SET state = 'rolled_back', ended_at = %(at)s WHERE version = 1", at=NOW - 2 * DAY)
+    assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
+    assert collect_evidence(store, spec, [], NOW).fresh_ratios == []
+    execute(store, "UPDATE release SET state = 'canary', promoted_at = NULL WHERE version = 1")
+    assert collect_evidence(store, spec, [], NOW).fresh_ratios == []
     assert collect_evidence(store, bike_demand, [], NOW).fresh_ratios == ()
 
 
@@ -115,24 +165,73 @@ def test_a_stuck_and_a_missing_feature_hold_a_retraining(store: Store, bike_dema
     evidence = collect_evidence(store, bike_demand, [], NOW)
     facts = {item.feature: item for item in evidence.upstream.features}
     assert set(facts) == {"weather", "temperature", "humidity", "wind"}
-    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 10)
-    assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0)
+    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 24, 10)
+    assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0, 0)
     decision = decide(bike_demand, evidence)
     assert decision.needs_person
-    assert "(humidity is missing in 24 of 24 rows; wind is stuck at one value in 24 rows)" in decision.reason
+    assert "(humidity is missing in 24 of 24 rows; wind is stuck at one value in 48 rows of 2 days)" in decision.reason
 
 
 def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelSpec) -> None:
     serve(store, 1, NOW - 6 * DAY, NOW, error=40)
     roll_up(store, bike_demand)
-    assert collect_evidence(store, bike_demand, [], NOW).upstream.oldest_unlabelled == NOW - DAY + timedelta(hours=1)
-    execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 4 * DAY)
+    assert collect_evidence(store, bike_demand, [], NOW).upstream.unlabelled_since is None
+    execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 5 * DAY)
     evidence = collect_evidence(store, bike_demand, [], NOW, [Request("alert 7", is_person=False)])
-    assert evidence.upstream.newest_label == NOW - 4 * DAY
-    assert evidence.upstream.oldest_unlabelled == NOW - 5 * DAY + timedelta(hours=1)
+    assert evidence.upstream.newest_label == NOW - 5 * DAY
+    assert evidence.upstream.unlabelled_since == NOW - 6 * DAY + timedelta(hours=20)
     decision = decide(bike_demand, evidence)
     assert decision.cause == "upstream"
-    assert "labels stopped: none since 2011-03-04 00:00" in decision.reason
+    assert "labels stopped: none since 2011-03-03 00:00, 4.2 days later than expected" in decision.reason
+
+
+def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW - 5 * DAY, error=40)
+    late = "DELETE FROM label WHERE observed_at > %(at)s"
+    execute(store, late, at=NOW - 5 * DAY + timedelta(hours=4))
+    assert find_silence(store, bike_demand) == []
+    execute(store, late, at=NOW - 5 * DAY + timedelta(hours=3))
+    assert find_silence(store, bike_demand) == [
+        "labels stopped: none since 2011-03-03 03:00, 4.0 days later than expected"
+    ]
+
+
+def test_no_traffic_and_labels_that_came_early_are_no_fault(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 8 * DAY, NOW - 7 * DAY, error=40)
+    execute(store, "UPDATE label SET observed_at = observed_at - interval '20 hours'")
+    assert find_silence(store, bike_demand) == []
+
+
+def test_a_young_version_waits_for_its_first_labels(store: Store, bike_demand: ModelSpec) -> None:
+    serve(store, 1, NOW - 2 * DAY, NOW, error=40)
+    execute(store, "DELETE FROM label")
+    assert find_silence(store, bike_demand) == []
+    soon = NOW + 3 * DAY
+    assert find_silence(store, bike_demand, soon) == ["labels stopped: none ever, 3.2 days later than expected"]
+
+
+def find_silence(store: Store, spec: ModelSpec, now: datetime = NOW) -> list[str]:
+    """Of all that is broken, the labels."""
+    evidence = collect_evidence(store, spec, [], now)
+    return find_faults(spec, replace(evidence.upstream, features=()), now)
+
+
+def test_one_value_in_many_rows_of_few_hours_is_not_stuck(store: Store, bike_demand: ModelSpec) -> None:
+    """Of thousands of rows an hour, the newest thousand know one wind; so do all on a version's first day."""
+    serve(store, 1, NOW - 2 * DAY, NOW, error=20)
+    change = "UPDATE prediction_log SET input = input || jsonb_build_object('wind', %(wind)s) WHERE created_at < %(at)s"
+    execute(store, change, wind=0.3, at=NOW - 1.9 * DAY)
+    assert find_stuck(store, bike_demand) == []
+    execute(store, change, wind=0.1, at=NOW)
+    assert find_stuck(store, bike_demand) == ["wind is stuck at one value in 48 rows of 2 days"]
+    execute(store, "DELETE FROM prediction_log WHERE created_at < %(at)s", at=NOW - DAY)
+    assert find_stuck(store, bike_demand) == []
+
+
+def find_stuck(store: Store, spec: ModelSpec) -> list[str]:
+    """Of all that is broken, the wind."""
+    features = collect_evidence(store, spec, [], NOW).upstream.features
+    return find_faults(spec, Upstream(features=tuple(facts for facts in features if facts.feature == "wind")), NOW)
 
 
 def test_a_decision_is_kept_once(store: Store, bike_demand: ModelSpec) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cyclone.holds import list_holds, resume
-from cyclone.incidents import join_incident, retraining_run_id, start_retraining
+from cyclone.incidents import Incident, join_incident, retraining_run_id, start_retraining
 from cyclone.retraining_requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
@@ -136,6 +136,17 @@ def retrain(runner: DagRunner, shop: dict[str, str], pipeline: str, **conf: Any)
     return runner.run("retrain", shop, conf=conf)
 
 
+def stop_labels(store: Store) -> list[tuple[Any, ...]]:
+    """Take the labels of the last days away, for `put_labels` to bring them."""
+    stopped = "DELETE FROM label WHERE observed_at > %(at)s RETURNING id, label::text, observed_at"
+    return execute(store, stopped, at=NOW - 4.5 * DAY)
+
+
+def put_labels(store: Store, labels: list[tuple[Any, ...]]) -> None:
+    for row_id, label, at in labels:
+        execute(store, "INSERT INTO label VALUES ('shop', %(id)s, %(label)s, %(at)s)", id=row_id, label=label, at=at)
+
+
 def read_decisions(store: Store) -> list[tuple[Any, ...]]:
     return execute(store, "SELECT action, cause, asked_by, because, despite FROM decision ORDER BY run_id")
 
@@ -183,7 +194,9 @@ def test_broken_upstream_data_are_told_once_and_start_nothing(
     runner: DagRunner, shop: dict[str, str], store: Store
 ) -> None:
     execute(
-        store, "UPDATE prediction_log SET input = input || '{\"size\": 0.5}' WHERE created_at >= %(at)s", at=NOW - DAY
+        store,
+        "UPDATE prediction_log SET input = input || '{\"size\": 0.5}' WHERE created_at >= %(at)s",
+        at=NOW - 2 * DAY,
     )
     execute(store, "UPDATE prediction_log SET prediction = '90' WHERE version = 1")
     (tasks, said), (again, _) = (
@@ -195,16 +208,60 @@ def test_broken_upstream_data_are_told_once_and_start_nothing(
     assert "What to do: mend what sends the rows and labels" in said
     (hold,) = list_holds(store, "shop")
     assert hold.cause == "upstream"
-    assert hold.reason.endswith("upstream data are broken (size is stuck at one value in 24 rows)")
+    assert hold.reason.endswith("upstream data are broken (size is stuck at one value in 48 rows of 2 days)")
     assert hold.told_at is not None
     assert execute(store, "SELECT action, cause FROM decision") == [("hold", "upstream")] * 2
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
 
 
+def test_labels_that_stopped_are_told_once_though_no_retraining_is_due(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    """Without labels no error can rise: who waits for a trigger never hears of it."""
+    stopped = stop_labels(store)
+    (tasks, said), (again, _) = (
+        runner.run("monitor", shop, moment=f"2011-02-10T00:{minute}:00+00:00") for minute in ("00", "05")
+    )
+    assert tasks["tasks"]["request_retraining"] == "skipped"
+    assert (tasks["tasks"]["tell_person"], again["tasks"]["tell_person"]) == ("success", "skipped")
+    words = "labels stopped: none since 2011-02-05 12:00, 3.7 days later than expected"
+    assert f"shop is held: no retraining: upstream data are broken ({words})" in said
+    (hold,) = list_holds(store, "shop")
+    assert hold.cause == "upstream"
+    assert execute(store, "SELECT action, cause FROM decision") == [("hold", "upstream")] * 2
+    put_labels(store, stopped)
+    runner.run("monitor", shop, moment="2011-02-10T00:10:00+00:00")
+    assert list_holds(store, "shop") == []
+    assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
+
+
+def test_what_was_asked_for_starts_when_the_data_are_mended(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    incident = open_incident(store, 50)
+    broken = stop_labels(store)
+    result, _ = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    assert (result["tasks"]["request_retraining"], result["tasks"]["tell_person"]) == ("skipped", "success")
+    result, said = retrain(runner, shop, BY_KIND)  # it would join, and start at once
+    assert result["tasks"]["start"] == "failed"
+    assert "upstream data are broken (labels stopped" in said
+    assert execute(store, "SELECT incident_id FROM incident WHERE closed_at IS NULL") == [(incident.incident_id,)]
+    put_labels(store, broken)
+    result, _ = runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
+    assert result["tasks"]["request_retraining"] == "success"
+    assert runner.read_run_states(retraining_run_id("shop", incident.incident_id)) == ["queued"]
+
+
+def open_incident(store: Store, number: int) -> Incident:
+    """An incident whose retraining no other test has: their stores are apart, but Airflow is one."""
+    execute(store, "SELECT setval('incident_incident_id_seq', %(number)s, false)", number=number)
+    return join_incident(store, "shop", source="an alarm", at=NOW - DAY, reason="the error is high", detail={})
+
+
 def test_an_incident_whose_airflow_run_is_gone_is_closed_by_the_next_run_of_the_monitor(
     runner: DagRunner, shop: dict[str, str], store: Store
 ) -> None:
-    incident = join_incident(store, "shop", source="an alarm", at=NOW - DAY, reason="the error is high", detail={})
+    incident = open_incident(store, 60)
     lost = retraining_run_id("shop", incident.incident_id)
     start_retraining(store, lost, "shop", incident.incident_id, NOW - DAY)
     result, said = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
@@ -216,6 +273,48 @@ def test_an_incident_whose_airflow_run_is_gone_is_closed_by_the_next_run_of_the_
         "SELECT closed_at, incident.outcome, retraining.outcome, retraining.reason"
         " FROM incident JOIN retraining USING (incident_id)",
     ) == [(NOW, "failed", "failed", reason)]
+
+
+def test_a_lost_retraining_whose_version_serves_is_closed_as_promoted(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    incident = open_incident(store, 70)
+    lost = retraining_run_id("shop", incident.incident_id)
+    start_retraining(store, lost, "shop", incident.incident_id, NOW - DAY)
+    execute(
+        store,
+        "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
+        " created_at, promoted_at) VALUES ('shop', 2, 'shop-v2', 'i', 'd', %(run)s, 'champion', 100, %(at)s, %(at)s)",
+        at=NOW - DAY,
+        run=lost,
+    )
+    runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    ended = execute(
+        store,
+        "SELECT incident.outcome, retraining.outcome, version, retraining.reason"
+        " FROM incident JOIN retraining USING (incident_id)",
+    )
+    reason = f"the challenger serves; the Airflow run {lost} ended without closing its incident"
+    assert ended == [("promoted", "promoted", 2, reason)]
+
+
+def test_an_incident_whose_airflow_run_failed_before_it_had_begun_is_closed(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    runner.run("retrain", shop, conf={"despite": ["pause"]})  # refused, but Airflow knows the DAG now
+    incident = open_incident(store, 80)
+    named = retraining_run_id("shop", incident.incident_id)
+    result, _ = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    assert result["tasks"]["request_retraining"] == "success"
+    runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
+    assert runner.read_run_states(named) == ["queued"]
+    assert execute(store, "SELECT outcome FROM incident") == [(None,)]  # it may begin yet
+    runner.mark_failed(named)
+    result, said = runner.run("monitor", shop, moment="2011-02-10T00:10:00+00:00")
+    assert result["tasks"]["request_retraining"] == "skipped"
+    assert f"is closed as failed: the Airflow run {named} failed before it had begun" in said
+    assert execute(store, "SELECT outcome FROM incident") == [("failed",)]
+    assert execute(store, "SELECT count(*) FROM retraining") == [(0,)]
 
 
 def test_the_dag_of_the_documentation_that_tells_of_holds_runs(runner: DagRunner, store: Store) -> None:

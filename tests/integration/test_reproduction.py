@@ -107,10 +107,10 @@ def test_a_version_trained_again_is_the_same_bit_for_bit_and_nothing_is_changed(
     assert read_model_yaml(find_artifact(run, "source/model.yaml")) == bike_demand
 
 
-def test_without_the_stored_rows_the_store_gives_the_same_ones(
+def test_without_the_stored_rows_the_store_gives_the_same_ones_and_they_weigh_the_same(
     own: Settings, bike_demand: ModelSpec, january: int
 ) -> None:
-    retrain = bike_demand.retrain.model_copy(update={"window_days": 21})
+    retrain = bike_demand.retrain.model_copy(update={"window_days": 21, "half_life_days": 5})
     run = register(own, bike_demand.model_copy(update={"retrain": retrain}))
     find_artifact(run, "data/dataset.parquet").unlink()
     made = reproduce(own, "bike_demand", 1)

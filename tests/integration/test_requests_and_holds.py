@@ -97,18 +97,32 @@ def test_what_was_asked_for_waits_until_a_run_begins_to_answer_it(store: Store, 
     assert find_named_incident(store, "bike_demand", answer.run_id) is None
 
 
+def test_what_was_asked_for_waits_while_upstream_is_broken(store: Store, bike_demand: ModelSpec) -> None:
+    answer = ask(store, bike_demand, "by hand", ADA, NOW)
+    assert answer.incident_id is not None
+    break_the_log(store)
+    held = ask(store, bike_demand, "in Airflow", ADA, NOW)
+    assert (held.decision.action, held.decision.cause, held.incident_id) == ("hold", "upstream", None)
+    assert find_unanswered_incident(store, "bike_demand", "upstream") is None
+    assert find_unanswered_incident(store, "bike_demand") == answer.incident_id
+    request = build_request("Ada", is_person=True, because="it is the truth", despite=["upstream"])
+    assert ask(store, bike_demand, "despite", request, NOW).incident_id == answer.incident_id
+    assert find_unanswered_incident(store, "bike_demand", "upstream") == answer.incident_id
+
+
 @pytest.mark.parametrize(
     ("cause", "outcomes", "is_broken", "words"),
     [
         ("upstream", [], True, "90 of 100 requests do not fit model.yaml"),
-        ("pause", ["kept_champion", "failed"], False, "the last 2 brought no gain (kept champion, failed)"),
+        ("pause", ["kept_champion"] * 2, False, "the last 2 brought no gain (kept champion, kept champion)"),
+        ("failures", ["failed", "failed"], False, "the last 2 failed"),
         ("budget", ["promoted", "promoted"], False, "2 of 2 a week are spent, one more costs 1"),
     ],
 )
 def test_a_held_request_opens_no_incident_unless_a_person_says_in_spite_of_what(
     store: Store, bike_demand: ModelSpec, cause: str, outcomes: list[str], is_broken: bool, words: str
 ) -> None:
-    put_retrainings(store, *outcomes, ended_at=NOW - (8 if cause == "pause" else 2) * DAY)
+    put_retrainings(store, *outcomes, ended_at=NOW - (2 if cause == "budget" else 8) * DAY)
     if is_broken:
         break_the_log(store)
     held = ask(store, bike_demand, "by hand", ADA, NOW)
@@ -132,7 +146,10 @@ def test_a_held_request_opens_no_incident_unless_a_person_says_in_spite_of_what(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"despite": ["gravity"], "because": "x"}, "despite 'gravity' must be one of upstream, pause, budget"),
+        (
+            {"despite": ["gravity"], "because": "x"},
+            "despite 'gravity' must be one of upstream, pause, failures, budget",
+        ),
         ({"despite": ["pause", "budget"]}, "despite pause, budget needs a because"),
         ({"despite": ["pause"], "because": "x", "is_person": False}, "Ada: only a person may ask despite pause"),
     ],
@@ -144,12 +161,13 @@ def test_a_request_that_ignores_what_it_may_not_is_refused(asked: dict[str, Any]
 
 def test_a_hold_is_opened_once_told_once_and_ends_with_its_cause(store: Store, bike_demand: ModelSpec) -> None:
     break_the_log(store)
-    look(store, bike_demand, "run 1", NOW, ALERT)
+    look(store, bike_demand, "run 1", NOW)
     (hold,) = list_holds(store, "bike_demand")
     assert (hold.cause, hold.opened_at, hold.told_at) == ("upstream", NOW, None)
+    assert hold.reason.startswith("no retraining: upstream data are broken (90 of 100")
     note_told(store, hold, NOW)
     look(store, bike_demand, "run 2", NOW, ALERT)
-    look(store, bike_demand, "run 3", NOW)  # nothing is due any more, but it is still broken
+    look(store, bike_demand, "run 3", NOW)
     (again,) = list_holds(store, "bike_demand")
     assert (again.hold_id, again.told_at) == (hold.hold_id, NOW)
     look(store, bike_demand, "run 4", NOW + 2 * DAY)
@@ -173,14 +191,14 @@ def test_a_person_resumes_and_what_was_before_counts_no_more(store: Store, bike_
     put_retrainings(store, "failed", "failed", ended_at=NOW + DAY)
     assert collect_evidence(store, bike_demand, [], NOW - DAY).resumed_at is None
     look(store, bike_demand, "run 2", NOW + 2 * DAY, ADA)
-    assert read_causes(store) == ["pause"]
+    assert read_causes(store) == ["failures"]
 
 
 @pytest.mark.parametrize(
     ("stored", "set_aside", "dropped", "words"),
     [
         (90, 0, 10, "(the log holds 90 of 100 answered rows)"),
-        (99, 1, 0, "(Postgres refused 1 rows)"),
+        (90, 10, 0, "(the log holds 90 of 100 answered rows, Postgres refused 10)"),
     ],
 )
 def test_an_incomplete_log_holds_a_retraining(
@@ -214,6 +232,15 @@ def test_nobody_resumes_from_data_that_are_still_broken(store: Store, bike_deman
     assert read_causes(store) == ["upstream"]
 
 
+def test_to_resume_from_mended_data_forgives_no_retraining(store: Store, bike_demand: ModelSpec) -> None:
+    put_retrainings(store, "kept_champion", "kept_champion", ended_at=NOW - DAY)
+    break_the_log(store)
+    look(store, bike_demand, "run 1", NOW)
+    assert read_causes(store) == ["upstream"]
+    resume(store, bike_demand, "Ada", "it is mended", NOW + DAY)
+    assert ask(store, bike_demand, "by hand", ADA, NOW + DAY).decision.cause == "pause"
+
+
 @pytest.fixture
 def cli(store: Store, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
@@ -226,10 +253,10 @@ def cli(store: Store, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 
 
 def test_the_commands_ask_are_held_and_resume(store: Store, cli: CliRunner) -> None:
-    put_retrainings(store, "failed", "kept_champion", ended_at=datetime.now(UTC) - DAY)
+    put_retrainings(store, "failed", "failed", ended_at=datetime.now(UTC) - DAY)
     held = cli.invoke(app, ["retrain", "bike_demand"])
     assert isinstance(held.exception, HoldError)
-    assert "what to do: look why the gate refused" in str(held.exception)
+    assert "what to do: look at the failed Airflow runs of retrain__bike_demand" in str(held.exception)
     done = cli.invoke(app, ["resume", "bike_demand", "--because", "mended"])
     assert done.exit_code == 0, done.output
     assert "no longer held: no retraining, although requested by ada" in done.output.replace("\n", " ")

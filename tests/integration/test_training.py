@@ -93,7 +93,7 @@ def test_a_dataset_holds_what_was_known_at_its_moment(
     assert frame["created_at"].is_monotonic_increasing
     record = json.loads((Path(dataset.path).parent / "dataset.json").read_text())
     assert record["parameters"] == {"model": "bike_demand", "as_of": dataset.as_of, "since": "-infinity"}
-    assert "FROM training_row" in record["statement"]
+    assert "FROM prediction_log" in record["query"]
     kept = execute(store, "SELECT run_id, row_count, fingerprint, since::text FROM dataset")
     assert kept == [("run_1", dataset.rows, dataset.fingerprint, "-infinity")]
 
@@ -117,6 +117,34 @@ def test_a_dataset_is_built_once_a_run_and_alike_for_every_run(
     execute(store, NEW_LABEL, id="history-2011-01-01T00:00:00Z", label="99", observed_at="2011-01-31T00:00:00Z")
     assert make_dataset(settings, bike_demand) == first
     assert make_dataset(settings, bike_demand, "run_3").fingerprint != first.fingerprint
+
+
+def test_a_run_that_starts_again_has_the_data_of_then_and_trains_on_them(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    first = make_dataset(settings, bike_demand)
+    before = train_challenger(settings, bike_demand, first, "run_1")
+    again = build_dataset(settings, bike_demand, "run_1", FEBRUARY - timedelta(days=2))
+    after = train_challenger(settings, bike_demand, again, "run_1")
+    assert (before.training_rows, after.training_rows) == (587, 571)
+    assert train_challenger(settings, bike_demand, again, "run_1") == after
+    kept = execute(store, "SELECT run_id, as_of, row_count, fingerprint FROM dataset")
+    assert kept == [("run_1", FEBRUARY - timedelta(days=2), again.rows, again.fingerprint)]
+    run = connect(settings).get_run(after.mlflow_run_id)
+    assert run.data.tags["cyclone.fingerprint"] == again.fingerprint != first.fingerprint
+
+
+def test_rows_are_read_from_the_training_store_and_recorded_in_the_other(
+    settings: Settings, store: Store, other_store: Store, bike_demand: ModelSpec
+) -> None:
+    load_history(other_store, bike_demand, MODEL)
+    with pytest.raises(DataError, match="bike_demand: 0 labelled rows"):
+        make_dataset(settings, bike_demand)
+    dataset = make_dataset(settings.model_copy(update={"training_dsn": other_store.dsn}), bike_demand)
+    recorded = "SELECT run_id, fingerprint FROM dataset"
+    assert dataset.rows == 688
+    assert execute(store, recorded) == [("run_1", dataset.fingerprint)]
+    assert execute(other_store, recorded) == []
 
 
 def test_a_window_leaves_older_rows_out(settings: Settings, bike_demand: ModelSpec, january: int) -> None:

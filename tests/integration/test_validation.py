@@ -98,12 +98,34 @@ def test_invalid_rows_are_named_by_expectation_column_and_id_and_fail_the_run(
     (run,) = list_runs(settings)
     assert run.info.status == "FAILED"
     assert "history-2011-01-01T04:00:00Z = 'hail'" in run.data.tags["cyclone.validation"]
-    assert "hail" in Path(report.page.removeprefix("file://")).read_text()
+    page = Path(report.page.removeprefix("file://")).read_text()
+    assert "hail" in page
+    assert "history-2011-01-01T04:00:00Z" in page
     assert [name for _, name, success in list_assertions(dataset) if not success] == [
         "expect_column_values_to_be_unique",
         "expect_column_values_to_be_in_set",
         "expect_column_values_to_be_between",
     ]
+
+
+def test_a_training_that_succeeds_at_the_second_try_keeps_the_page(
+    own: Settings, bike_demand: ModelSpec, dataset: Dataset
+) -> None:
+    extend(own, OWN)
+    report = validate_dataset(own, bike_demand, dataset, "run_1")
+    pipeline = own.models_dir / "bike_demand" / "pipeline.py"
+    sound = pipeline.read_text()
+    pipeline.write_text('def build_estimator():\n    raise RuntimeError("out of memory")\n')
+    with pytest.raises(RuntimeError, match="out of memory"):
+        train_challenger(own, bike_demand, dataset, "run_1")
+    pipeline.write_text(sound)
+    challenger = train_challenger(own, bike_demand, dataset, "run_1")
+    assert challenger.mlflow_run_id not in report.page
+    client = connect(own)
+    run = client.get_run(challenger.mlflow_run_id)
+    assert run.data.tags["cyclone.validation"] == "passed"
+    for name in ("data/validation.html", "data/validation.json", "source/expectations.py"):
+        assert Path(client.download_artifacts(run.info.run_id, name)).stat().st_size > 0, name
 
 
 def test_rows_that_repeat_others_are_warned_of(settings: Settings, bike_demand: ModelSpec, dataset: Dataset) -> None:

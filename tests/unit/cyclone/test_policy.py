@@ -7,16 +7,15 @@ from typing import Any, get_args
 import pytest
 
 import cyclone.policy
+from cyclone.breaker import FeatureFacts, Upstream
 from cyclone.checks import CheckResult
 from cyclone.decisions import Cause, Decision
 from cyclone.policy import (
     Champion,
     DailyError,
     Evidence,
-    FeatureFacts,
     PastRetraining,
     Request,
-    Upstream,
     decide,
     expect_gain,
     find_stops,
@@ -44,6 +43,7 @@ DRIFT_WORDS = "population_stability of wind 0.345 over 7 days on 168 rows is abo
 ERROR_WORDS = "a typical day's mean_absolute_error 40 over 4 days is above 1.5 × the accepted 20 = 30"
 FAILED = PastRetraining(NOW - 12 * DAY, "failed", 1)
 KEPT = PastRetraining(NOW - 13 * DAY, "kept_champion", 1)
+ROLLED_BACK = PastRetraining(NOW - 12 * DAY, "rolled_back", 1)
 PROMOTED = PastRetraining(NOW - 12 * DAY, "promoted", 1)
 
 
@@ -94,8 +94,33 @@ def test_days_outside_the_window_or_not_over_yet_do_not_count() -> None:
     assert (round(typical[0], 6), typical[1]) == (30, 7)
 
 
+@pytest.mark.parametrize("minutes", [0, 5, 23 * 60 + 55])
+@pytest.mark.parametrize(("window_days", "errors"), [(7, [40.0] * 7), (1, [40.0])])
+def test_a_decision_is_the_same_all_day_long(
+    bike_demand: ModelSpec, minutes: int, window_days: int, errors: list[float]
+) -> None:
+    spec = configure(bike_demand, error={"window_days": window_days, "minimum_days": window_days})
+    evidence = Evidence(NOW, build_champion(errors))
+    at_midnight = decide(spec, evidence)
+    assert at_midnight.should_retrain
+    assert decide(spec, replace(evidence, now=NOW + timedelta(minutes=minutes))) == at_midnight
+
+
 def test_a_perfect_day_does_not_hide_a_bad_week(bike_demand: ModelSpec) -> None:
     assert decide(bike_demand, replace(RISEN, champion=build_champion([0] + [200] * 6))).should_retrain
+
+
+@pytest.mark.parametrize("retrain", [{}, {"minimum_gain": 0.1}])
+def test_a_version_without_any_error_is_left_alone(bike_demand: ModelSpec, retrain: dict[str, Any]) -> None:
+    evidence = Evidence(NOW, build_champion([0] * 7, accepted=0.0))
+    words = "no retraining: a typical day's mean_absolute_error 0 over 7 days stands beside the accepted 0"
+    assert decide(configure(bike_demand, **retrain), evidence) == Decision("wait", words)
+
+
+def test_an_error_where_none_was_accepted_asks_for_a_retraining(bike_demand: ModelSpec) -> None:
+    decision = decide(bike_demand, Evidence(NOW, build_champion([0, 4, 4, 4], accepted=0.0)))
+    words = "a typical day's mean_absolute_error 1.18 over 4 days is above 1.5 × the accepted 0 = 0"
+    assert decision == Decision("retrain", words)
 
 
 def test_drift_warns_unless_it_is_allowed_to_start_a_retraining(bike_demand: ModelSpec) -> None:
@@ -144,22 +169,32 @@ def test_the_budget_of_a_week_is_weighted_by_cost(bike_demand: ModelSpec) -> Non
     assert decide(spec, replace(RISEN, retrainings=spent[1:])).should_retrain
 
 
-def test_two_retrainings_without_gain_stop_and_tell(bike_demand: ModelSpec) -> None:
-    decision = decide(bike_demand, replace(RISEN, retrainings=[KEPT, FAILED]))
-    assert decision.needs_person
-    assert decision.reason == (
-        f"no retraining, although {ERROR_WORDS}: the last 2 brought no gain (kept champion, failed): none starts by"
-        " itself for 16.0 days more, unless a person resumes"
-    )
+@pytest.mark.parametrize(
+    ("retrainings", "cause", "words"),
+    [
+        ([KEPT, ROLLED_BACK], "pause", "the last 2 brought no gain (kept champion, rolled back)"),
+        ([KEPT, FAILED, ROLLED_BACK], "pause", "the last 2 brought no gain (kept champion, rolled back)"),
+        ([PROMOTED, FAILED, FAILED], "failures", "the last 2 failed"),
+    ],
+)
+def test_two_retrainings_without_gain_or_two_that_failed_stop_and_tell(
+    bike_demand: ModelSpec, retrainings: list[PastRetraining], cause: Cause, words: str
+) -> None:
+    decision = decide(bike_demand, replace(RISEN, retrainings=retrainings))
+    until = "none starts by itself for 16.0 days more, unless a person resumes"
+    assert decision == Decision("hold", f"no retraining, although {ERROR_WORDS}: {words}: {until}", cause)
 
 
 @pytest.mark.parametrize(
     "retrainings",
     [
         [FAILED],
+        [KEPT, FAILED],
         [KEPT, PROMOTED],
         [PROMOTED, FAILED],
-        [replace(KEPT, ended_at=NOW - 40 * DAY), replace(FAILED, ended_at=NOW - 28 * DAY)],
+        [FAILED, ROLLED_BACK],
+        [replace(KEPT, ended_at=NOW - 40 * DAY), replace(KEPT, ended_at=NOW - 28 * DAY)],
+        [replace(FAILED, ended_at=NOW - 40 * DAY), replace(FAILED, ended_at=NOW - 28 * DAY)],
     ],
 )
 def test_one_without_gain_a_promotion_or_time_lets_it_go_on(
@@ -170,12 +205,16 @@ def test_one_without_gain_a_promotion_or_time_lets_it_go_on(
 
 BROKEN = [
     (Upstream(requests=100, rejected=51), "51 of 100 requests do not fit model.yaml"),
-    (Upstream(set_aside=3), "Postgres refused 3 rows"),
+    (Upstream(requests=20, rejected=20), "20 of 20 requests do not fit model.yaml"),
     (Upstream(answered=100, in_log=94), "the log holds 94 of 100 answered rows"),
+    (Upstream(answered=100, in_log=90, set_aside=9), "the log holds 90 of 100 answered rows, Postgres refused 9"),
     (Upstream(features=(FeatureFacts("wind", 100, 31, 0.1),)), "wind is missing in 31 of 100 rows"),
-    (Upstream(features=(FeatureFacts("wind", 30, 6, 0.0, 1),)), "wind is stuck at one value in 24 rows"),
     (
-        Upstream(oldest_unlabelled=NOW - 4.5 * DAY, newest_label=NOW - 4 * DAY),
+        Upstream(features=(FeatureFacts("wind", 18, 4, 0.1, 10, 1),)),
+        "wind is stuck at one value in 24 rows of 2 days",
+    ),
+    (
+        Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_label=NOW - 4 * DAY),
         "labels stopped: none since 2011-03-04 00:00, 3.5 days later than expected",
     ),
 ]
@@ -186,25 +225,34 @@ def test_a_broken_upstream_is_not_learned_but_told(bike_demand: ModelSpec, upstr
     decision = decide(bike_demand, replace(RISEN, upstream=upstream))
     reason = f"no retraining, although {ERROR_WORDS}: upstream data are broken ({words})"
     assert decision == Decision("hold", reason, "upstream")
+    calm = decide(bike_demand, replace(CALM, upstream=upstream))
+    assert calm == Decision("hold", f"no retraining: upstream data are broken ({words})", "upstream")
 
 
 @pytest.mark.parametrize(
     "upstream",
     [
         Upstream(requests=100, rejected=50),
-        Upstream(answered=100, in_log=95),
-        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 5),)),
-        Upstream(features=(FeatureFacts("holiday", 100, 0, 0.0, None),)),
-        Upstream(features=(FeatureFacts("wind", 23, 0, 0.0, 1),)),
-        Upstream(oldest_unlabelled=NOW - 3.9 * DAY),
+        Upstream(requests=19, rejected=19),
+        Upstream(answered=100, in_log=95, set_aside=5),
+        Upstream(answered=19),
+        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 100, 5),)),
+        Upstream(features=(FeatureFacts("wind", 19, 19, 0.0),)),
+        Upstream(features=(FeatureFacts("holiday", 100, 0, 0.0, 100, None),)),
+        Upstream(features=(FeatureFacts("wind", 13, 0, 0.0, 10, 1),)),
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 0, 1),)),
+        Upstream(unlabelled_since=NOW - 3.9 * DAY),
     ],
 )
 def test_an_upstream_within_its_limits_stops_nothing(bike_demand: ModelSpec, upstream: Upstream) -> None:
     assert decide(bike_demand, replace(RISEN, upstream=upstream)).should_retrain
+    assert decide(bike_demand, replace(CALM, upstream=upstream)).action == "wait"
 
 
+BROKEN_LOG = Upstream(answered=100, in_log=80)
 CALM = Evidence(NOW, build_champion([20] * 7))
-PAUSED = [KEPT, FAILED]
+PAUSED = [KEPT, ROLLED_BACK]
+FAILURES = [replace(FAILED, ended_at=NOW - 13 * DAY), FAILED]
 SPENT = [replace(PROMOTED, ended_at=NOW - DAY), replace(PROMOTED, ended_at=NOW - DAY / 2)]
 
 
@@ -221,8 +269,9 @@ def test_a_person_need_not_wait_for_the_cooldown(bike_demand: ModelSpec) -> None
 @pytest.mark.parametrize(
     ("cause", "facts", "words"),
     [
-        ("upstream", {"upstream": Upstream(set_aside=1)}, "upstream data are broken (Postgres refused 1 rows)"),
-        ("pause", {"retrainings": PAUSED}, "the last 2 brought no gain (kept champion, failed)"),
+        ("upstream", {"upstream": BROKEN_LOG}, "upstream data are broken (the log holds 80 of 100 answered rows)"),
+        ("pause", {"retrainings": PAUSED}, "the last 2 brought no gain (kept champion, rolled back)"),
+        ("failures", {"retrainings": FAILURES}, "the last 2 failed"),
         ("budget", {"retrainings": SPENT}, "2 of 2 a week are spent, one more costs 1"),
     ],
 )
@@ -238,7 +287,7 @@ def test_what_holds_a_person_is_ignored_only_by_its_name(
     assert forced == Decision("retrain", f"requested by Ada; in spite of: {cause}")
 
 
-@pytest.mark.parametrize("retrainings", [PAUSED, SPENT])
+@pytest.mark.parametrize("retrainings", [PAUSED, FAILURES, SPENT])
 def test_what_a_person_resumed_from_counts_no_more(bike_demand: ModelSpec, retrainings: list[PastRetraining]) -> None:
     spec = configure(bike_demand, cooldown_days=0)
     evidence = replace(RISEN, retrainings=retrainings)
@@ -250,11 +299,11 @@ def test_what_a_person_resumed_from_counts_no_more(bike_demand: ModelSpec, retra
 def test_within_the_cooldown_broken_data_are_told_all_the_same(bike_demand: ModelSpec) -> None:
     cooling = replace(RISEN, retrainings=[replace(PROMOTED, ended_at=NOW - DAY)])
     assert decide(bike_demand, cooling).action == "wait"
-    assert decide(bike_demand, replace(cooling, upstream=Upstream(set_aside=1))).cause == "upstream"
+    assert decide(bike_demand, replace(cooling, upstream=BROKEN_LOG)).cause == "upstream"
 
 
 def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand: ModelSpec) -> None:
-    decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(FAILED, ended_at=NOW)]))
+    decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(KEPT, ended_at=NOW)]))
     assert decision.cause == "pause"
     assert "brought no gain" in decision.reason
     assert decision.reason.endswith("; 2 of 2 a week are spent, one more costs 1")
@@ -262,8 +311,8 @@ def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand:
 
 
 def test_what_stands_against_a_retraining_is_known_before_one_is_due(bike_demand: ModelSpec) -> None:
-    evidence = replace(CALM, upstream=Upstream(set_aside=1), retrainings=PAUSED)
-    assert decide(bike_demand, evidence).action == "wait"
+    evidence = replace(CALM, upstream=BROKEN_LOG, retrainings=PAUSED)
+    assert decide(bike_demand, replace(evidence, upstream=Upstream())).action == "wait"
     assert [stop.cause for stop in find_stops(bike_demand, evidence)] == ["upstream", "pause"]
 
 

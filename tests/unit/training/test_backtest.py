@@ -180,6 +180,17 @@ def test_a_world_of_working_days_keeps_its_weekends_and_is_replayed_as_long(spec
     assert replayed[0] == replayed[1] == 24 * 35
 
 
+def test_a_retraining_in_a_gap_is_measured_on_the_days_after_it(spec: ModelSpec) -> None:
+    retrain = spec.retrain.model_copy(update={"maximum_age_days": 24, "triggered_by": ("request",)})
+    frame = build_frame(shift=20)
+    day = np.arange(len(frame)) // 24
+    gap = frame[(day < START + 24) | (day >= START + 36)]
+    history = build_history(spec.model_copy(update={"retrain": retrain}), gap)
+    first = run_policy(history, MeanOfHour, START).retrainings[0]
+    assert (first.day, first.is_promoted) == (START + 24, True)
+    assert first.gain == pytest.approx(0, abs=0.1)  # it knows no more of the shift than the version before
+
+
 def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelSpec, tmp_path: Path) -> None:
     history = build_history(spec, build_frame(shift=20))
     schedules = {item.name: item for item in build_schedules(history, START)}
