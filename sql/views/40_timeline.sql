@@ -1,5 +1,24 @@
 -- What happened to a model, in event time: incidents, retrainings that ended, releases, calibrations that served.
 CREATE OR REPLACE VIEW timeline AS
+WITH released AS ( -- a release names the revision that serves: here that which it began with
+    SELECT
+        release.model,
+        release.version,
+        release.created_at,
+        release.promoted_at,
+        coalesce((
+            SELECT calibration.replaced
+            FROM calibration
+            WHERE
+                calibration.model = release.model
+                AND calibration.version = release.version
+                AND calibration.served_at IS NOT NULL
+            ORDER BY calibration.calibration_id
+            LIMIT 1
+        ), release.revision) AS revision
+    FROM release
+)
+
 SELECT
     model,
     opened_at AS at,
@@ -27,7 +46,7 @@ SELECT
     'candidate' AS event,
     version AS subject,
     revision AS detail
-FROM release
+FROM released
 UNION ALL
 SELECT
     model,
@@ -36,7 +55,7 @@ SELECT
     'promoted' AS event,
     version AS subject,
     revision AS detail
-FROM release
+FROM released
 WHERE promoted_at IS NOT NULL
 UNION ALL
 SELECT
