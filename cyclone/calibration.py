@@ -7,11 +7,11 @@ or their temperature changed (Guo et al., *On calibration of modern neural netwo
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from cyclone.errors import ConfigurationError
+from cyclone.log_odds import fit_shift, fit_temperature, from_log_odds, to_columns, to_log_odds
 from cyclone.sections import CalibrationMethod, Recalibrate
 from cyclone.spec import ModelSpec
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
-
-SMALLEST_PROBABILITY = 1e-12
-NEWTON_STEPS = 50
-NEWTON_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class Calibration:
             return predictions * self.values[0]
         if self.method == "bias":
             return predictions + self.values[0]
-        return _from_log_odds(self._move(_to_log_odds(predictions)), predictions.ndim)
+        return from_log_odds(self._move(to_log_odds(predictions)), predictions.ndim)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -209,8 +205,8 @@ def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: Labell
         return Calibration(method, ((labels + pull) / (predictions + pull),)) if is_positive else None
     if method == "bias":
         return Calibration(method, (float((rows.label - rows.prediction).mean() / (1 + weight)),))
-    fit = _fit_shift if method == "prior_shift" else _fit_temperature
-    return Calibration(method, fit(_to_log_odds(rows.prediction), rows.label.astype(int), weight * len(rows)))
+    fit = fit_shift if method == "prior_shift" else fit_temperature
+    return Calibration(method, fit(to_log_odds(rows.prediction), rows.label.astype(int), weight * len(rows)))
 
 
 def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "Array":
@@ -219,7 +215,7 @@ def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "A
 
     if spec.task == "regression":
         return np.asarray(np.abs(predictions - labels))
-    columns = _to_columns(predictions)
+    columns = to_columns(predictions)
     given = columns[np.arange(len(labels)), labels.astype(int)]
     return np.asarray(-np.log(np.clip(given, np.finfo("float64").eps, 1)))
 
@@ -238,78 +234,3 @@ def _try_on_past_days(
             without += float(measure_losses(spec, tried.label, tried.prediction).sum())
             with_ += float(measure_losses(spec, tried.label, calibration.apply(tried.prediction)).sum())
     return (without / count, with_ / count, count) if count else (0.0, 0.0, 0)
-
-
-def _to_columns(probabilities: "Array") -> "Array":
-    import numpy as np
-
-    return probabilities if probabilities.ndim == 2 else np.column_stack([1 - probabilities, probabilities])
-
-
-def _to_log_odds(probabilities: "Array") -> "Array":
-    import numpy as np
-
-    return np.asarray(np.log(np.clip(_to_columns(probabilities), SMALLEST_PROBABILITY, 1)))
-
-
-def _from_log_odds(log_odds: "Array", dimensions: int) -> "Array":
-    columns = _softmax(log_odds)
-    return columns if dimensions == 2 else columns[:, 1]
-
-
-def _softmax(log_odds: "Array") -> "Array":
-    import numpy as np
-
-    shares = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
-
-
-def _fit_shift(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tuple[float, ...]:
-    """Maximum likelihood of a shift a class, held near 0 as by `shrinkage_rows` rows on which it was right."""
-    import numpy as np
-
-    classes = log_odds.shape[1]
-    wanted = np.bincount(labels, minlength=classes)
-    share = np.clip(_softmax(log_odds).mean(axis=0), 1e-6, None)
-    pull = np.diag(max(shrinkage_rows, 1e-3) * share)
-
-    def slope_and_curvature(shift: "Array") -> "tuple[Array, Array]":
-        given = _softmax(log_odds + shift)
-        curvature = np.diag(given.sum(axis=0)) - given.T @ given + pull
-        return wanted - given.sum(axis=0) - pull @ shift, curvature
-
-    return tuple(float(value) for value in _climb(np.zeros(classes), slope_and_curvature))
-
-
-def _fit_temperature(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tuple[float, ...]:
-    """The logarithm of the inverse temperature by maximum likelihood, so that it stays above 0; held near 0."""
-    import numpy as np
-
-    own = log_odds[np.arange(len(labels)), labels]
-    given = _softmax(log_odds)
-    spread = float(((given * log_odds**2).sum(axis=1) - (given * log_odds).sum(axis=1) ** 2).mean())
-    pull = max(shrinkage_rows, 1e-3) * max(spread, 1e-6)
-
-    def slope_and_curvature(exponent: "Array") -> "tuple[Array, Array]":
-        scale = float(np.exp(exponent[0]))
-        given = _softmax(log_odds * scale)
-        mean = (given * log_odds).sum(axis=1)
-        variance = (given * log_odds**2).sum(axis=1) - mean**2
-        slope = scale * float((own - mean).sum()) - pull * exponent[0]
-        return np.array([slope]), np.array([[scale**2 * float(variance.sum()) + pull]])
-
-    return (float(np.exp(_climb(np.zeros(1), slope_and_curvature)[0])),)
-
-
-def _climb(start: "Array", slope_and_curvature: "Callable[[Array], tuple[Array, Array]]") -> "Array":
-    """Newton's method with steps of at most 1, on a concave function."""
-    import numpy as np
-
-    place = start
-    for _ in range(NEWTON_STEPS):
-        slope, curvature = slope_and_curvature(place)
-        step = np.clip(np.linalg.solve(curvature, slope), -1, 1)
-        place = place + step
-        if np.abs(step).max() < NEWTON_TOLERANCE:
-            break
-    return place
