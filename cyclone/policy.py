@@ -132,7 +132,7 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
             fired += _find_error(spec, champion, evidence.now)
         fired += _find_age(spec.retrain, champion, evidence.now)
         fired += _find_gain(spec, champion, evidence)
-    kinds = set(spec.retrain.triggered_by)
+    kinds = spec.retrain.triggering_checks
     return fired + [
         describe_failure(spec, result)
         for result in evidence.results

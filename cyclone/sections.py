@@ -1,13 +1,13 @@
 """The sections of a `model.yaml`, each with its defaults and what it refuses."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 CheckKind = Literal["drift", "error", "estimate", "service"]
-Trigger = Literal[CheckKind, "request"]
+Trigger = Literal["error", "error_checks", "drift", "estimate", "service", "request"]
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
@@ -186,8 +186,8 @@ class Breaker(Section):
 
 class Retrain(Section):
     triggered_by: Annotated[tuple[Trigger, ...], FromList] = ("error",)
-    """`error`, and the kinds of checks whose failure opens an incident; other checks warn. `request`: only people and
-    alerts ask; they may always."""
+    """`error`: a typical day's error has risen, see `error`. `error_checks`, `drift`, `estimate`, `service`: a check of
+    the kind has failed; others warn. `request`: only people and alerts ask; they may always."""
     error: ErrorTrigger = ErrorTrigger()
     maximum_age_days: float | None = Field(default=None, gt=0, le=3660)
     """Retrain a version that serves for so long, whatever its error."""
@@ -220,6 +220,12 @@ class Retrain(Section):
     """Features by whose values the gate compares too."""
     slice_margin: float = Field(default=0.1, ge=0, le=0.5)
     """The margin on each slice."""
+
+    @property
+    def triggering_checks(self) -> list[CheckKind]:
+        """The kinds of checks whose failure is a reason to retrain."""
+        named = {"error" if name == "error_checks" else name for name in self.triggered_by if name != "error"}
+        return [kind for kind in get_args(CheckKind) if kind in named]
 
     @model_validator(mode="after")
     def _check_that_it_can_fire(self) -> Self:

@@ -87,10 +87,11 @@ class ModelSpec(Section):
                     f"retrain.slices names {feature.name!r}, a {feature.type}: hardly two rows share a value, so that"
                     " slice_margin would accept anything; allowed are category, boolean and integer"
                 )
-        for kind in self.retrain.triggered_by:
-            if kind != "request" and not self.monitor.checks(kind):
+        for kind in self.retrain.triggering_checks:
+            if not self.monitor.checks(kind):
                 raise ValueError(
-                    f"retrain.triggered_by names {kind!r}, but monitor.{kind} has no check: it could never fire"
+                    f"retrain.triggered_by names checks of kind {kind!r}, but monitor.{kind} has none: it could never"
+                    " fire"
                 )
         regression_only = self.recalibrate.method in ("ratio", "bias")
         if self.recalibrate.method != "auto" and regression_only != (self.task == "regression"):

@@ -68,9 +68,8 @@ def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient
     problems = []
     if not any(source.startswith("replay__") for source in row["alarms"]):
         problems.append(f"it was opened by {row['alarms']}, not by a monitor run")
-    kinds = "|".join(spec.retrain.triggered_by)
-    if not any(name in row["reason"] for name in spec.monitor.error):
-        problems.append(f"its reason is not a measured {kinds}: {row['reason']}")
+    if spec.error_metric not in row["reason"]:
+        problems.append(f"its reason is not a measured {spec.error_metric}: {row['reason']}")
     run = airflow.get_dag_run(f"retrain__{spec.name}", row["run_id"])
     if run["state"] != "success":
         problems.append(f"Airflow run {row['run_id']} is {run['state']}")

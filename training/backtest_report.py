@@ -2,11 +2,10 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from cyclone.sections import CheckKind
 from training.backtest import Backtest, iterate_summaries
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _describe(backtest: Backtest) -> str:
     if rate is not None:
         worlds = f"{count} {'world' if count == 1 else 'worlds'} of the same days in random order"
         words += f"\nIn {worlds}: {rate:.2f} triggers a year"
-    kinds = [kind for kind in backtest.history.spec.retrain.triggered_by if kind in get_args(CheckKind)]
+    kinds = backtest.history.spec.retrain.triggering_checks
     return words + (f"\nNot replayed: failed checks of kind {', '.join(kinds)} (triggered_by)" if kinds else "")
 
 

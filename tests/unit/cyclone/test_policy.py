@@ -131,6 +131,16 @@ def test_drift_warns_unless_it_is_allowed_to_start_a_retraining(bike_demand: Mod
     assert decide(eager, replace(calm, results=[replace(DRIFT, verdict="no_data")])).action == "wait"
 
 
+def test_a_failed_error_check_warns_beside_the_policys_own_error_unless_it_may_start_a_retraining(
+    bike_demand: ModelSpec,
+) -> None:
+    failed = replace(DRIFT, kind="error", check_name="bias", subject="all", value=40.0, limit=25.0)
+    calm = Evidence(NOW, build_champion([20] * 7), results=[failed])
+    assert decide(bike_demand, calm).action == "wait"
+    decision = decide(configure(bike_demand, triggered_by=["error_checks"]), calm)
+    assert decision == Decision("retrain", "bias 40 over 7 days on 168 rows is above 1.25 × the accepted 20 = 25")
+
+
 def test_an_old_version_is_retrained_when_an_age_is_set(bike_demand: ModelSpec) -> None:
     calm = Evidence(NOW, build_champion([20] * 7))
     assert decide(configure(bike_demand, maximum_age_days=10.5), calm).action == "wait"

@@ -96,11 +96,11 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"retrain": {"window_days": 8}}, r"holdout_days 5 leaves 3 of window_days 8 to train on: folds 5 needs"),
         (
             {"retrain": {"triggered_by": ["drift"]}, "monitor": {"drift": {}}},
-            r"retrain.triggered_by names 'drift', but monitor.drift has no check: it could never fire",
+            r"retrain.triggered_by names checks of kind 'drift', but monitor.drift has none: it could never fire",
         ),
         (
             {"retrain": {"triggered_by": ["weather"]}},
-            r"triggered_by.0: .*'drift', 'error', 'estimate', 'service' or 'req",
+            r"triggered_by.0: .*'error', 'error_checks', 'drift', 'estimate', 'service' or 'req",
         ),
         ({"retrain": {"cooldown_days": 5000}}, r"retrain.cooldown_days: .*less than or equal to 366 \(value 5000\)"),
         ({"retrain": {"minimum_gain": 0.99}}, r"retrain.minimum_gain: .*less than or equal to 0.9 \(value 0.99\)"),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -202,19 +203,21 @@ def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelS
     for name in ("never", "weekly"):
         fits = [fit_schedule_day(history, MeanOfHour, day, history.day_count) for day in schedules[name].days]
         scored[name] = (schedules[name], score_schedule(history, schedules[name], dict(fits)))
+    retrain = spec.retrain.model_copy(update={"triggered_by": ("error", "drift")})
+    history = replace(history, spec=spec.model_copy(update={"retrain": retrain}))
     result = Backtest(history, START, run_policy(history, MeanOfHour, START), scored, [0, 1])
     errors = {name: error for name, error, _ in iterate_summaries(result)}
     assert errors["weekly"] < errors["never"]
     assert result.stationary_triggers_per_year == pytest.approx(0.5 * 365 / 50)
-    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
-    console.print(build_policy_table(result), build_retraining_table(result))
+    with (tmp_path / "out").open("w") as file:
+        console = Console(width=200, record=True, file=file)
+        console.print(build_policy_table(result), build_retraining_table(result))
     text = console.export_text()
     assert "worlds of the same days in random order: 3.65 triggers a year" in text
-    assert "Not replayed: failed checks of kind error (triggered_by)" in text
+    assert "Not replayed: failed checks of kind drift (triggered_by)" in text
     assert "promoted" in text
     draw_picture(result, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
-    console.file.close()
 
 
 def test_a_peer_without_any_error_has_no_percentages(spec: ModelSpec, tmp_path: Path) -> None:
