@@ -8,7 +8,7 @@ Every few minutes, for the run's data interval:
 3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
    new row beside the old one.
 4. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
-   retraining pays. Both that follow are skipped otherwise. An incident whose retraining is gone is closed first.
+   retraining pays. What follows is skipped where it is not due. An incident whose retraining is gone is closed first.
 5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
    **tell_person** runs once for each hold: upstream data are broken, or a retraining is due and a person must look
    first. It updates the asset `x-cyclone://<model>/holds`.
@@ -65,9 +65,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
-        rolled_up >> checks >> decision >> [request_retraining, told]
-        if spec.recalibrate.enabled:
-            rolled_up >> recalibrate(spec.name)
+        rolled_up >> checks >> decision >> [request_retraining, told, recalibrate(spec.name)]
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 

@@ -57,32 +57,70 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
-    if champion is None or not spec.recalibrate.enabled:
-        return Recalibration(None, False, "no version serves" if champion is None else "recalibrate.enabled is false")
-    if any(releases_under_way(store, spec.name)):
-        return Recalibration(champion.revision, False, "a release is under way")
-    withdrawn = store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=champion.version)
-    if withdrawn:
-        return Recalibration(champion.revision, False, withdrawn["reason"])
-    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    version = {"model": spec.name, "version": champion.version, "day": day}
-    row = store.fetch_one("policy/calibration_looked", **version)
-    if row is None or _is_due_again(spec, day, row["fitted_at"]):
+    if champion is None:
+        return Recalibration(None, False, "no version serves")
+    if reason := _find_rest(store, spec, champion):
+        return Recalibration(champion.revision, False, reason)
+    day = _floor_day(now)
+    look = _read_look(store, spec, champion, day)
+    if look is None:
         if faults := read_faults(store, spec, now):
             return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
         choice = choose_now(settings, spec, champion.version, day)
         _record(store, spec, champion, f"{day:%Y-%m-%d}__v{champion.version}", day, choice)
-        row = store.fetch_one("policy/calibration_looked", **version)
-    assert row is not None, "the run has just recorded it"
+        look = _read_look(store, spec, champion, day)
+    assert look is not None, "it has just been recorded"
+    if look.is_settled:
+        return Recalibration(champion.revision, False, look.reason)
+    revision = deploy_calibration(settings, spec, champion, look.calibration_id, look.calibration, now)
+    return Recalibration(revision, True, look.reason)
+
+
+def is_recalibration_due(store: Store, spec: ModelSpec, now: datetime) -> bool:
+    """Whether `recalibrate` would look for a calibration now, or release one that it has found."""
+    champion = current_release(store, spec.name)
+    if champion is None or _find_rest(store, spec, champion):
+        return False
+    look = _read_look(store, spec, champion, _floor_day(now))
+    return look is None or not look.is_settled
+
+
+@dataclass(frozen=True)
+class Look:
+    """The newest search for a calibration of a version; settled: what it found has served, or does so anyway."""
+
+    calibration_id: int
+    calibration: Calibration | None
+    is_settled: bool
+    reason: str
+
+
+def _find_rest(store: Store, spec: ModelSpec, champion: Release) -> str | None:
+    """Why the champion is not calibrated, whatever its labels say."""
+    if not spec.recalibrate.enabled:
+        return "recalibrate.enabled is false"
+    if any(releases_under_way(store, spec.name)):
+        return "a release is under way"
+    withdrawn = store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=champion.version)
+    return str(withdrawn["reason"]) if withdrawn else None
+
+
+def _read_look(store: Store, spec: ModelSpec, champion: Release, day: datetime) -> Look | None:
+    """None where it is time for another."""
+    row = store.fetch_one("policy/calibration_looked", model=spec.name, version=champion.version, day=day)
+    if row is None or _is_due_again(spec, day, row["fitted_at"]):
+        return None
     wanted = Calibration(row["method"], tuple(row["parameters"])) if row["method"] else None
-    if row["served_at"] is not None or wanted == read_calibration(store, spec.name, champion.revision):
-        return Recalibration(champion.revision, False, row["reason"])
-    revision = deploy_calibration(settings, spec, champion, row["calibration_id"], wanted, now)
-    return Recalibration(revision, True, row["reason"])
+    is_settled = row["served_at"] is not None or wanted == read_calibration(store, spec.name, champion.revision)
+    return Look(row["calibration_id"], wanted, is_settled, row["reason"])
 
 
 def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
     return fitted_at != day and is_due(spec.recalibrate, (day - EPOCH).days, (fitted_at - EPOCH).days)
+
+
+def _floor_day(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> CalibrationChoice:

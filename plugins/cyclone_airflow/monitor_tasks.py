@@ -151,7 +151,8 @@ def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
 
 @task.branch(trigger_rule="all_done_min_one_success")
 def decide(model: str, verdicts: list[Any], **context: Any) -> list[str]:
-    """Ask the policy: go on with `request_retraining` when one is due, with `tell_person` when somebody must look.
+    """Ask the policy: go on with `request_retraining` when one is due, with `tell_person` when somebody must look, with
+    `recalibrate` when a calibration is.
 
     All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
     check has no verdicts here, and does not keep the others from deciding.
@@ -176,7 +177,8 @@ def decide(model: str, verdicts: list[Any], **context: Any) -> list[str]:
     retraining = join_if_due(run, results, is_backfill)
     context["ti"].xcom_push(key="retraining", value=retraining)
     is_untold = not is_backfill and any(hold.told_at is None for hold in list_holds(run.store, model))
-    return ["request_retraining"] * bool(retraining) + ["tell_person"] * is_untold
+    due = {"request_retraining": retraining, "tell_person": is_untold, "recalibrate": is_live and _should_correct(run)}
+    return [name for name, is_due in due.items() if is_due]
 
 
 @task
@@ -199,13 +201,11 @@ def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
 
 @task
 def recalibrate(model: str, **context: Any) -> str:
-    """When it is due: correct the champion's predictions by the newest labels, if that helps, in a light release."""
+    """Correct the champion's predictions by the newest labels, if that helps, in a light release."""
     from cyclone.errors import StaleReleaseError
     from training.calibration import recalibrate as correct
 
     run = read_run(model, context)
-    if context["dag_run"].run_type == "backfill" or run.model_yaml:
-        return "a backfill, or a run with a configuration of its own, releases nothing"
     try:
         done = correct(read_settings(), run.find_spec(), run.find_end())
     except StaleReleaseError as error:
@@ -213,6 +213,12 @@ def recalibrate(model: str, **context: Any) -> str:
         return str(error)
     log.info("%s%s: %s", done.revision, " is new" if done.is_new else "", done.reason)
     return done.reason
+
+
+def _should_correct(run: MonitorRun) -> bool:
+    from training.calibration import is_recalibration_due
+
+    return is_recalibration_due(run.store, run.find_spec(), run.find_end())
 
 
 def read_results(returned: Any) -> "list[CheckResult]":

@@ -67,13 +67,13 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
     monitor = dags["monitor__bike_demand"]
     assert monitor["timetable"] == "CronDataIntervalTimetable"
     assert monitor["tasks"] == {
-        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service", "recalibrate"],
+        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service"],
         "check_drift": ["decide", "reevaluate"],
         "check_error": ["decide", "reevaluate"],
         "check_estimate": ["decide", "reevaluate"],
         "check_service": ["decide", "reevaluate"],
         "reevaluate": [],
-        "decide": ["request_retraining", "tell_person"],
+        "decide": ["recalibrate", "request_retraining", "tell_person"],
         "request_retraining": [],
         "tell_person": [],
         "recalibrate": [],

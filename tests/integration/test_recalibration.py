@@ -34,6 +34,7 @@ from training.calibration import (
     Recalibration,
     choose_now,
     deploy_calibration,
+    is_recalibration_due,
     read_calibration,
     recalibrate,
     withdraw_calibration,
@@ -115,6 +116,7 @@ def test_a_calibration_is_a_new_revision_of_the_same_image_and_so_is_its_withdra
     withdrawn = execute(store, "SELECT revision FROM calibration WHERE withdrawn_at IS NOT NULL")
     assert withdrawn == [("bike-demand-v1-c3",)]
     assert recalibrate(cloud, small, NOW).reason == "withdrawn by Ada: prices are back"
+    assert not is_recalibration_due(store, small, NOW)
     with pytest.raises(ReleaseError, match="the champion has no calibration to withdraw"):
         withdraw_calibration(cloud, small, "Ada", "again", NOW)
 
@@ -132,6 +134,7 @@ def test_a_version_can_be_released_and_rolled_out_over_a_calibrated_one(
     shift_traffic(cloud, small, candidate, 20)
     assert read_percents(cloud) == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
     assert recalibrate(cloud, small, NOW).reason == "a release is under way"
+    assert not is_recalibration_due(store, small, NOW)
     with pytest.raises(ReleaseError, match="a release is under way; end it first"):
         withdraw_calibration(cloud, small, "Ada", "", NOW)
     present = current_release(store, "bike_demand")
@@ -206,12 +209,17 @@ def test_a_calibration_that_comes_up_is_not_taken_for_a_stray_tag(
     assert running.tags == {"v2": "bike-demand-v2-c1"}
 
 
-def test_a_model_without_a_version_or_that_turned_it_off_is_left_alone(cloud: Settings, small: ModelSpec) -> None:
+def test_a_model_without_a_version_or_that_turned_it_off_is_left_alone(
+    cloud: Settings, store: Store, small: ModelSpec
+) -> None:
     assert recalibrate(cloud, small, NOW).reason == "no version serves"
+    assert not is_recalibration_due(store, small, NOW)
     off = small.model_copy(update={"recalibrate": small.recalibrate.model_copy(update={"enabled": False})})
     register_versions(cloud, 1)
     release_version(cloud, off, 1)
     assert recalibrate(cloud, off, NOW).reason == "recalibrate.enabled is false"
+    assert not is_recalibration_due(store, off, NOW)
+    assert is_recalibration_due(store, small, NOW)
     with pytest.raises(ReleaseError, match="the champion has no calibration to withdraw"):
         withdraw_calibration(cloud, off, "Ada", "", NOW)
 
@@ -259,6 +267,8 @@ def test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in(
     assert 1.5 < calibration.values[0] < 2.5
     corrected = ask(candidate.service_address, rows[:1], prefix="again-")
     assert corrected["again-0"] == pytest.approx(plain["0"] * calibration.values[0])
+    again, _ = runner.run("monitor", environment, moment=(NOW + timedelta(hours=5)).isoformat())
+    assert (again["run"], again["tasks"]["recalibrate"]) == ("success", "skipped")
     assert recalibrate(settings, bike_demand, NOW + timedelta(hours=5)).is_new is False
 
     wait_until_logged(store, len(rows) + 1)
