@@ -46,10 +46,7 @@ def _tell_prediction(lineage: Lineage, row: Row) -> Facts:
         yield "answered", f"{json.dumps(row['prediction'])}{took} by revision {row['revision']}"
         yield "instance", str(row["instance_id"])
         used = lineage.calibration
-        yield (
-            "calibration",
-            f"{used['calibration_id']}: {used['reason']}" if used else "none: the version's own prediction",
-        )
+        yield "calibration", _describe_calibration(used) if used else "none: the version's own prediction"
     yield "created", _show(row["created_at"])
     yield "input", json.dumps(row["input"])
     if not lineage.labels:
@@ -69,7 +66,8 @@ def _tell_version(lineage: Lineage, version: Row) -> Facts:
     else:
         yield "MLflow run", "unknown: it was not trained here"
     for item in lineage.calibrations:
-        yield "calibration", f"{item['calibration_id']}, by {item['revision']}: {item['reason']}"
+        if item["served_at"]:
+            yield "calibration", f"{_describe_calibration(item)}; by {item['revision']}"
 
 
 def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
@@ -124,6 +122,11 @@ def _tell_release(release: Row) -> Facts:
         yield "promoted", _show(release["promoted_at"])
     ended = f" {_show(release['ended_at'])}" if release["ended_at"] else ""
     yield "state", f"{release['state']}{ended}{': ' + release['reason'] if release['reason'] else ''}"
+
+
+def _describe_calibration(calibration: Row) -> str:
+    source = f"; fingerprint {calibration['fingerprint']}" if calibration["fingerprint"] else ""
+    return f"{calibration['calibration_id']}: {calibration['reason']}{source}"
 
 
 def describe_check(check: Row) -> str:

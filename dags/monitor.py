@@ -30,8 +30,9 @@ from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.health import holds_asset, verdicts_asset
-from cyclone_airflow.monitor_tasks import MonitorStep, decide, recalibrate, tell_person
+from cyclone_airflow.monitor_tasks import MonitorStep, decide, tell_person
 from cyclone_airflow.parsing import find_specs
+from cyclone_airflow.recalibrate_task import recalibrate
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 """In a replay the past is the present: the wall's clock starts no run, whoever replays does."""

@@ -5,7 +5,7 @@ The image stays; only the environment changes, so it takes seconds, and the revi
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration import (
@@ -15,8 +15,8 @@ from cyclone.calibration import (
     answer_past_days,
     choose_calibration,
     find_memory_days,
-    is_due,
 )
+from cyclone.calibration_looks import EPOCH, find_rest, floor_day, read_calibration, read_look
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 log = logging.getLogger(__name__)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What became of one: the revision that answers now, whether it is new, and why."""
+    """What became of one: the revision that answers now, whether it is new, why, and the version that it corrects."""
 
     revision: str | None
     is_new: bool
     reason: str
+    version: int | None = None
 
 
 def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibration:
@@ -59,79 +59,42 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
     champion = current_release(store, spec.name)
     if champion is None:
         return Recalibration(None, False, "no version serves")
-    if reason := _find_rest(store, spec, champion):
+    if reason := find_rest(store, spec, champion):
         return Recalibration(champion.revision, False, reason)
-    day = _floor_day(now)
-    look = _read_look(store, spec, champion, day)
+    day = floor_day(now)
+    look = read_look(store, spec, champion, day)
     if look is None:
         if faults := read_faults(store, spec, now):
             return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
-        choice = choose_now(settings, spec, champion.version, day)
-        _record(store, spec, champion, f"{day:%Y-%m-%d}__v{champion.version}", day, choice)
-        look = _read_look(store, spec, champion, day)
+        choice, source = choose_now(settings, spec, champion.version, day)
+        _record(store, spec, champion, f"{day:%Y-%m-%d}__v{champion.version}", day, choice, source=source)
+        look = read_look(store, spec, champion, day)
     assert look is not None, "it has just been recorded"
     if look.is_settled:
         return Recalibration(champion.revision, False, look.reason)
     revision = deploy_calibration(settings, spec, champion, look.calibration_id, look.calibration, now)
-    return Recalibration(revision, True, look.reason)
-
-
-def is_recalibration_due(store: Store, spec: ModelSpec, now: datetime) -> bool:
-    """Whether `recalibrate` would look for a calibration now, or release one that it has found."""
-    champion = current_release(store, spec.name)
-    if champion is None or _find_rest(store, spec, champion):
-        return False
-    look = _read_look(store, spec, champion, _floor_day(now))
-    return look is None or not look.is_settled
+    return Recalibration(revision, True, look.reason, champion.version)
 
 
 @dataclass(frozen=True)
-class Look:
-    """The newest search for a calibration of a version; settled: what it found has served, or does so anyway."""
+class Source:
+    """What a calibration was fitted on: rows created from `since` on, known at its day's beginning, and their hash."""
 
-    calibration_id: int
-    calibration: Calibration | None
-    is_settled: bool
-    reason: str
+    since: datetime
+    fingerprint: str
 
 
-def _find_rest(store: Store, spec: ModelSpec, champion: Release) -> str | None:
-    """Why the champion is not calibrated, whatever its labels say."""
-    if not spec.recalibrate.enabled:
-        return "recalibrate.enabled is false"
-    if any(releases_under_way(store, spec.name)):
-        return "a release is under way"
-    withdrawn = store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=champion.version)
-    return str(withdrawn["reason"]) if withdrawn else None
-
-
-def _read_look(store: Store, spec: ModelSpec, champion: Release, day: datetime) -> Look | None:
-    """None where it is time for another."""
-    row = store.fetch_one("policy/calibration_looked", model=spec.name, version=champion.version, day=day)
-    if row is None or _is_due_again(spec, day, row["fitted_at"]):
-        return None
-    wanted = Calibration(row["method"], tuple(row["parameters"])) if row["method"] else None
-    is_settled = row["served_at"] is not None or wanted == read_calibration(store, spec.name, champion.revision)
-    return Look(row["calibration_id"], wanted, is_settled, row["reason"])
-
-
-def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
-    return fitted_at != day and is_due(spec.recalibrate, (day - EPOCH).days, (fitted_at - EPOCH).days)
-
-
-def _floor_day(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> CalibrationChoice:
+def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> tuple[CalibrationChoice, Source]:
     """The calibration of a version from all labelled rows that it was not trained on, whoever answered them."""
     own = fetch_version(settings, spec, version)
     since = max(own.trained_until + timedelta(microseconds=1), day - timedelta(days=find_memory_days(spec)))
-    known = read_known_rows(settings, own.spec, as_of=day.isoformat(), since=since.isoformat()).frame
-    frame = keep_answerable(own.spec, known)
+    known = read_known_rows(settings, own.spec, as_of=day.isoformat(), since=since.isoformat())
+    source = Source(since, known.fingerprint)
+    frame = keep_answerable(own.spec, known.frame)
     if frame.empty:
-        return CalibrationChoice(None, "no labelled row since its training", 0)
-    return choose_calibration(own.spec, build_labelled_days(own.spec, own.stored.load(), frame), (day - EPOCH).days)
+        return CalibrationChoice(None, "no labelled row since its training", 0), source
+    rows = build_labelled_days(own.spec, own.stored.load(), frame)
+    return choose_calibration(own.spec, rows, (day - EPOCH).days), source
 
 
 def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
@@ -142,12 +105,6 @@ def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") 
         label=encode_labels(spec, labels),
         prediction=predict(spec, estimator, features),
     )
-
-
-def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:
-    """What a revision answers with; None for raw predictions."""
-    row = store.fetch_one("policy/calibration_of_revision", model=model, revision=revision)
-    return Calibration(row["method"], tuple(row["parameters"])) if row and row["method"] else None
 
 
 def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
@@ -227,7 +184,7 @@ def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: 
         raise ReleaseError(f"{spec.name}: a release is under way; end it first")
     run_id = f"withdrawn__{champion.revision}"
     reason = f"withdrawn by {by}" + (f": {because}" if because else "")
-    _record(store, spec, champion, run_id, now, CalibrationChoice(None, reason, 0), by)
+    _record(store, spec, champion, run_id, now, CalibrationChoice(None, reason, 0), asked_by=by)
     row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
     assert row is not None, "it has just been recorded"
     revision = deploy_calibration(settings, spec, champion, row["calibration_id"], None, now)
@@ -266,7 +223,9 @@ def _record(
     run_id: str,
     day: datetime,
     choice: CalibrationChoice,
+    *,
     asked_by: str | None = None,
+    source: Source | None = None,
 ) -> None:
     found = choice.calibration
     store.run(
@@ -282,6 +241,8 @@ def _record(
         error_with=choice.error_with,
         reason=choice.reason,
         asked_by=asked_by,
+        since=source.since if source else None,
+        fingerprint=source.fingerprint if source else None,
     )
 
 

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration import find_memory_days, measure_losses
+from cyclone.calibration_looks import EPOCH
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import EPOCH, answer_as_served, build_labelled_days
+from training.calibration import answer_as_served, build_labelled_days
 from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
 from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG

@@ -28,6 +28,7 @@ GATE_REASON_TAG = "cyclone.gate.reason"
 IMAGE_TAG = "cyclone.image"
 DIGEST_TAG = "cyclone.image_digest"
 REVISION_TAG = "cyclone.revision"
+CALIBRATION_TAG = "cyclone.calibration"
 VALIDATION_PAGE, VALIDATION_RESULT = VALIDATION_FILES = ("validation.html", "validation.json")
 PASSED = "passed"
 EXPECTATIONS_FILE = "expectations.py"

@@ -12,8 +12,16 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.gate_rules import GateDecision
 from training.image import Image
-from training.mlflow_run import DIGEST_TAG, GATE_REASON_TAG, IMAGE_TAG, LINEAGE_TAGS, MODEL_TAG, REVISION_TAG
-from training.tracking import CHALLENGER, connect
+from training.mlflow_run import (
+    CALIBRATION_TAG,
+    DIGEST_TAG,
+    GATE_REASON_TAG,
+    IMAGE_TAG,
+    LINEAGE_TAGS,
+    MODEL_TAG,
+    REVISION_TAG,
+)
+from training.tracking import CHALLENGER, connect, require_answer
 from training.train import NULLS_FILE, PROFILE_FILE, Challenger
 
 
@@ -50,6 +58,12 @@ def note_image(settings: Settings, spec: ModelSpec, version: int, image: Image) 
 def note_revision(settings: Settings, spec: ModelSpec, version: int, revision: str) -> None:
     """Let MLflow's version and its run name the revision that answers with them. Safe to run twice."""
     _note(settings, spec, version, {REVISION_TAG: revision})
+
+
+def note_calibration(settings: Settings, spec: ModelSpec, version: int, revision: str, reason: str) -> None:
+    """Let MLflow's version and its run name the calibration that corrects it. Errors: `TrackingError`."""
+    require_answer(settings)
+    _note(settings, spec, version, {REVISION_TAG: revision, CALIBRATION_TAG: reason})
 
 
 def _note(settings: Settings, spec: ModelSpec, version: int, tags: Mapping[str, str]) -> None:

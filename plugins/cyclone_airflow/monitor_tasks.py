@@ -199,24 +199,8 @@ def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
     return told
 
 
-@task
-def recalibrate(model: str, **context: Any) -> str:
-    """Correct the champion's predictions by the newest labels, if that helps, in a light release."""
-    from cyclone.errors import StaleReleaseError
-    from training.calibration import recalibrate as correct
-
-    run = read_run(model, context)
-    try:
-        done = correct(read_settings(), run.find_spec(), run.find_end())
-    except StaleReleaseError as error:
-        log.info("%s; the next run tries again", error)
-        return str(error)
-    log.info("%s%s: %s", done.revision, " is new" if done.is_new else "", done.reason)
-    return done.reason
-
-
 def _should_correct(run: MonitorRun) -> bool:
-    from training.calibration import is_recalibration_due
+    from cyclone.calibration_looks import is_recalibration_due
 
     return is_recalibration_due(run.store, run.find_spec(), run.find_end())
 

@@ -1,7 +1,7 @@
--- The calibrations that revisions of a version answered with, the oldest first.
+-- The calibrations that revisions of a version answer with, the oldest first; one without `served_at` is about to.
 -- params: model text, version integer
 -- returns: calibration_id, revision, method, parameters, row_count, error_without, error_with, reason, run_id,
---   fitted_at, served_at, withdrawn_at
+--   fitted_at, since, fingerprint, served_at, withdrawn_at
 SELECT
     calibration_id,
     revision,
@@ -13,8 +13,10 @@ SELECT
     reason,
     run_id,
     fitted_at,
+    since,
+    fingerprint,
     served_at,
     withdrawn_at
 FROM calibration
-WHERE model = %(model)s::text AND version = %(version)s::integer AND served_at IS NOT NULL
+WHERE model = %(model)s::text AND version = %(version)s::integer AND revision IS NOT NULL
 ORDER BY calibration_id

@@ -1,7 +1,7 @@
 -- Records a calibration, once for each run; the first one stays.
 -- params: model, run_id, reason text; version integer; method text or NULL; parameters double precision[];
 --   fitted_at timestamptz; row_count bigint; error_without, error_with double precision or NULL;
---   asked_by text or NULL (it was fitted)
+--   asked_by text or NULL (it was fitted); since timestamptz and fingerprint text of what it was fitted on, or NULL
 -- returns: nothing
 INSERT INTO calibration (
     model,
@@ -14,7 +14,9 @@ INSERT INTO calibration (
     error_without,
     error_with,
     reason,
-    asked_by
+    asked_by,
+    since,
+    fingerprint
 )
 VALUES (
     %(model)s::text,
@@ -27,6 +29,8 @@ VALUES (
     %(error_without)s::double precision,
     %(error_with)s::double precision,
     %(reason)s::text,
-    %(asked_by)s::text
+    %(asked_by)s::text,
+    %(since)s::timestamptz,
+    %(fingerprint)s::text
 )
 ON CONFLICT (model, run_id) DO NOTHING

@@ -11,6 +11,7 @@ import requests
 import yaml
 
 from cyclone.calibration import Calibration
+from cyclone.calibration_looks import is_recalibration_due, read_calibration
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.releases import current_release
@@ -34,8 +35,6 @@ from training.calibration import (
     Recalibration,
     choose_now,
     deploy_calibration,
-    is_recalibration_due,
-    read_calibration,
     recalibrate,
     withdraw_calibration,
 )
@@ -44,10 +43,12 @@ from training.dataset import Dataset, build_dataset, read_dataset, split_feature
 from training.gate import compare_with_champion
 from training.history import read_history
 from training.image import build_image
+from training.known_rows import read_known_rows
 from training.reconcile import reconcile
 from training.registry import register_challenger
 from training.release import deploy_candidate, promote, roll_back, shift_traffic
 from training.scores import predict
+from training.tracking import connect
 from training.train import train_challenger
 from training.trained_version import fetch_version
 
@@ -262,13 +263,20 @@ def test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in(
     result, said = runner.run("monitor", environment, moment=NOW.isoformat())
     assert (result["run"], result["tasks"]["recalibrate"]) == ("success", "success")
     assert "bike-demand-v1-c1 is new: ratio" in said
+    ((since, fingerprint),) = execute(store, "SELECT since, fingerprint FROM calibration")
+    midnight = NOW.replace(hour=0).isoformat()
+    again = read_known_rows(settings, bike_demand, as_of=midnight, since=since.isoformat())
+    assert again.fingerprint == fingerprint
+    tags = connect(settings).get_model_version("bike_demand", str(version)).tags
+    assert tags["cyclone.revision"] == "bike-demand-v1-c1"
+    assert tags["cyclone.calibration"].startswith("ratio ")
     calibration = read_calibration(store, "bike_demand", "bike-demand-v1-c1")
     assert calibration is not None
     assert 1.5 < calibration.values[0] < 2.5
     corrected = ask(candidate.service_address, rows[:1], prefix="again-")
     assert corrected["again-0"] == pytest.approx(plain["0"] * calibration.values[0])
-    again, _ = runner.run("monitor", environment, moment=(NOW + timedelta(hours=5)).isoformat())
-    assert (again["run"], again["tasks"]["recalibrate"]) == ("success", "skipped")
+    later, _ = runner.run("monitor", environment, moment=(NOW + timedelta(hours=5)).isoformat())
+    assert (later["run"], later["tasks"]["recalibrate"]) == ("success", "skipped")
     assert recalibrate(settings, bike_demand, NOW + timedelta(hours=5)).is_new is False
 
     wait_until_logged(store, len(rows) + 1)
@@ -297,7 +305,7 @@ def measure_as_served(settings: Settings, spec: ModelSpec, version: int, dataset
     estimator = fetch_version(settings, spec, version).stored.load()
     losses = []
     for day, rows in newest.groupby(newest["created_at"].dt.floor("D")):
-        calibration = choose_now(settings, spec, version, day.to_pydatetime()).calibration
+        calibration = choose_now(settings, spec, version, day.to_pydatetime())[0].calibration
         answers = predict(spec, estimator, split_features(spec, rows)[0])
         losses += list(abs((calibration.apply(answers) if calibration else answers) - rows["label"]))
     return float(sum(losses) / len(losses))

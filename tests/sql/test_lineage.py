@@ -38,14 +38,14 @@ PREDICTION = """\
 prediction p1 of bike_demand
   answered    143.2 in 1.75 ms by revision bike-demand-v2-c1
   instance    instance-1
-  calibration 1: ratio 1.084 from 168 rows of 7 days
+  calibration 1: ratio 1.084 from 168 rows of 7 days; fingerprint ab12
   created     2011-03-02 08:00
   input       {"hour": 8}
   label       151, observed 2011-03-04 08:00
   earlier     150, observed 2011-03-03 08:00
 
 """
-CALIBRATION = "  calibration 1, by bike-demand-v2-c1: ratio 1.084 from 168 rows of 7 days\n"
+CALIBRATION = "  calibration 1: ratio 1.084 from 168 rows of 7 days; fingerprint ab12; by bike-demand-v2-c1\n"
 VERSION = f"""\
 version 2 of bike_demand
   MLflow run  0123abcd
@@ -210,6 +210,8 @@ def release(store: Store) -> None:
         error_without=12.0,
         error_with=11.0,
         reason="ratio 1.084 from 168 rows of 7 days",
+        since=ALARM,
+        fingerprint="ab12",
     )
     store.run("policy/calibration_name", calibration_id=1, revision="bike-demand-v2-c1")
     store.run(

@@ -1,0 +1,64 @@
+"""When a calibration of the version that serves is looked for, and what the newest look has found."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cyclone.calibration import Calibration, is_due
+from cyclone.releases import Release, current_release, releases_under_way
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Look:
+    """The newest search for a calibration of a version; settled: what it found has served, or does so anyway."""
+
+    calibration_id: int
+    calibration: Calibration | None
+    is_settled: bool
+    reason: str
+
+
+def is_recalibration_due(store: Store, spec: ModelSpec, now: datetime) -> bool:
+    """Whether `recalibrate` would look for a calibration now, or release one that it has found."""
+    champion = current_release(store, spec.name)
+    if champion is None or find_rest(store, spec, champion):
+        return False
+    look = read_look(store, spec, champion, floor_day(now))
+    return look is None or not look.is_settled
+
+
+def find_rest(store: Store, spec: ModelSpec, champion: Release) -> str | None:
+    """Why the champion is not calibrated, whatever its labels say."""
+    if not spec.recalibrate.enabled:
+        return "recalibrate.enabled is false"
+    if any(releases_under_way(store, spec.name)):
+        return "a release is under way"
+    withdrawn = store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=champion.version)
+    return str(withdrawn["reason"]) if withdrawn else None
+
+
+def read_look(store: Store, spec: ModelSpec, champion: Release, day: datetime) -> Look | None:
+    """None where it is time for another."""
+    row = store.fetch_one("policy/calibration_looked", model=spec.name, version=champion.version, day=day)
+    if row is None or _is_due_again(spec, day, row["fitted_at"]):
+        return None
+    wanted = Calibration(row["method"], tuple(row["parameters"])) if row["method"] else None
+    is_settled = row["served_at"] is not None or wanted == read_calibration(store, spec.name, champion.revision)
+    return Look(row["calibration_id"], wanted, is_settled, row["reason"])
+
+
+def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
+    return fitted_at != day and is_due(spec.recalibrate, (day - EPOCH).days, (fitted_at - EPOCH).days)
+
+
+def floor_day(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:
+    """What a revision answers with; None for raw predictions."""
+    row = store.fetch_one("policy/calibration_of_revision", model=model, revision=revision)
+    return Calibration(row["method"], tuple(row["parameters"])) if row and row["method"] else None

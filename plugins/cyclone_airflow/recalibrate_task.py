@@ -1,0 +1,46 @@
+"""The task `recalibrate` of `monitor__<model>`."""
+
+import logging
+from typing import Any
+
+from airflow.sdk import task
+
+from cyclone.settings import Settings, read_settings
+from cyclone.spec import ModelSpec
+from cyclone_airflow import lineage
+from cyclone_airflow.monitor_tasks import read_run
+
+log = logging.getLogger(__name__)
+
+
+@task
+def recalibrate(model: str, **context: Any) -> str:
+    """Correct the champion's predictions by the newest labels, if that helps, in a light release."""
+    from cyclone.errors import StaleReleaseError
+    from training.calibration import recalibrate as correct
+
+    run, settings = read_run(model, context), read_settings()
+    spec = run.find_spec()
+    try:
+        done = correct(settings, spec, run.find_end())
+    except StaleReleaseError as error:
+        log.info("%s; the next run tries again", error)
+        return str(error)
+    log.info("%s%s: %s", done.revision, " is new" if done.is_new else "", done.reason)
+    if done.revision and done.version and done.is_new:
+        _tell_calibration(settings, spec, done.version, done.revision, done.reason)
+    return done.reason
+
+
+def _tell_calibration(settings: Settings, spec: ModelSpec, version: int, revision: str, reason: str) -> None:
+    """The store knows it already: MLflow and OpenLineage may be away."""
+    from cyclone.errors import TrackingError
+    from training.registry import note_calibration
+
+    try:
+        note_calibration(settings, spec, version, revision, reason)
+    except TrackingError as error:
+        log.warning("MLflow could not be told of %s: %s", revision, error)
+    read = [*lineage.name_log(settings), lineage.name_version(settings, spec, version)]
+    made = [lineage.name_revision(settings, spec, revision), lineage.name_traffic(settings, spec, revision)]
+    lineage.tell(read, made, {"calibration": reason})
