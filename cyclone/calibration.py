@@ -175,6 +175,26 @@ def answer_past_days(spec: ModelSpec, rows: LabelledDays, first: int) -> "Array"
     return np.concatenate(answers)
 
 
+def answer_other_days(spec: ModelSpec, rows: LabelledDays) -> "Array":
+    """Answers of a new version, each day's calibrated by the other days, as all of them will once it serves; raw where
+    that does not help.
+    """
+    import numpy as np
+
+    method, days = choose_method(spec), np.unique(rows.day)
+    answers = rows.prediction.copy()
+    if not spec.recalibrate.enabled or len(days) <= spec.recalibrate.minimum_days:
+        return answers
+    for day in days.tolist():
+        is_day = rows.day == day
+        others = LabelledDays(rows.day[~is_day], rows.label[~is_day], rows.prediction[~is_day])
+        calibration = fit_calibration(method, spec.recalibrate, others)
+        if calibration:
+            answers[is_day] = calibration.apply(rows.prediction[is_day])
+    with_, without = (measure_losses(spec, rows.label, given).sum() for given in (answers, rows.prediction))
+    return answers if with_ < without else rows.prediction
+
+
 def find_memory_days(spec: ModelSpec) -> int:
     """How far back the choice of a day's calibration looks: the trial of its oldest day, and the labels' delay."""
     return 2 * (spec.recalibrate.memory_days + find_delay_days(spec))

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import find_memory_days, measure_losses
+from cyclone.calibration import answer_other_days, find_memory_days, measure_losses
 from cyclone.calibration_looks import EPOCH
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -75,7 +75,8 @@ def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number:
     first = (begin - EPOCH).days
     answers = answer_as_served(Store(settings.store_dsn), own.spec, number, rows, first)
     compared = rows.between(first, int(rows.day[-1]) + 1)
-    fresh = measure_raw(spec, challenger, unseen)
+    new = build_labelled_days(spec, challenger, unseen)
+    fresh = measure_losses(spec, new.label, answer_other_days(spec, new))
     slices = {name: unseen[name].astype(str).to_numpy() for name in spec.retrain.slices}
     return judge(spec, PairedLosses(compared.day, measure_losses(spec, compared.label, answers), fresh, slices))
 

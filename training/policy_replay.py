@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cyclone.calibration import (
     Calibration,
     LabelledDays,
+    answer_other_days,
     answer_past_days,
     choose_calibration,
     is_due,
@@ -192,13 +193,14 @@ class _Replay:
             self.champion, self.promoted_day, self.calibration, self.looked = challenger, day, None, None
 
     def pair_losses(self, challenger: Version, rows: slice, known: LabelledDays) -> PairedLosses:
-        """As `training.gate` does: the champion as it would have answered then. `known` ends with `rows`."""
+        """As `training.gate` does: both as they are corrected in service. `known` ends with `rows`."""
         days = self.history.days[rows]
         answers = answer_past_days(self.spec, known, int(days[0]))
+        new = LabelledDays(day=days, label=self.history.numbers[rows], prediction=challenger.predictions[rows])
         return PairedLosses(
             day=days,
             champion=measure_losses(self.spec, self.history.numbers[rows], answers),
-            challenger=self.measure(challenger, None, rows),
+            challenger=measure_losses(self.spec, self.history.numbers[rows], answer_other_days(self.spec, new)),
             slices={name: values[rows] for name, values in self.history.slices.items()},
         )
 

@@ -8,6 +8,7 @@ import cyclone.calibration
 from cyclone.calibration import (
     Calibration,
     LabelledDays,
+    answer_other_days,
     answer_past_days,
     choose_calibration,
     choose_method,
@@ -227,6 +228,23 @@ def test_past_days_are_answered_with_what_was_known_at_their_beginnings() -> Non
     assert in_sample is not None
     losses = [abs(values - later.label).mean() for values in (answers, in_sample.apply(later.prediction))]
     assert losses[0] > 1.1 * losses[1]
+
+
+def test_a_new_versions_day_is_calibrated_by_the_other_days_if_that_helps() -> None:
+    spec = build_spec("regression", {"range": [0, 1000]})
+    rows = build_days(4, 1.5)
+    answers = answer_other_days(spec, rows)
+    others = fit_calibration("ratio", spec.recalibrate, rows.between(1, 4))
+    assert others is not None
+    assert np.array_equal(answers[:24], others.apply(rows.prediction[:24]))
+    moved = LabelledDays(rows.day, np.where(rows.day == 0, rows.label * 1.2, rows.label), rows.prediction)
+    assert np.array_equal(answer_other_days(spec, moved)[:24], answers[:24])
+    for plain, which in ((spec, build_days(4, 1.0)), (spec, rows.between(0, 2)), (off(spec), rows)):
+        assert np.array_equal(answer_other_days(plain, which), which.prediction)
+
+
+def off(spec: ModelSpec) -> ModelSpec:
+    return spec.model_copy(update={"recalibrate": Recalibrate(enabled=False)})
 
 
 def fields(rows: LabelledDays) -> tuple[Any, ...]:
