@@ -109,8 +109,9 @@ def test_the_version_that_the_loop_released_serves_again_after_a_restart(platfor
 def test_what_the_loop_released_can_be_explained_and_made_again(
     platform: PlatformRecord, environment: dict[str, str]
 ) -> None:
-    told = run_cyclone(environment, "explain", "replay-2011-02-25T08:00:00Z", "--json")
-    found = json.loads(told)
+    newest = "SELECT id FROM prediction_log WHERE version = 2 ORDER BY created_at DESC LIMIT 1"
+    ((identity,),) = execute(Store(platform.store_dsn), newest)
+    found = json.loads(run_cyclone(environment, "explain", identity, "--json"))
     assert found["prediction"]["version"] == found["version"]["version"] == 2
     assert (found["incident"]["outcome"], found["retraining"]["outcome"]) == ("promoted", "promoted")
     first = next(alarm for alarm in found["alarms"] if alarm["source"].startswith("replay__"))
@@ -138,7 +139,7 @@ def check_mlflow(platform: PlatformRecord, found: dict[str, Any]) -> None:
         "cyclone.fingerprint": found["dataset"]["fingerprint"],
         "cyclone.gate": "passed",
         "cyclone.gate.reason": found["gate"]["reason"],
-        "cyclone.revision": "bike-demand-v2",
+        "cyclone.revision": found["releases"][0]["revision"],
         "cyclone.image": "bike_demand:v2",
         "cyclone.image_digest": found["releases"][0]["image_digest"],
     }

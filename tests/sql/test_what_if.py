@@ -53,7 +53,8 @@ def test_the_same_configuration_gives_the_recorded_verdicts(store: Store, bike_d
 def test_a_lower_limit_would_have_retrained_and_nothing_is_recorded(store: Store, bike_demand: ModelSpec) -> None:
     before = count_results(store)
     monitor = Monitor(error={"mean_absolute_error": Check(limit=1.4)})
-    changed = bike_demand.model_copy(update={"monitor": monitor})
+    retrain = bike_demand.retrain.model_copy(update={"triggered_by": ("error_checks",)})
+    changed = bike_demand.model_copy(update={"monitor": monitor, "retrain": retrain})
     expected = [(FIRST + timedelta(days=day), True, ["mean_absolute_error"]) for day in range(DAYS)]
     assert judge(store, changed) == expected
     assert count_results(store) == before
@@ -81,7 +82,8 @@ def ask(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_command_shows_days_decisions_and_what_differs(ask: Any) -> None:
-    code, output, _ = ask(monitor={"error": {"mean_absolute_error": {"limit": 1.4}}})
+    limits = {"error": {"mean_absolute_error": {"limit": 1.4}}}
+    code, output, _ = ask(monitor=limits, retrain={"triggered_by": ["error_checks"]})
     assert code == 0
     said = "retrain: mean_absolute_error 15 over 7 days on 168 rows is above 1.4 × the accepted 10 = 14"
     assert f"2011-03-08: {said}" in output
