@@ -179,25 +179,27 @@ def _train(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -
     import mlflow
 
     opened = open_run(settings, spec, dataset, run_id)
-    with mlflow.start_run(run_id=opened):
+    with mlflow.start_run(run_id=opened) as run:
         fit = fit_challenger(spec, load_builder(settings, spec), read_dataset(spec, dataset))
         mlflow.log_params(_list_params(spec, dataset, fit))
         mlflow.log_metrics(fit.metrics)
         mlflow.set_tag(MODEL_TAG, _log_model(spec, fit))
         mlflow.log_text(json.dumps([asdict(item) for item in fit.profile], indent=1), PROFILE_FILE)
         mlflow.log_text(json.dumps([flatten_null(item) for item in fit.nulls], indent=1), NULLS_FILE)
-        _log_data(dataset)
+        _log_data(dataset, is_page_kept=VALIDATION_TAG in run.data.tags)
         _log_source(settings, spec)
     return opened
 
 
-def _log_data(dataset: Dataset) -> None:
-    """The rows, and what validation said of them: its page is in a run before this one if a training failed between."""
+def _log_data(dataset: Dataset, *, is_page_kept: bool) -> None:
+    """The rows, and what validation said of them if the run before this one keeps that: a training failed between."""
     import mlflow
 
     folder = Path(dataset.path).parent
     for name in ("dataset.parquet", "dataset.json"):
         mlflow.log_artifact(str(folder / name), "data")
+    if is_page_kept:
+        return
     validated = [folder / name for name in VALIDATION_FILES if (folder / name).is_file()]
     for path in validated:
         mlflow.log_artifact(str(path), "data")
