@@ -182,9 +182,9 @@ def answer_other_days(spec: ModelSpec, rows: LabelledDays) -> "Array":
     import numpy as np
 
     method, days = choose_method(spec), np.unique(rows.day)
-    answers = rows.prediction.copy()
     if not spec.recalibrate.enabled or len(days) <= spec.recalibrate.minimum_days:
-        return answers
+        return rows.prediction
+    answers = rows.prediction.copy()
     for day in days.tolist():
         is_day = rows.day == day
         others = LabelledDays(rows.day[~is_day], rows.label[~is_day], rows.prediction[~is_day])

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cyclone.calibration import Calibration, is_due
+from cyclone.checks import find_window_end
 from cyclone.releases import Release, current_release, releases_under_way
 from cyclone.spec import ModelSpec
-from cyclone.store import Store
+from cyclone.store import Row, Store
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,7 +27,7 @@ def is_recalibration_due(store: Store, spec: ModelSpec, now: datetime) -> bool:
     champion = current_release(store, spec.name)
     if champion is None or find_rest(store, spec, champion):
         return False
-    look = read_look(store, spec, champion, floor_day(now))
+    look = read_look(store, spec, champion, find_window_end("error", now))
     return look is None or not look.is_settled
 
 
@@ -45,7 +46,7 @@ def read_look(store: Store, spec: ModelSpec, champion: Release, day: datetime) -
     row = store.fetch_one("policy/calibration_looked", model=spec.name, version=champion.version, day=day)
     if row is None or _is_due_again(spec, day, row["fitted_at"]):
         return None
-    wanted = Calibration(row["method"], tuple(row["parameters"])) if row["method"] else None
+    wanted = _build(row)
     is_settled = row["served_at"] is not None or wanted == read_calibration(store, spec.name, champion.revision)
     return Look(row["calibration_id"], wanted, is_settled, row["reason"])
 
@@ -54,11 +55,11 @@ def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
     return fitted_at != day and is_due(spec.recalibrate, (day - EPOCH).days, (fitted_at - EPOCH).days)
 
 
-def floor_day(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
 def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:
     """What a revision answers with; None for raw predictions."""
     row = store.fetch_one("policy/calibration_of_revision", model=model, revision=revision)
-    return Calibration(row["method"], tuple(row["parameters"])) if row and row["method"] else None
+    return _build(row) if row else None
+
+
+def _build(row: Row) -> Calibration | None:
+    return Calibration(row["method"], tuple(row["parameters"])) if row["method"] else None

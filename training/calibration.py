@@ -16,7 +16,8 @@ from cyclone.calibration import (
     choose_calibration,
     find_memory_days,
 )
-from cyclone.calibration_looks import EPOCH, find_rest, floor_day, read_calibration, read_look
+from cyclone.calibration_looks import EPOCH, find_rest, read_calibration, read_look
+from cyclone.checks import find_window_end
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
@@ -61,7 +62,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
         return Recalibration(None, False, "no version serves")
     if reason := find_rest(store, spec, champion):
         return Recalibration(champion.revision, False, reason)
-    day = floor_day(now)
+    day = find_window_end("error", now)
     look = read_look(store, spec, champion, day)
     if look is None:
         if faults := read_faults(store, spec, now):

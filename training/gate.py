@@ -11,10 +11,9 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.calibration import answer_as_served, build_labelled_days
-from training.dataset import Dataset, find_run_folder, read_dataset, split_features, split_newest_days
+from training.dataset import Dataset, find_run_folder, read_dataset, split_newest_days
 from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
-from training.scores import encode_labels, predict
 from training.tracking import CHAMPION, connect, fetch_model, find_version
 from training.train import Challenger
 from training.trained_version import fetch_version, keep_answerable
@@ -54,8 +53,8 @@ def compare_with_champion(
 
 def measure_raw(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame") -> "Array":
     """The loss of each row, without a calibration."""
-    features, labels = split_features(spec, rows)
-    return measure_losses(spec, encode_labels(spec, labels), predict(spec, estimator, features))
+    days = build_labelled_days(spec, estimator, rows)
+    return measure_losses(spec, days.label, days.prediction)
 
 
 def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:

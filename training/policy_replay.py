@@ -199,8 +199,8 @@ class _Replay:
         new = LabelledDays(day=days, label=self.history.numbers[rows], prediction=challenger.predictions[rows])
         return PairedLosses(
             day=days,
-            champion=measure_losses(self.spec, self.history.numbers[rows], answers),
-            challenger=measure_losses(self.spec, self.history.numbers[rows], answer_other_days(self.spec, new)),
+            champion=measure_losses(self.spec, new.label, answers),
+            challenger=measure_losses(self.spec, new.label, answer_other_days(self.spec, new)),
             slices={name: values[rows] for name, values in self.history.slices.items()},
         )
 
