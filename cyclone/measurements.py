@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclone.errors import CheckError, ConfigurationError
-from cyclone.store import SQL_DIR, Row, Store
+from cyclone.places import SHIPPED_ROOT
+from cyclone.store import Row, Store
 
-CHECKS_DIR = SQL_DIR / "checks"
+CHECKS_DIR = SHIPPED_ROOT / "sql" / "checks"
 COLUMNS = ({"subject", "value", "sample_size"}, {"subject", "value", "sample_size", "standard_error"})
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import StoreError
+from cyclone.places import find_shipped
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
-SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 CONNECT_TIMEOUT_SECONDS = 10
 MIGRATION_LOCK = 4_771_001
 
@@ -21,10 +21,18 @@ Row = dict[str, Any]
 @cache
 def load_statement(name: str) -> str:
     """The SQL of `sql/<name>.sql`, e.g. `policy/incident_open`."""
-    path = SQL_DIR / f"{name}.sql"
+    path = find_shipped("sql") / f"{name}.sql"
     if not path.is_file():
         raise StoreError(f"statement {name!r}: {path} does not exist")
     return path.read_text()
+
+
+def list_scripts(folder: str) -> list[Path]:
+    """The files of `sql/<folder>` in the order of their numbers. Errors: `StoreError` when there are none."""
+    paths = sorted((find_shipped("sql") / folder).glob("*.sql"))
+    if not paths:
+        raise StoreError(f"{find_shipped('sql') / folder}: no .sql file is there; install Cyclone again")
+    return paths
 
 
 class Transaction:
@@ -114,12 +122,12 @@ class Store:
             cursor.execute("SELECT name FROM schema_migration")
             known = {name for (name,) in cursor.fetchall()}
             applied = []
-            for path in sorted((SQL_DIR / "migrations").glob("*.sql")):
+            for path in list_scripts("migrations"):
                 if path.stem not in known:
                     cursor.execute(path.read_text())
                     cursor.execute("INSERT INTO schema_migration (name) VALUES (%s)", (path.stem,))
                     applied.append(path.stem)
-            for path in sorted((SQL_DIR / "views").glob("*.sql")):
+            for path in list_scripts("views"):
                 cursor.execute(path.read_text())
         return applied
 

@@ -41,6 +41,15 @@ HOURS_A_SECOND_IN_CANARY = 6
 """A canary is judged by the requests that it answers, so it waits for the world."""
 
 
+def check_demo_model(settings: Settings) -> None:
+    """Errors: `PlatformError` where the demo's model is not there, as outside a checkout of the repository."""
+    if not (settings.models_dir / MODEL / "model.yaml").is_file():
+        raise PlatformError(
+            f"the demo's model {MODEL} is not in {settings.models_dir}: it comes with the repository, not with the"
+            " wheel. Clone the repository and run `make demo` there"
+        )
+
+
 def run_demo(console: Console, state_dir: Path, days: int, keep: bool) -> bool:
     """Start the platform, turn the loop, show what it did; whether it turned. Everything is stopped at the end."""
     console.rule("Cyclone: one machine, the whole loop")
