@@ -1,5 +1,6 @@
 """Incidents: one open reason to retrain a model, joined by any number of alarms, answered once."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,8 +36,6 @@ def join_incident(
     twice is the same alarm, also after its incident was closed. An alarm about a time when an incident was
     open belongs to that one, even if it comes after the closing: it has been answered.
     """
-    from psycopg2.extras import Json
-
     with store.transaction() as transaction:
         row = transaction.fetch_one("policy/incident_answered", model=model, source=source, at=at)
         if row is None:
@@ -47,7 +46,7 @@ def join_incident(
             incident_id=row["incident_id"],
             source=source,
             at=at,
-            detail=Json(dict(detail)),
+            detail=json.dumps(dict(detail)),
         )
     return Incident(**row)
 

@@ -78,8 +78,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installed:
     root = tmp_path_factory.mktemp("installed")
-    install = [UV, "pip", "install", "--quiet", "--python", root / "env"]
-    locked = ["--require-hashes", "-r", REPOSITORY / "requirements" / "cyclone.txt"]
+    install: list[str | Path] = [UV, "pip", "install", "--quiet", "--python", root / "env"]
+    locked: list[str | Path] = ["--require-hashes", "-r", REPOSITORY / "requirements" / "cyclone.txt"]
     for command in (
         [UV, "venv", "--quiet", "--no-project", "--python", sys.executable, root / "env"],
         [*install, *locked],
