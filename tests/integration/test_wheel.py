@@ -80,11 +80,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Installe
     root = tmp_path_factory.mktemp("installed")
     install: list[str | Path] = [UV, "pip", "install", "--quiet", "--python", root / "env"]
     locked: list[str | Path] = ["--require-hashes", "-r", REPOSITORY / "requirements" / "cyclone.txt"]
-    for command in (
+    commands: list[list[str | Path]] = [
         [UV, "venv", "--quiet", "--no-project", "--python", sys.executable, root / "env"],
         [*install, *locked],
         [*install, "--no-deps", wheel],
-    ):
+    ]
+    for command in commands:
         subprocess.run(command, cwd=root, check=True)
     model = root / "work" / "models" / "rainfall"
     model.mkdir(parents=True)
