@@ -68,7 +68,7 @@ def go_on(path: str, method: str, arguments: dict[str, Any], event: Any) -> Any:
 def main(command: str, *arguments: str) -> None:
     """Record or finish, one line a trigger."""
     if command == "record":
-        for trigger, method in list_waiting(*arguments):  # type: ignore[arg-type]
+        for trigger, method in list_waiting(*arguments):
             path, stored = trigger.serialize()
             line = {"path": path, "arguments": stored, "method": method, "answer": answer(trigger)}
             print("WAITING" + json.dumps(line))

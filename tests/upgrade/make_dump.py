@@ -56,9 +56,9 @@ def keep_release(state: Path, folder: Path) -> None:
     model.mkdir(parents=True, exist_ok=True)
     for name in ("model.yaml", "pipeline.py"):
         shutil.copy(MODEL / name, model)
-    with EmbeddedPostgres.start(state, free_port()) as postgres:
+    with EmbeddedPostgres.start(state, free_port(0)) as postgres:
         store = Store(postgres.dsn())
-        dump = [find_program("pg_dump"), "--no-owner", "--no-privileges", postgres.dsn()]
+        dump: list[str | Path] = [find_program("pg_dump"), "--no-owner", "--no-privileges", postgres.dsn()]
         text = subprocess.run(dump, capture_output=True, check=True).stdout
         story = tell_story(store, spec)
         check_story(story)

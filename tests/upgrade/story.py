@@ -42,12 +42,14 @@ def tell_story(store: Store, spec: ModelSpec) -> dict[str, Any]:
             "count": store.fetch_one("log/count", model=spec.name),
         },
     }
-    return to_plain(story)
+    told: dict[str, Any] = to_plain(story)
+    return told
 
 
 def read_rollups(store: Store) -> dict[str, Any]:
     """Sums over each table of roll-ups."""
-    return to_plain({name: execute(store, statement) for name, statement in ROLLUPS.items()})
+    told: dict[str, Any] = to_plain({name: execute(store, statement) for name, statement in ROLLUPS.items()})
+    return told
 
 
 def list_days(store: Store) -> list[datetime]:

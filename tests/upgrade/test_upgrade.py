@@ -53,7 +53,7 @@ def upgraded(request: pytest.FixtureRequest, postgres_uri: str) -> Iterator[Upgr
         raw.autocommit = True
         raw.cursor().execute(f"CREATE DATABASE {name}")
         uri = postgres_uri.replace("/postgres?", f"/{name}?")
-        psql = [find_program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", uri]
+        psql: list[str | Path] = [find_program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", uri]
         text = lzma.decompress((folder / "store.sql.xz").read_bytes())
         subprocess.run(psql, input=text, capture_output=True, check=True)
         store = Store(uri)
