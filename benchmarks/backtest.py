@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cyclone.places import REPOSITORY
 from cyclone.sections import Recalibrate, Retrain
-from cyclone.settings import REPOSITORY, Settings
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from training.backtest import Backtest, iterate_summaries, run_backtest

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cyclone.frames import inputs_from_rows
-from cyclone.settings import REPOSITORY, Settings
+from cyclone.places import REPOSITORY
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from training.history import parse_time, read_history
 from training.pipeline import load_builder

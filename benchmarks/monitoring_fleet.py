@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyclone.settings import REPOSITORY
+from cyclone.places import REPOSITORY
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store, Transaction
 

@@ -13,8 +13,8 @@ import pandas as pd
 from cyclone.distances import Bins, measure_distance
 from cyclone.frames import frame_from_rows
 from cyclone.measurements import Measurement
+from cyclone.places import REPOSITORY
 from cyclone.sections import Check
-from cyclone.settings import REPOSITORY
 from cyclone.spec import ModelSpec
 from cyclone.verdicts import Item, Standards, judge
 from training.history import read_history

@@ -26,7 +26,7 @@ from cyclone.settings import Settings, read_settings
 from local_platform.image_registry import start_registry
 from local_platform.processes import free_port, wait_until_ready
 from training.base_image import RECIPE, push_base
-from training.bundle import CODE, REQUIREMENTS
+from training.bundle import CODE, REQUIREMENTS, find_requirements
 from training.image import SERVICE, append_layer
 from training.image_repository import ImageRepository
 
@@ -89,8 +89,8 @@ def stage_model(folder: Path) -> int:
     forest.set_params(n_estimators=trees).fit(numbers, labels)
     bundle, model = folder / "bundle", folder / "model" / "v1"
     pack_bundle(bundle, forest, "spooled")
-    shutil.copy(REQUIREMENTS, bundle)
-    shutil.copytree(bundle, model, ignore=shutil.ignore_patterns(*CODE, REQUIREMENTS.name))
+    shutil.copy(find_requirements(), bundle)
+    shutil.copytree(bundle, model, ignore=shutil.ignore_patterns(*CODE, REQUIREMENTS))
     return (model / "model" / "model.skops").stat().st_size
 
 

@@ -30,7 +30,8 @@ from rich.table import Table
 
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
-from cyclone.settings import REPOSITORY, Settings, read_settings
+from cyclone.places import REPOSITORY
+from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from local_platform.mlflow_server import start_mlflow

@@ -94,7 +94,7 @@ def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple
 
     It counts the rows between two snapshots, [start, stop) and except in the hours `without`, and returns how many
     there were of each hour (bucket_start, count).
-    Without guards it fails (`DataError` of psycopg2) on a value that is no number where one is expected.
+    Without guards it fails (`StatementError`, cause `value`) on one that is no number where a number is expected.
     """
     places, counts = [], []
     parameters: dict[str, Any] = {}

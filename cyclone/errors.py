@@ -1,5 +1,10 @@
 """Every error that Cyclone raises on purpose. The message names the thing, its value and what is allowed."""
 
+from typing import Literal
+
+StatementFault = Literal["value", "parameter", "stopped", "statement"]
+"""A value of the wrong type or range, a parameter that is not given, a time limit, or the SQL itself."""
+
 
 class CycloneError(Exception):
     """Something that the user can mend; the message says how, and no traceback is shown."""
@@ -11,6 +16,14 @@ class ConfigurationError(CycloneError):
 
 class StoreError(CycloneError):
     """The evaluation store does not answer, or its schema is not the one this code needs."""
+
+
+class StatementError(CycloneError):
+    """Postgres refused a statement. `cause` tells a value that does not fit from all else."""
+
+    def __init__(self, message: str, cause: StatementFault) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class CheckError(CycloneError):

@@ -15,7 +15,7 @@ from cyclone.errors import DataError, StoreError
 from cyclone.rows import LABEL_KEYS, find_label_faults, read_time
 from cyclone.sections import Label
 from cyclone.spec import ModelSpec
-from cyclone.store import Store, load_statement
+from cyclone.store import Store
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -230,8 +230,7 @@ def _store_batch(store: Store, model: str, lines: Sequence[Line], now: datetime,
     store.fetch("log/partitions_ensure", parent="label", moments=sorted(months))  # alone: it locks the table
     with store.transaction() as transaction:
         transaction.run("log/label_file_create")
-        with transaction.connection.cursor() as cursor:
-            cursor.copy_expert(load_statement("log/label_file_copy"), text)
+        transaction.copy_in("log/label_file_copy", text)
         counts = transaction.fetch_one("log/label_file_move", model=model) or {}
     summary.accepted += counts["accepted"]
     summary.repeated += counts["repeated"]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclone.errors import CheckError, ConfigurationError
-from cyclone.store import SQL_DIR, Row, Store
+from cyclone.errors import CheckError, ConfigurationError, StatementError
+from cyclone.places import SHIPPED_ROOT
+from cyclone.store import Row, Selection, Store
 
-CHECKS_DIR = SQL_DIR / "checks"
+CHECKS_DIR = SHIPPED_ROOT / "sql" / "checks"
 COLUMNS = ({"subject", "value", "sample_size"}, {"subject", "value", "sample_size", "standard_error"})
 
 
@@ -60,26 +61,18 @@ def measure(store: Store, check: CheckStatement, **parameters: Any) -> list[Meas
     return measurements
 
 
-def _select(store: Store, check: CheckStatement, parameters: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
-    import psycopg2
-    from psycopg2.extras import RealDictCursor
-
-    with store.transaction() as transaction, transaction.connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute("SET TRANSACTION READ ONLY")
-        try:
-            cursor.execute(check.sql, parameters)
-            return [column.name for column in cursor.description or ()], [dict(row) for row in cursor.fetchall()]
-        except psycopg2.OperationalError as error:
-            if not isinstance(error, psycopg2.errors.QueryCanceled):
-                raise
-            raise CheckError(f"check {check.name} was stopped: {str(error).strip()}") from error
-        except psycopg2.Error as error:
-            raise CheckError(f"check {check.name} does not run: {str(error).strip()}") from error
-        except (KeyError, ValueError, TypeError, IndexError) as error:
+def _select(store: Store, check: CheckStatement, parameters: Mapping[str, Any]) -> Selection:
+    try:
+        with store.transaction("read") as transaction:
+            return transaction.select(check.sql, **parameters)
+    except StatementError as error:
+        if error.cause == "parameter":
             raise CheckError(
                 f"check {check.name}: {error} is no parameter; there are {', '.join(parameters)},"
                 " written %(name)s, and a literal % is written %%"
             ) from error
+        verb = "was stopped" if error.cause == "stopped" else "does not run"
+        raise CheckError(f"check {check.name} {verb}: {error}") from error
 
 
 def _read_row(check: str, row: Row) -> Measurement:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from cyclone.binning import ReferenceFeature, build_count, read_reference
-from cyclone.errors import StoreError
+from cyclone.errors import StatementError, StoreError
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
 
@@ -15,6 +15,8 @@ WORK_MEMORY = "64MB"
 """What the groups of a year's hours take; by default Postgres would write them to disk."""
 NOTHING_COUNTED = "1:1:"
 """The snapshot of before any transaction."""
+ERRORS_ADD = ("rollups/errors_add", "rollups/errors_add_by_age", "rollups/confusion_add", "rollups/errors_tidy")
+"""The statements that carry changed errors into the roll-ups, in their order."""
 
 
 @dataclass(frozen=True)
@@ -155,19 +157,17 @@ def _count_rows(
     **parameters: Any,
 ) -> list[Row]:
     """Without guards first: asking every value for its type costs a third more, and they are right but rarely."""
-    from psycopg2 import DataError
-
     parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
-    with transaction.connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = %s; SAVEPOINT unguarded", (WORK_MEMORY,))
-        try:
+    transaction.run("rollups/memory_set", memory=WORK_MEMORY)
+    try:
+        with transaction.savepoint():
             statement, values = build_count(reference, is_guarded=False)
-            cursor.execute(statement, {**values, **parameters})
-        except DataError:
-            cursor.execute("ROLLBACK TO SAVEPOINT unguarded")
-            statement, values = build_count(reference, is_guarded=True)
-            cursor.execute(statement, {**values, **parameters})
-        return [{"bucket_start": hour, "count": count} for hour, count in cursor.fetchall()]
+            return transaction.select(statement, **values, **parameters).rows
+    except StatementError as error:
+        if error.cause != "value":
+            raise
+    statement, values = build_count(reference, is_guarded=True)
+    return transaction.select(statement, **values, **parameters).rows
 
 
 def _add_errors(transaction: Transaction, news: News) -> int:
@@ -175,6 +175,6 @@ def _add_errors(transaction: Transaction, news: News) -> int:
     changes = transaction.run("rollups/error_change", **vars(news))
     transaction.run("rollups/labels_wait", **vars(news))
     if changes:
-        for statement in ("errors_add", "errors_add_by_age", "confusion_add", "errors_tidy"):
-            transaction.run(f"rollups/{statement}", model=news.model)
+        for statement in ERRORS_ADD:
+            transaction.run(statement, model=news.model)
     return changes

@@ -8,8 +8,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cyclone.errors import ConfigurationError
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from cyclone.places import find_home
 
 
 class Settings(BaseSettings):
@@ -20,8 +19,9 @@ class Settings(BaseSettings):
     store_dsn: str = ""
     training_dsn: str = ""
     """Where training reads from: a replica or a separate store. Empty means `store_dsn`."""
-    models_dir: Path = REPOSITORY / "models"
-    work_dir: Path = REPOSITORY / ".cyclone"
+    models_dir: Path = Field(default_factory=lambda: find_home() / "models")
+    """One folder for each model. In a checkout it is the repository's, else `models` in the working directory."""
+    work_dir: Path = Field(default_factory=lambda: find_home() / ".cyclone")
     """Scratch space of a retraining: datasets, staged build contexts, validation pages."""
     spool_dir: Path | None = None
     """Where one serving instance keeps answered rows until they are in the store; empty means a temporary folder."""

@@ -1,30 +1,79 @@
 """The client of the evaluation store: named statements from `sql/`, transactions, migrations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Protocol, TextIO
 
-from cyclone.errors import StoreError
+from cyclone.errors import StatementError, StoreError
+from cyclone.places import find_shipped
 
 if TYPE_CHECKING:
+    import psycopg2
     from psycopg2.extensions import connection
 
-SQL_DIR = Path(__file__).resolve().parent.parent / "sql"
 CONNECT_TIMEOUT_SECONDS = 10
 MIGRATION_LOCK = 4_771_001
 
 Row = dict[str, Any]
+Mode = Literal["write", "read", "snapshot"]
+MODES: dict[Mode, str] = {
+    "write": "",
+    "read": "SET TRANSACTION READ ONLY",
+    "snapshot": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+}
+"""How a transaction begins. All statements of a snapshot see what was committed before its first one."""
+
+
+class Writable(Protocol):
+    """A file that is copied to from the store."""
+
+    def write(self, line: bytes, /) -> object: ...
+
+
+class Selection(NamedTuple):
+    """What a statement returned. The columns are known even where there is no row."""
+
+    columns: list[str]
+    rows: list[Row]
 
 
 @cache
 def load_statement(name: str) -> str:
-    """The SQL of `sql/<name>.sql`, e.g. `store/incident_open`."""
-    path = SQL_DIR / f"{name}.sql"
+    """The SQL of `sql/<name>.sql`, e.g. `policy/incident_open`."""
+    path = find_shipped("sql") / f"{name}.sql"
     if not path.is_file():
         raise StoreError(f"statement {name!r}: {path} does not exist")
     return path.read_text()
+
+
+def list_scripts(folder: str) -> list[Path]:
+    """The files of `sql/<folder>` in the order of their numbers. Errors: `StoreError` when there are none."""
+    paths = sorted((find_shipped("sql") / folder).glob("*.sql"))
+    if not paths:
+        raise StoreError(f"{find_shipped('sql') / folder}: no .sql file is there; install Cyclone again")
+    return paths
+
+
+def parse_address(dsn: str) -> dict[str, str]:
+    """The parts of a DSN that it names, such as `host`, `port` and `dbname`."""
+    from psycopg2.extensions import parse_dsn
+
+    parts: dict[str, str] = parse_dsn(dsn)
+    return parts
+
+
+def _explain(error: "psycopg2.Error") -> Exception:
+    """The error in our words. One of the connection stays as it is: the transaction names the store."""
+    import psycopg2
+
+    text = str(error).strip()
+    if isinstance(error, psycopg2.errors.QueryCanceled):
+        return StatementError(text, "stopped")
+    if isinstance(error, psycopg2.OperationalError):
+        return error
+    return StatementError(text, "value" if isinstance(error, psycopg2.DataError) else "statement")
 
 
 class Transaction:
@@ -51,6 +100,55 @@ class Transaction:
             cursor.execute(load_statement(statement), parameters)
             return cursor.rowcount
 
+    def select(self, sql: str, /, **parameters: Any) -> Selection:
+        """Run SQL that is no named statement: that of a check, or one that code builds.
+
+        Errors: `StatementError` when Postgres refuses it, or when it asks for a parameter that is not given.
+        """
+        import psycopg2
+        from psycopg2.extras import RealDictCursor
+
+        with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            try:
+                cursor.execute(sql, parameters)
+                rows = [dict(row) for row in cursor.fetchall()]
+            except psycopg2.Error as error:
+                raise _explain(error) from error
+            except (KeyError, ValueError, TypeError, IndexError) as error:
+                raise StatementError(str(error), "parameter") from error
+            return Selection([column.name for column in cursor.description or ()], rows)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails in here is undone alone, and the transaction goes on from before it."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT step")
+            try:
+                yield
+            except BaseException:
+                cursor.execute("ROLLBACK TO SAVEPOINT step")
+                raise
+            cursor.execute("RELEASE SAVEPOINT step")
+
+    def copy_in(self, statement: str, lines: TextIO | BinaryIO) -> None:
+        """Run a COPY … FROM STDIN of `sql/<statement>.sql` on the lines of a file."""
+        with self.connection.cursor() as cursor:
+            cursor.copy_expert(load_statement(statement), lines)
+
+    def copy_out(self, statement: str, file: Writable, **parameters: Any) -> None:
+        """Run a COPY … TO STDOUT of `sql/<statement>.sql`; the file gets one line a row."""
+        with self.connection.cursor() as cursor:
+            cursor.copy_expert(cursor.mogrify(load_statement(statement), parameters).decode(), file)
+
+    def list_fields(self, column: str, names: Sequence[str]) -> Any:
+        """A parameter that stands for these fields of a JSON column, each as text, in their order."""
+        from psycopg2 import sql
+        from psycopg2.extensions import AsIs
+
+        field = sql.SQL("{} ->> {}")
+        fields = [field.format(sql.Identifier(column), sql.Literal(name)) for name in names]
+        return AsIs(sql.SQL(", ").join(fields).as_string(self.connection))
+
 
 class Store:
     """The evaluation store at `dsn`. A call is one short-lived connection, except within `connected`."""
@@ -75,13 +173,15 @@ class Store:
             store._kept.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, mode: Mode = "write") -> Iterator[Transaction]:
         """Commit on leaving, roll back on any error. Errors: `StoreError` when Postgres does not answer."""
         import psycopg2
 
         raw = self._kept or self._connect()
         try:
             with raw:
+                if MODES[mode]:
+                    raw.cursor().execute(MODES[mode])
                 yield Transaction(raw)
         except psycopg2.OperationalError as error:
             raise StoreError(f"the store at {self.address} stopped answering: {error}") from error
@@ -114,21 +214,21 @@ class Store:
             cursor.execute("SELECT name FROM schema_migration")
             known = {name for (name,) in cursor.fetchall()}
             applied = []
-            for path in sorted((SQL_DIR / "migrations").glob("*.sql")):
+            for path in list_scripts("migrations"):
                 if path.stem not in known:
                     cursor.execute(path.read_text())
                     cursor.execute("INSERT INTO schema_migration (name) VALUES (%s)", (path.stem,))
                     applied.append(path.stem)
-            for path in sorted((SQL_DIR / "views").glob("*.sql")):
+            for path in list_scripts("views"):
                 cursor.execute(path.read_text())
         return applied
 
     @property
     def address(self) -> str:
         """The DSN without its password, for messages."""
-        from psycopg2.extensions import make_dsn, parse_dsn
+        from psycopg2.extensions import make_dsn
 
-        address: str = make_dsn(**{key: value for key, value in parse_dsn(self.dsn).items() if key != "password"})
+        address: str = make_dsn(**{key: value for key, value in parse_address(self.dsn).items() if key != "password"})
         return address
 
     def _connect(self) -> "connection":

@@ -12,7 +12,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from cyclone.errors import PlatformError
-from cyclone.settings import REPOSITORY
+from cyclone.places import REPOSITORY, SHIPPED_ROOT, find_shipped, is_checkout
 from local_platform.processes import GuardedProcess
 from local_platform.warm_airflow import MODULES
 
@@ -53,8 +53,8 @@ class AirflowPlace:
     state_dir: Path
     dsn: str
     port: int
-    dags_dir: Path = REPOSITORY / "dags"
-    plugins_dir: Path = REPOSITORY / "plugins"
+    dags_dir: Path = field(default_factory=lambda: find_shipped("dags"))
+    plugins_dir: Path = field(default_factory=lambda: find_plugins())
 
     @property
     def home(self) -> Path:
@@ -68,6 +68,16 @@ class AirflowPlace:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+
+def find_plugins() -> Path:
+    """Where Airflow finds `cyclone_airflow`. A wheel installs that as a package, and does not have this folder."""
+    return SHIPPED_ROOT / "plugins"
+
+
+def _find_own_path() -> str:
+    """What Python must search to import our packages. Nothing where they are installed."""
+    return str(REPOSITORY) if is_checkout() else ""
 
 
 def airflow_environment(place: AirflowPlace) -> dict[str, str]:
@@ -120,7 +130,7 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
         | {
             "AIRFLOW_HOME": str(place.home),
             "AIRFLOW_CONFIG": str(place.home / "airflow.cfg"),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH", "")])),
+            "PYTHONPATH": os.pathsep.join(filter(None, [_find_own_path(), os.environ.get("PYTHONPATH", "")])),
         }
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from cyclone.errors import PlatformError
-from cyclone.settings import REPOSITORY
+from cyclone.places import find_home
 from local_platform.platform import READY_SECONDS, STOP_SECONDS, lock_state
 from local_platform.platform_record import PlatformRecord
 
@@ -34,7 +34,7 @@ def start_in_background(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            cwd=REPOSITORY,
+            cwd=find_home(),
             start_new_session=True,
         )
     try:

@@ -44,10 +44,11 @@ def demo(
     containers: Annotated[bool, typer.Option("--containers", help="On real images: needs Docker.")] = False,
 ) -> None:
     """Run the whole loop on real bike-sharing demand, on this machine: about ten minutes."""
-    from local_platform.demo import run_demo
+    from local_platform.demo import check_demo_model, run_demo
 
     if containers:
         os.environ["CYCLONE_CONTAINERS"] = "true"
+    check_demo_model(read_settings())
     state_dir = read_settings().work_dir
     prepare_demo(state_dir)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -58,13 +59,14 @@ def demo(
 def up() -> None:
     """Start Postgres, Airflow, MLflow and the local Cloud Run, and leave them running."""
     from local_platform.background import start_in_background
+    from local_platform.platform_record import STOP_COMMAND
 
     state_dir = read_settings().work_dir
     if (state_dir / DEMO_MARK).exists():
         use_replay_clock()
         console.print("The state is a demo's: the clock stays in its past.", style="dim")
     record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
-    console.print(f"Ready. Airflow: {record.airflow.address}  `cyclone status` shows all, `make down` stops it.")
+    console.print(f"Ready. Airflow: {record.airflow.address}  `cyclone status` shows all, `{STOP_COMMAND}` stops it.")
 
 
 def down() -> None:
@@ -77,13 +79,13 @@ def down() -> None:
 
 def status() -> None:
     """Show what runs here, and what each model does. Fails when a part is down."""
-    from local_platform.platform_record import PlatformRecord
+    from local_platform.platform_record import START_COMMAND, PlatformRecord
     from local_platform.platform_record import status as read_status
 
     settings = read_settings()
     parts = read_status(settings.work_dir)
     if not parts:
-        raise PlatformError(f"nothing runs in {settings.work_dir}; `make up` starts the platform")
+        raise PlatformError(f"nothing runs in {settings.work_dir}; `{START_COMMAND}` starts the platform")
     table = Table("part", "is up", Column("address", overflow="fold"), "memory")
     for part in parts:
         state = "[green]yes[/green]" if part.is_up else "[red]no[/red]"
@@ -103,11 +105,11 @@ def print_environment() -> None:
     """Print what the `airflow`, `mlflow` and `bentoml` commands need here: eval "$(cyclone env)"."""
     from shlex import quote
 
-    from local_platform.platform_record import PlatformRecord, environment
+    from local_platform.platform_record import START_COMMAND, PlatformRecord, environment
 
     record = PlatformRecord.read(read_settings().work_dir)
     if record is None:
-        raise PlatformError(f"nothing runs in {read_settings().work_dir}; `make up` starts the platform")
+        raise PlatformError(f"nothing runs in {read_settings().work_dir}; `{START_COMMAND}` starts the platform")
     for name, value in sorted(environment(record).items()):
         print(f"export {name}={quote(value)}")
 
@@ -115,9 +117,9 @@ def print_environment() -> None:
 def build_model_table(settings: Settings, store: Store) -> Table:
     table = Table("model", "traffic", "rows stored", "labelled", "last event")
     for spec in load_model_specs(settings.models_dir)[0]:
-        shares = store.fetch("store/traffic", model=spec.name)
-        counts = store.fetch_one("store/log_count", model=spec.name) or {}
-        events = store.fetch("store/timeline", model=spec.name)
+        shares = store.fetch("release/traffic", model=spec.name)
+        counts = store.fetch_one("log/count", model=spec.name) or {}
+        events = store.fetch("lineage/timeline", model=spec.name)
         table.add_row(
             spec.name,
             ", ".join(f"v{share['version']} {share['traffic_percent']} %" for share in shares) or "not released",

@@ -21,9 +21,10 @@ from types import FrameType, TracebackType
 from typing import IO, Literal, Self
 
 from cyclone.errors import PlatformError
-from cyclone.settings import REPOSITORY, read_settings
+from cyclone.places import find_shipped
+from cyclone.settings import read_settings
 from cyclone.store import Store
-from local_platform.airflow import COMPONENTS, AirflowClient, migrate_airflow, start_component
+from local_platform.airflow import COMPONENTS, AirflowClient, find_plugins, migrate_airflow, start_component
 from local_platform.cloud_run.ports import take_port
 from local_platform.image_registry import start_registry
 from local_platform.mlflow_server import start_mlflow
@@ -76,13 +77,14 @@ class LocalPlatform:
         self,
         state_dir: Path,
         on_event: OnEvent = lambda event: None,
-        dags_dir: Path = REPOSITORY / "dags",
-        plugins_dir: Path = REPOSITORY / "plugins",
+        dags_dir: Path | None = None,
+        plugins_dir: Path | None = None,
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.processes: dict[str, GuardedProcess] = {}
         self._starts: dict[str, Callable[[], GuardedProcess]] = {}
-        self._dags_dir, self._plugins_dir = dags_dir.resolve(), plugins_dir.resolve()
+        self._dags_dir = (dags_dir or find_shipped("dags")).resolve()
+        self._plugins_dir = (plugins_dir or find_plugins()).resolve()
         self._on_event = on_event
         self._record: PlatformRecord | None = None
         self._state_lock: IO[str] | None = None
@@ -331,8 +333,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m local_platform.platform", description=__doc__)
     parser.add_argument("--state-dir", type=Path, required=True, help="for data, logs and platform.json")
-    parser.add_argument("--dags-dir", type=Path, default=REPOSITORY / "dags")
-    parser.add_argument("--plugins-dir", type=Path, default=REPOSITORY / "plugins")
+    parser.add_argument("--dags-dir", type=Path)
+    parser.add_argument("--plugins-dir", type=Path)
     return parser.parse_args(arguments)
 
 

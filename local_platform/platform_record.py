@@ -12,10 +12,12 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from cyclone.places import is_checkout
+from cyclone.settings import read_settings
 from local_platform.airflow import AirflowPlace, airflow_environment
 
 FILE_NAME = "platform.json"
-STOP_COMMAND = "make down"
+START_COMMAND, STOP_COMMAND = ("make up", "make down") if is_checkout() else ("cyclone up", "cyclone down")
 _CONNECT_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 
@@ -131,6 +133,7 @@ def environment(record: PlatformRecord) -> dict[str, str]:
     return airflow_environment(record.airflow) | {
         "CYCLONE_STORE_DSN": record.store_dsn,
         "CYCLONE_WORK_DIR": str(record.state_dir),
+        "CYCLONE_MODELS_DIR": str(read_settings().models_dir.resolve()),
         "CYCLONE_CLOCK": record.clock,
         "CYCLONE_MONITOR_SCHEDULE": record.monitor_schedule,
         "CYCLONE_IMAGE_REPOSITORY": record.image_repository,

@@ -12,12 +12,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, CycloneError, ReleaseError
-from cyclone.settings import REPOSITORY, Settings, read_settings
-from training.bundle import CODE, REQUIREMENTS, clear_folder, compute_digest, stage_code
+from cyclone.places import REPOSITORY, is_checkout
+from cyclone.settings import Settings, read_settings
+from training.bundle import clear_folder, compute_digest, stage_code
 from training.image import SERVICE, SHOWN_CHARACTERS, compile_code, find_bento
 
 if TYPE_CHECKING:
@@ -31,8 +34,10 @@ COMMAND = "python -m training.base_image"
 
 def name_version(settings: Settings) -> str:
     """What the base of this source is called: sixteen digits over code, requirements, Python and foundation."""
-    parts = [compute_digest(REPOSITORY / name) for name in CODE]
-    parts += [REQUIREMENTS.read_text(), RECIPE.read_text(), settings.image_foundation, str(sys.version_info[:2])]
+    with TemporaryDirectory() as folder:
+        stage_code(Path(folder))  # what is digested is what an image gets, from a checkout and from a wheel alike
+        code = compute_digest(Path(folder))
+    parts = [code, RECIPE.read_text(), settings.image_foundation, str(sys.version_info[:2])]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -117,7 +122,12 @@ def _stage_placeholder(bundle: Path) -> None:
 
 
 def _read_revision() -> str:
-    """The commit of this source, with `-changed` where files differ from it; `unknown` outside git."""
+    """The commit of this source, with `-changed` where files differ from it. A wheel has its version instead.
+
+    It is `unknown` in a checkout without git.
+    """
+    if not is_checkout():
+        return metadata.version("cyclone-mlops")
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--abbrev=40", "--dirty=-changed", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

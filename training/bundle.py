@@ -6,16 +6,20 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclone.settings import REPOSITORY, Settings
+from cyclone.places import REPOSITORY, find_shipped
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.mlflow_run import FINGERPRINT_TAG
 from training.pipeline import find_pipeline
 from training.tracking import MODEL_FILE, connect, fetch_model
 from training.trained_version import fetch_model_yaml
 
-REQUIREMENTS = REPOSITORY / "requirements" / "serving.txt"
-CODE = ("bento_service", "cyclone", "sql")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "data")
+REQUIREMENTS = "serving.txt"
+"""The locked dependencies of the service: in the repository below `requirements`, in a bundle at its root."""
+PACKAGES = ("bento_service", "cyclone")
+CODE = (*PACKAGES, "sql")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "data", "shipped")
+"""`shipped` is where a wheel holds the SQL, which a bundle has beside the packages."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,15 @@ def clear_folder(folder: Path) -> Path:
 
 def stage_code(folder: Path) -> None:
     """Lay out what every model of this source shares, with the locked dependencies."""
-    shutil.copy(REQUIREMENTS, folder / REQUIREMENTS.name)
-    for name in CODE:
+    shutil.copy(find_requirements(), folder / REQUIREMENTS)
+    shutil.copytree(find_shipped("sql"), folder / "sql")
+    for name in PACKAGES:
         shutil.copytree(REPOSITORY / name, folder / name, ignore=LEFT_OUT)
+
+
+def find_requirements() -> Path:
+    """The locked dependencies of the service."""
+    return find_shipped(f"requirements/{REQUIREMENTS}")
 
 
 def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path) -> None:

@@ -169,5 +169,4 @@ def _copy(transaction: Transaction, records: Iterable[tuple[str, ...]]) -> None:
     lines = io.StringIO()
     csv.writer(lines).writerows(records)
     lines.seek(0)
-    with transaction.connection.cursor() as cursor:
-        cursor.copy_expert("COPY history_stage FROM STDIN WITH (FORMAT csv)", lines)
+    transaction.copy_in("training/history_copy", lines)

@@ -169,7 +169,7 @@ def _build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
     import yaml
 
     # BentoML reads no requirements file below a hidden folder, which the state of the local platform is.
-    plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS.name), "lock_packages": False}}
+    plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS), "lock_packages": False}}
     plan_path = bundle.with_name(f"{version}.bentofile.yaml")
     plan_path.write_text(yaml.safe_dump(plan))
     command = [sys.executable, "-B", "-m", "bentoml", "build", str(bundle), "--bentofile", str(plan_path)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
-from cyclone.store import Store, Transaction, load_statement
+from cyclone.store import Store, Transaction
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,7 @@ def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tu
     with _open_snapshot(store) as (first, second), ThreadPoolExecutor(1) as parser, ThreadPoolExecutor(1) as copier:
         labels = copier.submit(_copy_labels, second, parameters, label_schema, parser)
         rows = Batches(parser, row_schema)
-        _copy(first, ROWS, {**parameters, "columns": _name_columns(first, spec)}, rows)
+        first.copy_out(ROWS, rows, **parameters, columns=first.list_fields("input", spec.feature_names))
         try:
             return rows.collect(), labels.result()
         except pa.ArrowInvalid:
@@ -51,7 +51,7 @@ def build_schemas(spec: ModelSpec) -> "tuple[pa.Schema, pa.Schema]":
 
 
 class Batches:
-    """A file that `copy_expert` writes one line after the other: many at once are parsed in the background."""
+    """A file that `copy_out` writes one line after the other: many at once are parsed in the background."""
 
     def __init__(self, parser: ThreadPoolExecutor, schema: "pa.Schema") -> None:
         self.parser = parser
@@ -100,9 +100,7 @@ def parse_lines(schema: "pa.Schema", lines: list[bytes]) -> "pa.Table":
 @contextmanager
 def _open_snapshot(store: Store) -> Iterator[tuple[Transaction, Transaction]]:
     """Two transactions that see the same rows."""
-    with store.transaction() as first, store.transaction() as second:
-        for transaction in (first, second):
-            transaction.connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    with store.transaction("snapshot") as first, store.transaction("snapshot") as second:
         exported = first.fetch_one("training/snapshot_export") or {}
         second.run("training/snapshot_take", **exported)
         first.run("training/parallel_prefer")
@@ -116,11 +114,11 @@ def _copy_labels(
     import pyarrow as pa
 
     labels = Batches(parser, schema)
-    _copy(transaction, LABELS, parameters, labels)
+    transaction.copy_out(LABELS, labels, **parameters)
     table = labels.collect()
     if repeated := _find_repeated(table["id"]):
         newest = Batches(parser, schema)
-        _copy(transaction, NEWEST_LABELS, {**parameters, "ids": repeated}, newest)
+        transaction.copy_out(NEWEST_LABELS, newest, **parameters, ids=repeated)
         table = pa.concat_tables([newest.collect(), table])
     return table
 
@@ -130,19 +128,6 @@ def _find_repeated(ids: "pa.ChunkedArray") -> list[str]:
 
     counted = pc.value_counts(ids)
     return counted.field("values").filter(pc.greater(counted.field("counts"), 1)).to_pylist()  # type: ignore[no-any-return]
-
-
-def _copy(transaction: Transaction, statement: str, parameters: dict[str, Any], batches: Batches) -> None:
-    with transaction.connection.cursor() as cursor:
-        cursor.copy_expert(cursor.mogrify(load_statement(statement), parameters).decode(), batches)
-
-
-def _name_columns(transaction: Transaction, spec: ModelSpec) -> Any:
-    from psycopg2 import sql
-    from psycopg2.extensions import AsIs
-
-    columns = [sql.SQL("input ->> {}").format(sql.Literal(name)) for name in spec.feature_names]
-    return AsIs(sql.SQL(", ").join(columns).as_string(transaction.connection))
 
 
 def _find_type(field: Feature | Label) -> "pa.DataType":

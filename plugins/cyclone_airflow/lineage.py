@@ -33,9 +33,9 @@ class Thing:
 
 def name_log(settings: Settings) -> list[Thing]:
     """The tables that training rows come from, named as OpenLineage names those of Postgres."""
-    from psycopg2.extensions import parse_dsn
+    from cyclone.store import parse_address
 
-    place = parse_dsn(settings.training_store_dsn)
+    place = parse_address(settings.training_store_dsn)
     host, port = place.get("host", "localhost"), place.get("port", "5432")
     database = place.get("dbname", "")
     return [Thing(f"postgres://{host}:{port}", f"{database}.public.{table}") for table in LOG_TABLES]

@@ -18,7 +18,7 @@ from cyclone.store import Store
 from local_platform.processes import free_port
 from tests.integration.serving import ROW, wait_until
 from training.base_image import name_version, open_repository, push_base
-from training.bundle import REQUIREMENTS
+from training.bundle import find_requirements
 from training.image import append_layer
 from training.image_repository import ImageRepository
 
@@ -141,7 +141,7 @@ def test_the_base_is_built_once_and_holds_the_locked_packages_and_no_model(image
 
 
 def read_lock() -> dict[str, str]:
-    lines = [line.removesuffix(" \\") for line in REQUIREMENTS.read_text().splitlines() if line[:1].isalpha()]
+    lines = [line.removesuffix(" \\") for line in find_requirements().read_text().splitlines() if line[:1].isalpha()]
     pinned = [Requirement(line) for line in lines]
     fitting = [each for each in pinned if each.marker is None or each.marker.evaluate()]
     return {each.name: str(each.specifier).removeprefix("==") for each in fitting}

@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-from cyclone.settings import REPOSITORY
+from cyclone.places import REPOSITORY
 from cyclone.store import Store
 from local_platform.airflow import AirflowClient
 from local_platform.background import stop

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from cyclone.settings import REPOSITORY
+from cyclone.places import REPOSITORY
 from local_platform.demo import format_event
 
 MOMENT = datetime(2011, 2, 16, tzinfo=UTC)
