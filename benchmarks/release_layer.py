@@ -22,12 +22,13 @@ from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle
 from cyclone.errors import PlatformError
+from cyclone.image_contract import SERVICE_TARGET
 from cyclone.settings import Settings, read_settings
 from local_platform.image_registry import start_registry
 from local_platform.processes import free_port, wait_until_ready
 from training.base_image import RECIPE, push_base
 from training.bundle import CODE, REQUIREMENTS
-from training.image import SERVICE, append_layer
+from training.image import append_layer
 from training.image_repository import ImageRepository
 
 ROUNDS = 7
@@ -115,7 +116,7 @@ def rebuild(settings: Settings, folder: Path, number: int) -> Seconds:
     """The peer's way: build the Bento, containerize it, push the image."""
     reference, version = f"{settings.image_repository}/{NAME}_rebuilt:v{number}", f"v{number}"
     bundle = folder / "bundle"
-    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE]
+    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE_TARGET]
     containerize = [sys.executable, "-m", "bentoml", "containerize", f"{NAME}:{version}", "--backend", "docker"]
     env = {**os.environ, "PYTHONPATH": str(bundle)}
     seconds = {
