@@ -23,6 +23,7 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from local_platform.inheritance import inherit
 from local_platform.processes import GuardedProcess
 
 VERSION = 18
@@ -92,7 +93,7 @@ class PostgresHome:
             shutil.chown(fresh, self.user, self.user)
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
         command = self.command("initdb", "--auth=trust", f"--username={SUPERUSER}", *locale, "-D", fresh)
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=fresh, env=inherit(), capture_output=True, text=True, check=False)
         if done.returncode:
             raise PlatformError(f"PostgreSQL cannot initialise {self.data_dir}:\n{done.stdout}{done.stderr}")
         fresh.rename(self.data_dir)
@@ -119,7 +120,7 @@ class EmbeddedPostgres:
         process = GuardedProcess.start(
             "PostgreSQL",
             home.command("postgres", "-D", home.data_dir, *settings),
-            None,
+            inherit(),
             state_dir / "logs" / "postgres.log",
             stop_signal="INT",
             grace_seconds=_STOP_SECONDS,

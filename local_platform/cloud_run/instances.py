@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_platform.cloud_run.images import BuildCommand
+from cyclone.image_contract import CONFIGURATION_VARIABLE, PORT_VARIABLE, REVISION_VARIABLE, SERVICE_VARIABLE
+from local_platform.cloud_run.images import BuildLaunch
 from local_platform.cloud_run.run_plan import RunPlan
 from local_platform.cloud_run.startup import StartupError, wait_until_started
 from local_platform.processes import GuardedProcess
@@ -28,13 +28,23 @@ class NoInstanceError(Exception):
 class PoolSettings:
     """What all pools share."""
 
-    build_command: BuildCommand
+    build_launch: BuildLaunch
     take_port: Callable[[], int]
     log_directory: Path
     kept_directory: Path
     """The temporary folder of all instances: what outlives one, as its spool, stays with this state."""
     idle_seconds: float
     pending_seconds: float
+
+
+def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
+    """The variables that Cloud Run itself gives to an instance."""
+    return {
+        PORT_VARIABLE: str(port),
+        SERVICE_VARIABLE: plan.service,
+        REVISION_VARIABLE: plan.revision,
+        CONFIGURATION_VARIABLE: plan.service,
+    }
 
 
 @dataclass(eq=False)
@@ -177,14 +187,13 @@ class Pool:
     def _start(self) -> "asyncio.Task[StartupError | None]":
         plan, port = self.plan, self._settings.take_port()
         self._log_number += 1
-        names = {"K_SERVICE": plan.service, "K_REVISION": plan.revision, "K_CONFIGURATION": plan.service}
         kept = self._settings.kept_directory
         kept.mkdir(exist_ok=True)
-        own = {**names, "PORT": str(port), "TMPDIR": str(kept)}
+        launch = self._settings.build_launch(plan, port, kept)
         process = GuardedProcess.start(
             name=plan.revision,
-            argv=self._settings.build_command(plan, port, kept),
-            env={"BENTOML_DO_NOT_TRACK": "True", **os.environ, **plan.env, **own},
+            argv=launch.command,
+            env={**launch.environment, **plan.env, **name_instance(plan, port)},
             log_path=self._settings.log_directory / f"{plan.revision}-{self._log_number}.log",
             grace_seconds=STOP_GRACE_SECONDS,
             memory_bytes=plan.memory_bytes,
