@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclone.frames import inputs_from_rows
+from cyclone.image_contract import MODEL_PATH, PIPELINE_FILE, RELEASE_FILE, SPEC_FILE, SPECS_FOLDER
 from cyclone.places import REPOSITORY
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
@@ -32,16 +33,16 @@ def pack_bundle(root: Path, estimator: Any, durability: str) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     for package in ("bento_service", "cyclone", "sql"):
         shutil.copytree(REPOSITORY / package, root / package, ignore=ignored)
-    folder = root / "models" / MODEL.name
+    folder = root / SPECS_FOLDER / MODEL.name
     folder.mkdir(parents=True)
-    shutil.copy(MODEL / "pipeline.py", folder)
-    settings = (MODEL / "model.yaml").read_text()
-    (folder / "model.yaml").write_text(settings.replace("\nserving:\n", f"\nserving:\n  durability: {durability}\n"))
-    (root / "model").mkdir()
-    skops.io.dump(estimator, root / "model" / "model.skops")
-    trusted = skops.io.get_untrusted_types(file=root / "model" / "model.skops")
+    shutil.copy(MODEL / PIPELINE_FILE, folder)
+    settings = (MODEL / SPEC_FILE).read_text()
+    (folder / SPEC_FILE).write_text(settings.replace("\nserving:\n", f"\nserving:\n  durability: {durability}\n"))
+    (root / MODEL_PATH).parent.mkdir()
+    skops.io.dump(estimator, root / MODEL_PATH)
+    trusted = skops.io.get_untrusted_types(file=root / MODEL_PATH)
     release = {"model": MODEL.name, "version": 1, "mlflow_run_id": "none", "trusted_types": trusted}
-    (root / "release.json").write_text(json.dumps(release))
+    (root / RELEASE_FILE).write_text(json.dumps(release))
     for path in (REPOSITORY / "benchmarks" / "peers").glob("*.py"):
         shutil.copy(path, root)
     return root

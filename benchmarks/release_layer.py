@@ -22,12 +22,13 @@ from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle
 from cyclone.errors import PlatformError
+from cyclone.image_contract import REQUIREMENTS_FILE, SERVICE_TARGET
 from cyclone.settings import Settings, read_settings
 from local_platform.image_registry import start_registry
 from local_platform.processes import free_port, wait_until_ready
 from training.base_image import RECIPE, push_base
-from training.bundle import CODE, REQUIREMENTS, find_requirements
-from training.image import SERVICE, append_layer
+from training.bundle import CODE, find_requirements
+from training.image import append_layer
 from training.image_repository import ImageRepository
 
 ROUNDS = 7
@@ -90,7 +91,7 @@ def stage_model(folder: Path) -> int:
     bundle, model = folder / "bundle", folder / "model" / "v1"
     pack_bundle(bundle, forest, "spooled")
     shutil.copy(find_requirements(), bundle)
-    shutil.copytree(bundle, model, ignore=shutil.ignore_patterns(*CODE, REQUIREMENTS))
+    shutil.copytree(bundle, model, ignore=shutil.ignore_patterns(*CODE, REQUIREMENTS_FILE))
     return (model / "model" / "model.skops").stat().st_size
 
 
@@ -115,7 +116,7 @@ def rebuild(settings: Settings, folder: Path, number: int) -> Seconds:
     """The peer's way: build the Bento, containerize it, push the image."""
     reference, version = f"{settings.image_repository}/{NAME}_rebuilt:v{number}", f"v{number}"
     bundle = folder / "bundle"
-    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE]
+    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE_TARGET]
     containerize = [sys.executable, "-m", "bentoml", "containerize", f"{NAME}:{version}", "--backend", "docker"]
     env = {**os.environ, "PYTHONPATH": str(bundle)}
     seconds = {

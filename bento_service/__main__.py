@@ -10,30 +10,38 @@ import socket
 import sys
 from pathlib import Path
 
+from cyclone.image_contract import (
+    BENTOML_CONFIG_VARIABLE,
+    BENTOML_HOME_VARIABLE,
+    BENTOML_OPTIONS_VARIABLE,
+    METRICS_DIR_VARIABLE,
+    PORT_VARIABLE,
+    SERVICE_TARGET,
+)
+
 ROOT = Path(__file__).resolve().parent.parent
-SERVICE = "PredictionService"
-TARGET = f"bento_service.service:{SERVICE}"
 BACKLOG = 2048
-CONFIGURED = ("BENTOML_CONFIG", "BENTOML_CONFIG_OPTIONS")
+CONFIGURED = (BENTOML_CONFIG_VARIABLE, BENTOML_OPTIONS_VARIABLE)
 """Who sets one of them may want several workers."""
 
 
 def main(host: str = "0.0.0.0") -> None:  # noqa: S104 (within a container)
     """Become the server; this does not return."""
     os.chdir(ROOT)
-    port = os.environ.get("PORT", "8080")
+    port = os.environ.get(PORT_VARIABLE, "8080")
     if any(os.environ.get(name) for name in CONFIGURED):
-        run(["-m", "bentoml", "serve", TARGET, "--host", host, "--port", port, "--api-workers", "1"])
+        run(["-m", "bentoml", "serve", SERVICE_TARGET, "--host", host, "--port", port, "--api-workers", "1"])
     listening = socket.create_server((host, int(port)), backlog=BACKLOG)
     listening.set_inheritable(True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(prepare_metrics())
-    worker = ["-m", "_bentoml_impl.worker.service", TARGET, "--service-name", SERVICE, "--worker-id", "1"]
+    os.environ[METRICS_DIR_VARIABLE] = str(prepare_metrics())
+    name = SERVICE_TARGET.rpartition(":")[2]
+    worker = ["-m", "_bentoml_impl.worker.service", SERVICE_TARGET, "--service-name", name, "--worker-id", "1"]
     run([*worker, "--fd", str(listening.fileno()), "--backlog", str(BACKLOG)])
 
 
 def prepare_metrics() -> Path:
     """An empty folder for the counts, where BentoML's supervisor has it."""
-    folder = Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml") / "prometheus_multiproc_dir"
+    folder = Path(os.environ.get(BENTOML_HOME_VARIABLE) or Path.home() / "bentoml") / "prometheus_multiproc_dir"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

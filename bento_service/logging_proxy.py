@@ -36,7 +36,15 @@ from bento_service.request import PredictRequest, RequestError, read_predict_req
 from bento_service.spool_folder import Instance, claim_base
 from bento_service.spooled_rows import LogRow
 from cyclone.errors import ConfigurationError
-from cyclone.keys import KeyRing
+from cyclone.image_contract import (
+    HOST_VARIABLE,
+    MODEL_VARIABLE,
+    MODEL_VERSION_VARIABLE,
+    PORT_VARIABLE,
+    PROXY_TARGET_VARIABLE,
+    REVISION_VARIABLE,
+)
+from cyclone.keys import KeyRing, find_source
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -61,17 +69,17 @@ class Served:
 
 def read_served(settings: Settings, variables: Mapping[str, str]) -> Served:
     """From the environment. Errors: `ConfigurationError` naming the variable."""
-    names = ("CYCLONE_MODEL", "CYCLONE_MODEL_VERSION", "CYCLONE_PROXY_TARGET")
+    names = (MODEL_VARIABLE, MODEL_VERSION_VARIABLE, PROXY_TARGET_VARIABLE)
     model, version, target = (variables.get(name, "") for name in names)
     for name, value in zip(names, (model, version, target), strict=True):
         if not value:
             raise ConfigurationError(f"{name} is empty; the logging proxy needs {', '.join(names)}")
     if not version.isdecimal() or int(version) < 1:
-        raise ConfigurationError(f"CYCLONE_MODEL_VERSION={version!r}: a positive integer is needed")
+        raise ConfigurationError(f"{MODEL_VERSION_VARIABLE}={version!r}: a positive integer is needed")
     if not target.startswith(("http://", "https://")):
-        raise ConfigurationError(f"CYCLONE_PROXY_TARGET={target!r}: an http or https URL is needed")
+        raise ConfigurationError(f"{PROXY_TARGET_VARIABLE}={target!r}: an http or https URL is needed")
     spec = find_model(settings.models_dir, model)
-    revision = variables.get("K_REVISION") or f"{spec.service_name}-v{version}"
+    revision = variables.get(REVISION_VARIABLE) or f"{spec.service_name}-v{version}"
     return Served(spec, int(version), revision, target)
 
 
@@ -183,7 +191,7 @@ class LoggingProxy:
 def build_app(served: Served, settings: Settings) -> Starlette:
     """The proxy as an ASGI application."""
     proxy = LoggingProxy(served, settings)
-    keys = settings.api_keys_file
+    keys = find_source(settings)
     return Starlette(
         routes=[
             Route("/predict", proxy.predict, methods=["POST"]),
@@ -192,7 +200,7 @@ def build_app(served: Served, settings: Settings) -> Starlette:
             Route("/readyz", _tell_health),
             Route("/metrics", _tell_metrics),
         ],
-        middleware=[Middleware(BearerKeys, keys=KeyRing(keys))] if keys else [],
+        middleware=[Middleware(BearerKeys, keys=KeyRing(keys))] if keys is not None else [],
         lifespan=proxy.run,
     )
 
@@ -203,7 +211,7 @@ def main() -> None:
 
     settings = read_settings()
     app = build_app(read_served(settings, os.environ), settings)
-    host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8080"))
+    host, port = os.environ.get(HOST_VARIABLE, "127.0.0.1"), int(os.environ.get(PORT_VARIABLE, "8080"))
     uvicorn.run(app, host=host, port=port, access_log=False)
 
 

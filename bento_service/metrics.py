@@ -7,6 +7,7 @@ from pathlib import Path
 from prometheus_client import Counter, Gauge, Histogram
 
 from bento_service.request_stats import LATENCY_BOUNDS_MS
+from cyclone.image_contract import METRICS_DIR_VARIABLE
 
 REQUESTS = Counter("cyclone_requests_total", "Requests to /predict by the class of their answer", ["code"])
 LATENCY = Histogram(
@@ -45,7 +46,7 @@ def forget_killed_workers() -> None:
     """Take the gauges of killed workers out of the sums; a worker that ends has brought its own to zero."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    folder = os.environ.get(METRICS_DIR_VARIABLE, "")
     for path in Path(folder).glob("gauge_live*.db") if folder else ():
         pid = int(path.stem.rsplit("_", 1)[1])
         try:

@@ -8,10 +8,11 @@ import hmac
 import os
 from collections.abc import Mapping
 
-HEADER = "x-cyclone-rehearsal"
-TOKEN = os.environ.get("CYCLONE_REHEARSAL_TOKEN", "")
+from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
+
+TOKEN = os.environ.get(REHEARSAL_TOKEN_VARIABLE, "")
 
 
 def is_rehearsal(headers: Mapping[str, str]) -> bool:
     """Whether the request bears this revision's token."""
-    return bool(TOKEN) and hmac.compare_digest(headers.get(HEADER, "").encode(), TOKEN.encode())
+    return bool(TOKEN) and hmac.compare_digest(headers.get(REHEARSAL_HEADER, "").encode(), TOKEN.encode())

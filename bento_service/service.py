@@ -31,7 +31,7 @@ from bento_service.request import (
 from bento_service.schemas import LabelAnswer, build_label_body, build_predict_answer, build_predict_body
 from bento_service.spool_folder import Instance, claim_base
 from bento_service.spooled_rows import LogRow
-from cyclone.keys import KeyRing
+from cyclone.keys import KeyRing, find_source
 from cyclone.settings import read_settings
 from cyclone.store import Store
 
@@ -58,7 +58,7 @@ class LeanService(bentoml.Service):  # type: ignore[misc]  # BentoML is not type
     @property
     def openapi_spec(self) -> Any:
         page = super().openapi_spec
-        if read_settings().api_keys_file:
+        if find_source(read_settings()) is not None:
             publish_keys(page)
         return page
 
@@ -164,5 +164,5 @@ class PredictionService:
             self.log.count_request(at, status, (time.perf_counter() - started) * 1000)
 
 
-if keys_file := read_settings().api_keys_file:
-    PredictionService.add_asgi_middleware(BearerKeys, keys=KeyRing(keys_file))  # type: ignore[attr-defined]
+if (key_source := find_source(read_settings())) is not None:
+    PredictionService.add_asgi_middleware(BearerKeys, keys=KeyRing(key_source))  # type: ignore[attr-defined]

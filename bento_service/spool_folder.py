@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from cyclone.errors import ConfigurationError
+from cyclone.image_contract import SPOOL_DIR_VARIABLE
 
 logger = logging.getLogger("bentoml.prediction_log")
 
@@ -107,7 +108,7 @@ def claim_base(spool_dir: Path | None, model: str, dsn: str, worker: int) -> Spo
     lock = _try_lock(path)
     if lock is None:
         raise ConfigurationError(
-            f"CYCLONE_SPOOL_DIR={spool_dir}: another instance has this spool ({path.name} is locked);"
+            f"{SPOOL_DIR_VARIABLE}={spool_dir}: another instance has this spool ({path.name} is locked);"
             " give every instance a folder of its own"
         )
     return SpoolBase(path.parent, lock)
@@ -127,7 +128,9 @@ def _make_private(path: Path) -> Path:
     except OSError as error:
         raise ConfigurationError(f"{path}: the spool's folder cannot be made: {error}") from error
     if owner != os.geteuid():
-        raise ConfigurationError(f"{path}: belongs to another account; set CYCLONE_SPOOL_DIR to a folder of your own")
+        raise ConfigurationError(
+            f"{path}: belongs to another account; set {SPOOL_DIR_VARIABLE} to a folder of your own"
+        )
     return path
 
 

@@ -14,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from cyclone.errors import ConfigurationError, CycloneError
+from cyclone.image_contract import API_KEYS_FILE_VARIABLE
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.labels_file import LabelFile, load_labels
 from cyclone.lineage import explain as explain_subject
@@ -46,6 +47,8 @@ app.add_typer(rollups_app, name="rollups")
 console = Console(markup=False)  # features, reasons and what people wrote may hold brackets
 TABLE_CHARACTERS = 160
 """A table of many columns is not cut to a narrow terminal, nor to a pipe's 80."""
+REDEPLOY = "cyclone redeploy MODEL"
+"""The command that brings changed keys to a revision; `training` adds it."""
 KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 
@@ -128,11 +131,12 @@ def add_client_key(
     name: KeyName,
     scope: Annotated[list[str], typer.Option(help="What the key is for; may be given twice.")] = list(SCOPES),  # noqa: B006
 ) -> None:
-    """Add a key and print it, this once: only its hash is kept. Running services take it at once."""
+    """Add a key and print it, this once: only its hash is kept. A deployed revision takes it when deployed again."""
     for value in scope:
         if value not in SCOPES:
             raise ConfigurationError(f"--scope {value!r} must be one of {', '.join(SCOPES)}")
     typer.echo(add_key(_find_keys_file(), name, [known for known in SCOPES if known in scope]))
+    typer.echo(f"A revision that serves takes it with: {REDEPLOY}", err=True)
 
 
 @keys_app.command("list")
@@ -146,9 +150,10 @@ def list_client_keys() -> None:
 
 @keys_app.command("revoke")
 def revoke_client_key(name: KeyName) -> None:
-    """Take a key away. Running services refuse it at once."""
+    """Take a key away. A deployed revision refuses it once it is deployed again."""
     revoke_key(_find_keys_file(), name)
     console.print(f"revoked: {name}", highlight=False)
+    typer.echo(f"A revision that serves refuses it after: {REDEPLOY}", err=True)
 
 
 @log_app.command("status")
@@ -202,7 +207,7 @@ def rebuild_rollups(model: ModelName) -> None:
 def _find_keys_file() -> Path:
     path = read_settings().api_keys_file
     if path is None:
-        raise ConfigurationError("CYCLONE_API_KEYS_FILE is empty: it names the file of the clients' bearer keys")
+        raise ConfigurationError(f"{API_KEYS_FILE_VARIABLE} is empty: it names the file of the clients' bearer keys")
     return path
 
 

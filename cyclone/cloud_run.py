@@ -100,9 +100,14 @@ class CloudRun:
             return [_last(item.name) for item in sorted(found, key=lambda item: item.create_time, reverse=True)]
 
     def read_variable(self, service: str, revision: str, name: str) -> str:
-        """The value that an environment variable of a revision was deployed with; empty when it has none."""
+        """The value that a variable of a revision was deployed with; empty without it or without the revision."""
+        from google.api_core.exceptions import NotFound
+
         with self._talking():
-            found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
+            try:
+                found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
+            except NotFound:
+                return ""
         return next((variable.value for variable in found.containers[0].env if variable.name == name), "")
 
     def read_serving(self, service: str, revision: str, serving: Serving) -> Serving:

@@ -1,4 +1,4 @@
-"""Bearer keys of a service's clients: a file of their hashes that the service follows without a restart.
+"""Bearer keys of a service's clients: a file of their hashes, and its content as a deployment carries it.
 
 A key is 256 random bits, so a single SHA-256 is enough at rest: there is no likely key to guess, and a slow hash, as
 passwords need it, would only cost every request milliseconds.
@@ -20,10 +20,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cyclone.errors import ConfigurationError
+from cyclone.image_contract import API_KEYS_FILE_VARIABLE, API_KEYS_VARIABLE
+from cyclone.settings import Settings
 
 Scope = Literal["predict", "label"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 KEY_BYTES = 32
+MOST_PACKED_BYTES = 32 * 1024
+"""Of one variable on Cloud Run, as its page of quotas says. It is enough for about 170 keys."""
 PREFIX = "cyclone_"
 """Lets scanners for leaked secrets, and people, see what it is."""
 Refusal = Literal["missing", "unknown", "out_of_scope"]
@@ -41,15 +45,16 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys of a file, read again whenever it changes. Errors: `ConfigurationError` when it is broken at first.
+    """The keys of a file, read again whenever it changes, or those of a text, which stay.
 
+    Errors: `ConfigurationError` when they cannot be read at first: whoever demands keys then must not start.
     A file that breaks later changes nothing: the keys known so far stay, and the log says so.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = _stat(path)
-        self._keys = _to_digests(read_keys(path))
+    def __init__(self, source: Path | str) -> None:
+        self._path = source if isinstance(source, Path) else None
+        self._seen = _stat(self._path)
+        self._keys = _to_digests(read_keys(source) if isinstance(source, Path) else parse_keys(source))
 
     def check(self, authorization: str | None, scope: Scope) -> Refusal | None:
         """None when the `Authorization` header holds a key for the scope, else why it does not."""
@@ -68,7 +73,7 @@ class KeyRing:
 
     def _follow(self) -> None:
         seen = _stat(self._path)
-        if seen == self._seen:
+        if self._path is None or seen == self._seen:
             return
         self._seen = seen
         try:
@@ -79,18 +84,55 @@ class KeyRing:
             logger.info("%d keys are in force", len(self._keys))
 
 
+def find_source(settings: Settings) -> Path | str | None:
+    """Where this process's keys are: a file, or the text itself. None when it is to ask nobody for a key.
+
+    Errors: `ConfigurationError` when both are named, as they may differ.
+    """
+    if settings.api_keys is not None and settings.api_keys_file is not None:
+        raise ConfigurationError(
+            f"{API_KEYS_VARIABLE} and {API_KEYS_FILE_VARIABLE} are both set; unset one of them, as only one can count"
+        )
+    return settings.api_keys_file if settings.api_keys is None else settings.api_keys
+
+
+def pack_keys(settings: Settings) -> str:
+    """The keys configured here as a deployment carries them; empty when there are none.
+
+    Errors: `ConfigurationError` when they cannot be read, or are too many for a variable on Cloud Run.
+    """
+    source = find_source(settings)
+    if source is None:
+        return ""
+    keys = read_keys(source) if isinstance(source, Path) else parse_keys(source)
+    text = json.dumps({"keys": [asdict(key) for key in keys]}, separators=(",", ":"))
+    if len(text.encode()) > MOST_PACKED_BYTES:
+        raise ConfigurationError(
+            f"{len(keys)} keys take {len(text.encode()):,} bytes, and a variable on Cloud Run holds"
+            f" {MOST_PACKED_BYTES:,}: revoke those that nobody uses with `cyclone keys revoke`"
+        )
+    return text
+
+
 def read_keys(path: Path) -> list[ApiKey]:
     """The file's keys. Errors: `ConfigurationError` naming the file and what is wrong with it."""
     try:
-        content = json.loads(path.read_text())
-    except OSError as error:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not readable: {error}; `cyclone keys add` makes it") from error
+    return parse_keys(text, str(path))
+
+
+def parse_keys(text: str, place: str = API_KEYS_VARIABLE) -> list[ApiKey]:
+    """The keys in the content of a file. Errors: `ConfigurationError` naming the place and what is wrong there."""
+    try:
+        content = json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"{path}: not valid JSON: {error}") from error
+        raise ConfigurationError(f"{place}: not valid JSON: {error}") from error
     entries = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise ConfigurationError(f"{path}: an object with a list of keys is needed; `cyclone keys add` makes it")
-    return [_read_entry(path, index, entry) for index, entry in enumerate(entries)]
+        raise ConfigurationError(f"{place}: an object with a list of keys is needed; `cyclone keys add` makes it")
+    return [_read_entry(place, index, entry) for index, entry in enumerate(entries)]
 
 
 def add_key(path: Path, name: str, scopes: Sequence[Scope]) -> str:
@@ -119,7 +161,7 @@ def revoke_key(path: Path, name: str) -> None:
         _write_keys(path, left)
 
 
-def _read_entry(path: Path, index: int, entry: Any) -> ApiKey:
+def _read_entry(place: str, index: int, entry: Any) -> ApiKey:
     try:
         key = ApiKey(entry["name"], entry["sha256"], tuple(entry["scopes"]), entry["created_at"])
         is_sound = isinstance(key.name, str) and len(bytes.fromhex(key.sha256)) == hashlib.sha256().digest_size
@@ -127,7 +169,7 @@ def _read_entry(path: Path, index: int, entry: Any) -> ApiKey:
         is_sound = False
     if not is_sound or not set(key.scopes) <= set(SCOPES):
         words = f"name, sha256 (64 hexadecimal digits), scopes (of {', '.join(SCOPES)}) and created_at"
-        raise ConfigurationError(f"{path}: keys[{index}]: an object with {words} is needed")
+        raise ConfigurationError(f"{place}: keys[{index}]: an object with {words} is needed")
     return key
 
 
@@ -160,7 +202,9 @@ def _to_digests(keys: Sequence[ApiKey]) -> list[tuple[bytes, frozenset[str]]]:
     return [(bytes.fromhex(key.sha256), frozenset(key.scopes)) for key in keys]
 
 
-def _stat(path: Path) -> tuple[int, int, int] | None:
+def _stat(path: Path | None) -> tuple[int, int, int] | None:
+    if path is None:
+        return None
     try:
         found = path.stat()
     except OSError:

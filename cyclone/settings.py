@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cyclone.errors import ConfigurationError
+from cyclone.image_contract import BENTOML_OPTIONS_VARIABLE, SPECS_FOLDER
 from cyclone.places import find_home
 
 
@@ -19,14 +20,18 @@ class Settings(BaseSettings):
     store_dsn: str = ""
     training_dsn: str = ""
     """Where training reads from: a replica or a separate store. Empty means `store_dsn`."""
-    models_dir: Path = Field(default_factory=lambda: find_home() / "models")
+    models_dir: Path = Field(default_factory=lambda: find_home() / SPECS_FOLDER)
     """One folder for each model. In a checkout it is the repository's, else `models` in the working directory."""
     work_dir: Path = Field(default_factory=lambda: find_home() / ".cyclone")
     """Scratch space of a retraining: datasets, staged build contexts, validation pages."""
     spool_dir: Path | None = None
     """Where one serving instance keeps answered rows until they are in the store; empty means a temporary folder."""
     api_keys_file: Path | None = None
-    """The file of the clients' bearer keys, as `cyclone keys` writes it; empty means that a service asks for none."""
+    """The file of the clients' bearer keys, as `cyclone keys` writes it. A deployment carries its content."""
+    api_keys: str | None = None
+    """That content itself, as a deployment carries it. Without both a service asks nobody for a key."""
+    bentoml_options: str = Field(default="", validation_alias=BENTOML_OPTIONS_VARIABLE)
+    """BentoML's own options, as a number of workers. A deployment passes them on."""
     mlflow_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     cloud_run_endpoint: str = ""
     """The Admin API's address; empty means Google's, with application default credentials."""

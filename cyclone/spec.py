@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
+from cyclone.image_contract import PIPELINE_FILE, SPEC_FILE
 from cyclone.sections import Feature, FromList, Label, Monitor, Name, Recalibrate, Release, Retrain, Section, Serving
 
 Task = Literal["regression", "binary", "multiclass"]
@@ -116,12 +117,12 @@ class ModelSpec(Section):
 
 def load_model_spec(folder: Path) -> ModelSpec:
     """Read `<folder>/model.yaml`. Errors: `ConfigurationError` quoting key, value and what is allowed."""
-    path = folder / "model.yaml"
+    path = folder / SPEC_FILE
     spec = read_model_yaml(path)
     if spec.name != folder.name:
         raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
-    if not (folder / "pipeline.py").is_file():
-        raise ConfigurationError(f"{folder / 'pipeline.py'}: missing; it defines build_estimator() of {spec.name}")
+    if not (folder / PIPELINE_FILE).is_file():
+        raise ConfigurationError(f"{folder / PIPELINE_FILE}: missing; it defines build_estimator() of {spec.name}")
     return spec
 
 
@@ -152,7 +153,7 @@ def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
 def load_model_specs(models_dir: Path) -> tuple[list[ModelSpec], list[ConfigurationError]]:
     """Every model's spec, sorted by name, and what is wrong with the others: one broken model stops no other."""
     specs, errors = [], []
-    for path in sorted(models_dir.glob("*/model.yaml")):
+    for path in sorted(models_dir.glob(f"*/{SPEC_FILE}")):
         try:
             specs.append(load_model_spec(path.parent))
         except ConfigurationError as error:
@@ -177,8 +178,8 @@ def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:
     """The spec of one model. Errors: `ConfigurationError` naming the models there are."""
-    if not (models_dir / name / "model.yaml").is_file():
-        known = ", ".join(sorted(path.parent.name for path in models_dir.glob("*/model.yaml"))) or "none"
+    if not (models_dir / name / SPEC_FILE).is_file():
+        known = ", ".join(sorted(path.parent.name for path in models_dir.glob(f"*/{SPEC_FILE}"))) or "none"
         raise ConfigurationError(f"model {name!r} is not in {models_dir}; models there: {known}")
     return load_model_spec(models_dir / name)
 

@@ -272,6 +272,7 @@ def format_event(at: datetime, event: str, subject: int, detail: str | None) -> 
         "asked for": ("dim", "a retraining is asked for"),
         "recalibrated": ("cyan", "calibration {}"),
         "calibration withdrawn": ("red", "calibration {} withdrawn"),
+        "deployed again": ("dim", "deployed again, as calibration {}"),
         "hold": ("red", "held: a person must look"),
         "hold ended": ("green", "a hold has ended"),
     }

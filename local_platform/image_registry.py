@@ -7,6 +7,7 @@ from typing import Any
 
 from cyclone.errors import PlatformError
 from local_platform.cloud_run.containers import build_docker_command
+from local_platform.inheritance import ENGINE, inherit
 from local_platform.processes import GuardedProcess
 
 CONTAINER_IMAGE = "registry:2"
@@ -37,4 +38,6 @@ def start_registry(folder: Path, port: int, extra: Mapping[str, Any] | None = No
         command = build_docker_command(["--volume", f"{folder}:{folder}"], CONTAINER_IMAGE, ["serve", str(path)])
     else:
         raise PlatformError("a local registry needs docker-registry (Debian's package of that name) or Docker")
-    return GuardedProcess.start("registry", command, None, folder / "registry.log", grace_seconds=_STOP_SECONDS)
+    return GuardedProcess.start(
+        "registry", command, inherit(*ENGINE), folder / "registry.log", grace_seconds=_STOP_SECONDS
+    )

@@ -1,9 +1,9 @@
 """The MLflow server of one machine: tracking and registry on the embedded Postgres, artifacts on disk."""
 
-import os
 import sys
 from pathlib import Path
 
+from local_platform.inheritance import inherit
 from local_platform.processes import GuardedProcess
 
 _STOP_SECONDS = 10.0
@@ -28,7 +28,7 @@ def start_mlflow(state_dir: Path, dsn: str, port: int) -> GuardedProcess:
     return GuardedProcess.start(
         "MLflow",
         [sys.executable, "-m", "mlflow", "server", *options],
-        os.environ | _SETTINGS,
+        inherit() | _SETTINGS,
         state_dir / "logs" / "mlflow.log",
         grace_seconds=_STOP_SECONDS,
     )

@@ -21,18 +21,21 @@ from types import FrameType, TracebackType
 from typing import IO, Literal, Self
 
 from cyclone.errors import PlatformError
-from cyclone.places import find_shipped
+from cyclone.image_contract import BENTOML_HOME_VARIABLE
+from cyclone.places import REPOSITORY, find_shipped
 from cyclone.settings import read_settings
 from cyclone.store import Store
 from local_platform.airflow import COMPONENTS, AirflowClient, find_plugins, migrate_airflow, start_component
 from local_platform.cloud_run.ports import take_port
 from local_platform.image_registry import start_registry
+from local_platform.inheritance import ENGINE, inherit
 from local_platform.mlflow_server import start_mlflow
 from local_platform.platform_record import (
     STOP_COMMAND,
     PartRecord,
     PlatformRecord,
     ProcessId,
+    cyclone_environment,
     environment,
 )
 from local_platform.postgres import EmbeddedPostgres
@@ -204,7 +207,8 @@ class LocalPlatform:
         process = self._launch("registry", address, lambda: start_registry(folder, record.ports["registry"]))
         wait_until_ready(address, READY_SECONDS, process)
         push = [sys.executable, "-m", "training.base_image"]
-        done = subprocess.run(push, env=os.environ | environment(record), capture_output=True, text=True, check=False)
+        variables = os.environ | cyclone_environment(record)  # whoever builds an image may need credentials
+        done = subprocess.run(push, env=variables, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise PlatformError(done.stderr.strip() or f"training.base_image ended with {done.returncode}")
         self._note_ready("registry")
@@ -220,7 +224,7 @@ class LocalPlatform:
             lambda: GuardedProcess.start(
                 "Cloud Run stand-in",
                 [*command, "--state-dir", state_dir],
-                os.environ | environment(record),
+                inherit(*ENGINE) | {BENTOML_HOME_VARIABLE: str(record.bentoml_home), "PYTHONPATH": str(REPOSITORY)},
                 self.state_dir / "logs" / "cloud-run.log",
                 grace_seconds=_CLOUD_RUN_STOP_SECONDS,
             ),

@@ -12,6 +12,7 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from cyclone.image_contract import BENTOML_HOME_VARIABLE, DO_NOT_TRACK_VARIABLE, STORE_DSN_VARIABLE
 from cyclone.places import is_checkout
 from cyclone.settings import read_settings
 from local_platform.airflow import AirflowPlace, airflow_environment
@@ -76,6 +77,11 @@ class PlatformRecord:
         dsn = self.build_dsn("airflow")
         return AirflowPlace(self.state_dir, dsn, self.ports["airflow"], self.dags_dir, self.plugins_dir)
 
+    @property
+    def bentoml_home(self) -> Path:
+        """The Bento store that retrainings build into and the Cloud Run stand-in serves from."""
+        return self.state_dir / "bentoml"
+
     def build_address(self, name: str) -> str:
         """The HTTP address of `airflow`, `mlflow` or `cloud_run`."""
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -127,11 +133,16 @@ class PlatformRecord:
 
 
 def environment(record: PlatformRecord) -> dict[str, str]:
-    """The variables that tasks, serving instances and the `cyclone` command need to find every part."""
+    """The variables with which Airflow's components, its tasks and the `cyclone` command find every part."""
+    return airflow_environment(record.airflow) | cyclone_environment(record)
+
+
+def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
+    """Those of them that are not Airflow's, whose secrets are nobody else's business."""
     loopback = {os.environ.get("no_proxy", ""), os.environ.get("NO_PROXY", ""), "127.0.0.1", "localhost"}
     no_proxy = ",".join(sorted(filter(None, loopback)))
-    return airflow_environment(record.airflow) | {
-        "CYCLONE_STORE_DSN": record.store_dsn,
+    return {
+        STORE_DSN_VARIABLE: record.store_dsn,
         "CYCLONE_WORK_DIR": str(record.state_dir),
         "CYCLONE_MODELS_DIR": str(read_settings().models_dir.resolve()),
         "CYCLONE_CLOCK": record.clock,
@@ -141,8 +152,8 @@ def environment(record: PlatformRecord) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "BENTOML_HOME": str(record.state_dir / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
+        BENTOML_HOME_VARIABLE: str(record.bentoml_home),
+        DO_NOT_TRACK_VARIABLE: "True",
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
     }

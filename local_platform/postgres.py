@@ -22,6 +22,7 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from local_platform.inheritance import inherit
 from local_platform.postgres_programs import SYSTEM_DIR, copy_programs, find_programs, prepare_system_dir
 from local_platform.processes import GuardedProcess
 
@@ -124,7 +125,7 @@ class PostgresHome:
             shutil.chown(fresh, self.user, self.user)
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
         command = self.command("initdb", "--auth=trust", f"--username={SUPERUSER}", *locale, "-D", fresh)
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=fresh, env=inherit(), capture_output=True, text=True, check=False)
         if done.returncode:
             raise PlatformError(f"PostgreSQL cannot initialise {self.data_dir}:\n{done.stdout}{done.stderr}")
         fresh.rename(self.data_dir)
@@ -151,7 +152,7 @@ class EmbeddedPostgres:
         process = GuardedProcess.start(
             "PostgreSQL",
             home.command("postgres", "-D", home.data_dir, *settings),
-            None,
+            inherit(),
             state_dir / "logs" / "postgres.log",
             stop_signal="INT",
             grace_seconds=_STOP_SECONDS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
+from cyclone.image_contract import THREADS_VARIABLE
 from training.dataset import check_rows
 from training.policy_replay import Builder, PolicyRun, find_fitted_rows, run_policy
 from training.replayed_rows import History
@@ -96,7 +97,7 @@ def _open_pool(history: History, build: Builder) -> ProcessPoolExecutor:
 
 
 def _prepare_process(history: History, build: Builder) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"  # two processes, a thread each: threads of both would wait for each other
+    os.environ[THREADS_VARIABLE] = "1"  # two processes, a thread each: threads of both would wait for each other
     _of_this_process.update(history=history, build=build)
 
 

@@ -18,10 +18,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, CycloneError, ReleaseError
+from cyclone.image_contract import (
+    DO_NOT_TRACK_VARIABLE,
+    PIPELINE_FILE,
+    RELEASE_FILE,
+    SERVICE_TARGET,
+    SPEC_FILE,
+    SPECS_FOLDER,
+)
 from cyclone.places import REPOSITORY, is_checkout
 from cyclone.settings import Settings, read_settings
 from training.bundle import clear_folder, compute_digest, stage_code
-from training.image import SERVICE, SHOWN_CHARACTERS, compile_code, find_bento
+from training.image import SHOWN_CHARACTERS, compile_code, find_bento
 
 if TYPE_CHECKING:
     from training.image_repository import ImageRepository
@@ -94,31 +102,31 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     """The base's Bento. It is built around a placeholder, as BentoML wants to import the service, and keeps none."""
     import bentoml
 
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    os.environ.setdefault(DO_NOT_TRACK_VARIABLE, "True")
     bento = find_bento(f"{NAME}:{version}")
     if bento is not None:
         return bento
     bundle = clear_folder(settings.work_dir / "bundles" / NAME / version)
     stage_code(bundle)
     _stage_placeholder(bundle)
-    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE]
+    recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE_TARGET]
     _run(recipe, bundle, {**os.environ, "PYTHONPATH": str(bundle)})
     bento = bentoml.bentos.get(f"{NAME}:{version}")
     source = Path(bento.path) / "src"
-    (source / "release.json").unlink()
-    shutil.rmtree(source / "models")
+    (source / RELEASE_FILE).unlink()
+    shutil.rmtree(source / SPECS_FOLDER)
     compile_code(Path(bento.path))
     return bento
 
 
 def _stage_placeholder(bundle: Path) -> None:
-    model = bundle / "models" / PLACEHOLDER
+    model = bundle / SPECS_FOLDER / PLACEHOLDER
     model.mkdir(parents=True)
     spec = {"name": PLACEHOLDER, "task": "regression", "features": [{"name": "x", "type": "number"}]}
     label = {"name": "y", "type": "number", "expected_delay_hours": 1}
-    (model / "model.yaml").write_text(json.dumps({**spec, "label": label}))
-    (model / "pipeline.py").touch()
-    (bundle / "release.json").write_text(json.dumps({"model": PLACEHOLDER, "version": 1}))
+    (model / SPEC_FILE).write_text(json.dumps({**spec, "label": label}))
+    (model / PIPELINE_FILE).touch()
+    (bundle / RELEASE_FILE).write_text(json.dumps({"model": PLACEHOLDER, "version": 1}))
 
 
 def _read_revision() -> str:

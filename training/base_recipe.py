@@ -13,9 +13,11 @@ def main(name: str, version: str, foundation: str, target: str) -> None:
     import bentoml
     from bentoml.images import Image
 
+    from cyclone.image_contract import REQUIREMENTS_FILE
+
     module, service = target.split(":")
     image = Image(base_image=foundation, distro="none", lock_python_packages=False)
-    getattr(import_module(module), service).image = image.requirements_file("serving.txt")
+    getattr(import_module(module), service).image = image.requirements_file(REQUIREMENTS_FILE)
     bentoml.build(target, name=name, version=version)
 
 

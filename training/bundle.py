@@ -6,16 +6,22 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclone.image_contract import (
+    MODEL_PATH,
+    PIPELINE_FILE,
+    RELEASE_FILE,
+    REQUIREMENTS_FILE,
+    SPEC_FILE,
+    SPECS_FOLDER,
+)
 from cyclone.places import REPOSITORY, find_shipped
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.mlflow_run import FINGERPRINT_TAG
 from training.pipeline import find_pipeline
-from training.tracking import MODEL_FILE, connect, fetch_model
+from training.tracking import connect, fetch_model
 from training.trained_version import fetch_model_yaml
 
-REQUIREMENTS = "serving.txt"
-"""The locked dependencies of the service: in the repository below `requirements`, in a bundle at its root."""
 PACKAGES = ("bento_service", "cyclone")
 CODE = (*PACKAGES, "sql")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "data", "shipped")
@@ -47,7 +53,7 @@ def clear_folder(folder: Path) -> Path:
 
 def stage_code(folder: Path) -> None:
     """Lay out what every model of this source shares, with the locked dependencies."""
-    shutil.copy(find_requirements(), folder / REQUIREMENTS)
+    shutil.copy(find_requirements(), folder / REQUIREMENTS_FILE)
     shutil.copytree(find_shipped("sql"), folder / "sql")
     for name in PACKAGES:
         shutil.copytree(REPOSITORY / name, folder / name, ignore=LEFT_OUT)
@@ -55,20 +61,21 @@ def stage_code(folder: Path) -> None:
 
 def find_requirements() -> Path:
     """The locked dependencies of the service."""
-    return find_shipped(f"requirements/{REQUIREMENTS}")
+    return find_shipped(f"requirements/{REQUIREMENTS_FILE}")
 
 
 def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path) -> None:
     """Lay out what is the version's own; its model.yaml is that of its training."""
-    target = folder / "models" / spec.name
+    target = folder / SPECS_FOLDER / spec.name
     target.mkdir(parents=True)
-    shutil.copy(find_pipeline(settings, spec), target / "pipeline.py")
+    shutil.copy(find_pipeline(settings, spec), target / PIPELINE_FILE)
     origin = read_origin(settings, spec, version)
     download = folder.with_name(f"{folder.name}.model")
-    shutil.copy(fetch_model_yaml(settings, origin.mlflow_run_id, download), target / "model.yaml")
+    shutil.copy(fetch_model_yaml(settings, origin.mlflow_run_id, download), target / SPEC_FILE)
     model = fetch_model(settings, f"models:/{spec.name}/{version}", download)
-    (folder / "model").mkdir()
-    shutil.copy(model.path, folder / "model" / MODEL_FILE)
+    estimator = folder / MODEL_PATH
+    estimator.parent.mkdir()
+    shutil.copy(model.path, estimator)
     shutil.rmtree(download)
     release = {
         "model": spec.name,
@@ -76,7 +83,7 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
         "mlflow_run_id": origin.mlflow_run_id,
         "trusted_types": model.trusted_types,
     }
-    (folder / "release.json").write_text(json.dumps(release, indent=2) + "\n")
+    (folder / RELEASE_FILE).write_text(json.dumps(release, indent=2) + "\n")
 
 
 def read_origin(settings: Settings, spec: ModelSpec, version: int) -> Origin:

@@ -28,7 +28,8 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.dataset import split_features
 from training.known_rows import read_known_rows
-from training.release import build_environment, name_tag
+from training.release import name_tag
+from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.scores import encode_labels, predict
 from training.trained_version import fetch_version, keep_answerable
 
@@ -126,18 +127,18 @@ def deploy_calibration(
     calibration_id: int,
     calibration: Calibration | None,
     now: datetime,
+    keys: str | None = None,
 ) -> str:
     """Bring up the champion's image with another calibration, and give it all traffic once it is ready.
 
-    Errors: `StaleReleaseError` when another version took over or a canary began meanwhile; traffic is untouched.
+    `keys` are what it asks clients for; None takes those that are configured, else the champion's.
+    Errors: `StaleReleaseError` when another version took over or a canary began meanwhile, `ReleaseError` when it does
+    not get ready or answers without a key. Traffic is untouched then.
     """
     store, cloud = Store(settings.store_dsn), CloudRun(settings)
     revision = f"{spec.service_name}-v{champion.version}-c{calibration_id}"
-    env = build_environment(settings)
-    if calibration is not None:
-        env["CYCLONE_CALIBRATION"] = calibration.to_json()
-    serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
-    cloud.deploy(spec.service_name, revision, name_tag(champion), champion.image, serving, env)
+    keys = find_keys(settings, spec) if keys is None else keys
+    _bring_up(settings, spec, champion, revision, calibration, keys)
     with hold_releases(store, spec.name):
         present = current_release(store, spec.name)
         if present != champion or any(releases_under_way(store, spec.name)):
@@ -155,6 +156,21 @@ def deploy_calibration(
         )
     _remove_others(cloud, spec, champion.version, {revision, champion.revision})
     return revision
+
+
+def _bring_up(
+    settings: Settings, spec: ModelSpec, champion: Release, revision: str, calibration: Calibration | None, keys: str
+) -> None:
+    """Deploy a revision of the champion's image behind its tag; one that answers without a key is taken back."""
+    cloud, tag = CloudRun(settings), name_tag(champion)
+    serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
+    env = build_environment(settings, keys, calibration)
+    running = cloud.deploy(spec.service_name, revision, tag, champion.image, serving, env)
+    try:
+        check_keys_are_asked_for(keys, revision, running.tag_addresses[tag])
+    except ReleaseError:
+        _take_back(Store(settings.store_dsn), cloud, spec, champion, revision)
+        raise
 
 
 def _take_back(store: Store, cloud: CloudRun, spec: ModelSpec, champion: Release, revision: str) -> None:

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cyclone.clock import read_now
 from cyclone.errors import ReleaseError
-from cyclone.releases import releases_under_way
+from cyclone.keys import pack_keys
+from cyclone.releases import current_release, releases_under_way
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -20,7 +22,7 @@ Because = Annotated[str, typer.Option("--because", help="Why: it is kept with th
 
 def add_commands(app: typer.Typer) -> None:
     """Called by the `cyclone` command at its start."""
-    for command in (promote, rollback, reconcile, reproduce, backtest, retrain, withdraw_calibration):
+    for command in (promote, rollback, redeploy, reconcile, reproduce, backtest, retrain, withdraw_calibration):
         app.command()(command)
     app.command("resume")(resume_model)
 
@@ -47,31 +49,59 @@ def rollback(
     because: Because = "",
 ) -> None:
     """Return to what served before: end a canary under way, else take back the last calibration, else the version."""
-    from training.calibration import roll_back_calibration
     from training.canary import end_by_hand
-    from training.release import restore_champion, roll_back
+    from training.release import roll_back
 
     settings, spec = _read(model)
     reason = _sign(because)
     led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
-    if led and to is None:
-        for release in led:
-            end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
-            roll_back(settings, spec, release.run_id, reason)
-        console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
+    if not led or to is not None:
+        _return(settings, spec, to, reason)
         return
+    for release in led:
+        end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
+        roll_back(settings, spec, release.run_id, reason)
+    console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
+
+
+def _return(settings: Settings, spec: ModelSpec, to: int | None, reason: str) -> None:
+    """Return to an older revision, which then gets the keys that the one before it asked for, or newer ones."""
+    from training.calibration import roll_back_calibration
+    from training.redeployment import return_keys
+    from training.release import restore_champion
+    from training.revision_environment import read_keys_of
+
     began = time.monotonic()
+
+    def tell(what: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {what}", highlight=False, soft_wrap=True)
+
+    store = Store(settings.store_dsn)
+    champion = current_release(store, spec.name)
+    keys = read_keys_of(settings, spec, champion.revision) if champion else ""
     before = roll_back_calibration(settings, spec, reason) if to is None else None
     if before is not None:
-        console.print(f"{time.monotonic() - began:5.1f} s  {before} has all traffic, without the last calibration")
-        return
-    restore_champion(
-        settings,
-        spec,
-        reason,
-        to,
-        lambda what: console.print(f"{time.monotonic() - began:5.1f} s  {what}", highlight=False, soft_wrap=True),
-    )
+        tell(f"{before} has all traffic, without the last calibration")
+    else:
+        restore_champion(settings, spec, reason, to, tell)
+    # Traffic first: keys that cannot be read hold up no roll-back.
+    keys = pack_keys(settings) or keys
+    if renewed := return_keys(settings, spec, keys, getpass.getuser(), read_now(store, settings, spec.name)):
+        tell(f"{renewed} has all traffic, as the revision before it asked for older keys")
+
+
+def redeploy(
+    model: ModelName,
+    without_keys: Annotated[bool, typer.Option("--without-keys", help="Ask clients for no key from now on.")] = False,
+    because: Because = "",
+) -> None:
+    """Deploy what serves once more, with the environment of today: so changed keys of the clients reach it."""
+    from training.redeployment import deploy_again
+
+    settings, spec = _read(model)
+    now = read_now(Store(settings.store_dsn), settings, spec.name)
+    revision = deploy_again(settings, spec, getpass.getuser(), because, now, "" if without_keys else None)
+    console.print(f"{revision} of {spec.name} has all traffic", highlight=False)
 
 
 def reconcile(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.frames import LABEL_TYPES, frame_from_rows
+from cyclone.image_contract import SPEC_FILE
 from cyclone.releases import current_release
 from cyclone.rows import describe_allowed, is_allowed, validate_rows
 from cyclone.sections import Feature, Label
@@ -87,10 +88,10 @@ def parse_time(text: str) -> datetime:
 
 def _find_history(spec: ModelSpec, folder: Path) -> Path:
     if spec.history is None:
-        raise ConfigurationError(f"{folder / 'model.yaml'}: history is not set; it names a CSV in the model's folder")
+        raise ConfigurationError(f"{folder / SPEC_FILE}: history is not set; it names a CSV in the model's folder")
     path = folder / spec.history
     if not path.is_file():
-        raise ConfigurationError(f"{folder / 'model.yaml'}: history {spec.history!r}: {path} does not exist")
+        raise ConfigurationError(f"{folder / SPEC_FILE}: history {spec.history!r}: {path} does not exist")
     return path
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ReleaseError
+from cyclone.image_contract import DO_NOT_TRACK_VARIABLE, RELEASE_FILE, REQUIREMENTS_FILE, SERVICE_TARGET
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.bundle import REQUIREMENTS, Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
+from training.bundle import Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
 
 if TYPE_CHECKING:
     from training.image_repository import ImageRepository
 
-SERVICE = "bento_service.service:PredictionService"
 RUN_LABEL = "cyclone.mlflow-run"
 SHOWN_CHARACTERS = 2000
 
@@ -43,13 +43,13 @@ def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     if settings.image_repository:
         return push_image(settings, spec, version)
     reference = f"{spec.name}:v{version}"
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+    os.environ.setdefault(DO_NOT_TRACK_VARIABLE, "True")
     bento = find_bento(reference)
     if bento is None:
         bundle = stage_bundle(settings, spec, version)
-        plan = {"service": SERVICE, "name": spec.name, "labels": {"digest": compute_digest(bundle)}}
+        plan = {"service": SERVICE_TARGET, "name": spec.name, "labels": {"digest": compute_digest(bundle)}}
         bento = _build_bento(bundle, f"v{version}", plan)
-    held = json.loads((Path(bento.path) / "src" / "release.json").read_text())["mlflow_run_id"]
+    held = json.loads((Path(bento.path) / "src" / RELEASE_FILE).read_text())["mlflow_run_id"]
     _check_run(f"image {bento.tag}", held, read_origin(settings, spec, version), f"`bentoml delete {bento.tag}`")
     return Image(reference, bento.info.labels["digest"])
 
@@ -169,7 +169,7 @@ def _build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
     import yaml
 
     # BentoML reads no requirements file below a hidden folder, which the state of the local platform is.
-    plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS), "lock_packages": False}}
+    plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS_FILE), "lock_packages": False}}
     plan_path = bundle.with_name(f"{version}.bentofile.yaml")
     plan_path.write_text(yaml.safe_dump(plan))
     command = [sys.executable, "-B", "-m", "bentoml", "build", str(bundle), "--bentofile", str(plan_path)]

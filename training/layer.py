@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cyclone.image_contract import BENTOML_HOME_VARIABLE, DO_NOT_TRACK_VARIABLE
+
 BUNDLE_ROOT = "home/bentoml/bento/src"
 """Where BentoML lays the code in an image; `bento_service.bundle` finds the model beside it."""
 USER = "1034:1034"
 """BentoML's user by number, so that Kubernetes can see that it is not root."""
 ENTRYPOINT = ["/app/.venv/bin/python", "-m", "bento_service"]
 ENVIRONMENT = {
-    "BENTOML_HOME": "/tmp/bentoml",  # noqa: S108 (of the container, its only writable folder)
-    "BENTOML_DO_NOT_TRACK": "True",
+    BENTOML_HOME_VARIABLE: "/tmp/bentoml",  # noqa: S108 (of the container, its only writable folder)
+    DO_NOT_TRACK_VARIABLE: "True",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 EPOCH = "1970-01-01T00:00:00Z"

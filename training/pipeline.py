@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from cyclone.errors import ConfigurationError
+from cyclone.image_contract import PIPELINE_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 
 
 def find_pipeline(settings: Settings, spec: ModelSpec) -> Path:
     """Where the model's pipeline.py is, or would be."""
-    return settings.models_dir / spec.name / "pipeline.py"
+    return settings.models_dir / spec.name / PIPELINE_FILE
 
 
 def load_builder(settings: Settings, spec: ModelSpec) -> Callable[[], Any]:

@@ -10,15 +10,15 @@ from cyclone.cloud_run import CloudRun
 from cyclone.decisions import format_number
 from cyclone.errors import RehearsalError
 from cyclone.frames import inputs_from_rows
+from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
 from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
-from training.release import TOKEN_VARIABLE, Candidate
+from training.release import Candidate
 from training.scores import predict
 from training.trained_version import fetch_version
 
-HEADER = "x-cyclone-rehearsal"
 WARM_UP_REQUESTS = 5
 """The first answers of an instance are slower; what they cost says nothing of the next thousand."""
 MINIMUM_LABELLED_ROWS = 20
@@ -56,7 +56,7 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
     )
     if not rows:
         return Rehearsal(0, 0.0, 0, None, None)
-    token = CloudRun(settings).read_variable(spec.service_name, candidate.revision, TOKEN_VARIABLE)
+    token = CloudRun(settings).read_variable(spec.service_name, candidate.revision, REHEARSAL_TOKEN_VARIABLE)
     answers, latencies = _play(candidate, rows, token)
     check_skew(spec, rows, answers, predict_offline(settings, spec, version, rows))
     rehearsal = summarize(rows, answers, latencies)
@@ -80,7 +80,7 @@ def _play(candidate: Candidate, rows: Sequence[Row], token: str) -> tuple[list[P
 
     answers, latencies = [], []
     with requests.Session() as session:
-        session.headers[HEADER] = token
+        session.headers[REHEARSAL_HEADER] = token
         for row in [*rows[:WARM_UP_REQUESTS], *rows]:
             began = time.perf_counter()
             try:

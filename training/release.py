@@ -1,7 +1,6 @@
 """Releasing a version: traffic on Cloud Run, the aliases in MLflow and the release record move together."""
 
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,11 +28,10 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.aliases import drop_alias, set_alias
 from training.image import Image, list_images, remove_image
+from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.tracking import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)
-TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
-"""What a request bears that the revision answers without logging it: drawn at each deployment."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,11 @@ class Candidate:
 def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: Image, run_id: str) -> Candidate:
     """Bring the version up at 0 % behind the tag `v<version>`, and wait until it is ready.
 
-    Errors: `ReleaseError` when it does not get ready or was rolled back before, `StaleReleaseError` when a newer
-    release serves; traffic is untouched.
+    It asks clients for the keys that are configured, else for those of the champion.
+    Errors: `ReleaseError` when it does not get ready, answers without a key, or was rolled back before,
+    `StaleReleaseError` when a newer release serves. Traffic is untouched then.
     """
-    store, service = Store(settings.store_dsn), spec.service_name
+    store, service, keys = Store(settings.store_dsn), spec.service_name, find_keys(settings, spec)
     release = create_candidate(
         store,
         spec.name,
@@ -64,18 +63,11 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
         created_at=read_now(store, settings, spec.name),
     )
     check_promotable(store, release)
-    tag, env = name_tag(release), build_environment(settings)
+    tag, env = name_tag(release), build_environment(settings, keys)
     running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
-    return _describe(release, running)
-
-
-def build_environment(settings: Settings) -> dict[str, str]:
-    """What every revision is told."""
-    return {
-        "CYCLONE_STORE_DSN": settings.store_dsn,
-        "BENTOML_DO_NOT_TRACK": "True",
-        TOKEN_VARIABLE: secrets.token_urlsafe(),
-    }
+    candidate = _describe(release, running)
+    check_keys_are_asked_for(keys, candidate.revision, candidate.tag_address)
+    return candidate
 
 
 def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:

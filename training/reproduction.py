@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cyclone.errors import LineageError
+from cyclone.image_contract import PIPELINE_FILE, SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, read_model_yaml
 from cyclone.store import Row, Store
@@ -102,12 +103,13 @@ def _find_run(client: Any, model: str, version: int) -> Any:
 
 def _read_spec(settings: Settings, client: Any, run: Any, folder: Path) -> ModelSpec:
     """The model.yaml of then. Its pipeline.py is code, which is run from the models' folder only, if it is the same."""
-    then = {name: _download(client, run, f"{SOURCE_FOLDER}/{name}", folder) for name in ("model.yaml", "pipeline.py")}
-    if then["model.yaml"] is None or then["pipeline.py"] is None:
+    config = _download(client, run, f"{SOURCE_FOLDER}/{SPEC_FILE}", folder)
+    pipeline = _download(client, run, f"{SOURCE_FOLDER}/{PIPELINE_FILE}", folder)
+    if config is None or pipeline is None:
         raise LineageError(f"MLflow run {run.info.run_id} does not keep {SOURCE_FOLDER}/model.yaml and pipeline.py")
-    spec = read_model_yaml(then["model.yaml"])
+    spec = read_model_yaml(config)
     now = find_pipeline(settings, spec)
-    if not now.is_file() or now.read_bytes() != then["pipeline.py"].read_bytes():
+    if not now.is_file() or now.read_bytes() != pipeline.read_bytes():
         raise LineageError(
             f"{now} is not what run {run.info.run_id} was trained with: put its {SOURCE_FOLDER}/pipeline.py there, or"
             " into another folder that CYCLONE_MODELS_DIR names"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError, TrackingError
+from cyclone.image_contract import MODEL_FILE
 from cyclone.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ CHALLENGER = "challenger"
 HTTP = ("http://", "https://")
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """MLflow's codes for a model or an alias that is not there."""
-MODEL_FILE = "model.skops"
 QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no news
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from cyclone.errors import ConfigurationError, DataError
+from cyclone.image_contract import SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
@@ -211,7 +212,7 @@ def _log_source(settings: Settings, spec: ModelSpec) -> None:
     """The model's configuration as it was, and its own code."""
     import mlflow
 
-    mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/model.yaml")
+    mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/{SPEC_FILE}")
     pipeline = find_pipeline(settings, spec)
     for path in (pipeline, pipeline.with_name(EXPECTATIONS_FILE)):
         if path.is_file():

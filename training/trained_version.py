@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from cyclone.image_contract import SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.tracking import StoredModel, connect, fetch_model
@@ -37,7 +38,7 @@ class TrainedVersion:
 def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVersion:
     """A version of the model; MLflow is asked once for each."""
     folder = settings.work_dir / "versions" / spec.name / f"v{number}"
-    source, note = folder / "model.yaml", folder / "version.json"
+    source, note = folder / SPEC_FILE, folder / "version.json"
     if not note.is_file() or not source.is_file():
         client = connect(settings)
         run_id = client.get_model_version(spec.name, str(number)).run_id
@@ -65,7 +66,7 @@ def fetch_model_yaml(settings: Settings, mlflow_run_id: str, folder: Path) -> Pa
     import mlflow
 
     folder.mkdir(parents=True, exist_ok=True)
-    path = f"{SOURCE_FOLDER}/model.yaml"
+    path = f"{SOURCE_FOLDER}/{SPEC_FILE}"
     return Path(mlflow.artifacts.download_artifacts(run_id=mlflow_run_id, artifact_path=path, dst_path=str(folder)))
 
 

@@ -60,7 +60,7 @@ async def run(options: argparse.Namespace) -> None:
     routes: dict[str, Routes] = {}
     metrics = Metrics(lambda: [pool for each in routes.values() for pool in each.pools.values()])
     settings = PoolSettings(
-        build_command=RUNNERS[options.runner],
+        build_launch=RUNNERS[options.runner],
         take_port=lambda: take_port(state.list_ports()),
         log_directory=options.state_dir.resolve() / "logs",
         kept_directory=kept_directory,

@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local_platform.cloud_run.images import BuildCommand
-from local_platform.cloud_run.resources import Resource
-from local_platform.cloud_run.services import short_name
-from local_platform.cloud_run.startup import StartupError, StartupProbe, wait_until_started
-from local_platform.cloud_run.validation import parse_memory
+from cyclone.image_contract import CONFIGURATION_VARIABLE, PORT_VARIABLE, REVISION_VARIABLE, SERVICE_VARIABLE
+from local_platform.cloud_run.images import BuildLaunch
+from local_platform.cloud_run.run_plan import RunPlan
+from local_platform.cloud_run.startup import StartupError, wait_until_started
 from local_platform.processes import GuardedProcess
 
 STOP_GRACE_SECONDS = 10.0  # what Cloud Run gives between SIGTERM and SIGKILL
@@ -27,50 +25,26 @@ class NoInstanceError(Exception):
 
 
 @dataclass(frozen=True)
-class RunPlan:
-    """How to run instances of one revision."""
-
-    service: str
-    revision: str
-    image: str
-    env: Mapping[str, str]
-    memory_bytes: int
-    """What an instance may use before it is killed; 0 is no limit."""
-    concurrency: int
-    min_instances: int
-    max_instances: int
-    timeout_seconds: float
-    probe: StartupProbe
-
-    @classmethod
-    def from_revision(cls, revision: Resource) -> "RunPlan":
-        """The plan that a revision's settings give."""
-        container = revision.containers[0]
-        return cls(
-            service=short_name(revision.service),
-            revision=short_name(revision.name),
-            image=container.image,
-            env={variable.name: variable.value for variable in container.env},
-            memory_bytes=parse_memory(container.resources.limits.get("memory", "0")),
-            concurrency=revision.max_instance_request_concurrency,
-            min_instances=revision.scaling.min_instance_count,
-            max_instances=revision.scaling.max_instance_count,
-            timeout_seconds=revision.timeout.ToTimedelta().total_seconds(),
-            probe=StartupProbe.from_container(container),
-        )
-
-
-@dataclass(frozen=True)
 class PoolSettings:
     """What all pools share."""
 
-    build_command: BuildCommand
+    build_launch: BuildLaunch
     take_port: Callable[[], int]
     log_directory: Path
     kept_directory: Path
     """The temporary folder of all instances: what outlives one, as its spool, stays with this state."""
     idle_seconds: float
     pending_seconds: float
+
+
+def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
+    """The variables that Cloud Run itself gives to an instance."""
+    return {
+        PORT_VARIABLE: str(port),
+        SERVICE_VARIABLE: plan.service,
+        REVISION_VARIABLE: plan.revision,
+        CONFIGURATION_VARIABLE: plan.service,
+    }
 
 
 @dataclass(eq=False)
@@ -213,14 +187,13 @@ class Pool:
     def _start(self) -> "asyncio.Task[StartupError | None]":
         plan, port = self.plan, self._settings.take_port()
         self._log_number += 1
-        names = {"K_SERVICE": plan.service, "K_REVISION": plan.revision, "K_CONFIGURATION": plan.service}
         kept = self._settings.kept_directory
         kept.mkdir(exist_ok=True)
-        own = {**names, "PORT": str(port), "TMPDIR": str(kept)}
+        launch = self._settings.build_launch(plan, port, kept)
         process = GuardedProcess.start(
             name=plan.revision,
-            argv=self._settings.build_command(plan, port, kept),
-            env={"BENTOML_DO_NOT_TRACK": "True", **os.environ, **plan.env, **own},
+            argv=launch.command,
+            env={**launch.environment, **plan.env, **name_instance(plan, port)},
             log_path=self._settings.log_directory / f"{plan.revision}-{self._log_number}.log",
             grace_seconds=STOP_GRACE_SECONDS,
             memory_bytes=plan.memory_bytes,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 
+from cyclone.image_contract import RUNTIME_VARIABLES
 from local_platform.cloud_run.errors import ApiError, Status, invalid
 from local_platform.cloud_run.resources import LATEST, REVISION, Resource, TrafficTarget
 
@@ -15,7 +16,6 @@ MAX_PROBE_SECONDS = 240
 MAX_CONCURRENCY = 1000
 MAX_TIMEOUT_SECONDS = 3600
 MAX_TAG_AND_SERVICE_LENGTH = 46
-RESERVED_ENV = ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION")
 MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _DNS_LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 
@@ -91,7 +91,7 @@ def _check_container(container: Resource) -> None:
                 Status.UNIMPLEMENTED, f"{path}.{unsupported}: not supported by the local platform; leave it out."
             )
     for variable in container.env:
-        if variable.name in RESERVED_ENV:
+        if variable.name in RUNTIME_VARIABLES:
             raise invalid(f"{path}.env", f"'{variable.name}' is reserved; Cloud Run sets it.")
         if variable.HasField("value_source"):
             raise ApiError(

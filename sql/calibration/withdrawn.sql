@@ -6,6 +6,6 @@ FROM calibration
 WHERE
     model = %(model)s::text
     AND version = %(version)s::integer
-    AND ((asked_by IS NOT NULL AND served_at IS NOT NULL) OR withdrawn_at IS NOT NULL)
+    AND ((asked_by IS NOT NULL AND carries_on IS NULL AND served_at IS NOT NULL) OR withdrawn_at IS NOT NULL)
 ORDER BY calibration_id DESC
 LIMIT 1

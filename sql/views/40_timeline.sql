@@ -1,4 +1,5 @@
--- What happened to a model, in event time: incidents, retrainings that ended, releases, calibrations that served.
+-- What happened to a model, in event time: incidents, retrainings that ended, releases, calibrations that
+-- served, revisions that were deployed again.
 CREATE OR REPLACE VIEW timeline AS
 WITH released AS ( -- a release names the revision that serves: here that which it began with
     SELECT
@@ -107,6 +108,16 @@ SELECT
     revision || ': ' || reason AS detail
 FROM calibration
 WHERE served_at IS NOT NULL AND asked_by IS NULL
+UNION ALL
+SELECT
+    model,
+    served_at AS at,
+    8 AS rank,
+    'deployed again' AS event,
+    calibration_id AS subject,
+    revision || ': ' || reason AS detail
+FROM calibration
+WHERE served_at IS NOT NULL AND carries_on IS NOT NULL
 UNION ALL
 SELECT
     model,

@@ -15,12 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from cyclone.frames import inputs_from_rows
+from cyclone.image_contract import (
+    BENTOML_HOME_VARIABLE,
+    DO_NOT_TRACK_VARIABLE,
+    MODEL_PATH,
+    PIPELINE_FILE,
+    RELEASE_FILE,
+    REVISION_VARIABLE,
+    SERVICE_TARGET,
+    SPEC_FILE,
+    SPECS_FOLDER,
+    STORE_DSN_VARIABLE,
+)
 from cyclone.sections import Feature
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 
-TARGET = "bento_service.service:PredictionService"
+TARGET = SERVICE_TARGET
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODEL = REPOSITORY / "models" / "bike_demand"
 START_SECONDS = 120
@@ -91,7 +103,7 @@ def wait_until(is_true: Callable[[], bool], what: str, deadline_seconds: float =
 
 def fit_estimator(spec: ModelSpec) -> Any:
     """The model's own pipeline, fitted on its first days."""
-    module_spec = importlib.util.spec_from_file_location("bike_pipeline", MODEL / "pipeline.py")
+    module_spec = importlib.util.spec_from_file_location("bike_pipeline", MODEL / PIPELINE_FILE)
     assert module_spec is not None
     assert module_spec.loader is not None
     pipeline = importlib.util.module_from_spec(module_spec)
@@ -112,14 +124,14 @@ def pack_bundle(root: Path) -> None:
 
     for package in ("bento_service", "cyclone", "sql"):
         shutil.copytree(REPOSITORY / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "models" / "bike_demand").mkdir(parents=True)
-    for name in ("model.yaml", "pipeline.py"):
-        shutil.copy(MODEL / name, root / "models" / "bike_demand")
-    (root / "model").mkdir()
-    skops.io.dump(fit_estimator(load_model_spec(MODEL)), root / "model" / "model.skops")
-    trusted = skops.io.get_untrusted_types(file=root / "model" / "model.skops")
+    (root / SPECS_FOLDER / "bike_demand").mkdir(parents=True)
+    for name in (SPEC_FILE, PIPELINE_FILE):
+        shutil.copy(MODEL / name, root / SPECS_FOLDER / "bike_demand")
+    (root / MODEL_PATH).parent.mkdir()
+    skops.io.dump(fit_estimator(load_model_spec(MODEL)), root / MODEL_PATH)
+    trusted = skops.io.get_untrusted_types(file=root / MODEL_PATH)
     release = {"model": "bike_demand", "version": 3, "mlflow_run_id": "run", "trusted_types": trusted}
-    (root / "release.json").write_text(json.dumps(release))
+    (root / RELEASE_FILE).write_text(json.dumps(release))
 
 
 @contextmanager
@@ -135,10 +147,10 @@ def run_service(
     port = port or free_port(0)
     env = {
         **os.environ,
-        "BENTOML_HOME": str(home),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "CYCLONE_STORE_DSN": store.dsn,
-        "K_REVISION": "bike-demand-v3",
+        BENTOML_HOME_VARIABLE: str(home),
+        DO_NOT_TRACK_VARIABLE: "True",
+        STORE_DSN_VARIABLE: store.dsn,
+        REVISION_VARIABLE: "bike-demand-v3",
         "PYTHONWARNINGS": "default",
         **(variables or {}),
     }

@@ -120,3 +120,17 @@ def test_an_idle_service_has_no_instance_and_the_next_request_starts_one(tmp_pat
         wait_for(lambda: count_instances(cloud_run.address, "idle-one") == 0)
         wait_for(lambda: not psutil.pid_exists(first))
         assert ask(service.uri)["pid"] != first
+
+
+def test_an_instance_knows_its_deployment_and_its_runtime_and_nothing_of_whoever_started_the_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CYCLONE_API_KEYS_FILE", "/home/me/keys.json")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
+    with run_cloud_run(tmp_path) as cloud_run:
+        service = cloud_run.create("alone", env={"GREETING": "hello"}, revision="alone-one")
+        instance = psutil.Process(ask(service.uri)["pid"])
+        runtime = {"PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
+        of_a_process = {"PATH", "LANG", "HOME", "TMPDIR", "LD_LIBRARY_PATH"}
+        assert set(instance.environ()) == {"GREETING"} | runtime | of_a_process
+        assert instance.environ()["HOME"].startswith(str(tmp_path))

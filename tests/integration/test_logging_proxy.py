@@ -14,13 +14,12 @@ import pytest
 import requests
 
 from bento_service.logging_proxy import read_served
-from bento_service.rehearsal import HEADER
 from cyclone.errors import ConfigurationError
+from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
 from cyclone.settings import Settings
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 from tests.integration.serving import REPOSITORY, ROW, Service, wait_until
-from training.release import TOKEN_VARIABLE
 
 TOKEN = "drawn-at-deployment"
 
@@ -60,7 +59,7 @@ def run_proxy(store: Store, target: str, folder: Path) -> Iterator[Service]:
         "CYCLONE_MODEL_VERSION": "4",
         "CYCLONE_PROXY_TARGET": target,
         "PORT": str(port),
-        TOKEN_VARIABLE: TOKEN,
+        REHEARSAL_TOKEN_VARIABLE: TOKEN,
     }
     command = [sys.executable, "-m", "bento_service.logging_proxy"]
     with GuardedProcess.start("proxy", command, env, folder / "proxy.log", cwd=REPOSITORY) as process:
@@ -87,7 +86,7 @@ def test_a_foreign_container_gets_the_same_contract_log_and_ledger(store: Store,
             answer = {"error": "bike_demand could not answer these rows", "details": []}
             assert proxy.predict({**ROW, "hour": hour}) == (502, answer)
         address, body = f"http://127.0.0.1:{proxy.port}/predict", {"rows": [ROW], "ids": ["rehearsed"]}
-        rehearsed = requests.post(address, json=body, headers={HEADER: TOKEN}, timeout=30)
+        rehearsed = requests.post(address, json=body, headers={REHEARSAL_HEADER: TOKEN}, timeout=30)
         assert rehearsed.json()["predictions"] == [{"id": "rehearsed", "prediction": 800}]  # neither logged nor counted
         wait_until(lambda: len(proxy.read_rows(["a"])) == 1, "the first row is stored")
         assert proxy.read_rows(["a"]) == [("a", 4, "bike-demand-v4", ROW, 800, "2011-02-01 10:00:00+00")]

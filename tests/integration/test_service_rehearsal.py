@@ -6,12 +6,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bento_service.rehearsal import HEADER as SERVED_HEADER
+from cyclone.image_contract import API_KEYS_FILE_VARIABLE, REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
 from cyclone.keys import add_key
 from cyclone.store import Store
 from tests.integration.serving import ROW, TARGET, Service, run_service, wait_until
-from training.rehearsal import HEADER
-from training.release import TOKEN_VARIABLE
 
 TOKEN = "drawn-at-deployment"
 
@@ -28,15 +26,14 @@ def ask(service: Service, headers: dict[str, str], row: Any, id_: str) -> int:
 def test_a_marked_request_is_answered_without_a_key_and_neither_logged_nor_counted(
     bundle: Path, store: Store, tmp_path: Path
 ) -> None:
-    assert HEADER == SERVED_HEADER
     keys = tmp_path / "keys.json"
     client = {"Authorization": f"Bearer {add_key(keys, 'predictor', ('predict',))}"}
-    variables = {"CYCLONE_API_KEYS_FILE": str(keys), TOKEN_VARIABLE: TOKEN}
+    variables = {API_KEYS_FILE_VARIABLE: str(keys), REHEARSAL_TOKEN_VARIABLE: TOKEN}
     with run_service(bundle, store, tmp_path, TARGET, tmp_path, variables) as service:
-        assert ask(service, {HEADER: TOKEN}, ROW, "rehearsed") == 200
-        assert ask(service, {HEADER: TOKEN}, ROW | {"hour": 24}, "refused") == 400
-        assert ask(service, {HEADER: "guessed"}, ROW, "no key") == 401
-        assert ask(service, {HEADER: "guessed", **client}, ROW, "logged") == 200
+        assert ask(service, {REHEARSAL_HEADER: TOKEN}, ROW, "rehearsed") == 200
+        assert ask(service, {REHEARSAL_HEADER: TOKEN}, ROW | {"hour": 24}, "refused") == 400
+        assert ask(service, {REHEARSAL_HEADER: "guessed"}, ROW, "no key") == 401
+        assert ask(service, {REHEARSAL_HEADER: "guessed", **client}, ROW, "logged") == 200
         counted = "SELECT coalesce(sum(requests), 0) FROM request_stat"
         wait_until(lambda: service.query(counted) == [(1,)], "the one request of a client is counted")
         assert service.query("SELECT id FROM prediction_log") == [("logged",)]

@@ -18,7 +18,8 @@ from typing import Any
 
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
-from local_platform.postgres import VERSION, EmbeddedPostgres
+from local_platform.postgres import EmbeddedPostgres
+from local_platform.postgres_programs import VERSION
 from local_platform.processes import free_port
 from tests.statements import execute
 from tests.upgrade.story import list_days, tell_story

@@ -1,0 +1,74 @@
+"""What training packs and deploys and what the service reads: each of these names stands here, once.
+
+A revision gets the variables of its deployment and of its runtime, and nothing else. So a variable that the service
+reads is in `DEPLOYED_VARIABLES`, in `RUNTIME_VARIABLES` or, with the reason, in `PROCESS_VARIABLES`. A test holds that.
+"""
+
+STORE_DSN_VARIABLE = "CYCLONE_STORE_DSN"
+API_KEYS_VARIABLE = "CYCLONE_API_KEYS"
+"""The clients' bearer keys, as the content of a keys file: their hashes, never the keys themselves."""
+CALIBRATION_VARIABLE = "CYCLONE_CALIBRATION"
+"""What the revision corrects its predictions by."""
+REHEARSAL_TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
+"""What a request bears that the revision answers without logging it. It is drawn at each deployment."""
+BENTOML_OPTIONS_VARIABLE = "BENTOML_CONFIG_OPTIONS"
+DO_NOT_TRACK_VARIABLE = "BENTOML_DO_NOT_TRACK"
+DEPLOYED_VARIABLES = (
+    STORE_DSN_VARIABLE,
+    API_KEYS_VARIABLE,
+    CALIBRATION_VARIABLE,
+    REHEARSAL_TOKEN_VARIABLE,
+    BENTOML_OPTIONS_VARIABLE,
+    DO_NOT_TRACK_VARIABLE,
+)
+"""What a deployment tells a revision. `training.revision_environment` gives each of them that has a value."""
+
+PORT_VARIABLE = "PORT"
+SERVICE_VARIABLE = "K_SERVICE"
+REVISION_VARIABLE = "K_REVISION"
+CONFIGURATION_VARIABLE = "K_CONFIGURATION"
+RUNTIME_VARIABLES = (PORT_VARIABLE, SERVICE_VARIABLE, REVISION_VARIABLE, CONFIGURATION_VARIABLE)
+"""What Cloud Run itself gives to each instance. A deployment that names one of them is refused."""
+
+API_KEYS_FILE_VARIABLE = "CYCLONE_API_KEYS_FILE"
+SPOOL_DIR_VARIABLE = "CYCLONE_SPOOL_DIR"
+MODELS_DIR_VARIABLE = "CYCLONE_MODELS_DIR"
+MODEL_VARIABLE = "CYCLONE_MODEL"
+MODEL_VERSION_VARIABLE = "CYCLONE_MODEL_VERSION"
+PROXY_TARGET_VARIABLE = "CYCLONE_PROXY_TARGET"
+HOST_VARIABLE = "HOST"
+BENTOML_HOME_VARIABLE = "BENTOML_HOME"
+BENTOML_CONFIG_VARIABLE = "BENTOML_CONFIG"
+METRICS_DIR_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+THREADS_VARIABLE = "OMP_NUM_THREADS"
+_OF_THE_PROXY = "the logging proxy reads it, and no deployment of Cyclone starts one"
+PROCESS_VARIABLES = {
+    API_KEYS_FILE_VARIABLE: "a file of the machine where a service is started by hand",
+    SPOOL_DIR_VARIABLE: "a folder that one instance has to itself, while a deployment speaks to all of them",
+    BENTOML_CONFIG_VARIABLE: "a file of the machine where a service is started by hand",
+    BENTOML_HOME_VARIABLE: "the image says which of its folders can be written to",
+    METRICS_DIR_VARIABLE: "the start of the service tells it to its workers",
+    THREADS_VARIABLE: "the service sets it before it loads the model",
+    MODELS_DIR_VARIABLE: _OF_THE_PROXY,
+    MODEL_VARIABLE: _OF_THE_PROXY,
+    MODEL_VERSION_VARIABLE: _OF_THE_PROXY,
+    PROXY_TARGET_VARIABLE: _OF_THE_PROXY,
+    HOST_VARIABLE: _OF_THE_PROXY,
+}
+"""What a service reads that no deployment gives, and why not."""
+
+REHEARSAL_HEADER = "x-cyclone-rehearsal"
+"""The header of a request that bears the rehearsal's token."""
+
+SERVICE_TARGET = "bento_service.service:PredictionService"
+"""What BentoML is told to serve from a bundle's root."""
+RELEASE_FILE = "release.json"
+"""The model, the version and the MLflow run of a bundle, in its root."""
+REQUIREMENTS_FILE = "serving.txt"
+SPECS_FOLDER = "models"
+"""The folder with a folder for each model, in a bundle as in a checkout."""
+SPEC_FILE = "model.yaml"
+PIPELINE_FILE = "pipeline.py"
+MODEL_FILE = "model.skops"
+MODEL_PATH = f"model/{MODEL_FILE}"
+"""The fitted estimator, in a bundle's root."""
