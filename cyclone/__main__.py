@@ -76,7 +76,7 @@ def timeline(model: ModelName) -> None:
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
     table = Table("when", "what", "number", "detail")
-    for row in Store(settings.store_dsn).fetch("store/timeline", model=spec.name):
+    for row in Store(settings.store_dsn).fetch("lineage/timeline", model=spec.name):
         table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"] or ""), row["detail"] or "")
     console.print(table)
 
@@ -159,12 +159,12 @@ def show_log_status(
     settings = read_settings()
     name = find_model(settings.models_dir, model).name if model else ""
     store = Store(settings.store_dsn)
-    revisions = store.fetch("store/log_by_revision", model=name)
+    revisions = store.fetch("log/by_revision", model=name)
     wide = Console(width=max(console.width, TABLE_CHARACTERS), markup=False)
     wide.print(build_revision_table(revisions))
-    if windows := store.fetch("store/log_incomplete_windows", model=name, newest=20):
+    if windows := store.fetch("log/incomplete_windows", model=name, newest=20):
         wide.print(build_window_table(windows))
-    for refused in store.fetch("store/log_set_aside", model=name):
+    for refused in store.fetch("log/set_aside", model=name):
         console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
     if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
         raise typer.Exit(1)

@@ -37,13 +37,13 @@ def find_rest(store: Store, spec: ModelSpec, champion: Release) -> str | None:
         return "recalibrate.enabled is false"
     if any(releases_under_way(store, spec.name)):
         return "a release is under way"
-    withdrawn = store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=champion.version)
+    withdrawn = store.fetch_one("calibration/withdrawn", model=spec.name, version=champion.version)
     return str(withdrawn["reason"]) if withdrawn else None
 
 
 def read_look(store: Store, spec: ModelSpec, champion: Release, day: datetime) -> Look | None:
     """None where it is time for another."""
-    row = store.fetch_one("policy/calibration_looked", model=spec.name, version=champion.version, day=day)
+    row = store.fetch_one("calibration/looked", model=spec.name, version=champion.version, day=day)
     if row is None or _is_due_again(spec, day, row["fitted_at"]):
         return None
     wanted = _build(row)
@@ -57,7 +57,7 @@ def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
 
 def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:
     """What a revision answers with; None for raw predictions."""
-    row = store.fetch_one("policy/calibration_of_revision", model=model, revision=revision)
+    row = store.fetch_one("calibration/of_revision", model=model, revision=revision)
     return _build(row) if row else None
 
 

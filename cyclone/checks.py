@@ -59,7 +59,7 @@ class Champion:
 
 def find_champion(store: Store, model: str, at: datetime) -> Champion | None:
     """What served at `at`; None before the first promotion."""
-    row = store.fetch_one("store/champion_at", model=model, at=at)
+    row = store.fetch_one("verdicts/champion_at", model=model, at=at)
     return Champion(**row) if row else None
 
 
@@ -84,9 +84,7 @@ def evaluate_checks(
     results = judge_window(store, spec, kind, champion, end, checks_dir)
     with store.transaction() as transaction:
         record(transaction, spec.name, run_id, results)
-        rows = transaction.fetch(
-            "store/check_results_of_run", run_id=run_id, model=spec.name, kind=kind, window_end=end
-        )
+        rows = transaction.fetch("verdicts/of_run", run_id=run_id, model=spec.name, kind=kind, window_end=end)
     if broken := [result.reason for result in results if result.subject == BROKEN]:
         raise CheckError("; ".join(broken))
     return [CheckResult(**row) for row in rows]
@@ -133,7 +131,7 @@ def record(transaction: Transaction, model: str, run_id: str, results: Sequence[
     for result in results:
         fields = asdict(result)
         limit = fields.pop("limit")
-        transaction.run("store/check_record", run_id=run_id, model=model, limit_value=limit, **fields)
+        transaction.run("verdicts/record", run_id=run_id, model=model, limit_value=limit, **fields)
 
 
 def format_verdicts(results: Sequence[CheckResult]) -> str:
@@ -197,7 +195,7 @@ def _read_completeness(
     """Of the rows that a window judges: those of an error check were predicted earlier, by the labels' delay."""
     delay = timedelta(hours=spec.label.expected_delay_hours if kind == "error" else 0)
     row = store.fetch_one(
-        "store/window_completeness",
+        "verdicts/completeness",
         model=spec.name,
         version=champion.version,
         window_start=window_end - delay - timedelta(days=check.window_days),
@@ -208,8 +206,8 @@ def _read_completeness(
 
 def _read_standards(store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion) -> Standards:
     version = {"model": spec.name, "version": champion.version}
-    nulls = store.fetch("store/reference_nulls", **version) if kind == "drift" else []
-    errors = store.fetch("store/reference_errors", **version) if kind == "error" else []
+    nulls = store.fetch("verdicts/reference_nulls", **version) if kind == "drift" else []
+    errors = store.fetch("verdicts/reference_errors", **version) if kind == "error" else []
     return Standards(
         alpha=alpha_of_window(spec.monitor.alpha),
         accepted_error=champion.accepted_error,

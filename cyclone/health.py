@@ -32,7 +32,7 @@ def read_health(store: Store, model: str, kinds: Sequence[CheckKind], max_age: t
     champion = find_champion(store, model, now)
     if champion is None:
         return Health(False, f"no version of {model} serves at {now:%Y-%m-%d %H:%M} UTC")
-    rows = store.fetch("store/latest_verdicts", model=model, version=champion.version, kinds=list(kinds), at=now)
+    rows = store.fetch("verdicts/latest", model=model, version=champion.version, kinds=list(kinds), at=now)
     return judge_health([CheckResult(**row) for row in rows], kinds, max_age, now)
 
 

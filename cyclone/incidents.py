@@ -38,12 +38,12 @@ def join_incident(
     from psycopg2.extras import Json
 
     with store.transaction() as transaction:
-        row = transaction.fetch_one("store/incident_answered", model=model, source=source, at=at)
+        row = transaction.fetch_one("policy/incident_answered", model=model, source=source, at=at)
         if row is None:
-            row = transaction.fetch_one("store/incident_open", model=model, at=at, reason=reason)
+            row = transaction.fetch_one("policy/incident_open", model=model, at=at, reason=reason)
         assert row is not None, "the statement opens an incident or returns the open one"
         transaction.run(
-            "store/incident_add_alarm",
+            "policy/incident_add_alarm",
             incident_id=row["incident_id"],
             source=source,
             at=at,
@@ -53,19 +53,19 @@ def join_incident(
 
 
 def find_open_incident(store: Store, model: str) -> Incident | None:
-    row = store.fetch_one("store/incident_find_open", model=model)
+    row = store.fetch_one("policy/incident_find_open", model=model)
     return Incident(**row) if row else None
 
 
 def find_unanswered_incident(store: Store, model: str, held: Cause | None = None) -> int | None:
     """The number of the open incident that no retraining has begun to answer, nor need wait for what is `held`."""
-    row = store.fetch_one("store/incident_unanswered", model=model, held=held)
+    row = store.fetch_one("policy/incident_unanswered", model=model, held=held)
     return int(row["incident_id"]) if row else None
 
 
 def close_incident(store: Store, incident_id: int, at: datetime, outcome: Outcome) -> bool:
     """Whether this call closed it; an incident is closed once and keeps its first outcome."""
-    return store.run("store/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
+    return store.run("policy/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
 
 
 def retraining_run_id(model: str, incident_id: int) -> str:
@@ -79,7 +79,7 @@ def retraining_run_id(model: str, incident_id: int) -> str:
 
 def find_named_incident(store: Store, model: str, run_id: str) -> int | None:
     """The number of the incident that `retraining_run_id` named a run after: one that is open, or that it answered."""
-    row = store.fetch_one("store/incident_named", model=model, run_id=run_id)
+    row = store.fetch_one("policy/incident_named", model=model, run_id=run_id)
     return int(row["incident_id"]) if row else None
 
 
@@ -87,7 +87,7 @@ def start_retraining(
     store: Store, run_id: str, model: str, incident_id: int | None, at: datetime, cost: float = 1.0
 ) -> None:
     """Record that a retraining began; a repeated start keeps the first. `cost` is what it takes of the budget."""
-    store.run("store/retraining_start", run_id=run_id, model=model, incident_id=incident_id, at=at, cost=cost)
+    store.run("policy/retraining_start", run_id=run_id, model=model, incident_id=incident_id, at=at, cost=cost)
 
 
 def finish_retraining(
@@ -98,7 +98,7 @@ def finish_retraining(
     Errors: `StoreError` when the run was never started.
     """
     row = store.fetch_one(
-        "store/retraining_finish", run_id=run_id, at=at, outcome=outcome, reason=reason, version=version
+        "policy/retraining_finish", run_id=run_id, at=at, outcome=outcome, reason=reason, version=version
     )
     if row is None:
         raise StoreError(f"retraining {run_id!r} is not in the store: it has to be started before it ends")
@@ -116,10 +116,10 @@ def finish_lost_retraining(store: Store, run_id: str, at: datetime) -> tuple[Out
 
 def find_retraining(store: Store, incident_id: int) -> str | None:
     """The run that answers an incident; None while none has begun to."""
-    row = store.fetch_one("store/retraining_owner", incident_id=incident_id)
+    row = store.fetch_one("policy/retraining_owner", incident_id=incident_id)
     return str(row["run_id"]) if row else None
 
 
 def note_failure(store: Store, run_id: str, reason: str) -> None:
     """Note what failed a retraining, for its end to tell; the first note stays."""
-    store.run("store/retraining_note", run_id=run_id, reason=reason)
+    store.run("policy/retraining_note", run_id=run_id, reason=reason)

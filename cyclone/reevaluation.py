@@ -20,15 +20,15 @@ def reevaluate(
     Repeating it changes nothing. Each window is judged for the version it was recorded for.
     """
     with store.transaction() as transaction:
-        marks = transaction.fetch_one("store/reevaluation_take", model=spec.name)
+        marks = transaction.fetch_one("verdicts/reevaluation_take", model=spec.name)
         assert marks is not None, "the statement makes the watermark where there is none"
         before = find_window_end("error", window_end)
-        windows = transaction.fetch("store/reevaluation_windows", model=spec.name, before=before, **marks)
+        windows = transaction.fetch("verdicts/reevaluation_windows", model=spec.name, before=before, **marks)
         changed: list[CheckResult] = []
         for window in windows:
             changed += _judge_again(store, transaction, spec, window, checks_dir)
         record(transaction, spec.name, run_id, changed)
-        transaction.run("store/reevaluation_move", model=spec.name, counted=marks["counted"])
+        transaction.run("verdicts/reevaluation_move", model=spec.name, counted=marks["counted"])
     return changed
 
 
@@ -36,12 +36,12 @@ def _judge_again(
     store: Store, transaction: Transaction, spec: ModelSpec, window: Row, checks_dir: Path
 ) -> list[CheckResult]:
     """The verdicts of a window that differ from those that hold. Checks that were not recorded then are left out."""
-    row = transaction.fetch_one("store/version_accepted", model=spec.name, version=window["version"])
+    row = transaction.fetch_one("verdicts/version_accepted", model=spec.name, version=window["version"])
     if row is None:
         return []
     kind, window_end = window["kind"], window["window_end"]
     results = judge_window(store, spec, kind, Champion(**row), window_end, checks_dir)
-    holding = transaction.fetch("store/current_verdicts", model=spec.name, kind=kind, window_end=window_end)
+    holding = transaction.fetch("verdicts/current", model=spec.name, kind=kind, window_end=window_end)
     known = {(row["check_name"], row["window_start"]) for row in holding}
     same = {tuple(row.values()) for row in holding}
     return [
@@ -52,7 +52,7 @@ def _judge_again(
 
 
 def _describe(result: CheckResult) -> tuple[object, ...]:
-    """In the order of `store/current_verdicts`."""
+    """In the order of `verdicts/current`."""
     return (
         result.check_name,
         result.subject,

@@ -15,6 +15,8 @@ WORK_MEMORY = "64MB"
 """What the groups of a year's hours take; by default Postgres would write them to disk."""
 NOTHING_COUNTED = "1:1:"
 """The snapshot of before any transaction."""
+ERRORS_ADD = ("rollups/errors_add", "rollups/errors_add_by_age", "rollups/confusion_add", "rollups/errors_tidy")
+"""The statements that carry changed errors into the roll-ups, in their order."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,6 @@ def _add_errors(transaction: Transaction, news: News) -> int:
     changes = transaction.run("rollups/error_change", **vars(news))
     transaction.run("rollups/labels_wait", **vars(news))
     if changes:
-        for statement in ("errors_add", "errors_add_by_age", "confusion_add", "errors_tidy"):
-            transaction.run(f"rollups/{statement}", model=news.model)
+        for statement in ERRORS_ADD:
+            transaction.run(statement, model=news.model)
     return changes

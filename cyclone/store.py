@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 @cache
 def load_statement(name: str) -> str:
-    """The SQL of `sql/<name>.sql`, e.g. `store/incident_open`."""
+    """The SQL of `sql/<name>.sql`, e.g. `policy/incident_open`."""
     path = SQL_DIR / f"{name}.sql"
     if not path.is_file():
         raise StoreError(f"statement {name!r}: {path} does not exist")

@@ -115,9 +115,9 @@ def print_environment() -> None:
 def build_model_table(settings: Settings, store: Store) -> Table:
     table = Table("model", "traffic", "rows stored", "labelled", "last event")
     for spec in load_model_specs(settings.models_dir)[0]:
-        shares = store.fetch("store/traffic", model=spec.name)
-        counts = store.fetch_one("store/log_count", model=spec.name) or {}
-        events = store.fetch("store/timeline", model=spec.name)
+        shares = store.fetch("release/traffic", model=spec.name)
+        counts = store.fetch_one("log/count", model=spec.name) or {}
+        events = store.fetch("lineage/timeline", model=spec.name)
         table.add_row(
             spec.name,
             ", ".join(f"v{share['version']} {share['traffic_percent']} %" for share in shares) or "not released",

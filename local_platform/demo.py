@@ -113,7 +113,7 @@ def show_result(demo: "Demo", days: int, state_dir: Path) -> bool:
 
 
 def count_recalibrations(demo: "Demo") -> int:
-    events = demo.store.fetch("store/timeline", model=demo.spec.name)
+    events = demo.store.fetch("lineage/timeline", model=demo.spec.name)
     return sum(event["event"] == "recalibrated" for event in events)
 
 
@@ -189,7 +189,7 @@ class Demo:
         )
 
     def _choose_pace(self) -> int:
-        states = {share["state"] for share in self.store.fetch("store/traffic", model=self.spec.name)}
+        states = {share["state"] for share in self.store.fetch("release/traffic", model=self.spec.name)}
         return HOURS_A_SECOND_IN_CANARY if "canary" in states else HOURS_A_SECOND_WHILE_TRAINING
 
     def _look_at(self, moment: datetime) -> None:
@@ -222,7 +222,7 @@ class Demo:
 
     def _show_events(self) -> None:
         """Print what happened since the last look; note how long an alarm took to full traffic."""
-        events = self.store.fetch("store/timeline", model=self.spec.name)
+        events = self.store.fetch("lineage/timeline", model=self.spec.name)
         for event in events:
             if (event["event"], event["subject"]) in self._events_shown:
                 continue
@@ -234,11 +234,11 @@ class Demo:
             self._alarm_at = None
 
     def _describe_split(self) -> str:
-        shares = self.store.fetch("store/traffic", model=self.spec.name)
+        shares = self.store.fetch("release/traffic", model=self.spec.name)
         return " ".join(f"v{share['version']} {share['traffic_percent']}%" for share in shares)
 
     def _count_stored(self) -> int:
-        row = self.store.fetch_one("store/log_count", model=self.spec.name)
+        row = self.store.fetch_one("log/count", model=self.spec.name)
         return int(row["stored"]) if row else 0
 
 

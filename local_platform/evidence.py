@@ -35,11 +35,11 @@ def collect_evidence(
 ) -> Evidence:
     """Look at the store, Airflow, MLflow and Cloud Run for what the replay caused."""
     store = Store(settings.store_dsn)
-    evidence = Evidence(store.fetch("store/evidence", model=spec.name))
+    evidence = Evidence(store.fetch("lineage/evidence", model=spec.name))
     say = evidence.problems.append
     if replay.failures:
         say(f"{len(replay.failures)} of {replay.request_count} requests failed, the first: {replay.failures[0]}")
-    counts = store.fetch_one("store/log_count", model=spec.name) or {"stored": 0, "labelled": 0}
+    counts = store.fetch_one("log/count", model=spec.name) or {"stored": 0, "labelled": 0}
     if not len(replay.answers) == counts["stored"] == counts["labelled"]:
         say(f"{len(replay.answers)} rows answered, {counts['stored']} stored, {counts['labelled']} with a label")
     if len(evidence.promoted) < least_promotions:

@@ -110,7 +110,7 @@ def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") 
 
 def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
     """As `answer_past_days`; as it answers now where a person has taken a calibration of the version back."""
-    if store.fetch_one("policy/calibration_withdrawn", model=spec.name, version=version):
+    if store.fetch_one("calibration/withdrawn", model=spec.name, version=version):
         champion = current_release(store, spec.name)
         is_serving = champion is not None and champion.version == version
         kept = read_calibration(store, spec.name, champion.revision) if champion and is_serving else None
@@ -144,10 +144,10 @@ def deploy_calibration(
             _take_back(store, cloud, spec, champion, revision)
             raise StaleReleaseError(f"{spec.name}: another release took over while {revision} started")
         # Named before it can answer: whoever dies in between leaves no row in the log that seems to be raw.
-        store.run("policy/calibration_name", calibration_id=calibration_id, revision=revision)
+        store.run("calibration/name", calibration_id=calibration_id, revision=revision)
         cloud.set_traffic(spec.service_name, {revision: 100})
         store.run(
-            "policy/calibration_serve",
+            "calibration/serve",
             calibration_id=calibration_id,
             release_id=champion.release_id,
             revision=revision,
@@ -186,11 +186,11 @@ def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: 
     run_id = f"withdrawn__{champion.revision}"
     reason = f"withdrawn by {by}" + (f": {because}" if because else "")
     _record(store, spec, champion, run_id, now, CalibrationChoice(None, reason, 0), asked_by=by)
-    row = store.fetch_one("policy/calibration_of_run", model=spec.name, run_id=run_id)
+    row = store.fetch_one("calibration/of_run", model=spec.name, run_id=run_id)
     assert row is not None, "it has just been recorded"
     revision = deploy_calibration(settings, spec, champion, row["calibration_id"], None, now)
     withdrawn = {"model": spec.name, "revision": champion.revision}
-    store.run("policy/calibration_withdraw", **withdrawn, because=reason, at=now)
+    store.run("calibration/withdraw", **withdrawn, because=reason, at=now)
     return revision
 
 
@@ -203,7 +203,7 @@ def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> s
     with hold_releases(store, spec.name):
         champion = current_release(store, spec.name)
         revision = champion.revision if champion else ""
-        row = store.fetch_one("policy/calibration_of_revision", model=spec.name, revision=revision)
+        row = store.fetch_one("calibration/of_revision", model=spec.name, revision=revision)
         if champion is None or row is None or row["asked_by"] is not None:
             return None
         before: str | None = row["replaced"]
@@ -213,7 +213,7 @@ def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> s
         cloud.move_tag(spec.service_name, name_tag(champion), before)
         at, because = read_now(store, settings, spec.name), f"rolled back {reason}"
         taken = {"release_id": champion.release_id, "revision": revision}
-        store.run("policy/calibration_return", **taken, because=because, at=at)
+        store.run("calibration/return", **taken, because=because, at=at)
     return before
 
 
@@ -230,7 +230,7 @@ def _record(
 ) -> None:
     found = choice.calibration
     store.run(
-        "policy/calibration_insert",
+        "calibration/insert",
         model=spec.name,
         version=champion.version,
         run_id=run_id,

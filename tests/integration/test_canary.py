@@ -124,7 +124,7 @@ def test_a_person_may_end_a_canary_by_rolling_it_back(
     assert (state.is_over, state.is_passed) == (True, False)
     assert state.reason.startswith("it is rolled_back: by hand (")
     assert state.reason.endswith("): complaints")
-    told = describe_event(store.fetch("store/timeline", model="bike_demand")[-1])
+    told = describe_event(store.fetch("lineage/timeline", model="bike_demand")[-1])
     assert re.fullmatch(r"\S+ \S+ rolled back: by hand \(.+\): complaints", told)
     assert read_steps(store) == [(5, "inconclusive", False)]
     with pytest.raises(ReleaseError, match="no candidate is under way, so there is nothing to promote"):

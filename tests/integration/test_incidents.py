@@ -117,7 +117,7 @@ def test_a_failed_retraining_tells_what_its_first_failed_task_noted(store: Store
         "dataset: 3 labelled rows are known",
     )
     close_incident(store, incident.incident_id, NOON + HOUR, "failed")
-    closed = store.fetch("store/timeline", model="m")[-1]
+    closed = store.fetch("lineage/timeline", model="m")[-1]
     assert (closed["event"], closed["detail"]) == ("incident closed", "failed: dataset: 3 labelled rows are known")
 
 

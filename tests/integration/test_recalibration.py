@@ -181,7 +181,7 @@ def test_the_command_rolls_back_a_calibration_before_the_version_and_that_holds(
     assert running.tags == {"v1": "bike-demand-v1", "v2": "bike-demand-v2-c1"}
     held = recalibrate(cloud, small, NOW + timedelta(days=1))
     assert held == Recalibration("bike-demand-v2-c1", False, "rolled back by hand (ada): prices are back")
-    events = [(row["event"], row["detail"]) for row in store.fetch("store/timeline", model="bike_demand")]
+    events = [(row["event"], row["detail"]) for row in store.fetch("lineage/timeline", model="bike_demand")]
     assert ("promoted", "bike-demand-v2") in events
     assert [event for event in events if "calibrat" in event[0]] == [
         ("recalibrated", "bike-demand-v2-c1: "),

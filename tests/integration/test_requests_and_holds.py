@@ -172,7 +172,7 @@ def test_a_hold_is_opened_once_told_once_and_ends_with_its_cause(store: Store, b
     assert (again.hold_id, again.told_at) == (hold.hold_id, NOW)
     look(store, bike_demand, "run 4", NOW + 2 * DAY)
     assert read_causes(store) == []
-    events = [row["event"] for row in store.fetch("store/timeline", model="bike_demand")]
+    events = [row["event"] for row in store.fetch("lineage/timeline", model="bike_demand")]
     assert events == ["hold", "hold ended"]
 
 

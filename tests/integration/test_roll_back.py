@@ -95,7 +95,7 @@ def test_rolling_back_to_a_version_rolls_back_all_after_it_and_the_checks_follow
     champion = find_champion(store, "bike_demand", datetime.now(UTC))
     assert champion == Champion(1, "mean_absolute_error", 1.5)
     rolled_back = [
-        event for event in store.fetch("store/timeline", model="bike_demand") if event["event"] == "rolled back"
+        event for event in store.fetch("lineage/timeline", model="bike_demand") if event["event"] == "rolled back"
     ]
     assert [(event["subject"], event["detail"]) for event in rolled_back] == [
         (version, "complaints") for version in (2, 3, 4)

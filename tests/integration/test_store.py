@@ -12,18 +12,18 @@ def test_migrating_twice_applies_nothing_the_second_time(store: Store) -> None:
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
     store = Store("postgresql://someone:secret@127.0.0.1:9/cyclone")
     with pytest.raises(StoreError, match=r"host=127\.0\.0\.1 port=9 does not answer") as raised:
-        store.fetch("store/newest_event", model="bike_demand")
+        store.fetch("log/newest_event", model="bike_demand")
     assert "secret" not in str(raised.value)
 
 
 def test_a_store_without_its_schema_says_which_command_to_run(postgres_uri: str) -> None:
     with pytest.raises(StoreError, match="run `cyclone migrate`"):
-        Store(postgres_uri).fetch("store/newest_event", model="bike_demand")
+        Store(postgres_uri).fetch("log/newest_event", model="bike_demand")
 
 
 def test_an_unknown_statement_is_named(store: Store) -> None:
-    with pytest.raises(StoreError, match="store/no_such_statement"):
-        store.fetch("store/no_such_statement")
+    with pytest.raises(StoreError, match="log/no_such_statement"):
+        store.fetch("log/no_such_statement")
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
@@ -39,7 +39,7 @@ def test_a_store_that_stays_connected_has_one_connection_and_works_on_after_an_e
         before = _ask_for_backend(connected)
         with pytest.raises(DivisionByZero):
             _insert_and_fail(connected)
-        assert connected.fetch_one("store/newest_event", model="bike_demand") == {"newest": None}
+        assert connected.fetch_one("log/newest_event", model="bike_demand") == {"newest": None}
         assert _ask_for_backend(connected) == before
         assert _ask_for_backend(store) != before
 

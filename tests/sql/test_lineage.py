@@ -198,7 +198,7 @@ def release(store: Store) -> None:
     finish_retraining(store, RUN, ALARM + 3 * HOUR, "promoted", "the challenger serves", 2)
     close_incident(store, 1, ALARM + 3 * HOUR, "promoted")
     store.run(
-        "policy/calibration_insert",
+        "calibration/insert",
         asked_by=None,
         model="bike_demand",
         version=2,
@@ -213,9 +213,9 @@ def release(store: Store) -> None:
         since=ALARM,
         fingerprint="ab12",
     )
-    store.run("policy/calibration_name", calibration_id=1, revision="bike-demand-v2-c1")
+    store.run("calibration/name", calibration_id=1, revision="bike-demand-v2-c1")
     store.run(
-        "policy/calibration_serve",
+        "calibration/serve",
         calibration_id=1,
         release_id=made.release_id,
         revision="bike-demand-v2-c1",
