@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from cyclone.measurements import CHECKS_DIR, Measurement, load_check, measure
 from cyclone.sections import Check, CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store, Transaction
+from cyclone.times import floor_day, floor_hour
 from cyclone.verdicts import Item, Standards, judge
 from cyclone.verdicts import Verdict as Verdict
 
@@ -96,8 +97,7 @@ def find_window_end(kind: CheckKind, moment: datetime) -> datetime:
     A day or hour still filling up would be judged live on other rows than in a backfill. And a window of whole days is
     judged by what a day holds, once a day however often it is looked at.
     """
-    hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return hour if kind == "service" else hour.replace(hour=0)
+    return floor_hour(moment) if kind == "service" else floor_day(moment)
 
 
 def judge_window(

@@ -8,12 +8,13 @@ from cyclone.checks import CheckResult, find_champion
 from cyclone.errors import ConfigurationError
 from cyclone.sections import CheckKind
 from cyclone.store import Store
+from cyclone.times import DAY, HOUR
 
 WINDOW_STEPS: dict[CheckKind, timedelta] = {
-    "drift": timedelta(days=1),
-    "error": timedelta(days=1),
-    "estimate": timedelta(days=1),
-    "service": timedelta(hours=1),
+    "drift": DAY,
+    "error": DAY,
+    "estimate": DAY,
+    "service": HOUR,
 }
 """How far apart the ends of windows are: see `cyclone.checks.find_window_end`."""
 

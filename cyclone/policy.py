@@ -3,15 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cyclone.breaker import Upstream, find_faults
-from cyclone.checks import CheckResult, find_window_end
+from cyclone.checks import CheckResult
 from cyclone.decisions import Cause, Decision, describe_failure, format_number
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
+from cyclone.times import DAY, floor_day
 
-DAY = timedelta(days=1)
 FRESH_RATIO = 1.2
 """What is believed, before any version has shown it, of a new version's error in service over its accepted error."""
 FRESH_RATIO_WEIGHT = 2
@@ -146,7 +146,7 @@ def find_typical_error(champion: Champion, now: datetime, window_days: int) -> t
     The window ends with the last whole day of UTC: what is decided at noon is what was decided at midnight. One day
     out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
     """
-    end = find_window_end("error", now)
+    end = floor_day(now)
     since = end - window_days * DAY
     errors = [day.error for day in champion.days if since <= day.start and day.start + DAY <= end]
     if not errors:

@@ -3,10 +3,11 @@
 from datetime import datetime
 from pathlib import Path
 
-from cyclone.checks import Champion, CheckResult, find_window_end, judge_window, record
+from cyclone.checks import Champion, CheckResult, judge_window, record
 from cyclone.measurements import CHECKS_DIR
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
+from cyclone.times import floor_day
 
 
 def reevaluate(
@@ -22,7 +23,7 @@ def reevaluate(
     with store.transaction() as transaction:
         marks = transaction.fetch_one("verdicts/reevaluation_take", model=spec.name)
         assert marks is not None, "the statement makes the watermark where there is none"
-        before = find_window_end("error", window_end)
+        before = floor_day(window_end)
         windows = transaction.fetch("verdicts/reevaluation_windows", model=spec.name, before=before, **marks)
         changed: list[CheckResult] = []
         for window in windows:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import get_args
 
 from rich.table import Table
@@ -16,6 +16,7 @@ from cyclone.policy import decide
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import DAY, floor_day
 
 Key = tuple[str, str, str]
 
@@ -50,8 +51,8 @@ def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) 
     The versions that served and the retrainings that cooled down are those that were: what another decision would have
     led to is not played out. Errors: `ConfigurationError` when there is no day's end between the two.
     """
-    first = find_window_end("error", since)
-    day = first if first >= since else first + timedelta(days=1)
+    first = floor_day(since)
+    day = first if first >= since else first + DAY
     if day > until:
         raise ConfigurationError(f"no day ends between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} UTC")
     while day <= until:
@@ -60,7 +61,7 @@ def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) 
         recorded = {_find_key(verdict): verdict for verdict in (CheckResult(**row) for row in rows)}
         decision = decide(spec, collect_evidence(store, spec, results, day))
         yield PastDay(day, results, recorded, decision)
-        day += timedelta(days=1)
+        day += DAY
 
 
 def build_change_table(day: PastDay) -> Table:

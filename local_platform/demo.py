@@ -19,6 +19,7 @@ from cyclone.incidents import find_open_incident
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
+from cyclone.times import DAY, floor_day
 from local_platform.airflow import AirflowClient
 from local_platform.evidence import FIRST_RUN_ID, build_evidence_table, collect_evidence
 from local_platform.platform import LocalPlatform, PlatformEvent
@@ -194,7 +195,7 @@ class Demo:
 
     def _look_at(self, moment: datetime) -> None:
         """Start the monitor for the day that has just ended; wait for it unless a retraining is under way."""
-        start = moment.replace(hour=0)
+        start = floor_day(moment)
         self._await_monitor()
         self._monitor_run = f"replay__{start:%Y-%m-%d}"
         self.airflow.trigger_dag_run(
@@ -202,7 +203,7 @@ class Demo:
             run_id=self._monitor_run,
             logical_date=start + timedelta(days=1, minutes=1),  # a moment of its own: backfills keep theirs
             data_interval_start=start,
-            data_interval_end=start + timedelta(days=1),
+            data_interval_end=start + DAY,
         )
         if self._alarm_at is None:
             self._await_monitor()

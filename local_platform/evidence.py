@@ -7,6 +7,7 @@ from rich.table import Table
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
+from cyclone.times import DAY
 from local_platform.airflow import AirflowClient
 from local_platform.replay import Replay
 
@@ -95,5 +96,5 @@ def _describe_answer(row: Row) -> str:
     if row["outcome"] != "promoted":
         return str(row["outcome"] or "under way").replace("_", " ")
     steps = "→".join(f"{share}" for share in [*row["passed_steps"], 100])
-    days = (row["promoted_at"] - row["opened_at"]).total_seconds() / 86400
+    days = (row["promoted_at"] - row["opened_at"]) / DAY
     return f"version {row['version']}, {steps} % of the traffic within {days:.1f} days"

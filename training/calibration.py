@@ -16,8 +16,7 @@ from cyclone.calibration import (
     choose_calibration,
     find_memory_days,
 )
-from cyclone.calibration_looks import EPOCH, find_rest, read_calibration, read_look
-from cyclone.checks import find_window_end
+from cyclone.calibration_looks import find_rest, read_calibration, read_look
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
@@ -26,6 +25,7 @@ from cyclone.releases import Release, current_release, hold_releases, read_relea
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import DAY, EPOCH, count_days, floor_day
 from training.dataset import split_features
 from training.known_rows import read_known_rows
 from training.release import build_environment, name_tag
@@ -62,7 +62,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
         return Recalibration(None, False, "no version serves")
     if reason := find_rest(store, spec, champion):
         return Recalibration(champion.revision, False, reason)
-    day = find_window_end("error", now)
+    day = floor_day(now)
     look = read_look(store, spec, champion, day)
     if look is None:
         if faults := read_faults(store, spec, now):
@@ -95,14 +95,14 @@ def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime)
     if frame.empty:
         return CalibrationChoice(None, "no labelled row since its training", 0), source
     rows = build_labelled_days(own.spec, own.stored.load(), frame)
-    return choose_calibration(own.spec, rows, (day - EPOCH).days), source
+    return choose_calibration(own.spec, rows, count_days(day)), source
 
 
 def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
     """Rows of a dataset with a version's raw predictions; days since 1970."""
     features, labels = split_features(spec, frame)
     return LabelledDays(
-        day=((frame["created_at"] - EPOCH) // timedelta(days=1)).to_numpy(),
+        day=((frame["created_at"] - EPOCH) // DAY).to_numpy(),
         label=encode_labels(spec, labels),
         prediction=predict(spec, estimator, features),
     )

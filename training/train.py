@@ -14,6 +14,7 @@ import yaml
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from cyclone.times import DAY
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
 from training.expected_errors import expect_errors
 from training.mlflow_run import (
@@ -134,7 +135,7 @@ def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarr
     """1 for the newest row, half of it for one that is `half_life_days` older."""
     import numpy as np
 
-    age_days = (created_at.max() - created_at).dt.total_seconds().to_numpy() / 86400
+    age_days = ((created_at.max() - created_at) / DAY).to_numpy()
     return np.asarray(0.5 ** (age_days / half_life_days))
 
 
