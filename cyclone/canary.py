@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Literal
 
 from cyclone.confidence import Interval, bound_difference, bound_distribution, bound_mean
-from cyclone.decisions import format_number
 from cyclone.measurements import Measurement, load_check, measure
 from cyclone.sections import Release
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.wording import format_number
 
 FALSE_ALARM = 0.05
 MISSED_HARM = 0.05

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from cyclone.decisions import Cause
 from cyclone.errors import StoreError
+from cyclone.names import read_incident
 from cyclone.releases import release_of_run
 from cyclone.store import Store
 
@@ -68,19 +69,13 @@ def close_incident(store: Store, incident_id: int, at: datetime, outcome: Outcom
     return store.run("policy/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
 
 
-def retraining_run_id(model: str, incident_id: int) -> str:
-    """The run that answers an incident: whoever asks gets the same name, so it can be started only once.
-
-    >>> retraining_run_id("bike_demand", 7)
-    'retrain__bike_demand__incident_7'
-    """
-    return f"retrain__{model}__incident_{incident_id}"
-
-
 def find_named_incident(store: Store, model: str, run_id: str) -> int | None:
-    """The number of the incident that `retraining_run_id` named a run after: one that is open, or that it answered."""
-    row = store.fetch_one("policy/incident_named", model=model, run_id=run_id)
-    return int(row["incident_id"]) if row else None
+    """The number of the incident that `name_retraining` named a run after: one that is open, or that it answered."""
+    number = read_incident(model, run_id)
+    if number is None:
+        return None
+    row = store.fetch_one("policy/incident_named", model=model, incident_id=number, run_id=run_id)
+    return number if row else None
 
 
 def start_retraining(

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from cyclone.breaker import Upstream, find_faults
 from cyclone.checks import CheckResult
-from cyclone.decisions import Cause, Decision, describe_failure, format_number
+from cyclone.decisions import Cause, Decision, describe_failure
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day
+from cyclone.wording import count_of, format_number, format_percent
 
 FRESH_RATIO = 1.2
 """What is believed, before any version has shown it, of a new version's error in service over its accepted error."""
@@ -186,7 +187,7 @@ def _find_error(spec: ModelSpec, champion: Champion, now: datetime) -> list[str]
     if found is None or found[1] < trigger.minimum_days or found[0] <= allowed:
         return []
     accepted = f"{trigger.limit:g} × the accepted {format_number(champion.accepted_error)} = {format_number(allowed)}"
-    days = f"{found[1]} {'day' if found[1] == 1 else 'days'}"
+    days = count_of(found[1], "day")
     return [f"a typical day's {champion.metric} {format_number(found[0])} over {days} is above {accepted}"]
 
 
@@ -205,10 +206,8 @@ def _find_gain(spec: ModelSpec, champion: Champion, evidence: Evidence) -> list[
     gain = expect_gain(champion, found[0], evidence.fresh_ratios)
     if gain < least:
         return []
-    return [
-        f"a new version is expected to lower a typical day's {champion.metric} {format_number(found[0])} by"
-        f" {gain:.0%}, at least {least:.0%} pays".replace("%", " %")
-    ]
+    lowered = f"a typical day's {champion.metric} {format_number(found[0])} by {format_percent(gain)}"
+    return [f"a new version is expected to lower {lowered}, at least {format_percent(least)} pays"]
 
 
 def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:

@@ -9,7 +9,8 @@ from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
 from cyclone.evidence import collect_evidence, record_decision
 from cyclone.holds import describe_remedy, keep_holds
-from cyclone.incidents import find_open_incident, join_incident, retraining_run_id
+from cyclone.incidents import find_open_incident, join_incident
+from cyclone.names import name_retraining
 from cyclone.policy import Request, decide
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -55,7 +56,7 @@ def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: dateti
         known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
     assert known is not None, "the answer has just been recorded"
     incident_id = known["incident_id"]
-    run_id = retraining_run_id(spec.name, incident_id) if incident_id else None
+    run_id = name_retraining(spec.name, incident_id) if incident_id else None
     return Answer(Decision(known["action"], known["reason"], known["cause"]), incident_id, run_id)
 
 

@@ -8,6 +8,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
+from cyclone.names import name_service
 from cyclone.sections import Feature, FromList, Label, Monitor, Name, Recalibrate, Release, Retrain, Section, Serving
 
 Task = Literal["regression", "binary", "multiclass"]
@@ -106,7 +107,7 @@ class ModelSpec(Section):
     @property
     def service_name(self) -> str:
         """The model's service on Cloud Run, whose names have no underscore."""
-        return self.name.replace("_", "-")
+        return name_service(self.name)
 
     @property
     def error_metric(self) -> str:

@@ -8,7 +8,7 @@ from typing import get_args
 from rich.table import Table
 
 from cyclone.checks import CheckResult, find_champion, find_window_end, judge_window
-from cyclone.decisions import Decision, format_number
+from cyclone.decisions import Decision
 from cyclone.errors import ConfigurationError
 from cyclone.evidence import collect_evidence
 from cyclone.measurements import CHECKS_DIR
@@ -17,6 +17,7 @@ from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day
+from cyclone.wording import format_number
 
 Key = tuple[str, str, str]
 

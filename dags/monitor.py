@@ -26,6 +26,7 @@ from typing import get_args
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
+from cyclone.names import name_dag
 from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
@@ -43,7 +44,7 @@ settings = read_settings()
 def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
     """The DAG `monitor__<model>`, once every `schedule` (a cron expression)."""
     with DAG(
-        dag_id=f"monitor__{spec.name}",
+        dag_id=name_dag("monitor", spec.name),
         description=f"Drift, error and service checks of {spec.name}",
         doc_md=f"{__doc__}\n\n**{spec.name}**: {spec.description}",
         schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
@@ -60,7 +61,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         decision = decide.override(outlets=[verdicts_asset(spec.name)])(spec.name, verdicts)
         request_retraining = TriggerDagRunOperator(
             task_id="request_retraining",
-            trigger_dag_id=f"retrain__{spec.name}",
+            trigger_dag_id=name_dag("retrain", spec.name),
             trigger_run_id="{{ ti.xcom_pull(task_ids='decide', key='retraining') }}",
             skip_when_already_exists=True,
         )

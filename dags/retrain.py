@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
 
+from cyclone.names import name_dag
 from cyclone.retraining_requests import CAUSES
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
@@ -52,7 +53,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
     """The DAG `retrain__<model>`; it has no schedule: incidents and people start it."""
     model = spec.name
     with DAG(
-        dag_id=f"retrain__{model}",
+        dag_id=name_dag("retrain", model),
         description=f"Retrain {model}, gate it, release it step by step",
         doc_md=f"{__doc__}\n\n**{model}**: {spec.description}",
         schedule=None,

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
 from cyclone.incidents import find_open_incident
+from cyclone.names import name_dag
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -79,7 +80,7 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
     for kind in ("monitor", "retrain"):
         airflow.wait_until_dag_known(f"{kind}__{spec.name}", DAG_DEADLINE_SECONDS)
     began = time.monotonic()
-    dag_id = f"retrain__{spec.name}"
+    dag_id = name_dag("retrain", spec.name)
     airflow.trigger_dag_run(dag_id, FIRST_RUN_ID)
     with console.status(f"Airflow trains and releases the first version ({dag_id}, run {FIRST_RUN_ID})"):
         run = airflow.wait_for_dag_run(dag_id, FIRST_RUN_ID, FIRST_RELEASE_DEADLINE_SECONDS)
@@ -199,7 +200,7 @@ class Demo:
         self._await_monitor()
         self._monitor_run = f"replay__{start:%Y-%m-%d}"
         self.airflow.trigger_dag_run(
-            f"monitor__{self.spec.name}",
+            name_dag("monitor", self.spec.name),
             run_id=self._monitor_run,
             logical_date=start + timedelta(days=1, minutes=1),  # a moment of its own: backfills keep theirs
             data_interval_start=start,
@@ -212,7 +213,7 @@ class Demo:
     def _await_monitor(self) -> None:
         if self._monitor_run is None:
             return
-        dag_id = f"monitor__{self.spec.name}"
+        dag_id = name_dag("monitor", self.spec.name)
         run = self.airflow.wait_for_dag_run(dag_id, self._monitor_run, MONITOR_DEADLINE_SECONDS)
         if run["state"] != "success":
             raise PlatformError(f"{dag_id} {self._monitor_run} ended as {run['state']}; see its logs in Airflow")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
+from cyclone.names import name_dag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
@@ -71,7 +72,7 @@ def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient
         problems.append(f"it was opened by {row['alarms']}, not by a monitor run")
     if spec.error_metric not in row["reason"]:
         problems.append(f"its reason is not a measured {spec.error_metric}: {row['reason']}")
-    run = airflow.get_dag_run(f"retrain__{spec.name}", row["run_id"])
+    run = airflow.get_dag_run(name_dag("retrain", spec.name), row["run_id"])
     if run["state"] != "success":
         problems.append(f"Airflow run {row['run_id']} is {run['state']}")
     version = mlflow.MlflowClient(settings.mlflow_uri).get_model_version(spec.name, str(row["version"]))

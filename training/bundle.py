@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclone.names import name_tag
 from cyclone.settings import REPOSITORY, Settings
 from cyclone.spec import ModelSpec
 from training.mlflow_run import FINGERPRINT_TAG
@@ -28,7 +29,7 @@ class Origin:
 
 def stage_bundle(settings: Settings, spec: ModelSpec, version: int) -> Path:
     """Lay out the whole bundle in a new folder."""
-    folder = clear_folder(settings.work_dir / "bundles" / spec.name / f"v{version}")
+    folder = clear_folder(settings.work_dir / "bundles" / spec.name / name_tag(version))
     stage_code(folder)
     stage_model(settings, spec, version, folder)
     return folder

@@ -21,6 +21,7 @@ from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import read_faults
+from cyclone.names import is_revision_of, name_revision, name_tag
 from cyclone.releases import Release, current_release, hold_releases, read_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -28,7 +29,7 @@ from cyclone.store import Store
 from cyclone.times import DAY, EPOCH, count_days, floor_day
 from training.dataset import split_features
 from training.known_rows import read_known_rows
-from training.release import build_environment, name_tag
+from training.release import build_environment
 from training.scores import encode_labels, predict
 from training.trained_version import fetch_version, keep_answerable
 
@@ -68,7 +69,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
         if faults := read_faults(store, spec, now):
             return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
         choice, source = choose_now(settings, spec, champion.version, day)
-        _record(store, spec, champion, f"{day:%Y-%m-%d}__v{champion.version}", day, choice, source=source)
+        _record(store, spec, champion, f"{day:%Y-%m-%d}__{name_tag(champion.version)}", day, choice, source=source)
         look = read_look(store, spec, champion, day)
     assert look is not None, "it has just been recorded"
     if look.is_settled:
@@ -132,12 +133,12 @@ def deploy_calibration(
     Errors: `StaleReleaseError` when another version took over or a canary began meanwhile; traffic is untouched.
     """
     store, cloud = Store(settings.store_dsn), CloudRun(settings)
-    revision = f"{spec.service_name}-v{champion.version}-c{calibration_id}"
+    revision = name_revision(spec.name, champion.version, calibration_id)
     env = build_environment(settings)
     if calibration is not None:
         env["CYCLONE_CALIBRATION"] = calibration.to_json()
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
-    cloud.deploy(spec.service_name, revision, name_tag(champion), champion.image, serving, env)
+    cloud.deploy(spec.service_name, revision, name_tag(champion.version), champion.image, serving, env)
     with hold_releases(store, spec.name):
         present = current_release(store, spec.name)
         if present != champion or any(releases_under_way(store, spec.name)):
@@ -166,7 +167,7 @@ def _take_back(store: Store, cloud: CloudRun, spec: ModelSpec, champion: Release
     if kept == revision:
         return  # another run of the day was faster
     try:
-        cloud.move_tag(spec.service_name, name_tag(champion), kept)
+        cloud.move_tag(spec.service_name, name_tag(champion.version), kept)
         cloud.delete_revision(spec.service_name, revision)
     except ReleaseError as error:
         log.warning("%s: %s is left over: %s", spec.name, revision, error)
@@ -210,7 +211,7 @@ def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> s
         if before is None or before not in cloud.list_revisions(spec.service_name):
             return None
         cloud.set_traffic(spec.service_name, {before: 100})
-        cloud.move_tag(spec.service_name, name_tag(champion), before)
+        cloud.move_tag(spec.service_name, name_tag(champion.version), before)
         at, because = read_now(store, settings, spec.name), f"rolled back {reason}"
         taken = {"release_id": champion.release_id, "revision": revision}
         store.run("calibration/return", **taken, because=because, at=at)
@@ -251,7 +252,7 @@ def _remove_others(cloud: CloudRun, spec: ModelSpec, version: int, kept: set[str
     """Remove the version's revisions but for some; what cannot go now goes another time."""
     try:
         for revision in set(cloud.list_revisions(spec.service_name)) - kept:
-            if f"{revision}-".startswith(f"{spec.service_name}-v{version}-"):
+            if is_revision_of(revision, spec.name, version):
                 cloud.delete_revision(spec.service_name, revision)
     except ReleaseError as error:
         log.warning("%s: revisions of version %s are left over: %s", spec.name, version, error)

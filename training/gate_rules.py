@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cyclone.decisions import format_number
 from cyclone.spec import ModelSpec
+from cyclone.wording import count_of, format_number, format_percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,7 +149,7 @@ def split_slices(losses: PairedLosses) -> "tuple[dict[str, Array], dict[str, str
             if count >= MINIMUM_SLICE_ROWS and days >= MINIMUM_SLICE_DAYS:
                 judged[f"{feature}={value}"] = rows
             else:
-                unjudged[f"{feature}={value}"] = f"{_count(count, 'row')} of {_count(days, 'day')}"
+                unjudged[f"{feature}={value}"] = f"{count_of(count, 'row')} of {count_of(days, 'day')}"
     return judged, unjudged
 
 
@@ -188,7 +188,7 @@ def describe(found: Comparison, days: int) -> str:
     """E.g. `error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)`."""
     return (
         f"error {format_number(found.challenger_error)} against the champion's {format_number(found.champion_error)}"
-        f" on {_count(found.rows, 'row')} of {_count(days, 'day')}: {format_number(found.ratio)} ×"
+        f" on {count_of(found.rows, 'row')} of {count_of(days, 'day')}: {format_number(found.ratio)} ×"
         f" ({format_number(found.lower)} to {format_number(found.upper)})"
     )
 
@@ -200,26 +200,18 @@ def _describe_rule(rule: str, margin: float, is_met: bool) -> str:
         ("prove", True): "shown not to be more than {} worse",
         ("prove", False): "not shown to be at most {} worse",
     }
-    return words[rule, is_met].format(_show_percent(margin))
+    return words[rule, is_met].format(format_percent(margin))
 
 
 def _describe_slices(worse: Mapping[str, Comparison], margin: float, unjudged: int) -> str:
     words = ""
     if worse:
         shown = [f"{name} ({format_number(item.ratio)} × on {item.rows} rows)" for name, item in worse.items()]
-        words = f"; shown to be more than {_show_percent(margin)} worse where {', '.join(shown)}"
+        words = f"; shown to be more than {format_percent(margin)} worse where {', '.join(shown)}"
     if unjudged:
         limits = f"{MINIMUM_SLICE_ROWS} rows or {MINIMUM_SLICE_DAYS} days"
-        words += f"; {_count(unjudged, 'slice')} of fewer than {limits} not judged"
+        words += f"; {count_of(unjudged, 'slice')} of fewer than {limits} not judged"
     return words
-
-
-def _show_percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _sum_days(day: "Array", champion: "Array", challenger: "Array") -> "Array":

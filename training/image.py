@@ -4,7 +4,6 @@ import compileall
 import json
 import os
 import py_compile
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ReleaseError
+from cyclone.names import name_tag, read_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.bundle import REQUIREMENTS, Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
@@ -42,13 +42,13 @@ def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     """
     if settings.image_repository:
         return push_image(settings, spec, version)
-    reference = f"{spec.name}:v{version}"
+    reference = f"{spec.name}:{name_tag(version)}"
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     bento = find_bento(reference)
     if bento is None:
         bundle = stage_bundle(settings, spec, version)
         plan = {"service": SERVICE, "name": spec.name, "labels": {"digest": compute_digest(bundle)}}
-        bento = _build_bento(bundle, f"v{version}", plan)
+        bento = _build_bento(bundle, name_tag(version), plan)
     held = json.loads((Path(bento.path) / "src" / "release.json").read_text())["mlflow_run_id"]
     _check_run(f"image {bento.tag}", held, read_origin(settings, spec, version), f"`bentoml delete {bento.tag}`")
     return Image(reference, bento.info.labels["digest"])
@@ -59,7 +59,7 @@ def push_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     from training.image_repository import ImageRepository
 
     repository = ImageRepository(f"{settings.image_repository}/{spec.name}")
-    tag, origin = f"v{version}", read_origin(settings, spec, version)
+    tag, origin = name_tag(version), read_origin(settings, spec, version)
     stored = repository.read_manifest(tag)
     if stored is not None:
         labels = repository.read_config(stored[0])["config"]["Labels"]
@@ -104,7 +104,8 @@ def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
         references = {tag: f"{repository.name}@{found[1]}" for tag, found in stored.items() if found}
     else:
         references = {bento.tag.version: str(bento.tag) for bento in _list_bentos(spec.name)}
-    return {int(tag[1:]): reference for tag, reference in references.items() if re.fullmatch(r"v\d+", tag)}
+    versions = {tag: read_tag(tag) for tag in references}
+    return {version: references[tag] for tag, version in versions.items() if version is not None}
 
 
 def remove_image(image: str) -> None:
@@ -127,7 +128,7 @@ def _label(spec: ModelSpec, version: int, origin: Origin) -> dict[str, str]:
     """What the image says of itself; `org.opencontainers.image.revision` is the base's."""
     return {
         "org.opencontainers.image.title": spec.name,
-        "org.opencontainers.image.version": f"v{version}",
+        "org.opencontainers.image.version": name_tag(version),
         "cyclone.model": spec.name,
         "cyclone.version": str(version),
         RUN_LABEL: origin.mlflow_run_id,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclone.cloud_run import CloudRun
-from cyclone.decisions import format_number
 from cyclone.errors import RehearsalError
 from cyclone.frames import inputs_from_rows
 from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
+from cyclone.wording import format_number
 from training.release import TOKEN_VARIABLE, Candidate
 from training.scores import predict
 from training.trained_version import fetch_version

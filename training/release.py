@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun, RunningService
 from cyclone.errors import ReleaseError, StaleReleaseError
+from cyclone.names import is_revision_of, name_revision, name_tag
 from cyclone.releases import (
     Release,
     check_promotable,
@@ -57,14 +58,14 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
         store,
         spec.name,
         version,
-        revision=f"{service}-v{version}",
+        revision=name_revision(spec.name, version),
         image=image.reference,
         image_digest=image.digest,
         run_id=run_id,
         created_at=read_now(store, settings, spec.name),
     )
     check_promotable(store, release)
-    tag, env = name_tag(release), build_environment(settings)
+    tag, env = name_tag(release.version), build_environment(settings)
     running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
     return _describe(release, running)
 
@@ -82,7 +83,7 @@ def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candid
     """The candidate that a run deployed. Errors: `ReleaseError` when there is none, or its tag is gone."""
     release = release_of_run(Store(settings.store_dsn), run_id)
     running = CloudRun(settings).read_service(spec.service_name)
-    if release is None or running is None or running.tags.get(name_tag(release)) != release.revision:
+    if release is None or running is None or running.tags.get(name_tag(release.version)) != release.revision:
         raise ReleaseError(f"{spec.name}: run {run_id} has no candidate on Cloud Run; deploy one first")
     return _describe(release, running)
 
@@ -165,7 +166,7 @@ def restore_champion(
         led, abandoned = releases_under_way(store, spec.name)
         ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
         later = [item for item in ever if item.release_id > target.release_id]
-        _return_traffic(settings, spec, target, frozenset(map(name_tag, later)))
+        _return_traffic(settings, spec, target, frozenset(name_tag(item.version) for item in later))
         on_step(f"version {target.version} of {spec.name} has all traffic")
         restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
     on_step("the release record names it, and the checks measure against what it was accepted with")
@@ -195,7 +196,7 @@ def _take_back(settings: Settings, spec: ModelSpec, release: Release, reason: st
     champion = current_release(store, spec.name)
     is_champion = champion is not None and champion.release_id == release.release_id
     if champion is not None:
-        dropped = frozenset() if is_champion else frozenset({name_tag(release)})
+        dropped = frozenset() if is_champion else frozenset({name_tag(release.version)})
         _return_traffic(settings, spec, champion, dropped)
     if not is_champion:
         mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
@@ -230,7 +231,7 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
     led, abandoned = releases_under_way(store, spec.name)
     needed = {item.version for item in [champion, *retired[: spec.release.kept_champions], *led, *abandoned]}
     # The last champion keeps its tag, and with it its minimum of instances: a roll-back then waits for no start.
-    dropped = frozenset(name_tag(item) for item in ended if item not in retired[:1])
+    dropped = frozenset(name_tag(item.version) for item in ended if item not in retired[:1])
     try:
         cloud.set_traffic(service, {champion.revision: 100}, dropped)
         revisions, images = cloud.list_revisions(service), list_images(settings, spec)
@@ -240,17 +241,12 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
             if version in images:
                 remove_image(images[version])
             for revision in revisions:
-                if f"{revision}-".startswith(f"{service}-v{version}-"):  # with those of its calibrations
+                if is_revision_of(revision, spec.name, version):  # with those of its calibrations
                     cloud.delete_revision(service, revision)
     except ReleaseError as error:
         log.warning("%s: old revisions are left over: %s", spec.name, error)
 
 
-def name_tag(release: Release) -> str:
-    """The tag behind which a release answers whatever its share."""
-    return f"v{release.version}"
-
-
 def _describe(release: Release, running: RunningService) -> Candidate:
-    address = running.tag_addresses[name_tag(release)]
+    address = running.tag_addresses[name_tag(release.version)]
     return Candidate(release.revision, address, running.address, release.release_id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from cyclone.names import name_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.tracking import StoredModel, connect, fetch_model
@@ -36,7 +37,7 @@ class TrainedVersion:
 
 def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVersion:
     """A version of the model; MLflow is asked once for each."""
-    folder = settings.work_dir / "versions" / spec.name / f"v{number}"
+    folder = settings.work_dir / "versions" / spec.name / name_tag(number)
     source, note = folder / "model.yaml", folder / "version.json"
     if not note.is_file() or not source.is_file():
         client = connect(settings)

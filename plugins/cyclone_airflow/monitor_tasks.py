@@ -219,13 +219,14 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
     Its Airflow run is not there any more, was marked failed before `close`, or failed before it had begun.
     """
     from cyclone import incidents
+    from cyclone.names import name_dag, name_retraining
 
     incident = incidents.find_open_incident(run.store, run.model)
     if incident is None:
         return
     begun = incidents.find_retraining(run.store, incident.incident_id)
-    retraining = begun or incidents.retraining_run_id(run.model, incident.incident_id)
-    dag_id = f"retrain__{run.model}"
+    retraining = begun or name_retraining(run.model, incident.incident_id)
+    dag_id = name_dag("retrain", run.model)
     if count_dag_runs(dag_id, run_ids=[retraining], states=["queued", "running"]):
         return
     if not begun and not count_dag_runs(dag_id, run_ids=[retraining]):
@@ -247,7 +248,8 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
     """
     from cyclone.evidence import collect_evidence, record_decision
     from cyclone.holds import keep_holds
-    from cyclone.incidents import find_unanswered_incident, join_incident, retraining_run_id
+    from cyclone.incidents import find_unanswered_incident, join_incident
+    from cyclone.names import name_retraining
     from cyclone.policy import decide as decide_on
 
     store, spec, at = run.store, run.find_spec(), run.find_end()
@@ -262,7 +264,7 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
     if not decision.should_retrain:
         record_decision(store, evidence, spec.name, run.run_id, decision, None)
         waiting = find_unanswered_incident(store, spec.name, "upstream" if decision.cause == "upstream" else None)
-        return retraining_run_id(spec.name, waiting) if waiting else None
+        return name_retraining(spec.name, waiting) if waiting else None
     incident = join_incident(
         store,
         spec.name,
@@ -273,7 +275,7 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
     )
     record_decision(store, evidence, spec.name, run.run_id, decision, incident.incident_id)
     log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
-    return retraining_run_id(spec.name, incident.incident_id)
+    return name_retraining(spec.name, incident.incident_id)
 
 
 def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:

@@ -41,6 +41,6 @@ def _tell_calibration(settings: Settings, spec: ModelSpec, version: int, revisio
         note_calibration(settings, spec, version, revision, reason)
     except TrackingError as error:
         log.warning("MLflow could not be told of %s: %s", revision, error)
-    read = [*lineage.name_log(settings), lineage.name_version(settings, spec, version)]
-    made = [lineage.name_revision(settings, spec, revision), lineage.name_traffic(settings, spec, revision)]
+    read = [*lineage.locate_log(settings), lineage.locate_version(settings, spec, version)]
+    made = [lineage.locate_revision(settings, spec, revision), lineage.locate_traffic(settings, spec, revision)]
     lineage.tell(read, made, {"calibration": reason})

@@ -83,7 +83,7 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
         if brought:  # a replica may not have them yet
             settings = settings.model_copy(update={"training_dsn": ""})
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
-    lineage.tell(lineage.name_log(settings), [lineage.name_frame(spec, data)], _describe_request(settings, context))
+    lineage.tell(lineage.locate_log(settings), [lineage.locate_frame(spec, data)], _describe_request(settings, context))
     return data
 
 
@@ -97,7 +97,7 @@ def validate(model: str, data: Values, **context: Any) -> Values:
     frozen = Dataset(**data)
     report = validate_dataset(settings, spec, frozen, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
-    lineage.tell([lineage.name_frame(spec, data, list_assertions(frozen))])
+    lineage.tell([lineage.locate_frame(spec, data, list_assertions(frozen))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
@@ -113,7 +113,7 @@ def train(model: str, data: Values, **context: Any) -> Values:
     settings, spec = _read(model)
     with _fail_without_retry():
         challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
-    lineage.tell([lineage.name_frame(spec, data)], [lineage.name_run(settings, challenger)])
+    lineage.tell([lineage.locate_frame(spec, data)], [lineage.locate_run(settings, challenger)])
     return challenger
 
 
@@ -134,7 +134,7 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
     context["ti"].xcom_push("decision", decision)
     page = find_page(settings, connect(settings), challenger["mlflow_run_id"], GATE_FILE)
     context["ti"].xcom_push(GateLink.PAGE, page)
-    read = [lineage.name_frame(spec, data), lineage.name_run(settings, challenger)]
+    read = [lineage.locate_frame(spec, data), lineage.locate_run(settings, challenger)]
     lineage.tell(read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]})
     return decision if decision["passed"] else None
 
@@ -148,7 +148,9 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
 
     settings, spec = _read(model)
     version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
-    lineage.tell([lineage.name_run(settings, challenger)], [lineage.name_version(settings, spec, version["version"])])
+    lineage.tell(
+        [lineage.locate_run(settings, challenger)], [lineage.locate_version(settings, spec, version["version"])]
+    )
     return version
 
 
@@ -162,7 +164,7 @@ def image(model: str, version: Values) -> Values:
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
-    lineage.tell([lineage.name_version(settings, spec, number)], [lineage.name_image(asdict(built))])
+    lineage.tell([lineage.locate_version(settings, spec, number)], [lineage.locate_image(asdict(built))])
     return _show(built)
 
 
@@ -179,7 +181,7 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
     note_revision(settings, spec, version["version"], deployed.revision)
-    lineage.tell([lineage.name_image(built)], [lineage.name_revision(settings, spec, deployed.revision)])
+    lineage.tell([lineage.locate_image(built)], [lineage.locate_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
@@ -190,8 +192,8 @@ def rehearse(model: str, version: Values, deployed: Values) -> Values:
     from training.release import Candidate
 
     settings, spec = _read(model)
-    revision = lineage.name_revision(settings, spec, deployed["revision"])
-    lineage.tell([*lineage.name_log(settings), lineage.name_version(settings, spec, version["version"]), revision])
+    revision = lineage.locate_revision(settings, spec, deployed["revision"])
+    lineage.tell([*lineage.locate_log(settings), lineage.locate_version(settings, spec, version["version"]), revision])
     with _fail_without_retry():
         return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
 
@@ -205,7 +207,9 @@ def promote(model: str, deployed: Values) -> None:
     settings, spec = _read(model)
     promote_candidate(settings, spec, Candidate(**deployed))
     revision = deployed["revision"]
-    lineage.tell([lineage.name_revision(settings, spec, revision)], [lineage.name_traffic(settings, spec, revision)])
+    lineage.tell(
+        [lineage.locate_revision(settings, spec, revision)], [lineage.locate_traffic(settings, spec, revision)]
+    )
 
 
 @task(trigger_rule="one_failed")

@@ -17,9 +17,9 @@ from cyclone.incidents import (
     find_named_incident,
     find_unanswered_incident,
     finish_retraining,
-    retraining_run_id,
     start_retraining,
 )
+from cyclone.names import name_retraining
 from cyclone.policy import Request, decide
 from cyclone.retraining_requests import Answer, ask, build_request
 from cyclone.sections import Retrain
@@ -65,7 +65,7 @@ def test_the_same_request_twice_is_one_incident_and_one_run(store: Store, bike_d
         answers = list(pool.map(lambda _: ask(store, bike_demand, "webhook 7", ALERT, NOW), range(4)))
     assert len(set(answers)) == 1
     (first,) = set(answers)
-    assert first.run_id == retraining_run_id("bike_demand", first.incident_id or 0)
+    assert first.run_id == name_retraining("bike_demand", first.incident_id or 0)
     assert execute(store, "SELECT run_id, action, asked_by FROM decision") == [("webhook 7", "retrain", "alert 7")]
     start_retraining(store, first.run_id, "bike_demand", first.incident_id, NOW)
     close_incident(store, first.incident_id or 0, NOW, "promoted")

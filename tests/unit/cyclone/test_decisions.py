@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cyclone.checks import CheckResult
-from cyclone.decisions import Decision, describe_failure, format_number
+from cyclone.decisions import Decision, describe_failure
 from cyclone.sections import Check, Monitor
 from cyclone.spec import ModelSpec
+from cyclone.wording import format_number
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 

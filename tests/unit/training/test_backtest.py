@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cyclone.decisions import format_number
 from cyclone.errors import DataError
 from cyclone.policy import Champion, expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
+from cyclone.wording import format_number
 from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
 from training.policy_replay import PolicyRun, find_fitted_rows, run_policy
