@@ -26,8 +26,9 @@ from cyclone.settings import Settings, read_settings
 from local_platform.image_registry import start_registry
 from local_platform.processes import free_port, wait_until_ready
 from training.base_image import RECIPE, push_base
+from training.bento import SERVICE
 from training.bundle import CODE, REQUIREMENTS
-from training.image import SERVICE, append_layer
+from training.image import append_layer
 from training.image_repository import ImageRepository
 
 ROUNDS = 7

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cyclone.checks import CheckResult
 from cyclone.spec import ModelSpec
+from cyclone.verdicts import CheckResult
 from cyclone.wording import count_of, format_number
 
 Action = Literal["retrain", "wait", "hold"]
@@ -30,7 +30,7 @@ class Decision:
         return self.action == "hold"
 
 
-def describe_failure(spec: ModelSpec, result: CheckResult) -> str:
+def describe_failed_check(spec: ModelSpec, result: CheckResult) -> str:
     """E.g. `population_stability of wind 0.345 over 7 days on 168 rows is above 0.2`."""
     days = (result.window_end - result.window_start).days
     of_subject = "" if result.subject == "all" else f" of {result.subject}"

@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cyclone.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
-from cyclone.checks import CheckResult, find_champion
+from cyclone.champion import find_champion
 from cyclone.decisions import Decision
-from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, Request
+from cyclone.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day, floor_hour
+from cyclone.verdicts import CheckResult
 
 
 def collect_evidence(
@@ -63,7 +64,7 @@ def record_decision(
     )
 
 
-def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> Champion | None:
+def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersion | None:
     """What serves now, with its errors up to the last midnight: none, where it was promoted after that."""
     found, end = find_champion(store, spec.name, now), floor_day(now)
     if found is None:
@@ -78,10 +79,10 @@ def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> Champion | N
     )
     promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
-    return Champion(found.version, promoted_at, found.metric, found.accepted_error, days)
+    return ServingVersion(found.version, promoted_at, found.metric, found.accepted_error, days)
 
 
-def _read_upstream(store: Store, spec: ModelSpec, champion: Champion | None, end: datetime) -> Upstream:
+def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | None, end: datetime) -> Upstream:
     window = {"window_start": end - DAY, "window_end": end}
     delay = timedelta(hours=spec.label.expected_delay_hours)
     row = store.fetch_one(

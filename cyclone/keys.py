@@ -21,8 +21,8 @@ from typing import Any, Literal, get_args
 
 from cyclone.errors import ConfigurationError
 
-Scope = Literal["predict", "label"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+KeyScope = Literal["predict", "label"]
+SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 KEY_BYTES = 32
 PREFIX = "cyclone_"
 """Lets scanners for leaked secrets, and people, see what it is."""
@@ -51,7 +51,7 @@ class KeyRing:
         self._seen = _stat(path)
         self._keys = _to_digests(read_keys(path))
 
-    def check(self, authorization: str | None, scope: Scope) -> Refusal | None:
+    def check(self, authorization: str | None, scope: KeyScope) -> Refusal | None:
         """None when the `Authorization` header holds a key for the scope, else why it does not."""
         self._follow()
         kind, _, token = (authorization or "").partition(" ")
@@ -93,7 +93,7 @@ def read_keys(path: Path) -> list[ApiKey]:
     return [_read_entry(path, index, entry) for index, entry in enumerate(entries)]
 
 
-def add_key(path: Path, name: str, scopes: Sequence[Scope]) -> str:
+def add_key(path: Path, name: str, scopes: Sequence[KeyScope]) -> str:
     """Add a key under a new name and return it: it can never be read again. Errors: `ConfigurationError`."""
     if not name.strip() or not name.isprintable() or len(name) > 80:
         raise ConfigurationError(f"key name {name!r}: 1 to 80 printable characters are needed")

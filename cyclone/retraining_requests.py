@@ -8,10 +8,11 @@ from typing import get_args
 from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
 from cyclone.evidence import collect_evidence, record_decision
+from cyclone.facts import Request
 from cyclone.holds import describe_remedy, keep_holds
 from cyclone.incidents import find_open_incident, join_incident
 from cyclone.names import name_retraining
-from cyclone.policy import Request, decide
+from cyclone.rules import decide
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -19,7 +20,7 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 
 @dataclass(frozen=True)
-class Answer:
+class RequestAnswer:
     """What the policy said; with an incident, the run that answers it, whoever starts it."""
 
     decision: Decision
@@ -45,7 +46,7 @@ def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequ
     return Request(asked_by, is_person, because, tuple(causes))
 
 
-def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> Answer:
+def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> RequestAnswer:
     """Join the open incident, or ask the policy whether to open one; `source` twice is one request with one answer.
 
     Broken upstream data hold who would join as well: the run that asks might start at once.
@@ -57,7 +58,7 @@ def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: dateti
     assert known is not None, "the answer has just been recorded"
     incident_id = known["incident_id"]
     run_id = name_retraining(spec.name, incident_id) if incident_id else None
-    return Answer(Decision(known["action"], known["reason"], known["cause"]), incident_id, run_id)
+    return RequestAnswer(Decision(known["action"], known["reason"], known["cause"]), incident_id, run_id)
 
 
 def _answer(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> None:

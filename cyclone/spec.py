@@ -9,7 +9,18 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
 from cyclone.names import name_service
-from cyclone.sections import Feature, FromList, Label, Monitor, Name, Recalibrate, Release, Retrain, Section, Serving
+from cyclone.sections import (
+    Feature,
+    FromList,
+    Label,
+    Monitor,
+    Name,
+    Recalibrate,
+    ReleaseRules,
+    Retrain,
+    Section,
+    Serving,
+)
 
 Task = Literal["regression", "binary", "multiclass"]
 DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
@@ -40,7 +51,7 @@ class ModelSpec(Section):
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     recalibrate: Recalibrate = Recalibrate()
-    release: Release = Release()
+    release: ReleaseRules = ReleaseRules()
     serving: Serving = Serving()
 
     @field_validator("history_until")

@@ -7,16 +7,18 @@ from typing import get_args
 
 from rich.table import Table
 
-from cyclone.checks import CheckResult, find_champion, find_window_end, judge_window
+from cyclone.champion import find_champion
 from cyclone.decisions import Decision
 from cyclone.errors import ConfigurationError
+from cyclone.evaluation import find_window_end, judge_window
 from cyclone.evidence import collect_evidence
 from cyclone.measurements import CHECKS_DIR
-from cyclone.policy import decide
+from cyclone.rules import decide
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day
+from cyclone.verdicts import CheckResult
 from cyclone.wording import format_number
 
 Key = tuple[str, str, str]

@@ -31,9 +31,9 @@ from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.health import holds_asset, verdicts_asset
-from cyclone_airflow.monitor_tasks import MonitorStep, decide, tell_person
+from cyclone_airflow.monitor_tasks import MonitorStep, decide_task, tell_person
 from cyclone_airflow.parsing import find_specs
-from cyclone_airflow.recalibrate_task import recalibrate
+from cyclone_airflow.recalibrate_task import recalibrate_task
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 """In a replay the past is the present: the wall's clock starts no run, whoever replays does."""
@@ -58,7 +58,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         rolled_up = MonitorStep(task_id="roll_up", model=spec.name)
         checks = [MonitorStep(task_id=f"check_{kind}", model=spec.name) for kind in get_args(CheckKind)]
         verdicts = [check.output for check in checks]
-        decision = decide.override(outlets=[verdicts_asset(spec.name)])(spec.name, verdicts)
+        decision = decide_task.override(outlets=[verdicts_asset(spec.name)])(spec.name, verdicts)
         request_retraining = TriggerDagRunOperator(
             task_id="request_retraining",
             trigger_dag_id=name_dag("retrain", spec.name),
@@ -67,7 +67,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
-        rolled_up >> checks >> decision >> [request_retraining, told, recalibrate(spec.name)]
+        rolled_up >> checks >> decision >> [request_retraining, told, recalibrate_task(spec.name)]
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 

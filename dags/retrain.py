@@ -38,11 +38,11 @@ from cyclone_airflow.retrain_tasks import (
     dataset,
     gate,
     image,
-    note_failure,
-    promote,
+    keep_failure,
+    promote_task,
     register,
-    rehearse,
-    roll_back,
+    rehearse_task,
+    roll_back_task,
     start,
     train,
     validate,
@@ -63,7 +63,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
             "because": Param("", type="string", description="Why, if a person asks."),
             "despite": Param([], type="array", items={"enum": list(CAUSES)}, description="What to ignore."),
         },
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": note_failure},
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": keep_failure},
         tags=["cyclone", "retrain", model],
     ) as dag:
         started = start(model)
@@ -76,10 +76,10 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         version = register(model, challenger, decision)
         built = image(model, version)
         deployed = candidate(model, version, built)
-        rehearsed = rehearse(model, version, deployed)
+        rehearsed = rehearse_task(model, version, deployed)
         judged = CanaryOperator(task_id="canary", model=model)
-        promoted = promote(model, deployed)
-        rolled_back = roll_back(model)
+        promoted = promote_task(model, deployed)
+        rolled_back = roll_back_task(model)
         closed = close(model, started)
 
         started >> data >> valid >> challenger >> decision >> version >> built >> deployed

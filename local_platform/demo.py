@@ -22,11 +22,11 @@ from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day
 from local_platform.airflow import AirflowClient
-from local_platform.evidence import FIRST_RUN_ID, build_evidence_table, collect_evidence
+from local_platform.evidence import FIRST_RUN_ID, build_evidence_table, check_claims
 from local_platform.platform import LocalPlatform, PlatformEvent
 from local_platform.platform_record import environment
 from local_platform.replay import HistoryRow, Replay
-from local_platform.report import Comparison, build_table, draw_picture, predict_never_retrained
+from local_platform.report import DemoComparison, build_table, draw_picture, predict_never_retrained
 from training.history import load_history, parse_time, read_history
 
 MODEL = "bike_demand"
@@ -92,9 +92,9 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
 def show_result(demo: "Demo", days: int, state_dir: Path) -> bool:
     """Print the closing tables, draw the picture, and look up every claim; whether all hold."""
     console, spec, replay = demo.console, demo.spec, demo.replay
-    comparison = Comparison(replay.answers, predict_never_retrained(spec, replay.answers))
+    comparison = DemoComparison(replay.answers, predict_never_retrained(spec, replay.answers))
     least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS else 1
-    evidence = collect_evidence(demo.settings, spec, demo.airflow, replay, least)
+    evidence = check_claims(demo.settings, spec, demo.airflow, replay, least)
     fixed, ours = comparison.errors()
     if ours >= fixed:
         evidence.problems.append(f"Cyclone's error {ours:.1f} is not below the fixed model's {fixed:.1f}")

@@ -16,7 +16,7 @@ FIRST_RUN_ID = "first_release"
 
 
 @dataclass
-class Evidence:
+class DemoClaims:
     """Incidents with what answered them, and every claim that does not hold (`problems`)."""
 
     incidents: list[Row]
@@ -32,12 +32,12 @@ class Evidence:
         return [row for row in self.automatic if row["outcome"] == "promoted"]
 
 
-def collect_evidence(
+def check_claims(
     settings: Settings, spec: ModelSpec, airflow: AirflowClient, replay: Replay, least_promotions: int
-) -> Evidence:
+) -> DemoClaims:
     """Look at the store, Airflow, MLflow and Cloud Run for what the replay caused."""
     store = Store(settings.store_dsn)
-    evidence = Evidence(store.fetch("lineage/evidence", model=spec.name))
+    evidence = DemoClaims(store.fetch("lineage/evidence", model=spec.name))
     say = evidence.problems.append
     if replay.failures:
         say(f"{len(replay.failures)} of {replay.request_count} requests failed, the first: {replay.failures[0]}")
@@ -83,7 +83,7 @@ def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient
     return problems
 
 
-def build_evidence_table(evidence: Evidence) -> Table:
+def build_evidence_table(evidence: DemoClaims) -> Table:
     table = Table(title="What opened each incident, and what answered it", show_lines=True)
     table.add_column("opened", no_wrap=True)
     table.add_column("because")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, CycloneError, ReleaseError
 from cyclone.settings import REPOSITORY, Settings, read_settings
+from training.bento import SERVICE, SHOWN_CHARACTERS, compile_code, find_bento
 from training.bundle import CODE, REQUIREMENTS, clear_folder, compute_digest, stage_code
-from training.image import SERVICE, SHOWN_CHARACTERS, compile_code, find_bento
 
 if TYPE_CHECKING:
     from training.image_repository import ImageRepository

@@ -1,105 +1,27 @@
-"""The `cyclone` commands of training and its releases."""
+"""The `cyclone` commands of training."""
 
-import getpass
-import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from cyclone.errors import ReleaseError
-from cyclone.releases import releases_under_way
-from cyclone.settings import Settings, read_settings
-from cyclone.spec import ModelSpec, find_model
-from cyclone.store import Store
-from training.policy_commands import ModelName, backtest, resume_model, retrain, withdraw_calibration
-
-console = Console(markup=False)
-Because = Annotated[str, typer.Option("--because", help="Why: it is kept with the release.")]
+from cyclone.command_line import ModelName
+from cyclone.settings import read_settings
+from training.policy_commands import backtest
 
 
 def add_commands(app: typer.Typer) -> None:
     """Called by the `cyclone` command at its start."""
-    for command in (promote, rollback, reconcile, reproduce, backtest, retrain, withdraw_calibration):
-        app.command()(command)
-    app.command("resume")(resume_model)
+    app.command("backtest")(backtest)
+    app.command("reproduce")(show_reproduction)
 
 
-def promote(model: ModelName, because: Because = "") -> None:
-    """Give the candidate in its canary all traffic now, without waiting for the rest of it."""
-    from training.canary import end_by_hand
-    from training.release import candidate_of_run
-    from training.release import promote as give_all_traffic
-
-    settings, spec = _read(model)
-    led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
-    if not led:
-        raise ReleaseError(f"{spec.name}: no candidate is under way, so there is nothing to promote")
-    candidate = candidate_of_run(settings, spec, led[0].run_id)
-    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign(because))
-    give_all_traffic(settings, spec, candidate)
-    console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
-
-
-def rollback(
-    model: ModelName,
-    to: Annotated[int | None, typer.Option(help="Return to this version, rolling back all after it.")] = None,
-    because: Because = "",
-) -> None:
-    """Return to what served before: end a canary under way, else take back the last calibration, else the version."""
-    from training.calibration import roll_back_calibration
-    from training.canary import end_by_hand
-    from training.release import restore_champion, roll_back
-
-    settings, spec = _read(model)
-    reason = _sign(because)
-    led, _ = releases_under_way(Store(settings.store_dsn), spec.name)
-    if led and to is None:
-        for release in led:
-            end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
-            roll_back(settings, spec, release.run_id, reason)
-        console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
-        return
-    began = time.monotonic()
-    before = roll_back_calibration(settings, spec, reason) if to is None else None
-    if before is not None:
-        console.print(f"{time.monotonic() - began:5.1f} s  {before} has all traffic, without the last calibration")
-        return
-    restore_champion(
-        settings,
-        spec,
-        reason,
-        to,
-        lambda what: console.print(f"{time.monotonic() - began:5.1f} s  {what}", highlight=False, soft_wrap=True),
-    )
-
-
-def reconcile(
-    model: ModelName,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only report; fails when something is to be mended.")
-    ] = False,
-) -> None:
-    """Make Cloud Run's traffic and MLflow's aliases follow the release record, and say what did not."""
-    from training.reconcile import reconcile as follow_record
-
-    settings, spec = _read(model)
-    drifts = follow_record(settings, spec, should_mend=not dry_run)
-    for drift in drifts:
-        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False)
-    if not drifts:
-        console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
-    elif dry_run:
-        raise typer.Exit(1)
-
-
-def reproduce(
+def show_reproduction(
     model: ModelName, version: Annotated[int, typer.Option(min=1, help="The registered version to make again.")]
 ) -> None:
     """Train a version again from its data's fingerprint and compare; fails when it is not the same, bit for bit."""
-    from training.reproduction import reproduce as make_again
+    from training.reproduction import reproduce
 
-    made = make_again(read_settings(), model, version)
+    made = reproduce(read_settings(), model, version)
     lines = {
         "MLflow run": made.mlflow_run_id,
         "fingerprint": made.fingerprint,
@@ -116,13 +38,3 @@ def reproduce(
         typer.echo(f"NOT the same: {', '.join(made.differing)}")
         raise typer.Exit(1)
     typer.echo("the same, bit for bit: predictions, metrics and the arrays of the model file")
-
-
-def _sign(because: str) -> str:
-    """Who did it and why; what was done is told where this is shown."""
-    return f"by hand ({getpass.getuser()})" + (f": {because}" if because else "")
-
-
-def _read(model: str) -> tuple[Settings, ModelSpec]:
-    settings = read_settings()
-    return settings, find_model(settings.models_dir, model)

@@ -19,7 +19,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.aliases import drop_alias, find_alias
-from training.release import align_aliases
+from training.promotion import align_aliases
 from training.tracking import CHALLENGER, CHAMPION
 
 

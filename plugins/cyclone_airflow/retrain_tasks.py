@@ -171,10 +171,10 @@ def image(model: str, version: Values) -> Values:
 @task
 def candidate(model: str, version: Values, built: Values, **context: Any) -> Values:
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
+    from training.candidate import deploy_candidate
     from training.image import Image
     from training.reconcile import reconcile
     from training.registry import note_revision
-    from training.release import deploy_candidate
 
     settings, spec = _read(model)
     for drift in reconcile(settings, spec):
@@ -185,40 +185,40 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     return _show(deployed)
 
 
-@task
-def rehearse(model: str, version: Values, deployed: Values) -> Values:
+@task(task_id="rehearse")
+def rehearse_task(model: str, version: Values, deployed: Values) -> Values:
     """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
-    from training.rehearsal import rehearse as play_logged_requests
-    from training.release import Candidate
+    from training.candidate import Candidate
+    from training.rehearsal import rehearse
 
     settings, spec = _read(model)
     revision = lineage.locate_revision(settings, spec, deployed["revision"])
     lineage.tell([*lineage.locate_log(settings), lineage.locate_version(settings, spec, version["version"]), revision])
     with _fail_without_retry():
-        return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
+        return _show(rehearse(settings, spec, Candidate(**deployed), version["version"]))
 
 
-@task
-def promote(model: str, deployed: Values) -> None:
+@task(task_id="promote")
+def promote_task(model: str, deployed: Values) -> None:
     """All traffic, the champion alias and the release record go to the candidate, together."""
-    from training.release import Candidate
-    from training.release import promote as promote_candidate
+    from training.candidate import Candidate
+    from training.promotion import promote
 
     settings, spec = _read(model)
-    promote_candidate(settings, spec, Candidate(**deployed))
+    promote(settings, spec, Candidate(**deployed))
     revision = deployed["revision"]
     lineage.tell(
         [lineage.locate_revision(settings, spec, revision)], [lineage.locate_traffic(settings, spec, revision)]
     )
 
 
-@task(trigger_rule="one_failed")
-def roll_back(model: str, **context: Any) -> None:
+@task(task_id="roll_back", trigger_rule="one_failed")
+def roll_back_task(model: str, **context: Any) -> None:
     """A release step failed: all traffic returns to the champion, and the candidate is marked."""
-    from training.release import roll_back as return_to_champion
+    from training.promotion import roll_back
 
     settings, spec = _read(model)
-    return_to_champion(settings, spec, context["run_id"], "a step of the release failed")
+    roll_back(settings, spec, context["run_id"], "a step of the release failed")
 
 
 @task(trigger_rule="all_done")
@@ -278,12 +278,12 @@ def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[st
     return {name.removeprefix("cyclone."): text for name, text in read_request(settings, context["run_id"]).items()}
 
 
-def note_failure(context: Context) -> None:
+def keep_failure(context: Context) -> None:
     """What Airflow calls when a task of a retraining has failed for good: keep its error for `close` to tell."""
-    from cyclone.incidents import note_failure as note
+    from cyclone.incidents import note_failure
 
     reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
-    note(Store(read_settings().store_dsn), context["run_id"], reason)
+    note_failure(Store(read_settings().store_dsn), context["run_id"], reason)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from cyclone.settings import Settings
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 from tests.integration.serving import REPOSITORY, ROW, Service, wait_until
-from training.release import TOKEN_VARIABLE
+from training.candidate import TOKEN_VARIABLE
 
 TOKEN = "drawn-at-deployment"
 

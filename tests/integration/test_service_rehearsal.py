@@ -10,8 +10,8 @@ from bento_service.rehearsal import HEADER as SERVED_HEADER
 from cyclone.keys import add_key
 from cyclone.store import Store
 from tests.integration.serving import ROW, TARGET, Service, run_service, wait_until
+from training.candidate import TOKEN_VARIABLE
 from training.rehearsal import HEADER
-from training.release import TOKEN_VARIABLE
 
 TOKEN = "drawn-at-deployment"
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from cyclone.checks import BROKEN, NOTHING, CheckResult, evaluate_checks, find_champion
+from cyclone.champion import find_champion
 from cyclone.errors import CheckError
-from cyclone.measurements import CHECKS_DIR, Measurement, load_check, measure
-from cyclone.sections import Check, Monitor
+from cyclone.evaluation import BROKEN, NOTHING, evaluate_checks
+from cyclone.measurements import CHECKS_DIR, load_check, measure
+from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.verdicts import CheckResult, Measurement
 
 WINDOW_END = datetime(2011, 3, 8, tzinfo=UTC)
 GOOD = "SELECT 'all' AS subject, 1.5::numeric AS value, 200 AS sample_size"
@@ -109,7 +111,7 @@ def test_a_features_name_is_data_from_its_bins_to_its_verdict(
         "feature_rollup",
         [{"feature": name, "bin": 1, "bucket_start": hour, "count": 200} for name in names],
     )
-    checks = {path.stem: Check(limit=0.01) for path in (CHECKS_DIR / "drift").glob("*.sql")}
+    checks = {path.stem: CheckRules(limit=0.01) for path in (CHECKS_DIR / "drift").glob("*.sql")}
     spec = bike_demand.model_copy(update={"monitor": Monitor(drift=checks)})
     results = evaluate_checks(store, spec, "drift", WINDOW_END, "run")
     failed = {item.subject for item in results if item.check_name == "chi_squared" and item.verdict == "failed"}
@@ -166,7 +168,7 @@ def test_a_run_repeated_records_nothing_new_and_returns_what_was_recorded(
 ) -> None:
     row = {"bucket_start": WINDOW_END - timedelta(hours=1), "count": 100, "sum_squared_error": 1e6}
     insert("error_rollup", [{**row, "sum_absolute_error": 9000}])
-    monitor = Monitor(error={"mean_absolute_error": Check(limit=1.75)})
+    monitor = Monitor(error={"mean_absolute_error": CheckRules(limit=1.75)})
     bike_demand = bike_demand.model_copy(update={"monitor": monitor})
     first = evaluate_checks(store, bike_demand, "error", WINDOW_END, "run")
     insert("error_rollup", [{**row, "bucket_start": WINDOW_END - timedelta(hours=2), "sum_absolute_error": 1}])
@@ -237,4 +239,4 @@ def _write(checks_dir: Path, **statements: str) -> None:
 
 
 def _watch(spec: ModelSpec, *names: str) -> ModelSpec:
-    return spec.model_copy(update={"monitor": Monitor(drift={name: Check(limit=0.2) for name in names})})
+    return spec.model_copy(update={"monitor": Monitor(drift={name: CheckRules(limit=0.2) for name in names})})

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from cyclone.checks import evaluate_checks
+from cyclone.evaluation import evaluate_checks
 from cyclone.reevaluation import reevaluate
 from cyclone.rollups import roll_up
 from cyclone.sections import CheckKind

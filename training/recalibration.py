@@ -8,34 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import (
-    Calibration,
-    CalibrationChoice,
-    LabelledDays,
-    answer_past_days,
-    choose_calibration,
-    find_memory_days,
-)
 from cyclone.calibration_looks import find_rest, read_calibration, read_look
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
+from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import read_faults
+from cyclone.fitting import CalibrationChoice, choose_calibration, find_memory_days
 from cyclone.names import is_revision_of, name_revision, name_tag
 from cyclone.releases import Release, current_release, hold_releases, read_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.times import DAY, EPOCH, count_days, floor_day
-from training.dataset import split_features
+from cyclone.times import count_days, floor_day
+from training.candidate import build_environment
 from training.known_rows import read_known_rows
-from training.release import build_environment
-from training.scores import encode_labels, predict
+from training.labelled_days import build_labelled_days
 from training.trained_version import fetch_version, keep_answerable
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
     Array = np.ndarray[Any, Any]
 
@@ -97,27 +89,6 @@ def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime)
         return CalibrationChoice(None, "no labelled row since its training", 0), source
     rows = build_labelled_days(own.spec, own.stored.load(), frame)
     return choose_calibration(own.spec, rows, count_days(day)), source
-
-
-def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
-    """Rows of a dataset with a version's raw predictions; days since 1970."""
-    features, labels = split_features(spec, frame)
-    return LabelledDays(
-        day=((frame["created_at"] - EPOCH) // DAY).to_numpy(),
-        label=encode_labels(spec, labels),
-        prediction=predict(spec, estimator, features),
-    )
-
-
-def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
-    """As `answer_past_days`; as it answers now where a person has taken a calibration of the version back."""
-    if store.fetch_one("calibration/withdrawn", model=spec.name, version=version):
-        champion = current_release(store, spec.name)
-        is_serving = champion is not None and champion.version == version
-        kept = read_calibration(store, spec.name, champion.revision) if champion and is_serving else None
-        raw = rows.between(first, int(rows.day[-1]) + 1).prediction
-        return kept.apply(raw) if kept else raw
-    return answer_past_days(spec, rows, first)
 
 
 def deploy_calibration(
