@@ -16,11 +16,12 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from cyclone.errors import PlatformError
 from local_platform.cloud_run import services
 from local_platform.cloud_run.errors import ApiError, Status, not_found
-from local_platform.cloud_run.instances import Pool, RunPlan
+from local_platform.cloud_run.instances import Pool
 from local_platform.cloud_run.operations import Operations
 from local_platform.cloud_run.ports import take_port
 from local_platform.cloud_run.proxy import ChoosePool, Gateway
 from local_platform.cloud_run.resources import Resource, changed, to_any
+from local_platform.cloud_run.run_plan import RunPlan
 from local_platform.cloud_run.services import ServiceRecord, short_name
 from local_platform.cloud_run.startup import StartupError
 from local_platform.cloud_run.state import State

@@ -4,20 +4,17 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from local_platform.cloud_run.containers import OWNER_LABEL, build_docker_command
+from local_platform.cloud_run.run_plan import RunPlan
 
-if TYPE_CHECKING:
-    from local_platform.cloud_run.instances import RunPlan
-
-BuildCommand = Callable[["RunPlan", int, Path], list[str]]
+BuildCommand = Callable[[RunPlan, int, Path], list[str]]
 """The command of an instance, from its plan, its port and the folder for what outlives it."""
 KEPT = "/kept"
 """Where a container has that folder; the rest of it is read-only or in memory, as on Cloud Run."""
 
 
-def build_bento_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
+def build_bento_command(plan: RunPlan, port: int, kept: Path) -> list[str]:
     """Serve the Bento `name:version` of the local store, as its container would.
 
     BentoML keeps metrics in its home, and clears them at every start: each instance has one.
@@ -27,12 +24,12 @@ def build_bento_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
     return ["env", f"BENTOML_HOME={kept / f'bentoml-{port}'}", sys.executable, "-P", str(start), "127.0.0.1"]
 
 
-def build_python_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
+def build_python_command(plan: RunPlan, port: int, kept: Path) -> list[str]:
     """Run the Python file that the image is; it listens on 127.0.0.1 and the port in the environment, `PORT`."""
     return [sys.executable, plan.image]
 
 
-def build_container_command(plan: "RunPlan", port: int, kept: Path) -> list[str]:
+def build_container_command(plan: RunPlan, port: int, kept: Path) -> list[str]:
     """Run the image as a container that has no rights, a read-only root, and the revision's memory limit."""
     kept.chmod(0o1777)  # the image's user has it too
     options = ["--label", f"{OWNER_LABEL}={kept}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]

@@ -4,16 +4,14 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_platform.cloud_run.images import BuildCommand
-from local_platform.cloud_run.resources import Resource
-from local_platform.cloud_run.services import short_name
-from local_platform.cloud_run.startup import StartupError, StartupProbe, wait_until_started
-from local_platform.cloud_run.validation import parse_memory
+from local_platform.cloud_run.run_plan import RunPlan
+from local_platform.cloud_run.startup import StartupError, wait_until_started
 from local_platform.processes import GuardedProcess
 
 STOP_GRACE_SECONDS = 10.0  # what Cloud Run gives between SIGTERM and SIGKILL
@@ -24,40 +22,6 @@ _log = logging.getLogger(__name__)
 
 class NoInstanceError(Exception):
     """No instance could take the request in time, or none came up."""
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """How to run instances of one revision."""
-
-    service: str
-    revision: str
-    image: str
-    env: Mapping[str, str]
-    memory_bytes: int
-    """What an instance may use before it is killed; 0 is no limit."""
-    concurrency: int
-    min_instances: int
-    max_instances: int
-    timeout_seconds: float
-    probe: StartupProbe
-
-    @classmethod
-    def from_revision(cls, revision: Resource) -> "RunPlan":
-        """The plan that a revision's settings give."""
-        container = revision.containers[0]
-        return cls(
-            service=short_name(revision.service),
-            revision=short_name(revision.name),
-            image=container.image,
-            env={variable.name: variable.value for variable in container.env},
-            memory_bytes=parse_memory(container.resources.limits.get("memory", "0")),
-            concurrency=revision.max_instance_request_concurrency,
-            min_instances=revision.scaling.min_instance_count,
-            max_instances=revision.scaling.max_instance_count,
-            timeout_seconds=revision.timeout.ToTimedelta().total_seconds(),
-            probe=StartupProbe.from_container(container),
-        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local_platform.cloud_run.images import build_bento_command
-from local_platform.cloud_run.instances import RunPlan
+from local_platform.cloud_run.run_plan import RunPlan
 from local_platform.cloud_run.startup import StartupProbe
 
 
