@@ -242,41 +242,20 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
-    """The run id of the retraining that is due, after its incident was joined; None when none is.
+    """The run id of the retraining that is due, after its incident was joined; None when none is."""
+    from cyclone.deciding import Alarm, carry_out, find_due_run, weigh
 
-    One that was asked for, and that nothing has started yet, is due as well; while upstream data are broken it waits,
-    unless a person asked in spite of them.
-    """
-    from cyclone.evidence import collect_evidence, record_decision
-    from cyclone.holds import keep_holds
-    from cyclone.incidents import find_unanswered_incident, join_incident
-    from cyclone.names import name_retraining
-    from cyclone.rules import decide
-
-    store, spec, at = run.store, run.find_spec(), run.find_end()
-    evidence = collect_evidence(store, spec, results, at)
-    decision = decide(spec, evidence)
+    store, spec, alarm = run.store, run.find_spec(), Alarm(run.run_id, results)
+    evidence, decision = weigh(store, spec, alarm, run.find_end())
     told = "would retrain: " if run.model_yaml and decision.should_retrain else ""
     log.log(logging.WARNING if decision.needs_person else logging.INFO, "%s%s", told, decision.reason)
     if is_backfill or run.model_yaml:
         log.info("Nothing is started or held by a backfill, or by a run with a configuration of its own.")
         return None
-    keep_holds(store, spec, evidence, decision, run.run_id)
-    if not decision.should_retrain:
-        record_decision(store, evidence, spec.name, run.run_id, decision, None)
-        waiting = find_unanswered_incident(store, spec.name, "upstream" if decision.cause == "upstream" else None)
-        return name_retraining(spec.name, waiting) if waiting else None
-    incident = join_incident(
-        store,
-        spec.name,
-        source=run.run_id,
-        at=at,
-        reason=decision.reason,
-        detail={"failed": [result.to_json() for result in results if result.verdict == "failed"]},
-    )
-    record_decision(store, evidence, spec.name, run.run_id, decision, incident.incident_id)
-    log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
-    return name_retraining(spec.name, incident.incident_id)
+    incident = carry_out(store, spec, alarm, evidence, decision)
+    if incident is not None:
+        log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
+    return find_due_run(store, spec, decision, incident)
 
 
 def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:

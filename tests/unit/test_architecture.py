@@ -144,7 +144,8 @@ def find_renamed(modules: Mapping[str, ast.Module]) -> list[str]:
 
 def list_reached(modules: Mapping[str, ast.Module], start: str) -> set[str]:
     """All that a module imports at its top, and what that imports, and so on; what is not ours by its package."""
-    reached, waiting = set(), [start]
+    reached: set[str] = set()
+    waiting = [start]
     while waiting:
         name = waiting.pop()
         for node in modules[name].body:
