@@ -40,7 +40,7 @@ def evaluate_checks(
     results = judge_window(store, spec, kind, champion, end, checks_dir)
     with store.transaction() as transaction:
         record(transaction, spec.name, run_id, results)
-        rows = transaction.fetch("verdicts/of_run", run_id=run_id, model=spec.name, kind=kind, window_end=end)
+        rows = transaction.fetch("verdicts/at", run_id=run_id, model=spec.name, kind=kind, window_end=end)
     if broken := [result.reason for result in results if result.subject == BROKEN]:
         raise CheckError("; ".join(broken))
     return [CheckResult(**row) for row in rows]

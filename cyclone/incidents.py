@@ -1,7 +1,7 @@
 """Incidents: one open reason to retrain a model, joined by any number of alarms, answered once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ from cyclone.decisions import Cause
 from cyclone.errors import StoreError
 from cyclone.names import read_incident
 from cyclone.releases import release_of_run
-from cyclone.store import Store
+from cyclone.store import Store, Transaction
 
 Outcome = Literal["promoted", "kept_champion", "failed"]
 
@@ -43,6 +43,8 @@ def join_incident(
         if row is None:
             row = transaction.fetch_one("policy/incident_open", model=model, at=at, reason=reason)
         assert row is not None, "the statement opens an incident or returns the open one"
+        incident = _read_incident(transaction, incident_id=row["incident_id"])
+        assert incident is not None, "it has just been found or opened"
         transaction.run(
             "policy/incident_add_alarm",
             incident_id=row["incident_id"],
@@ -50,12 +52,11 @@ def join_incident(
             at=at,
             detail=Json(dict(detail)),
         )
-    return Incident(**row)
+    return replace(incident, is_new=row.get("is_new", False))
 
 
 def find_open_incident(store: Store, model: str) -> Incident | None:
-    row = store.fetch_one("policy/incident_find_open", model=model)
-    return Incident(**row) if row else None
+    return _read_incident(store, model=model)
 
 
 def find_unanswered_incident(store: Store, model: str, held: Cause | None = None) -> int | None:
@@ -118,3 +119,10 @@ def find_retraining(store: Store, incident_id: int) -> str | None:
 def note_failure(store: Store, run_id: str, reason: str) -> None:
     """Note what failed a retraining, for its end to tell; the first note stays."""
     store.run("policy/retraining_note", run_id=run_id, reason=reason)
+
+
+def _read_incident(
+    source: Store | Transaction, incident_id: int | None = None, model: str | None = None
+) -> Incident | None:
+    row = source.fetch_one("policy/incident", incident_id=incident_id, model=model)
+    return Incident(**row) if row else None

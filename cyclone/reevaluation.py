@@ -44,9 +44,10 @@ def _judge_again(
         return []
     kind, window_end = window["kind"], window["window_end"]
     results = judge_window(store, spec, kind, Champion(**row), window_end, checks_dir)
-    holding = transaction.fetch("verdicts/current", model=spec.name, kind=kind, window_end=window_end)
-    known = {(row["check_name"], row["window_start"]) for row in holding}
-    same = {tuple(row.values()) for row in holding}
+    rows = transaction.fetch("verdicts/at", model=spec.name, kind=kind, window_end=window_end, run_id=None)
+    holding = [CheckResult(**row) for row in rows]
+    known = {(held.check_name, held.window_start) for held in holding}
+    same = {_describe(held) for held in holding}
     return [
         result
         for result in results
@@ -55,7 +56,7 @@ def _judge_again(
 
 
 def _describe(result: CheckResult) -> tuple[object, ...]:
-    """In the order of `verdicts/current`."""
+    """What makes one verdict on a window another than the last: its number, samples or meaning."""
     return (
         result.check_name,
         result.subject,

@@ -259,7 +259,7 @@ CalibrationMethod = Literal["ratio", "bias", "prior_shift", "temperature"]
 
 
 class Recalibrate(Section):
-    """The correction of predictions that is fitted from the newest labels; see cyclone/calibration.py."""
+    """The correction of predictions that is fitted from the newest labels; see `correction.py`."""
 
     enabled: bool = True
     method: Literal["auto", "ratio", "bias", "prior_shift", "temperature"] = "auto"

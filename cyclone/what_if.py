@@ -60,7 +60,7 @@ def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) 
         raise ConfigurationError(f"no day ends between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} UTC")
     while day <= until:
         results = [item for kind in get_args(CheckKind) for item in judge_unrecorded(store, spec, kind, day)]
-        rows = store.fetch("verdicts/at", model=spec.name, window_end=day)
+        rows = store.fetch("verdicts/at", model=spec.name, kind=None, window_end=day, run_id=None)
         recorded = {_find_key(verdict): verdict for verdict in (CheckResult(**row) for row in rows)}
         decision = decide(spec, collect_evidence(store, spec, results, day))
         yield PastDay(day, results, recorded, decision)

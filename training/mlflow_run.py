@@ -83,7 +83,7 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
     if retraining is None or retraining["incident_id"] is None:
         return {}
     number = retraining["incident_id"]
-    incident = store.fetch_one("lineage/incident", incident_id=number)
+    incident = store.fetch_one("policy/incident", incident_id=number, model=None)
     alarms = store.fetch("lineage/alarms", incident_id=number)
     checks = store.fetch("lineage/checks", incident_id=number)
     failed = [describe_check(check) for check in checks if check["verdict"] == "failed"]
@@ -116,3 +116,7 @@ def _search(client: Any, experiment_id: str, dataset: Dataset, run_id: str, stat
     tags = {RUN_TAG: run_id, FINGERPRINT_TAG: dataset.fingerprint}
     wanted = [f"tags.`{name}` = '{value}'" for name, value in tags.items()] + [f"attributes.status = '{status}'"]
     return list(client.search_runs([experiment_id], " and ".join(wanted)))
+
+
+TRAINED_UNTIL = "trained_until"
+SOURCE_FOLDER = "source"

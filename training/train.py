@@ -21,6 +21,8 @@ from training.mlflow_run import (
     EXPECTATIONS_FILE,
     MODEL_TAG,
     PASSED,
+    SOURCE_FOLDER,
+    TRAINED_UNTIL,
     VALIDATION_FILES,
     VALIDATION_TAG,
     find_finished_run,
@@ -37,9 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-TRAINED_UNTIL = "trained_until"
 PACKAGE_PARAM = "package."
-SOURCE_FOLDER = "source"
 PACKAGES = ("cyclone-mlops", "numpy", "pandas", "scikit-learn")
 """What the numbers of a fit depend on, with the Python that runs them."""
 PROFILE_FILE = "reference_profile.json"

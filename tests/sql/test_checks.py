@@ -65,7 +65,7 @@ def test_one_broken_check_stops_no_other_and_is_reported(
     spec = _watch(bike_demand, "a_broken", "b_good", "c_broken")
     with pytest.raises(CheckError, match=r"(?s)drift/a_broken does not run: division by zero.*; check drift/c_br"):
         evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
-    recorded = store.fetch("verdicts/of_run", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
+    recorded = store.fetch("verdicts/at", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
     assert [(row["check_name"], row["subject"], row["verdict"]) for row in recorded] == [
         ("a_broken", BROKEN, "no_data"),
         ("b_good", "all", "failed"),
@@ -91,7 +91,7 @@ def test_whatever_a_check_returns_its_neighbour_has_its_verdict(
     spec = _watch(bike_demand, "a_bad", "b_good")
     with pytest.raises(CheckError, match="a_bad") if subject == BROKEN else nullcontext():
         evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
-    bad, good = store.fetch("verdicts/of_run", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
+    bad, good = store.fetch("verdicts/at", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
     assert (bad["check_name"], bad["subject"], bad["verdict"]) == ("a_bad", subject, "no_data")
     assert bad["reason"].startswith(reason)
     assert (good["check_name"], good["subject"], good["verdict"]) == ("b_good", "all", "failed")
@@ -128,7 +128,7 @@ def test_a_check_without_a_file_is_named_and_the_others_run(
     message = r"drift check 'three': .*three\.sql does not exist; drift checks there: one, two"
     with pytest.raises(CheckError, match=message):
         evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
-    recorded = store.fetch("verdicts/of_run", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
+    recorded = store.fetch("verdicts/at", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
     assert [(row["check_name"], row["verdict"]) for row in recorded] == [("one", "failed"), ("three", "no_data")]
 
 
