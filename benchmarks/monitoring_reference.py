@@ -12,11 +12,10 @@ import pandas as pd
 
 from cyclone.distances import Bins, measure_distance
 from cyclone.frames import frame_from_rows
-from cyclone.measurements import Measurement
 from cyclone.places import REPOSITORY
-from cyclone.sections import Check
+from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
-from cyclone.verdicts import Item, Standards, judge
+from cyclone.verdicts import Item, Measurement, Standards, judge
 from training.history import read_history
 from training.nulls import build_nulls, count_days
 from training.profile import Subject, build_profile, place_rows
@@ -53,7 +52,7 @@ class Reference:
     counts: dict[str, Array]
     standards: Standards
 
-    def judge_drift(self, observed: dict[str, Array], checks: Mapping[str, Check]) -> set[str]:
+    def judge_drift(self, observed: dict[str, Array], checks: Mapping[str, CheckRules]) -> set[str]:
         """The subjects that fail in a window by any of the checks, from their counts by bin."""
         items = []
         for check_name, check in checks.items():

@@ -10,13 +10,13 @@ import pandas as pd
 
 from benchmarks.monitoring_reference import WINDOW_DAYS, Array, Reference, build_reference, count_rows, find_mean
 from cyclone.chance import alpha_of_window
-from cyclone.checks import CheckResult, find_window_end
+from cyclone.facts import DailyError, Evidence, PastRetraining, ServingVersion
 from cyclone.frames import inputs_from_frame
-from cyclone.measurements import Measurement
-from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, decide
+from cyclone.rules import decide
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.verdicts import Item, judge
+from cyclone.times import floor_day
+from cyclone.verdicts import CheckResult, Item, Measurement, judge
 from training.pipeline import load_builder
 from training.scores import predict
 from training.train import fit_challenger
@@ -86,7 +86,7 @@ def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int
     for day in days:
         now = START + timedelta(days=day + 1)
         known = tuple(daily[max(promoted_day, day + 1 - spec.retrain.error.window_days) : day + 1])
-        champion = Champion(1, START + timedelta(days=promoted_day), spec.error_metric, accepted, known)
+        champion = ServingVersion(1, START + timedelta(days=promoted_day), spec.error_metric, accepted, known)
         failed = find_failed_errors(world, labels, day, promoted_day)
         if decide(spec, Evidence(now, champion, failed, past)).should_retrain:
             asked.append(day)
@@ -98,7 +98,7 @@ def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int
 def measure_year(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, Any]:
     """Alarms in a year in which nothing changes; drift windows end with a day, as error windows do."""
     moments = [START + timedelta(minutes=5) * step for step in range(YEAR * 288)]
-    windows = len({find_window_end("error", moment) for moment in moments})
+    windows = len({floor_day(moment) for moment in moments})
     days = range(WINDOW_DAYS - 1, WINDOW_DAYS - 1 + YEAR)
     drift_days = years_with_drift = error_days = years_with_error = 0
     retrainings = []

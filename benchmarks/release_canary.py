@@ -16,9 +16,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from cyclone.canary import Comparison, judge_comparisons
-from cyclone.measurements import Measurement
-from cyclone.sections import Release
+from cyclone.canary import SideBySide, judge_comparisons
+from cyclone.sections import ReleaseRules
+from cyclone.verdicts import Measurement
 from training.canary import decide_step
 
 TRIALS = 100
@@ -88,17 +88,19 @@ class Side:
         }
 
 
-def compare(candidate: Side, champion: Side) -> dict[str, Comparison]:
+def compare(candidate: Side, champion: Side) -> dict[str, SideBySide]:
     ours, theirs = candidate.measure("candidate"), champion.measure("champion")
     still = {
-        "vanished_instances": Comparison(Measurement("candidate", 0, None, 1), Measurement("champion", 0, None, 1)),
-        "prediction_shift": Comparison(Measurement("candidate", None, None, 0), Measurement("champion", None, None, 0)),
-        "lost_share": Comparison(Measurement("candidate", 0.0, None, 1), Measurement("champion", 0.0, None, 1)),
+        "vanished_instances": SideBySide(Measurement("candidate", 0, None, 1), Measurement("champion", 0, None, 1)),
+        "prediction_shift": SideBySide(Measurement("candidate", None, None, 0), Measurement("champion", None, None, 0)),
+        "lost_share": SideBySide(Measurement("candidate", 0.0, None, 1), Measurement("champion", 0.0, None, 1)),
     }
-    return {name: Comparison(ours[name], theirs[name]) for name in ours} | still
+    return {name: SideBySide(ours[name], theirs[name]) for name in ours} | still
 
 
-def run_step(rules: Release, candidate: Candidate, percent: int, generator: np.random.Generator) -> tuple[bool, str]:
+def run_step(
+    rules: ReleaseRules, candidate: Candidate, percent: int, generator: np.random.Generator
+) -> tuple[bool, str]:
     """One step to its end: whether the release goes on, and the verdict."""
     sides = Side(generator, candidate), Side(generator, CANDIDATES[0])
     seconds = 0.0
@@ -114,7 +116,7 @@ def run_step(rules: Release, candidate: Candidate, percent: int, generator: np.r
             return end.goes_on, verdict.verdict
 
 
-def run_trial(rules: Release, candidate: Candidate, seed: int) -> str:
+def run_trial(rules: ReleaseRules, candidate: Candidate, seed: int) -> str:
     """One canary: `promoted`, `condemned`, or `time over` where it was rolled back without being sure."""
     generator = np.random.default_rng(seed)
     for percent in rules.steps[:-1]:
@@ -126,7 +128,7 @@ def run_trial(rules: Release, candidate: Candidate, seed: int) -> str:
 
 def run_trials(candidate: Candidate, seeds: Sequence[int]) -> Counter[str]:
     """How the trials of one candidate end, under the default rules."""
-    return Counter(run_trial(Release(), candidate, seed) for seed in seeds)
+    return Counter(run_trial(ReleaseRules(), candidate, seed) for seed in seeds)
 
 
 def measure_shares(trials: int = TRIALS) -> dict[str, float]:

@@ -37,12 +37,13 @@ from cyclone.store import Store
 from local_platform.mlflow_server import start_mlflow
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
+from training.candidate import Candidate, deploy_candidate, shift_traffic
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.history import load_history
 from training.image import Image, build_image
+from training.promotion import promote
 from training.registry import register_challenger
-from training.release import Candidate, deploy_candidate, promote, shift_traffic
 from training.train import train_challenger
 
 MODEL = "bike_demand"

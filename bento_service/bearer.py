@@ -9,8 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bento_service.rehearsal import is_rehearsal
-from cyclone.keys import KeyRing, Refusal
-from cyclone.keys import Scope as KeyScope
+from cyclone.keys import KeyRing, KeyScope, Refusal
 
 SCOPES: Mapping[str, KeyScope] = {"/predict": "predict", "/labels": "label"}
 """The paths that need a key; health, metrics and the OpenAPI page answer everybody."""

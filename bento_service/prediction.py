@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cyclone.calibration import Calibration
+from cyclone.correction import Calibration
 from cyclone.errors import DataError
 from cyclone.frames import inputs_from_rows
 from cyclone.sections import Feature

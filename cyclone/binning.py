@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from cyclone.distances import MISSING, UNKNOWN
 from cyclone.store import Row
 
-MISSING, UNKNOWN = -1, -2
 GROUPS = 150
 """Features are grouped together as long as an hour has about so many groups: two of ten bins, or more of fewer."""
 

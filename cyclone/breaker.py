@@ -1,11 +1,11 @@
 """The circuit breaker: what is broken before the model, so that a retraining would learn the fault. Pure functions."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cyclone.spec import ModelSpec
+from cyclone.times import DAY
 
-DAY = timedelta(days=1)
 LEAST_SAMPLE = 20
 """Requests or rows: a share of fewer says nothing about what is broken upstream, nor do fewer without their labels."""
 

@@ -1,15 +1,14 @@
 """When a calibration of the version that serves is looked for, and what the newest look has found."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from cyclone.calibration import Calibration, is_due
-from cyclone.checks import find_window_end
+from cyclone.correction import Calibration
+from cyclone.fitting import is_due
 from cyclone.releases import Release, current_release, releases_under_way
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from cyclone.times import count_days, floor_day
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ def is_recalibration_due(store: Store, spec: ModelSpec, now: datetime) -> bool:
     champion = current_release(store, spec.name)
     if champion is None or find_rest(store, spec, champion):
         return False
-    look = read_look(store, spec, champion, find_window_end("error", now))
+    look = read_look(store, spec, champion, floor_day(now))
     return look is None or not look.is_settled
 
 
@@ -52,7 +51,7 @@ def read_look(store: Store, spec: ModelSpec, champion: Release, day: datetime) -
 
 
 def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
-    return fitted_at != day and is_due(spec.recalibrate, (day - EPOCH).days, (fitted_at - EPOCH).days)
+    return fitted_at != day and is_due(spec.recalibrate, count_days(day), count_days(fitted_at))
 
 
 def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:

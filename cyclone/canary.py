@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Literal
 
 from cyclone.confidence import Interval, bound_difference, bound_distribution, bound_mean
-from cyclone.decisions import format_number
-from cyclone.measurements import Measurement, load_check, measure
-from cyclone.sections import Release
+from cyclone.measurements import load_check, measure
+from cyclone.sections import ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.verdicts import Measurement
+from cyclone.wording import format_number
 
 FALSE_ALARM = 0.05
 MISSED_HARM = 0.05
@@ -41,7 +42,7 @@ class CanaryVerdict:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """One measure on both sides."""
 
     candidate: Measurement
@@ -86,7 +87,7 @@ def judge_canary(
     return judge_comparisons(spec.release, comparisons)
 
 
-def judge_comparisons(release: Release, comparisons: Mapping[str, Comparison]) -> CanaryVerdict:
+def judge_comparisons(release: ReleaseRules, comparisons: Mapping[str, SideBySide]) -> CanaryVerdict:
     """`failed` when a rule condemns; `passed` when there are enough requests and every rule is sure; else
     `inconclusive`, with the reason that is still open."""
     judged_steps = max(1, len(release.steps) - 1)
@@ -107,7 +108,7 @@ def judge_comparisons(release: Release, comparisons: Mapping[str, Comparison]) -
     return CanaryVerdict("passed", f"{requests} requests; {words}", numbers)
 
 
-def judge_shares(comparison: Comparison, limit: float, levels: Levels, unit: str) -> Finding:
+def judge_shares(comparison: SideBySide, limit: float, levels: Levels, unit: str) -> Finding:
     """A share that may be at most `limit` above the champion's."""
     sides = [(round((side.value or 0) * side.sample_size), side.sample_size) for side in _list_sides(comparison)]
     if not sides[0][1] or not sides[1][1]:
@@ -123,7 +124,7 @@ def judge_shares(comparison: Comparison, limit: float, levels: Levels, unit: str
     return Finding(_decide(interval, limit), words)
 
 
-def judge_means(comparison: Comparison, allowed: float, levels: Levels, unit: str) -> Finding:
+def judge_means(comparison: SideBySide, allowed: float, levels: Levels, unit: str) -> Finding:
     """A mean that may be at most `allowed`, which is a multiple of the champion's."""
     candidate, champion = comparison.candidate, comparison.champion
     if candidate.value is None or champion.value is None or min(comparison.sizes) < MINIMUM_SAMPLES:
@@ -144,28 +145,28 @@ def judge_means(comparison: Comparison, allowed: float, levels: Levels, unit: st
     return Finding(_decide(interval, 0.0), words)
 
 
-def _judge_failures(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+def _judge_failures(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
     return judge_shares(comparison, release.failure_share_limit, levels, "requests")
 
 
-def _judge_losses(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+def _judge_losses(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
     """Lost rows condemn; they are no reason to wait, as nothing is lost where all is well."""
     return _only_condemn(judge_shares(comparison, release.lost_share_limit, levels, "rows"))
 
 
-def _judge_instances(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+def _judge_instances(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
     ours, theirs = (int(side.value or 0) for side in _list_sides(comparison))
     words = f"{ours} of {comparison.sizes[0]} instances, the champion {theirs} of {comparison.sizes[1]}"
     return Finding("failed" if ours > theirs + VANISHED_ALLOWED else "passed", words)
 
 
-def _judge_latency(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+def _judge_latency(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
     champion = comparison.champion.value or 0.0
     allowed = max(champion * release.latency_ratio_limit, champion + LATENCY_TOLERANCE_MS)
     return judge_means(comparison, allowed, levels, "requests")
 
 
-def _judge_error(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+def _judge_error(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
     """Errors hold a step once the candidate has labels for as many rows as a step needs: then they are mature."""
     allowed = (comparison.champion.value or 0.0) * release.error_ratio_limit
     finding = judge_means(comparison, allowed, levels, "labelled rows")
@@ -173,7 +174,7 @@ def _judge_error(release: Release, comparison: Comparison, levels: Levels) -> Fi
     return finding if is_mature else _only_condemn(finding)
 
 
-def _judge_shift(release: Release, comparison: Comparison, levels: Levels) -> Finding:
+def _judge_shift(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
     """A new version may answer differently, that is why it was trained: only the gross condemns, nothing waits."""
     noise = sum(bound_distribution(size, levels.alarm / 2) for size in comparison.sizes)
     distance = comparison.candidate.value or 0.0
@@ -181,7 +182,7 @@ def _judge_shift(release: Release, comparison: Comparison, levels: Levels) -> Fi
     return Finding("failed" if distance - noise > release.prediction_shift_limit else "passed", words)
 
 
-Rule = Callable[[Release, Comparison, Levels], Finding]
+Rule = Callable[[ReleaseRules, SideBySide, Levels], Finding]
 RULES: dict[str, Rule] = {
     "failure_share": _judge_failures,
     "vanished_instances": _judge_instances,
@@ -211,13 +212,13 @@ def _only_condemn(finding: Finding) -> Finding:
     return finding if finding.verdict == "failed" else Finding("passed", finding.words)
 
 
-def _list_sides(comparison: Comparison) -> tuple[Measurement, Measurement]:
+def _list_sides(comparison: SideBySide) -> tuple[Measurement, Measurement]:
     return comparison.candidate, comparison.champion
 
 
 def _compare(
     store: Store, name: str, model: str, candidate: str, champion: str, since: datetime, until: datetime
-) -> Comparison:
+) -> SideBySide:
     measured = measure(
         store,
         load_check("canary", name),
@@ -228,10 +229,10 @@ def _compare(
         window_end=until,
     )
     sides = {item.subject: item for item in measured}
-    return Comparison(sides["candidate"], sides["champion"])
+    return SideBySide(sides["candidate"], sides["champion"])
 
 
-def _list_numbers(comparisons: Mapping[str, Comparison]) -> Numbers:
+def _list_numbers(comparisons: Mapping[str, SideBySide]) -> Numbers:
     numbers: Numbers = {}
     for name, comparison in comparisons.items():
         for side, measured in (("candidate", comparison.candidate), ("champion", comparison.champion)):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cyclone.checks import CheckResult
 from cyclone.spec import ModelSpec
+from cyclone.verdicts import CheckResult
+from cyclone.wording import count_of, format_number
 
 Action = Literal["retrain", "wait", "hold"]
 Cause = Literal["upstream", "pause", "failures", "budget"]
@@ -29,7 +30,7 @@ class Decision:
         return self.action == "hold"
 
 
-def describe_failure(spec: ModelSpec, result: CheckResult) -> str:
+def describe_failed_check(spec: ModelSpec, result: CheckResult) -> str:
     """E.g. `population_stability of wind 0.345 over 7 days on 168 rows is above 0.2`."""
     days = (result.window_end - result.window_start).days
     of_subject = "" if result.subject == "all" else f" of {result.subject}"
@@ -40,17 +41,6 @@ def describe_failure(spec: ModelSpec, result: CheckResult) -> str:
         limit = f"{multiple:g} × the accepted {format_number(result.limit / multiple)} = {limit}"
     return (
         f"{result.check_name}{of_subject} {format_number(result.value)}"
-        f" over {days} {'day' if days == 1 else 'days'}"
+        f" over {count_of(days, 'day')}"
         f" on {result.sample_size} {'requests' if result.kind == 'service' else 'rows'} is above {limit}"
     )
-
-
-def format_number(value: float | None) -> str:
-    """Three digits that matter; whole from a thousand on.
-
-    >>> format_number(61.23), format_number(0.20049), format_number(12345.6)
-    ('61.2', '0.2', '12,346')
-    """
-    if value is None:
-        return "unknown"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -5,20 +5,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cyclone.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
-from cyclone.checks import CheckResult, find_champion, find_window_end
+from cyclone.champion import find_champion
 from cyclone.decisions import Decision
-from cyclone.policy import Champion, DailyError, Evidence, PastRetraining, Request
+from cyclone.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-
-DAY = timedelta(days=1)
+from cyclone.times import DAY, floor_day, floor_hour
+from cyclone.verdicts import CheckResult
 
 
 def collect_evidence(
     store: Store, spec: ModelSpec, results: Sequence[CheckResult], now: datetime, requests: Sequence[Request] = ()
 ) -> Evidence:
     """All that `decide` needs. Errors are of whole days of UTC, upstream facts of the last 24 whole hours."""
-    end = find_window_end("service", now)
+    end = floor_hour(now)
     champion = _read_champion(store, spec, now)
     ended = store.fetch("policy/retrainings", model=spec.name, before=now, newest=spec.retrain.pause_after)
     past = [PastRetraining(**row) for row in ended]
@@ -27,7 +27,7 @@ def collect_evidence(
     evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))
     if champion is None or spec.retrain.minimum_gain is None:
         return evidence
-    days, midnight = spec.retrain.error.window_days, find_window_end("error", now)
+    days, midnight = spec.retrain.error.window_days, floor_day(now)
     rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days, at=midnight)
     return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
 
@@ -64,9 +64,9 @@ def record_decision(
     )
 
 
-def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> Champion | None:
+def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersion | None:
     """What serves now, with its errors up to the last midnight: none, where it was promoted after that."""
-    found, end = find_champion(store, spec.name, now), find_window_end("error", now)
+    found, end = find_champion(store, spec.name, now), floor_day(now)
     if found is None:
         return None
     since = store.fetch_one("policy/version_since", model=spec.name, version=found.version, at=now)
@@ -79,10 +79,10 @@ def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> Champion | N
     )
     promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
-    return Champion(found.version, promoted_at, found.metric, found.accepted_error, days)
+    return ServingVersion(found.version, promoted_at, found.metric, found.accepted_error, days)
 
 
-def _read_upstream(store: Store, spec: ModelSpec, champion: Champion | None, end: datetime) -> Upstream:
+def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | None, end: datetime) -> Upstream:
     window = {"window_start": end - DAY, "window_end": end}
     delay = timedelta(hours=spec.label.expected_delay_hours)
     row = store.fetch_one(

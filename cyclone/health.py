@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cyclone.checks import CheckResult, find_champion
+from cyclone.champion import find_champion
 from cyclone.errors import ConfigurationError
 from cyclone.sections import CheckKind
 from cyclone.store import Store
+from cyclone.times import DAY, HOUR
+from cyclone.verdicts import CheckResult
 
 WINDOW_STEPS: dict[CheckKind, timedelta] = {
-    "drift": timedelta(days=1),
-    "error": timedelta(days=1),
-    "estimate": timedelta(days=1),
-    "service": timedelta(hours=1),
+    "drift": DAY,
+    "error": DAY,
+    "estimate": DAY,
+    "service": HOUR,
 }
-"""How far apart the ends of windows are: see `cyclone.checks.find_window_end`."""
+"""How far apart the ends of windows are: see `cyclone.evaluation.find_window_end`."""
 
 
 @dataclass(frozen=True)

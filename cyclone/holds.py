@@ -7,7 +7,8 @@ from datetime import datetime
 from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
 from cyclone.evidence import read_faults
-from cyclone.policy import Evidence, find_stops
+from cyclone.facts import Evidence
+from cyclone.rules import find_stops
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 

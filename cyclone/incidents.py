@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from cyclone.decisions import Cause
 from cyclone.errors import StoreError
+from cyclone.names import read_incident
 from cyclone.releases import release_of_run
-from cyclone.store import Store
+from cyclone.store import Store, Transaction
 
 Outcome = Literal["promoted", "kept_champion", "failed"]
 
@@ -41,6 +42,8 @@ def join_incident(
         if row is None:
             row = transaction.fetch_one("policy/incident_open", model=model, at=at, reason=reason)
         assert row is not None, "the statement opens an incident or returns the open one"
+        incident = _read_incident(transaction, incident_id=row["incident_id"])
+        assert incident is not None, "it has just been found or opened"
         transaction.run(
             "policy/incident_add_alarm",
             incident_id=row["incident_id"],
@@ -48,12 +51,11 @@ def join_incident(
             at=at,
             detail=json.dumps(dict(detail)),
         )
-    return Incident(**row)
+    return replace(incident, is_new=row.get("is_new", False))
 
 
 def find_open_incident(store: Store, model: str) -> Incident | None:
-    row = store.fetch_one("policy/incident_find_open", model=model)
-    return Incident(**row) if row else None
+    return _read_incident(store, model=model)
 
 
 def find_unanswered_incident(store: Store, model: str, held: Cause | None = None) -> int | None:
@@ -67,19 +69,13 @@ def close_incident(store: Store, incident_id: int, at: datetime, outcome: Outcom
     return store.run("policy/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
 
 
-def retraining_run_id(model: str, incident_id: int) -> str:
-    """The run that answers an incident: whoever asks gets the same name, so it can be started only once.
-
-    >>> retraining_run_id("bike_demand", 7)
-    'retrain__bike_demand__incident_7'
-    """
-    return f"retrain__{model}__incident_{incident_id}"
-
-
 def find_named_incident(store: Store, model: str, run_id: str) -> int | None:
-    """The number of the incident that `retraining_run_id` named a run after: one that is open, or that it answered."""
-    row = store.fetch_one("policy/incident_named", model=model, run_id=run_id)
-    return int(row["incident_id"]) if row else None
+    """The number of the incident that `name_retraining` named a run after: one that is open, or that it answered."""
+    number = read_incident(model, run_id)
+    if number is None:
+        return None
+    row = store.fetch_one("policy/incident_named", model=model, incident_id=number, run_id=run_id)
+    return number if row else None
 
 
 def start_retraining(
@@ -122,3 +118,10 @@ def find_retraining(store: Store, incident_id: int) -> str | None:
 def note_failure(store: Store, run_id: str, reason: str) -> None:
     """Note what failed a retraining, for its end to tell; the first note stays."""
     store.run("policy/retraining_note", run_id=run_id, reason=reason)
+
+
+def _read_incident(
+    source: Store | Transaction, incident_id: int | None = None, model: str | None = None
+) -> Incident | None:
+    row = source.fetch_one("policy/incident", incident_id=incident_id, model=model)
+    return Incident(**row) if row else None

@@ -23,8 +23,8 @@ from cyclone.errors import ConfigurationError
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE, API_KEYS_VARIABLE
 from cyclone.settings import Settings
 
-Scope = Literal["predict", "label"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+KeyScope = Literal["predict", "label"]
+SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 KEY_BYTES = 32
 MOST_PACKED_BYTES = 32 * 1024
 """Of one variable on Cloud Run, as its page of quotas says. It is enough for about 170 keys."""
@@ -56,7 +56,7 @@ class KeyRing:
         self._seen = _stat(self._path)
         self._keys = _to_digests(read_keys(source) if isinstance(source, Path) else parse_keys(source))
 
-    def check(self, authorization: str | None, scope: Scope) -> Refusal | None:
+    def check(self, authorization: str | None, scope: KeyScope) -> Refusal | None:
         """None when the `Authorization` header holds a key for the scope, else why it does not."""
         self._follow()
         kind, _, token = (authorization or "").partition(" ")
@@ -135,7 +135,7 @@ def parse_keys(text: str, place: str = API_KEYS_VARIABLE) -> list[ApiKey]:
     return [_read_entry(place, index, entry) for index, entry in enumerate(entries)]
 
 
-def add_key(path: Path, name: str, scopes: Sequence[Scope]) -> str:
+def add_key(path: Path, name: str, scopes: Sequence[KeyScope]) -> str:
     """Add a key under a new name and return it: it can never be read again. Errors: `ConfigurationError`."""
     if not name.strip() or not name.isprintable() or len(name) > 80:
         raise ConfigurationError(f"key name {name!r}: 1 to 80 printable characters are needed")

@@ -16,6 +16,7 @@ from cyclone.rows import LABEL_KEYS, find_label_faults, read_time
 from cyclone.sections import Label
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import floor_month
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -224,7 +225,7 @@ def _store_batch(store: Store, model: str, lines: Sequence[Line], now: datetime,
         told = read_time(line.entry["observed_at"], now)
         # The order of the file decides between labels of one id that are all observed now.
         at = told or now + timedelta(microseconds=line.number)
-        months.add(at.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+        months.add(floor_month(at))
         writer.writerow((line.number, line.entry["id"], json.dumps(line.entry["label"]), at.isoformat(), told is None))
     text.seek(0)
     store.fetch("log/partitions_ensure", parent="label", moments=sorted(months))  # alone: it locks the table

@@ -140,7 +140,7 @@ def _explain_made(transaction: Transaction, model: str, version: int) -> Lineage
 
 
 def _explain_raised(transaction: Transaction, number: int) -> Lineage:
-    incident = transaction.fetch_one("lineage/incident", incident_id=number)
+    incident = transaction.fetch_one("policy/incident", incident_id=number, model=None)
     if incident is None:
         return Lineage()
     alarms = transaction.fetch("lineage/alarms", incident_id=number)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from cyclone.decisions import format_number
 from cyclone.lineage import Lineage, list_asking, name_requester
 from cyclone.store import Row
+from cyclone.wording import count_of, format_number
 
 NAME_WIDTH = 12
 Facts = Iterator[tuple[str, str]]
@@ -82,7 +82,7 @@ def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
             if check["verdict"] == "failed":
                 yield "failed", describe_check(check)
         if passed := sum(check["verdict"] == "passed" for check in seen):
-            yield "passed", f"{passed} other {'verdict' if passed == 1 else 'verdicts'} of the same run"
+            yield "passed", f"{count_of(passed, 'other verdict')} of the same run"
     if more := asking[1:]:
         yield "joined by", f"{len(more)} more, the last: {_describe_alarm(more[-1])}"
     closed = incident["closed_at"]

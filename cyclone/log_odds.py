@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from cyclone.losses import to_columns
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -11,13 +13,6 @@ if TYPE_CHECKING:
 SMALLEST_PROBABILITY = 1e-12
 NEWTON_STEPS = 50
 NEWTON_TOLERANCE = 1e-10
-
-
-def to_columns(probabilities: "Array") -> "Array":
-    """One column a class; P(true) alone becomes two."""
-    import numpy as np
-
-    return probabilities if probabilities.ndim == 2 else np.column_stack([1 - probabilities, probabilities])
 
 
 def to_log_odds(probabilities: "Array") -> "Array":

@@ -10,19 +10,10 @@ from typing import Any
 from cyclone.errors import CheckError, ConfigurationError, StatementError
 from cyclone.places import SHIPPED_ROOT
 from cyclone.store import Row, Selection, Store
+from cyclone.verdicts import Measurement
 
 CHECKS_DIR = SHIPPED_ROOT / "sql" / "checks"
 COLUMNS = ({"subject", "value", "sample_size"}, {"subject", "value", "sample_size", "standard_error"})
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What a check says of one subject; `value` is None where there is nothing to measure."""
-
-    subject: str
-    value: float | None
-    standard_error: float | None
-    sample_size: int
 
 
 @dataclass(frozen=True)

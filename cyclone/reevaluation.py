@@ -3,10 +3,13 @@
 from datetime import datetime
 from pathlib import Path
 
-from cyclone.checks import Champion, CheckResult, find_window_end, judge_window, record
+from cyclone.champion import Champion
+from cyclone.evaluation import judge_window, record
 from cyclone.measurements import CHECKS_DIR
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
+from cyclone.times import floor_day
+from cyclone.verdicts import CheckResult
 
 
 def reevaluate(
@@ -22,7 +25,7 @@ def reevaluate(
     with store.transaction() as transaction:
         marks = transaction.fetch_one("verdicts/reevaluation_take", model=spec.name)
         assert marks is not None, "the statement makes the watermark where there is none"
-        before = find_window_end("error", window_end)
+        before = floor_day(window_end)
         windows = transaction.fetch("verdicts/reevaluation_windows", model=spec.name, before=before, **marks)
         changed: list[CheckResult] = []
         for window in windows:
@@ -41,9 +44,10 @@ def _judge_again(
         return []
     kind, window_end = window["kind"], window["window_end"]
     results = judge_window(store, spec, kind, Champion(**row), window_end, checks_dir)
-    holding = transaction.fetch("verdicts/current", model=spec.name, kind=kind, window_end=window_end)
-    known = {(row["check_name"], row["window_start"]) for row in holding}
-    same = {tuple(row.values()) for row in holding}
+    rows = transaction.fetch("verdicts/at", model=spec.name, kind=kind, window_end=window_end, run_id=None)
+    holding = [CheckResult(**row) for row in rows]
+    known = {(held.check_name, held.window_start) for held in holding}
+    same = {_describe(held) for held in holding}
     return [
         result
         for result in results
@@ -52,7 +56,7 @@ def _judge_again(
 
 
 def _describe(result: CheckResult) -> tuple[object, ...]:
-    """In the order of `verdicts/current`."""
+    """What makes one verdict on a window another than the last: its number, samples or meaning."""
     return (
         result.check_name,
         result.subject,

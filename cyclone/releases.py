@@ -37,7 +37,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Record:
+class ReleaseRecord:
     """The release that a model's record names, and how often the record has moved to come there."""
 
     release: Release
@@ -171,7 +171,7 @@ def mark_rolled_back(store: Store, release: Release, at: datetime, reason: str) 
         transaction.run("release/champion_share_set", model=release.model, traffic_percent=100)
 
 
-def _check_promotable(release: Release, record: Record | None) -> None:
+def _check_promotable(release: Release, record: ReleaseRecord | None) -> None:
     if record is not None and record.release.release_id > release.release_id:
         raise StaleReleaseError(
             f"{release.model}: release {release.release_id} ({release.revision}) is older than the champion, "
@@ -197,10 +197,10 @@ def _move_record(transaction: Transaction, release: Release, generation: int | N
     transaction.run("release/others_retire", **target, at=at)
 
 
-def _read_record(transaction: Transaction, model: str) -> Record | None:
+def _read_record(transaction: Transaction, model: str) -> ReleaseRecord | None:
     row = transaction.fetch_one("release/record", model=model)
     release = _find_one(transaction, release_id=row["release_id"]) if row else None
-    return Record(release, row["generation"]) if row and release else None
+    return ReleaseRecord(release, row["generation"]) if row and release else None
 
 
 def _find_one(source: Source, run_id: str | None = None, release_id: int | None = None) -> Release | None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
+from cyclone.deciding import Alarm, carry_out, weigh
 from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
-from cyclone.evidence import collect_evidence, record_decision
-from cyclone.holds import describe_remedy, keep_holds
-from cyclone.incidents import find_open_incident, join_incident, retraining_run_id
-from cyclone.policy import Request, decide
+from cyclone.facts import Request
+from cyclone.holds import describe_remedy
+from cyclone.names import name_retraining
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -18,7 +18,7 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 
 @dataclass(frozen=True)
-class Answer:
+class RequestAnswer:
     """What the policy said; with an incident, the run that answers it, whoever starts it."""
 
     decision: Decision
@@ -44,29 +44,14 @@ def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequ
     return Request(asked_by, is_person, because, tuple(causes))
 
 
-def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> Answer:
-    """Join the open incident, or ask the policy whether to open one; `source` twice is one request with one answer.
-
-    Broken upstream data hold who would join as well: the run that asks might start at once.
-    """
+def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> RequestAnswer:
+    """Join the open incident, or ask the policy whether to open one; `source` twice is one request with one answer."""
     known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
     if known is None:
-        _answer(store, spec, source, request, at)
+        alarm = Alarm(source, request=request)
+        carry_out(store, spec, alarm, *weigh(store, spec, alarm, at))
         known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
     assert known is not None, "the answer has just been recorded"
     incident_id = known["incident_id"]
-    run_id = retraining_run_id(spec.name, incident_id) if incident_id else None
-    return Answer(Decision(known["action"], known["reason"], known["cause"]), incident_id, run_id)
-
-
-def _answer(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> None:
-    evidence = collect_evidence(store, spec, [], at, [request])
-    decision = decide(spec, evidence)
-    if decision.cause != "upstream" and find_open_incident(store, spec.name) is not None:
-        decision = Decision("retrain", f"requested by {request.asked_by}: joins the open incident")
-    incident_id = None
-    if decision.should_retrain:
-        detail = {"asked_by": request.asked_by, "because": request.because, "despite": list(request.despite)}
-        incident_id = join_incident(store, spec.name, source, at, decision.reason, detail).incident_id
-    keep_holds(store, spec, evidence, decision, source)
-    record_decision(store, evidence, spec.name, source, decision, incident_id, request)
+    run_id = name_retraining(spec.name, incident_id) if incident_id else None
+    return RequestAnswer(Decision(known["action"], known["reason"], known["cause"]), incident_id, run_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from cyclone.binning import ReferenceFeature, build_count, read_reference
 from cyclone.errors import StatementError, StoreError
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
+from cyclone.times import HOUR
 
 WORK_MEMORY = "64MB"
 """What the groups of a year's hours take; by default Postgres would write them to disk."""
@@ -85,7 +86,7 @@ def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
         start = hour
         if stretches and stretches[-1][1] == hour.start and stretches[-1][0].level == hour.level:
             start = stretches.pop()[0]
-        stretches.append((start, hour.start + timedelta(hours=1)))
+        stretches.append((start, hour.start + HOUR))
     return stretches
 
 

@@ -62,7 +62,7 @@ def _check_bounds(field: Feature | Label) -> None:
         raise ValueError(f"values {list(field.values)} must be distinct and not empty")
 
 
-class Check(Section):
+class CheckRules(Section):
     """When one check fails.
 
     `limit` is absolute for drift and service, for error and estimate a multiple of the accepted error. Without one,
@@ -102,20 +102,20 @@ class Monitor(Section):
     schedule: str = "*/5 * * * *"
     sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
     """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
-    drift: dict[Name, Check] = {
-        "population_stability": Check(minimum_samples=150),
-        "wasserstein": Check(minimum_samples=150),
+    drift: dict[Name, CheckRules] = {
+        "population_stability": CheckRules(minimum_samples=150),
+        "wasserstein": CheckRules(minimum_samples=150),
     }
     """The first sees any change of shape, the second sooner where numbers lie."""
-    error: dict[Name, Check] = {}
+    error: dict[Name, CheckRules] = {}
     """Empty means the task's own: `DEFAULT_ERROR_CHECKS`."""
-    estimate: dict[Name, Check] = {"expected_error": Check(limit=1.5)}
+    estimate: dict[Name, CheckRules] = {"expected_error": CheckRules(limit=1.5)}
     """Before labels are there. The limit is a multiple of the accepted error; a failed one only warns."""
-    service: dict[Name, Check] = {
-        "failure_share": Check(limit=0.01, window_days=1, minimum_samples=20),
-        "latency_p95_ms": Check(limit=500, window_days=1, minimum_samples=20),
-        "log_missing_share": Check(limit=0.01, window_days=1, minimum_samples=20),
-        "traffic_drop": Check(limit=0.9, window_days=1, minimum_samples=20),
+    service: dict[Name, CheckRules] = {
+        "failure_share": CheckRules(limit=0.01, window_days=1, minimum_samples=20),
+        "latency_p95_ms": CheckRules(limit=500, window_days=1, minimum_samples=20),
+        "log_missing_share": CheckRules(limit=0.01, window_days=1, minimum_samples=20),
+        "traffic_drop": CheckRules(limit=0.9, window_days=1, minimum_samples=20),
     }
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """The chance in a year of a false alarm: of any drift check, and of each error check without a limit."""
@@ -124,7 +124,7 @@ class Monitor(Section):
 
     @field_validator("estimate", "service")
     @classmethod
-    def _need_limits(cls, value: dict[str, Check], info: ValidationInfo) -> dict[str, Check]:
+    def _need_limits(cls, value: dict[str, CheckRules], info: ValidationInfo) -> dict[str, CheckRules]:
         for name, check in value.items():
             if check.limit is None:
                 raise ValueError(f"{info.field_name} check {name!r} needs a limit")
@@ -132,7 +132,7 @@ class Monitor(Section):
 
     @field_validator("drift", "service")
     @classmethod
-    def _check_that_they_can_fail(cls, value: dict[str, Check]) -> dict[str, Check]:
+    def _check_that_they_can_fail(cls, value: dict[str, CheckRules]) -> dict[str, CheckRules]:
         for name, check in value.items():
             if name in SHARES and check.limit is not None and check.limit >= 1:
                 raise ValueError(f"check {name!r} gives 1 at most: it could never fail with limit {check.limit:g}")
@@ -147,7 +147,7 @@ class Monitor(Section):
             raise ValueError(f"a cron expression of five fields is needed, e.g. '*/5 * * * *': {allowed}")
         return value
 
-    def checks(self, kind: CheckKind) -> dict[str, Check]:
+    def checks(self, kind: CheckKind) -> dict[str, CheckRules]:
         return dict(getattr(self, kind))
 
 
@@ -259,7 +259,7 @@ CalibrationMethod = Literal["ratio", "bias", "prior_shift", "temperature"]
 
 
 class Recalibrate(Section):
-    """The correction of predictions that is fitted from the newest labels; see cyclone/calibration.py."""
+    """The correction of predictions that is fitted from the newest labels; see `correction.py`."""
 
     enabled: bool = True
     method: Literal["auto", "ratio", "bias", "prior_shift", "temperature"] = "auto"
@@ -278,7 +278,7 @@ class Recalibrate(Section):
         return self
 
 
-class Release(Section):
+class ReleaseRules(Section):
     rehearsal_requests: int = Field(default=200, ge=0, le=100_000)
     """Logged rows, the newest, that a candidate answers before it has traffic."""
     rehearsal_latency_ms: float = Field(default=500, gt=0)

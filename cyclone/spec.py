@@ -9,7 +9,19 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import PIPELINE_FILE, SPEC_FILE
-from cyclone.sections import Feature, FromList, Label, Monitor, Name, Recalibrate, Release, Retrain, Section, Serving
+from cyclone.names import name_service
+from cyclone.sections import (
+    Feature,
+    FromList,
+    Label,
+    Monitor,
+    Name,
+    Recalibrate,
+    ReleaseRules,
+    Retrain,
+    Section,
+    Serving,
+)
 
 Task = Literal["regression", "binary", "multiclass"]
 DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
@@ -40,7 +52,7 @@ class ModelSpec(Section):
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     recalibrate: Recalibrate = Recalibrate()
-    release: Release = Release()
+    release: ReleaseRules = ReleaseRules()
     serving: Serving = Serving()
 
     @field_validator("history_until")
@@ -107,7 +119,7 @@ class ModelSpec(Section):
     @property
     def service_name(self) -> str:
         """The model's service on Cloud Run, whose names have no underscore."""
-        return self.name.replace("_", "-")
+        return name_service(self.name)
 
     @property
     def error_metric(self) -> str:

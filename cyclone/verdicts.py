@@ -1,15 +1,54 @@
 """Verdicts: measurements against what is chance, or against the limits of `model.yaml`. Pure functions of numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal, Self
 
 from cyclone.chance import Null, Nulls, compute_p_value, find_error_limit, find_limit, find_threshold
-from cyclone.measurements import Measurement
-from cyclone.sections import Check, CheckKind
+from cyclone.sections import CheckKind, CheckRules
 
 Verdict = Literal["passed", "failed", "no_data"]
 BIAS = "bias"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a check says of one subject; `value` is None where there is nothing to measure."""
+
+    subject: str
+    value: float | None
+    standard_error: float | None
+    sample_size: int
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One verdict. `limit` is in the unit of `value`, None where there is none; the window is [start, end)."""
+
+    kind: CheckKind
+    check_name: str
+    subject: str
+    version: int
+    value: float | None
+    standard_error: float | None
+    sample_size: int
+    limit: float | None
+    verdict: Verdict
+    window_start: datetime
+    window_end: datetime
+    p_value: float | None = None
+    """How often chance gives such a value; None where a limit of `model.yaml` is the judge."""
+    reason: str = ""
+    """Why the verdict is `no_data`."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        times = {key: datetime.fromisoformat(data[key]) for key in ("window_start", "window_end")}
+        return cls(**{**data, **times})
 
 
 @dataclass(frozen=True)
@@ -40,7 +79,7 @@ class Item:
     """
 
     check_name: str
-    check: Check
+    check: CheckRules
     measured: Measurement
     completeness: float | None = None
     fault: str = ""

@@ -2,20 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import get_args
 
 from rich.table import Table
 
-from cyclone.checks import CheckResult, find_champion, find_window_end, judge_window
-from cyclone.decisions import Decision, format_number
+from cyclone.champion import find_champion
+from cyclone.decisions import Decision
 from cyclone.errors import ConfigurationError
+from cyclone.evaluation import find_window_end, judge_window
 from cyclone.evidence import collect_evidence
 from cyclone.measurements import CHECKS_DIR
-from cyclone.policy import decide
+from cyclone.rules import decide
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import DAY, floor_day
+from cyclone.verdicts import CheckResult
+from cyclone.wording import format_number
 
 Key = tuple[str, str, str]
 
@@ -50,17 +54,17 @@ def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) 
     The versions that served and the retrainings that cooled down are those that were: what another decision would have
     led to is not played out. Errors: `ConfigurationError` when there is no day's end between the two.
     """
-    first = find_window_end("error", since)
-    day = first if first >= since else first + timedelta(days=1)
+    first = floor_day(since)
+    day = first if first >= since else first + DAY
     if day > until:
         raise ConfigurationError(f"no day ends between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} UTC")
     while day <= until:
         results = [item for kind in get_args(CheckKind) for item in judge_unrecorded(store, spec, kind, day)]
-        rows = store.fetch("verdicts/at", model=spec.name, window_end=day)
+        rows = store.fetch("verdicts/at", model=spec.name, kind=None, window_end=day, run_id=None)
         recorded = {_find_key(verdict): verdict for verdict in (CheckResult(**row) for row in rows)}
         decision = decide(spec, collect_evidence(store, spec, results, day))
         yield PastDay(day, results, recorded, decision)
-        day += timedelta(days=1)
+        day += DAY
 
 
 def build_change_table(day: PastDay) -> Table:

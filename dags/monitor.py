@@ -26,13 +26,14 @@ from typing import get_args
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
+from cyclone.names import name_dag
 from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.health import holds_asset, verdicts_asset
-from cyclone_airflow.monitor_tasks import MonitorStep, decide, tell_person
+from cyclone_airflow.monitor_tasks import MonitorStep, decide_task, tell_person
 from cyclone_airflow.parsing import find_specs
-from cyclone_airflow.recalibrate_task import recalibrate
+from cyclone_airflow.recalibrate_task import recalibrate_task
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 """In a replay the past is the present: the wall's clock starts no run, whoever replays does."""
@@ -43,7 +44,7 @@ settings = read_settings()
 def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
     """The DAG `monitor__<model>`, once every `schedule` (a cron expression)."""
     with DAG(
-        dag_id=f"monitor__{spec.name}",
+        dag_id=name_dag("monitor", spec.name),
         description=f"Drift, error and service checks of {spec.name}",
         doc_md=f"{__doc__}\n\n**{spec.name}**: {spec.description}",
         schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
@@ -57,16 +58,16 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         rolled_up = MonitorStep(task_id="roll_up", model=spec.name)
         checks = [MonitorStep(task_id=f"check_{kind}", model=spec.name) for kind in get_args(CheckKind)]
         verdicts = [check.output for check in checks]
-        decision = decide.override(outlets=[verdicts_asset(spec.name)])(spec.name, verdicts)
+        decision = decide_task.override(outlets=[verdicts_asset(spec.name)])(spec.name, verdicts)
         request_retraining = TriggerDagRunOperator(
             task_id="request_retraining",
-            trigger_dag_id=f"retrain__{spec.name}",
+            trigger_dag_id=name_dag("retrain", spec.name),
             trigger_run_id="{{ ti.xcom_pull(task_ids='decide', key='retraining') }}",
             skip_when_already_exists=True,
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
-        rolled_up >> checks >> decision >> [request_retraining, told, recalibrate(spec.name)]
+        rolled_up >> checks >> decision >> [request_retraining, told, recalibrate_task(spec.name)]
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 

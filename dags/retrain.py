@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Param
 
+from cyclone.names import name_dag
 from cyclone.retraining_requests import CAUSES
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
@@ -37,11 +38,11 @@ from cyclone_airflow.retrain_tasks import (
     dataset,
     gate,
     image,
-    note_failure,
-    promote,
+    keep_failure,
+    promote_task,
     register,
-    rehearse,
-    roll_back,
+    rehearse_task,
+    roll_back_task,
     start,
     train,
     validate,
@@ -52,7 +53,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
     """The DAG `retrain__<model>`; it has no schedule: incidents and people start it."""
     model = spec.name
     with DAG(
-        dag_id=f"retrain__{model}",
+        dag_id=name_dag("retrain", model),
         description=f"Retrain {model}, gate it, release it step by step",
         doc_md=f"{__doc__}\n\n**{model}**: {spec.description}",
         schedule=None,
@@ -62,7 +63,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
             "because": Param("", type="string", description="Why, if a person asks."),
             "despite": Param([], type="array", items={"enum": list(CAUSES)}, description="What to ignore."),
         },
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": note_failure},
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": keep_failure},
         tags=["cyclone", "retrain", model],
     ) as dag:
         started = start(model)
@@ -75,10 +76,10 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         version = register(model, challenger, decision)
         built = image(model, version)
         deployed = candidate(model, version, built)
-        rehearsed = rehearse(model, version, deployed)
+        rehearsed = rehearse_task(model, version, deployed)
         judged = CanaryOperator(task_id="canary", model=model)
-        promoted = promote(model, deployed)
-        rolled_back = roll_back(model)
+        promoted = promote_task(model, deployed)
+        rolled_back = roll_back_task(model)
         closed = close(model, started)
 
         started >> data >> valid >> challenger >> decision >> version >> built >> deployed

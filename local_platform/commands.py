@@ -79,8 +79,7 @@ def down() -> None:
 
 def status() -> None:
     """Show what runs here, and what each model does. Fails when a part is down."""
-    from local_platform.platform_record import START_COMMAND, PlatformRecord
-    from local_platform.platform_record import status as read_status
+    from local_platform.platform_record import START_COMMAND, PlatformRecord, read_status
 
     settings = read_settings()
     parts = read_status(settings.work_dir)

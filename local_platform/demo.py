@@ -16,15 +16,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
 from cyclone.incidents import find_open_incident
+from cyclone.names import name_dag
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
+from cyclone.times import DAY, floor_day
 from local_platform.airflow import AirflowClient
-from local_platform.evidence import FIRST_RUN_ID, build_evidence_table, collect_evidence
+from local_platform.evidence import FIRST_RUN_ID, build_evidence_table, check_claims
 from local_platform.platform import LocalPlatform, PlatformEvent
 from local_platform.platform_record import environment
 from local_platform.replay import HistoryRow, Replay
-from local_platform.report import Comparison, build_table, draw_picture, predict_never_retrained
+from local_platform.report import DemoComparison, build_table, draw_picture, predict_never_retrained
 from training.history import load_history, parse_time, read_history
 
 MODEL = "bike_demand"
@@ -87,7 +89,7 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
     for kind in ("monitor", "retrain"):
         airflow.wait_until_dag_known(f"{kind}__{spec.name}", DAG_DEADLINE_SECONDS)
     began = time.monotonic()
-    dag_id = f"retrain__{spec.name}"
+    dag_id = name_dag("retrain", spec.name)
     airflow.trigger_dag_run(dag_id, FIRST_RUN_ID)
     with console.status(f"Airflow trains and releases the first version ({dag_id}, run {FIRST_RUN_ID})"):
         run = airflow.wait_for_dag_run(dag_id, FIRST_RUN_ID, FIRST_RELEASE_DEADLINE_SECONDS)
@@ -99,9 +101,9 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
 def show_result(demo: "Demo", days: int, state_dir: Path) -> bool:
     """Print the closing tables, draw the picture, and look up every claim; whether all hold."""
     console, spec, replay = demo.console, demo.spec, demo.replay
-    comparison = Comparison(replay.answers, predict_never_retrained(spec, replay.answers))
+    comparison = DemoComparison(replay.answers, predict_never_retrained(spec, replay.answers))
     least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS else 1
-    evidence = collect_evidence(demo.settings, spec, demo.airflow, replay, least)
+    evidence = check_claims(demo.settings, spec, demo.airflow, replay, least)
     fixed, ours = comparison.errors()
     if ours >= fixed:
         evidence.problems.append(f"Cyclone's error {ours:.1f} is not below the fixed model's {fixed:.1f}")
@@ -203,15 +205,15 @@ class Demo:
 
     def _look_at(self, moment: datetime) -> None:
         """Start the monitor for the day that has just ended; wait for it unless a retraining is under way."""
-        start = moment.replace(hour=0)
+        start = floor_day(moment)
         self._await_monitor()
         self._monitor_run = f"replay__{start:%Y-%m-%d}"
         self.airflow.trigger_dag_run(
-            f"monitor__{self.spec.name}",
+            name_dag("monitor", self.spec.name),
             run_id=self._monitor_run,
             logical_date=start + timedelta(days=1, minutes=1),  # a moment of its own: backfills keep theirs
             data_interval_start=start,
-            data_interval_end=start + timedelta(days=1),
+            data_interval_end=start + DAY,
         )
         if self._alarm_at is None:
             self._await_monitor()
@@ -220,7 +222,7 @@ class Demo:
     def _await_monitor(self) -> None:
         if self._monitor_run is None:
             return
-        dag_id = f"monitor__{self.spec.name}"
+        dag_id = name_dag("monitor", self.spec.name)
         run = self.airflow.wait_for_dag_run(dag_id, self._monitor_run, MONITOR_DEADLINE_SECONDS)
         if run["state"] != "success":
             raise PlatformError(f"{dag_id} {self._monitor_run} ended as {run['state']}; see its logs in Airflow")

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
+from cyclone.names import name_dag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
+from cyclone.times import DAY
 from local_platform.airflow import AirflowClient
 from local_platform.replay import Replay
 
@@ -14,7 +16,7 @@ FIRST_RUN_ID = "first_release"
 
 
 @dataclass
-class Evidence:
+class DemoClaims:
     """Incidents with what answered them, and every claim that does not hold (`problems`)."""
 
     incidents: list[Row]
@@ -30,12 +32,12 @@ class Evidence:
         return [row for row in self.automatic if row["outcome"] == "promoted"]
 
 
-def collect_evidence(
+def check_claims(
     settings: Settings, spec: ModelSpec, airflow: AirflowClient, replay: Replay, least_promotions: int
-) -> Evidence:
+) -> DemoClaims:
     """Look at the store, Airflow, MLflow and Cloud Run for what the replay caused."""
     store = Store(settings.store_dsn)
-    evidence = Evidence(store.fetch("lineage/evidence", model=spec.name))
+    evidence = DemoClaims(store.fetch("lineage/evidence", model=spec.name))
     say = evidence.problems.append
     if replay.failures:
         say(f"{len(replay.failures)} of {replay.request_count} requests failed, the first: {replay.failures[0]}")
@@ -70,7 +72,7 @@ def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient
         problems.append(f"it was opened by {row['alarms']}, not by a monitor run")
     if spec.error_metric not in row["reason"]:
         problems.append(f"its reason is not a measured {spec.error_metric}: {row['reason']}")
-    run = airflow.get_dag_run(f"retrain__{spec.name}", row["run_id"])
+    run = airflow.get_dag_run(name_dag("retrain", spec.name), row["run_id"])
     if run["state"] != "success":
         problems.append(f"Airflow run {row['run_id']} is {run['state']}")
     version = mlflow.MlflowClient(settings.mlflow_uri).get_model_version(spec.name, str(row["version"]))
@@ -81,7 +83,7 @@ def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient
     return problems
 
 
-def build_evidence_table(evidence: Evidence) -> Table:
+def build_evidence_table(evidence: DemoClaims) -> Table:
     table = Table(title="What opened each incident, and what answered it", show_lines=True)
     table.add_column("opened", no_wrap=True)
     table.add_column("because")
@@ -95,5 +97,5 @@ def _describe_answer(row: Row) -> str:
     if row["outcome"] != "promoted":
         return str(row["outcome"] or "under way").replace("_", " ")
     steps = "→".join(f"{share}" for share in [*row["passed_steps"], 100])
-    days = (row["promoted_at"] - row["opened_at"]).total_seconds() / 86400
+    days = (row["promoted_at"] - row["opened_at"]) / DAY
     return f"version {row['version']}, {steps} % of the traffic within {days:.1f} days"

@@ -170,13 +170,13 @@ class PartStatus:
     memory_mb: float
 
 
-def status(state_dir: Path) -> list[PartStatus]:
+def read_status(state_dir: Path) -> list[PartStatus]:
     """Every part of the platform, in the order of their start; empty when none was started."""
     record = PlatformRecord.read(state_dir.resolve())
-    return [_read_status(name, part) for name, part in record.parts.items()] if record else []
+    return [_read_part(name, part) for name, part in record.parts.items()] if record else []
 
 
-def _read_status(name: str, part: PartRecord) -> PartStatus:
+def _read_part(name: str, part: PartRecord) -> PartStatus:
     guard = part.process.find()
     programs = guard.children(recursive=True) if guard else []
     is_up = bool(programs) and (not part.address or _does_answer(part.address))

@@ -28,7 +28,7 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReplayedAnswer:
     row: HistoryRow
     version: int
     prediction: float
@@ -47,7 +47,7 @@ class Replay:
 
     spec: ModelSpec
     address: str
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[ReplayedAnswer] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     request_count: int = 0
     _session: requests.Session = field(default_factory=requests.Session)
@@ -63,7 +63,7 @@ class Replay:
         }
         reply = self._post("/predict", body)
         if reply is not None:
-            self.answers.append(Answer(row, reply["version"], reply["predictions"][0]["prediction"]))
+            self.answers.append(ReplayedAnswer(row, reply["version"], reply["predictions"][0]["prediction"]))
         self._unlabelled.append(row)
 
     def send_labels(self, present: datetime) -> None:

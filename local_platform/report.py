@@ -10,14 +10,14 @@ from rich.table import Table
 
 from cyclone.frames import inputs_from_rows
 from cyclone.spec import ModelSpec
-from local_platform.replay import Answer
+from local_platform.replay import ReplayedAnswer
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DemoComparison:
     """Answers as given, beside what the first version would have said to the same rows."""
 
-    answers: Sequence[Answer]
+    answers: Sequence[ReplayedAnswer]
     never_retrained: Sequence[float]
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ class Comparison:
         return sorted({answer.row.created_at.isoformat()[:length] for answer in self.answers})
 
 
-def predict_never_retrained(spec: ModelSpec, answers: Sequence[Answer]) -> list[float]:
+def predict_never_retrained(spec: ModelSpec, answers: Sequence[ReplayedAnswer]) -> list[float]:
     """What the model's version 1, from MLflow, predicts for every answered row."""
     import mlflow
 
@@ -47,7 +47,7 @@ def predict_never_retrained(spec: ModelSpec, answers: Sequence[Answer]) -> list[
     return [float(value) for value in first.predict(inputs)]
 
 
-def build_table(comparison: Comparison) -> Table:
+def build_table(comparison: DemoComparison) -> Table:
     table = Table(title="Mean absolute error, bikes an hour")
     table.add_column("month")
     for heading in ("rows", "never retrained", "Cyclone", "less error"):
@@ -61,7 +61,7 @@ def build_table(comparison: Comparison) -> Table:
     return table
 
 
-def draw_picture(comparison: Comparison, promotions: Sequence[tuple[datetime, int]], path: Path) -> None:
+def draw_picture(comparison: DemoComparison, promotions: Sequence[tuple[datetime, int]], path: Path) -> None:
     """Draw the daily error of both, with a line at each promotion (time, version)."""
     import matplotlib
 

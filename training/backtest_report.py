@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from cyclone.wording import count_of
 from training.backtest import Backtest, iterate_summaries
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _describe(backtest: Backtest) -> str:
     words = f"A typical day's error rose to {backtest.policy.highest_ratio:.2f} × the accepted (error.limit {limit:g})"
     rate, count = backtest.stationary_triggers_per_year, len(backtest.stationary)
     if rate is not None:
-        worlds = f"{count} {'world' if count == 1 else 'worlds'} of the same days in random order"
+        worlds = f"{count_of(count, 'world')} of the same days in random order"
         words += f"\nIn {worlds}: {rate:.2f} triggers a year"
     kinds = backtest.history.spec.retrain.triggering_checks
     return words + (f"\nNot replayed: failed checks of kind {', '.join(kinds)} (triggered_by)" if kinds else "")

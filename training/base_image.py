@@ -28,8 +28,8 @@ from cyclone.image_contract import (
 )
 from cyclone.places import REPOSITORY, is_checkout
 from cyclone.settings import Settings, read_settings
+from training.bento import SHOWN_CHARACTERS, compile_code, find_bento
 from training.bundle import clear_folder, compute_digest, stage_code
-from training.image import SHOWN_CHARACTERS, compile_code, find_bento
 
 if TYPE_CHECKING:
     from training.image_repository import ImageRepository
@@ -40,7 +40,7 @@ PLACEHOLDER = "placeholder"
 COMMAND = "python -m training.base_image"
 
 
-def name_version(settings: Settings) -> str:
+def name_base(settings: Settings) -> str:
     """What the base of this source is called: sixteen digits over code, requirements, Python and foundation."""
     with TemporaryDirectory() as folder:
         stage_code(Path(folder))  # what is digested is what an image gets, from a checkout and from a wheel alike
@@ -51,7 +51,7 @@ def name_version(settings: Settings) -> str:
 
 def find_base(settings: Settings) -> tuple["ImageRepository", dict[str, Any]]:
     """Where the base of this source is, and its manifest. Errors: `ReleaseError` when nobody has pushed it."""
-    repository, version = open_repository(settings), name_version(settings)
+    repository, version = open_repository(settings), name_base(settings)
     found = repository.read_manifest(version)
     if found is None:
         raise ReleaseError(
@@ -74,7 +74,7 @@ def open_repository(settings: Settings) -> "ImageRepository":
 
 def push_base(settings: Settings) -> str:
     """Build the base with the container engine at hand and push it, unless it is there; its reference."""
-    repository, version = open_repository(settings), name_version(settings)
+    repository, version = open_repository(settings), name_base(settings)
     reference = f"{repository.name}:{version}"
     if repository.read_manifest(version) is None:
         bento = _find_or_build(settings, version)
@@ -93,7 +93,7 @@ def write_context(settings: Settings, folder: Path) -> None:
 
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"--context {folder}: not empty; name a new folder")
-    bento = _find_or_build(settings, name_version(settings))
+    bento = _find_or_build(settings, name_base(settings))
     shutil.copytree(bento.path, folder, dirs_exist_ok=True)
     bentoml.container.get_containerfile(str(bento.tag), output_path=str(folder / "Dockerfile"), enable_buildkit=False)
 
@@ -161,9 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.context:
             write_context(settings, options.context)
-        print(
-            push_base(settings) if not options.context else f"{open_repository(settings).name}:{name_version(settings)}"
-        )
+        print(push_base(settings) if not options.context else f"{open_repository(settings).name}:{name_base(settings)}")
     except CycloneError as error:
         print(f"{COMMAND}: {error}", file=sys.stderr)
         return 1

@@ -6,14 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclone.image_contract import (
-    MODEL_PATH,
-    PIPELINE_FILE,
-    RELEASE_FILE,
-    REQUIREMENTS_FILE,
-    SPEC_FILE,
-    SPECS_FOLDER,
-)
+from cyclone.image_contract import MODEL_PATH, PIPELINE_FILE, RELEASE_FILE, REQUIREMENTS_FILE, SPEC_FILE, SPECS_FOLDER
+from cyclone.names import name_tag
 from cyclone.places import REPOSITORY, find_shipped
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -38,7 +32,7 @@ class Origin:
 
 def stage_bundle(settings: Settings, spec: ModelSpec, version: int) -> Path:
     """Lay out the whole bundle in a new folder."""
-    folder = clear_folder(settings.work_dir / "bundles" / spec.name / f"v{version}")
+    folder = clear_folder(settings.work_dir / "bundles" / spec.name / name_tag(version))
     stage_code(folder)
     stage_model(settings, spec, version, folder)
     return folder

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from cyclone.canary import CanaryVerdict, judge_canary
 from cyclone.errors import ReleaseError
 from cyclone.releases import Release, current_release, release_of_run
-from cyclone.sections import Release as Rules
+from cyclone.sections import ReleaseRules
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
-from training.release import candidate_of_run, roll_back, shift_traffic
+from training.candidate import candidate_of_run, shift_traffic
+from training.promotion import roll_back
 
 log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 1800.0
@@ -116,7 +117,7 @@ def end_by_hand(settings: Settings, run_id: str, goes_on: bool, reason: str) -> 
         )
 
 
-def decide_step(verdict: CanaryVerdict, rules: Rules, elapsed: timedelta) -> StepEnd:
+def decide_step(verdict: CanaryVerdict, rules: ReleaseRules, elapsed: timedelta) -> StepEnd:
     """Hold a pass until the step has lasted long enough; end an inconclusive step when its time is over.
 
     `elapsed` is the step's time so far without pauses.

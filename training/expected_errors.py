@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cyclone.spec import ModelSpec
-from training.profile import Bin
+from training.profile import Bin, name_predicted, place_rows
 from training.scores import list_errors
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def expect_errors(spec: ModelSpec, bins: Sequence[Bin], predictions: "Array", la
     Beyond the predictions of the reference nothing is known: the outer bins take the error of their neighbours.
     """
     errors = list_errors(spec, predictions, labels)
-    places = _find_places(spec, bins, predictions)
+    places = place_rows(bins, name_predicted(spec, predictions))
     expected = {}
     for item in bins:
         found = errors[places == item.bin]
@@ -37,13 +37,3 @@ def expect_errors(spec: ModelSpec, bins: Sequence[Bin], predictions: "Array", la
     if spec.task != "multiclass" and len(ordered) > 2:
         expected[ordered[0]], expected[ordered[-1]] = expected[ordered[1]], expected[ordered[-2]]
     return [replace(item, expected_error=expected[item.bin]) for item in bins]
-
-
-def _find_places(spec: ModelSpec, bins: Sequence[Bin], predictions: "Array") -> "Array":
-    """The bin of each prediction; a multiclass prediction is its likeliest class."""
-    import numpy as np
-
-    if spec.task == "multiclass":
-        return np.asarray(predictions.argmax(axis=1))
-    edges = [item.lower_bound for item in bins[1:]]
-    return np.asarray(np.searchsorted(np.array(edges, dtype="float64"), predictions, side="right"))

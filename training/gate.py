@@ -5,14 +5,15 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import answer_other_days, find_memory_days, measure_losses
-from cyclone.calibration_looks import EPOCH
+from cyclone.fitting import answer_other_days, find_memory_days
+from cyclone.losses import measure_losses
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import answer_as_served, build_labelled_days
+from cyclone.times import count_days
 from training.dataset import Dataset, find_run_folder, read_dataset, split_newest_days
 from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
+from training.labelled_days import answer_as_served, build_labelled_days
 from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.tracking import CHAMPION, connect, fetch_model, find_version
 from training.train import Challenger
@@ -71,7 +72,7 @@ def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number:
     begin = unseen["created_at"].iloc[0].floor("D")
     since = begin - timedelta(days=find_memory_days(spec))
     rows = build_labelled_days(own.spec, own.stored.load(), known[known["created_at"] >= since])
-    first = (begin - EPOCH).days
+    first = count_days(begin)
     answers = answer_as_served(Store(settings.store_dsn), own.spec, number, rows, first)
     compared = rows.between(first, int(rows.day[-1]) + 1)
     new = build_labelled_days(spec, challenger, unseen)

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cyclone.decisions import format_number
 from cyclone.spec import ModelSpec
+from cyclone.wording import count_of, format_number, format_percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ MINIMUM_SLICE_DAYS = 3
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ErrorRatio:
     """The challenger's mean error over the champion's on the same rows; `lower` and `upper` are one-sided bounds."""
 
     champion_error: float
@@ -118,7 +118,7 @@ def refuse_incomparable(challenger_error: float, rows: int, champion: int, missi
     return GateDecision(False, None, challenger_error, rows, reason)
 
 
-def compare(day: "Array", champion: "Array", challenger: "Array") -> Comparison:
+def compare(day: "Array", champion: "Array", challenger: "Array") -> ErrorRatio:
     """A paired block bootstrap by day (Künsch 1989; Efron & Tibshirani 1993, ch. 8): both keep their rows of a day.
 
     >>> import numpy as np
@@ -134,7 +134,7 @@ def compare(day: "Array", champion: "Array", challenger: "Array") -> Comparison:
     champions, challengers = sums[0][drawn].sum(axis=1), sums[1][drawn].sum(axis=1)
     ratios = np.array([_divide(above, below) for above, below in zip(challengers, champions, strict=True)])
     lower, upper = np.quantile(ratios, [1 - CONFIDENCE, CONFIDENCE], method="nearest")
-    return Comparison(
+    return ErrorRatio(
         float(champion.mean()), float(challenger.mean()), ratio, float(lower), float(upper), len(champion)
     )
 
@@ -149,11 +149,11 @@ def split_slices(losses: PairedLosses) -> "tuple[dict[str, Array], dict[str, str
             if count >= MINIMUM_SLICE_ROWS and days >= MINIMUM_SLICE_DAYS:
                 judged[f"{feature}={value}"] = rows
             else:
-                unjudged[f"{feature}={value}"] = f"{_count(count, 'row')} of {_count(days, 'day')}"
+                unjudged[f"{feature}={value}"] = f"{count_of(count, 'row')} of {count_of(days, 'day')}"
     return judged, unjudged
 
 
-def compare_slices(losses: PairedLosses, judged: "Mapping[str, Array]") -> dict[str, Comparison]:
+def compare_slices(losses: PairedLosses, judged: "Mapping[str, Array]") -> dict[str, ErrorRatio]:
     """All slices together refute wrongly as seldom as the whole: each bound is given its part of the error."""
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(judged))
     return {
@@ -162,7 +162,7 @@ def compare_slices(losses: PairedLosses, judged: "Mapping[str, Array]") -> dict[
     }
 
 
-def compare_days(day: "Array", champion: "Array", challenger: "Array", confidence: float) -> Comparison:
+def compare_days(day: "Array", champion: "Array", challenger: "Array", confidence: float) -> ErrorRatio:
     """Student's bounds of a ratio of sums from its days (Cochran, Sampling Techniques, 1977, ch. 6).
 
     For slices: drawing a few days again never leaves the worst and the best of them, so that a bound which has to be
@@ -181,14 +181,14 @@ def compare_days(day: "Array", champion: "Array", challenger: "Array", confidenc
     spread = float(np.sqrt(count / (count - 1) * ((above - ratio * below) ** 2).sum()))
     half = float(stdtrit(count - 1, confidence)) * spread / float(below.sum()) if below.sum() > 0 else 0.0
     lower, upper = max(0.0, ratio - half), ratio + half
-    return Comparison(float(champion.mean()), float(challenger.mean()), ratio, lower, upper, len(champion))
+    return ErrorRatio(float(champion.mean()), float(challenger.mean()), ratio, lower, upper, len(champion))
 
 
-def describe(found: Comparison, days: int) -> str:
+def describe(found: ErrorRatio, days: int) -> str:
     """E.g. `error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)`."""
     return (
         f"error {format_number(found.challenger_error)} against the champion's {format_number(found.champion_error)}"
-        f" on {_count(found.rows, 'row')} of {_count(days, 'day')}: {format_number(found.ratio)} ×"
+        f" on {count_of(found.rows, 'row')} of {count_of(days, 'day')}: {format_number(found.ratio)} ×"
         f" ({format_number(found.lower)} to {format_number(found.upper)})"
     )
 
@@ -200,26 +200,18 @@ def _describe_rule(rule: str, margin: float, is_met: bool) -> str:
         ("prove", True): "shown not to be more than {} worse",
         ("prove", False): "not shown to be at most {} worse",
     }
-    return words[rule, is_met].format(_show_percent(margin))
+    return words[rule, is_met].format(format_percent(margin))
 
 
-def _describe_slices(worse: Mapping[str, Comparison], margin: float, unjudged: int) -> str:
+def _describe_slices(worse: Mapping[str, ErrorRatio], margin: float, unjudged: int) -> str:
     words = ""
     if worse:
         shown = [f"{name} ({format_number(item.ratio)} × on {item.rows} rows)" for name, item in worse.items()]
-        words = f"; shown to be more than {_show_percent(margin)} worse where {', '.join(shown)}"
+        words = f"; shown to be more than {format_percent(margin)} worse where {', '.join(shown)}"
     if unjudged:
         limits = f"{MINIMUM_SLICE_ROWS} rows or {MINIMUM_SLICE_DAYS} days"
-        words += f"; {_count(unjudged, 'slice')} of fewer than {limits} not judged"
+        words += f"; {count_of(unjudged, 'slice')} of fewer than {limits} not judged"
     return words
-
-
-def _show_percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _sum_days(day: "Array", champion: "Array", challenger: "Array") -> "Array":

@@ -19,6 +19,7 @@ from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
+from cyclone.times import floor_month
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +163,7 @@ def _to_records(rows: list[Row], delay: timedelta) -> Iterator[tuple[str, str, s
 
 
 def _ensure_partitions(transaction: Transaction, parent: str, moments: set[datetime]) -> None:
-    months = {moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for moment in moments}
+    months = {floor_month(moment) for moment in moments}
     transaction.fetch("log/partitions_ensure", parent=parent, moments=sorted(months))
 
 

@@ -1,27 +1,23 @@
 """The image of a version: a Bento of its bundle, or one model layer on the base image of a registry."""
 
-import compileall
 import json
 import os
-import py_compile
-import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclone.errors import ReleaseError
-from cyclone.image_contract import DO_NOT_TRACK_VARIABLE, RELEASE_FILE, REQUIREMENTS_FILE, SERVICE_TARGET
+from cyclone.image_contract import DO_NOT_TRACK_VARIABLE, RELEASE_FILE, SERVICE_TARGET
+from cyclone.names import name_tag, read_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from training.bento import build_bento, find_bento, list_bentos
 from training.bundle import Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
 
 if TYPE_CHECKING:
     from training.image_repository import ImageRepository
 
 RUN_LABEL = "cyclone.mlflow-run"
-SHOWN_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -42,13 +38,13 @@ def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     """
     if settings.image_repository:
         return push_image(settings, spec, version)
-    reference = f"{spec.name}:v{version}"
+    reference = f"{spec.name}:{name_tag(version)}"
     os.environ.setdefault(DO_NOT_TRACK_VARIABLE, "True")
     bento = find_bento(reference)
     if bento is None:
         bundle = stage_bundle(settings, spec, version)
         plan = {"service": SERVICE_TARGET, "name": spec.name, "labels": {"digest": compute_digest(bundle)}}
-        bento = _build_bento(bundle, f"v{version}", plan)
+        bento = build_bento(bundle, name_tag(version), plan)
     held = json.loads((Path(bento.path) / "src" / RELEASE_FILE).read_text())["mlflow_run_id"]
     _check_run(f"image {bento.tag}", held, read_origin(settings, spec, version), f"`bentoml delete {bento.tag}`")
     return Image(reference, bento.info.labels["digest"])
@@ -59,7 +55,7 @@ def push_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     from training.image_repository import ImageRepository
 
     repository = ImageRepository(f"{settings.image_repository}/{spec.name}")
-    tag, origin = f"v{version}", read_origin(settings, spec, version)
+    tag, origin = name_tag(version), read_origin(settings, spec, version)
     stored = repository.read_manifest(tag)
     if stored is not None:
         labels = repository.read_config(stored[0])["config"]["Labels"]
@@ -103,8 +99,9 @@ def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
         stored = {tag: repository.read_manifest(tag) for tag in repository.list_tags()}
         references = {tag: f"{repository.name}@{found[1]}" for tag, found in stored.items() if found}
     else:
-        references = {bento.tag.version: str(bento.tag) for bento in _list_bentos(spec.name)}
-    return {int(tag[1:]): reference for tag, reference in references.items() if re.fullmatch(r"v\d+", tag)}
+        references = {bento.tag.version: str(bento.tag) for bento in list_bentos(spec.name)}
+    versions = {tag: read_tag(tag) for tag in references}
+    return {version: references[tag] for tag, version in versions.items() if version is not None}
 
 
 def remove_image(image: str) -> None:
@@ -127,33 +124,12 @@ def _label(spec: ModelSpec, version: int, origin: Origin) -> dict[str, str]:
     """What the image says of itself; `org.opencontainers.image.revision` is the base's."""
     return {
         "org.opencontainers.image.title": spec.name,
-        "org.opencontainers.image.version": f"v{version}",
+        "org.opencontainers.image.version": name_tag(version),
         "cyclone.model": spec.name,
         "cyclone.version": str(version),
         RUN_LABEL: origin.mlflow_run_id,
         **({"cyclone.data-fingerprint": origin.fingerprint} if origin.fingerprint else {}),
     }
-
-
-def find_bento(reference: str) -> Any | None:
-    """The Bento of the local store; None when there is none."""
-    import bentoml
-    from bentoml.exceptions import NotFound
-
-    try:
-        return bentoml.bentos.get(reference)
-    except NotFound:
-        return None
-
-
-def _list_bentos(name: str) -> list[Any]:
-    import bentoml
-    from bentoml.exceptions import NotFound
-
-    try:
-        return list(bentoml.bentos.list(name))
-    except NotFound:
-        return []
 
 
 def _check_run(image: str, held: str | None, origin: Origin, means: str) -> None:
@@ -162,40 +138,3 @@ def _check_run(image: str, held: str | None, origin: Origin, means: str) -> None
             f"{image} holds the model of MLflow run {held}, the version is of run {origin.mlflow_run_id}; "
             f"delete it with {means} if nothing serves it"
         )
-
-
-def _build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
-    """Build in a process of its own: a build imports the service, and no process can import two bundles."""
-    import yaml
-
-    # BentoML reads no requirements file below a hidden folder, which the state of the local platform is.
-    plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS_FILE), "lock_packages": False}}
-    plan_path = bundle.with_name(f"{version}.bentofile.yaml")
-    plan_path.write_text(yaml.safe_dump(plan))
-    command = [sys.executable, "-B", "-m", "bentoml", "build", str(bundle), "--bentofile", str(plan_path)]
-    built = subprocess.run(
-        [*command, "--version", version, "--output", "tag"], cwd=bundle, capture_output=True, text=True, check=False
-    )
-    reference = f"{plan['name']}:{version}"
-    bento = find_bento(reference)
-    if built.returncode != 0 or bento is None:
-        said = (built.stderr or built.stdout)[-SHOWN_CHARACTERS:].strip()
-        raise ReleaseError(f"image {reference} could not be built from {bundle}: {said}")
-    compile_code(Path(bento.path))
-    return bento
-
-
-def list_packages(requirements: Path) -> list[str]:
-    """The pinned packages of a compiled requirements file, without their hashes."""
-    lines = requirements.read_text().splitlines()
-    return [line.removesuffix("\\").strip() for line in lines if line[:1].isalnum()]
-
-
-def compile_code(bento: Path) -> None:
-    """Compile the code, as a build leaves compiled files out and a start without them takes seconds longer."""
-    compileall.compile_dir(
-        str(bento / "src"),
-        quiet=1,
-        stripdir=str(bento),
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )

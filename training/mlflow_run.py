@@ -21,14 +21,14 @@ FRAME_TAG = "cyclone.frame_sha256"
 INCIDENT_TAG = "cyclone.incident"
 REASON_TAG = "cyclone.incident.reason"
 REQUESTER_TAG = "cyclone.requester"
-CHECKS_TAG = "cyclone.checks"
+CHECKS_TAG = "cyclone.evaluation"
 VALIDATION_TAG = "cyclone.validation"
 GATE_TAG = "cyclone.gate"
 GATE_REASON_TAG = "cyclone.gate.reason"
 IMAGE_TAG = "cyclone.image"
 DIGEST_TAG = "cyclone.image_digest"
 REVISION_TAG = "cyclone.revision"
-CALIBRATION_TAG = "cyclone.calibration"
+CALIBRATION_TAG = "cyclone.fitting"
 VALIDATION_PAGE, VALIDATION_RESULT = VALIDATION_FILES = ("validation.html", "validation.json")
 PASSED = "passed"
 EXPECTATIONS_FILE = "expectations.py"
@@ -83,7 +83,7 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
     if retraining is None or retraining["incident_id"] is None:
         return {}
     number = retraining["incident_id"]
-    incident = store.fetch_one("lineage/incident", incident_id=number)
+    incident = store.fetch_one("policy/incident", incident_id=number, model=None)
     alarms = store.fetch("lineage/alarms", incident_id=number)
     checks = store.fetch("lineage/checks", incident_id=number)
     failed = [describe_check(check) for check in checks if check["verdict"] == "failed"]
@@ -116,3 +116,7 @@ def _search(client: Any, experiment_id: str, dataset: Dataset, run_id: str, stat
     tags = {RUN_TAG: run_id, FINGERPRINT_TAG: dataset.fingerprint}
     wanted = [f"tags.`{name}` = '{value}'" for name, value in tags.items()] + [f"attributes.status = '{status}'"]
     return list(client.search_runs([experiment_id], " and ".join(wanted)))
+
+
+TRAINED_UNTIL = "trained_until"
+SOURCE_FOLDER = "source"

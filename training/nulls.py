@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.chance import Null
 from cyclone.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
-from cyclone.sections import Check
+from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
 from training.profile import Subject
 
@@ -58,7 +58,7 @@ def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series
         if not subject.is_calendar:
             bins, counts = count_days(subject, day)
             for check in DISTANCES:
-                window_days = spec.monitor.drift.get(check, Check()).window_days
+                window_days = spec.monitor.drift.get(check, CheckRules()).window_days
                 null = find_null(check, bins, counts, window_days)
                 if null is not None:
                     found.append(SubjectNull(check, subject.name, null))

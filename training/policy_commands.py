@@ -1,7 +1,6 @@
-"""The `cyclone` commands of the policy: backtest, retrain, resume, withdraw-calibration."""
+"""The `cyclone` command `backtest`."""
 
-import getpass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,62 +8,19 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from cyclone.clock import read_now
-from cyclone.errors import ConfigurationError, HoldError
-from cyclone.holds import resume
-from cyclone.retraining_requests import CAUSES, ask, build_request
+from cyclone.command_line import ModelName
+from cyclone.errors import ConfigurationError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model, replace_policy
-from cyclone.store import Store
 
 console = Console(markup=False)
 TABLE_CHARACTERS = 140
 """Reasons are sentences: a table is not cut to a narrow terminal, nor to a pipe's 80."""
 PICTURES = (".png", ".svg", ".pdf")
-ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
-Because = Annotated[str, typer.Option("--because", help="Why: it is kept with who asked.")]
-
-
-def retrain(
-    model: ModelName,
-    because: Because = "",
-    despite: Annotated[
-        list[str] | None, typer.Option(help=f"Ask in spite of {', '.join(CAUSES)}; may be given again.")
-    ] = None,
-) -> None:
-    """Ask the policy for a retraining. The monitor's next run starts it; one that runs already answers it as well."""
-    settings, spec, store = _open(model)
-    person = getpass.getuser()
-    request = build_request(person, is_person=True, because=because, despite=despite or [])
-    source = f"cyclone retrain by {person} at {datetime.now(UTC).isoformat()}"
-    answer = ask(store, spec, source, request, read_now(store, settings, spec.name))
-    if answer.incident_id is None:
-        raise HoldError(answer.describe_refusal(spec.name))
-    console.print(
-        f"{answer.decision.reason}\nIncident {answer.incident_id}: the Airflow run {answer.run_id} answers it",
-        highlight=False,
-    )
-
-
-def resume_model(model: ModelName, because: Because = "") -> None:
-    """End what holds a model's retrainings: those before now neither pause the next one nor count in the budget."""
-    settings, spec, store = _open(model)
-    for reason in resume(store, spec, getpass.getuser(), because, read_now(store, settings, spec.name)):
-        console.print(f"no longer held: {reason}", highlight=False)
-
-
-def withdraw_calibration(model: ModelName, because: Because = "") -> None:
-    """Serve raw predictions again, in a new revision of the same image, until the next version."""
-    from training.calibration import withdraw_calibration as serve_raw
-
-    settings, spec, store = _open(model)
-    now = read_now(store, settings, spec.name)
-    revision = serve_raw(settings, spec, getpass.getuser(), because, now)
-    console.print(f"{revision} of {spec.name} answers, without a calibration", highlight=False)
 
 
 def backtest(
-    model: Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")],
+    model: ModelName,
     policy: Annotated[Path | None, typer.Option(help="A YAML file whose retrain: and recalibrate: are tried.")] = None,
     since: Annotated[
         str, typer.Option("--from", help="The first day (ISO, UTC) that is replayed; the first version knows the rest.")
@@ -112,11 +68,6 @@ def _check_picture(path: Path) -> None:
         raise ConfigurationError(f"--picture {path}: a name that ends with {', '.join(PICTURES)} is needed")
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"--picture {path}: the folder {path.absolute().parent} does not exist")
-
-
-def _open(model: str) -> tuple[Settings, ModelSpec, Store]:
-    settings = read_settings()
-    return settings, find_model(settings.models_dir, model), Store(settings.store_dsn)
 
 
 class EstimatorOf:

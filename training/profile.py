@@ -82,6 +82,14 @@ def place_rows(bins: Sequence[Bin], values: "Any") -> "Array":
     return np.array([MISSING if pd.isna(text) else names.get(text, UNKNOWN) for text in texts])
 
 
+def name_predicted(spec: ModelSpec, predictions: "Array") -> Any:
+    """What is binned of predictions: numbers as they are, and of a multiclass prediction its likeliest class."""
+    if spec.task != "multiclass":
+        return predictions
+    names = list(spec.label.values or ())
+    return [names[place] for place in predictions.argmax(axis=1)]
+
+
 def find_edges(values: "Array", is_integer: bool) -> list[float]:
     """The inner edges of the bins: one bin a value for few integers, else bins of about equal counts.
 
@@ -112,9 +120,8 @@ def _bin_feature(feature: Feature, column: "pd.Series[Any]") -> Subject:
 def _bin_predictions(spec: ModelSpec, predictions: "Array") -> Subject:
     if spec.task != "multiclass":
         return _bin_numbers("prediction", predictions, is_integer=False, is_calendar=False, may_miss=False)
-    names = list(spec.label.values or ())
-    likeliest = [names[place] for place in predictions.argmax(axis=1)]
-    return _bin_categories("prediction", likeliest, names, is_calendar=False, may_miss=False)
+    predicted = name_predicted(spec, predictions)
+    return _bin_categories("prediction", predicted, list(spec.label.values or ()), is_calendar=False, may_miss=False)
 
 
 def _bin_numbers(name: str, values: "Array", is_integer: bool, is_calendar: bool, may_miss: bool) -> Subject:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
+from cyclone.names import is_calibration_of, name_tag
 from cyclone.releases import (
     Release,
     current_release,
@@ -18,7 +19,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.aliases import drop_alias, find_alias
-from training.release import align_aliases, name_tag
+from training.promotion import align_aliases
 from training.tracking import CHALLENGER, CHAMPION
 
 
@@ -73,13 +74,13 @@ def _mend_traffic(
     percents = {item.revision: item.traffic_percent for item in led if item.traffic_percent}
     percents[champion.revision] = 100 - sum(percents.values())
     last = retired_releases(Store(settings.store_dsn), champion)[:1]
-    wanted_tags = {name_tag(item): item.revision for item in [champion, *led, *last]}
+    wanted = {name_tag(item.version): item for item in [champion, *led, *last]}
     # A calibration that comes up has its version's tag before it has the traffic.
     stray = {
         tag
         for tag, revision in running.tags.items()
-        if tag not in wanted_tags
-        or (revision != wanted_tags[tag] and not revision.startswith(f"{spec.service_name}-{tag}-c"))
+        if tag not in wanted
+        or (revision != wanted[tag].revision and not is_calibration_of(revision, spec.name, wanted[tag].version))
     }
     drifts = []
     if running.percents != percents:

@@ -7,13 +7,13 @@ this way, and return after a roll-back to a revision that has older ones.
 import uuid
 from datetime import datetime
 
-from cyclone.calibration import Calibration
+from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError
 from cyclone.releases import current_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.calibration import deploy_calibration
+from training.recalibration import deploy_calibration
 from training.revision_environment import find_keys, read_keys_of
 
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclone.cloud_run import CloudRun
-from cyclone.decisions import format_number
 from cyclone.errors import RehearsalError
 from cyclone.frames import inputs_from_rows
 from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
+from cyclone.losses import Prediction, compute_error
 from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
-from training.release import Candidate
+from cyclone.wording import format_number
+from training.candidate import Candidate
 from training.scores import predict
 from training.trained_version import fetch_version
 
@@ -24,8 +25,6 @@ WARM_UP_REQUESTS = 5
 MINIMUM_LABELLED_ROWS = 20
 REQUEST_SECONDS = 30
 TOLERANCE = 1e-6
-
-Prediction = float | dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,6 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
     rehearsal = summarize(rows, answers, latencies)
     check_limits(spec, rehearsal)
     return rehearsal
-
-
-def compute_error(label: Any, prediction: Prediction) -> float:
-    """Of one row, as the checks define it: absolute error of numbers, else log-loss."""
-    if isinstance(prediction, dict):
-        share = prediction.get(str(label), 0.0)
-    elif isinstance(label, bool):
-        share = prediction if label else 1 - prediction
-    else:
-        return abs(prediction - float(label))
-    return -math.log(min(1.0, max(share, 2.220446049250313e-16)))
 
 
 def _play(candidate: Candidate, rows: Sequence[Row], token: str) -> tuple[list[Prediction], list[float]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import DataError
 from cyclone.spec import ModelSpec
+from cyclone.times import DAY
 from training.scores import encode_labels
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Array = np.ndarray[Any, Any]
-
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from cyclone.spec import ModelSpec, read_model_yaml
 from cyclone.store import Row, Store
 from training.dataset import Dataset, read_dataset, split_features
 from training.known_rows import read_known_rows
-from training.mlflow_run import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, hash_file
+from training.mlflow_run import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, SOURCE_FOLDER, hash_file
 from training.pipeline import find_pipeline, load_builder
 from training.scores import predict
 from training.tracking import StoredModel, connect, fetch_model, require_answer
-from training.train import PACKAGE_PARAM, SOURCE_FOLDER, fit_challenger, list_packages
+from training.train import PACKAGE_PARAM, fit_challenger, list_packages
 
 FRAME = "data/dataset.parquet"
 

@@ -2,8 +2,8 @@
 
 import secrets
 
-from cyclone.calibration import Calibration
 from cyclone.cloud_run import CloudRun
+from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError
 from cyclone.image_contract import (
     API_KEYS_VARIABLE,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import measure_losses
+from cyclone.losses import measure_losses
 from training.policy_replay import Builder, predict_rest
 from training.replayed_rows import History
 from training.train import fit_estimator

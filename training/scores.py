@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import measure_losses
 from cyclone.errors import DataError
+from cyclone.losses import measure_losses
 from cyclone.spec import ModelSpec
 from training.repeatable import one_job
 

@@ -15,12 +15,15 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.image_contract import SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from cyclone.times import DAY
 from training.dataset import Dataset, read_dataset, split_features, split_newest_days
 from training.expected_errors import expect_errors
 from training.mlflow_run import (
     EXPECTATIONS_FILE,
     MODEL_TAG,
     PASSED,
+    SOURCE_FOLDER,
+    TRAINED_UNTIL,
     VALIDATION_FILES,
     VALIDATION_TAG,
     find_finished_run,
@@ -37,9 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-TRAINED_UNTIL = "trained_until"
 PACKAGE_PARAM = "package."
-SOURCE_FOLDER = "source"
 PACKAGES = ("cyclone-mlops", "numpy", "pandas", "scikit-learn")
 """What the numbers of a fit depend on, with the Python that runs them."""
 PROFILE_FILE = "reference_profile.json"
@@ -135,7 +136,7 @@ def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarr
     """1 for the newest row, half of it for one that is `half_life_days` older."""
     import numpy as np
 
-    age_days = (created_at.max() - created_at).dt.total_seconds().to_numpy() / 86400
+    age_days = ((created_at.max() - created_at) / DAY).to_numpy()
     return np.asarray(0.5 ** (age_days / half_life_days))
 
 

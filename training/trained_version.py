@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from cyclone.image_contract import SPEC_FILE
+from cyclone.names import name_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from training.mlflow_run import SOURCE_FOLDER, TRAINED_UNTIL
 from training.tracking import StoredModel, connect, fetch_model
-from training.train import SOURCE_FOLDER, TRAINED_UNTIL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ class TrainedVersion:
 
 def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVersion:
     """A version of the model; MLflow is asked once for each."""
-    folder = settings.work_dir / "versions" / spec.name / f"v{number}"
+    folder = settings.work_dir / "versions" / spec.name / name_tag(number)
     source, note = folder / SPEC_FILE, folder / "version.json"
     if not note.is_file() or not source.is_file():
         client = connect(settings)

@@ -62,8 +62,12 @@ def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     (folder / VALIDATION_PAGE).write_text(_render(outcome))
     failed = [item for item in outcome["results"] if not item["success"]]
     is_critical = [item["expectation_config"].get("severity", "critical") == "critical" for item in failed]
-    failures = tuple(describe_failure(item) for item, stops in zip(failed, is_critical, strict=True) if stops)
-    warnings = tuple(describe_failure(item) for item, stops in zip(failed, is_critical, strict=True) if not stops)
+    failures = tuple(
+        describe_failed_expectation(item) for item, stops in zip(failed, is_critical, strict=True) if stops
+    )
+    warnings = tuple(
+        describe_failed_expectation(item) for item, stops in zip(failed, is_critical, strict=True) if not stops
+    )
     page = _keep(settings, spec, dataset, run_id, failures)
     return ValidationReport(not failures, len(outcome["results"]), page, failures, warnings)
 
@@ -104,7 +108,7 @@ def list_expectations(spec: ModelSpec) -> list[Expectation]:
     return found + _expect_bounds(spec.label, "label")
 
 
-def describe_failure(result: dict[str, Any]) -> str:
+def describe_failed_expectation(result: dict[str, Any]) -> str:
     """One failed expectation in words: its type, column, bounds, how many rows, the first of them with values."""
     kwargs = dict(result["expectation_config"]["kwargs"])
     kwargs.pop("batch_id", None)

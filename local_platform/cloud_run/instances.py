@@ -48,7 +48,7 @@ def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
 
 
 @dataclass(eq=False)
-class Instance:
+class RunningInstance:
     """One running program, and the requests that it has."""
 
     process: GuardedProcess
@@ -72,10 +72,10 @@ class Pool:
         self.min_instances = plan.min_instances
         self._holds = 0
         self._settings = settings
-        self._instances: list[Instance] = []
-        self._starts: dict[Instance, asyncio.Task[StartupError | None]] = {}
+        self._instances: list[RunningInstance] = []
+        self._starts: dict[RunningInstance, asyncio.Task[StartupError | None]] = {}
         self._stops: set[asyncio.Task[None]] = set()
-        self._waiting: deque[asyncio.Future[Instance]] = deque()
+        self._waiting: deque[asyncio.Future[RunningInstance]] = deque()
         self._next_start_at = 0.0
         self._log_number = len(list(settings.log_directory.glob(f"{plan.revision}-*.log")))
         self._now = asyncio.get_running_loop().time
@@ -94,13 +94,13 @@ class Pool:
     def _is_kept(self) -> bool:
         return self.is_routed or self._holds > 0
 
-    async def acquire(self) -> Instance:
+    async def acquire(self) -> RunningInstance:
         """An instance with a free place, waiting for one if need be; raises NoInstanceError."""
         instance = None if self._waiting else self._pick()
         if instance is not None:
             instance.in_flight += 1
             return instance
-        place: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
+        place: asyncio.Future[RunningInstance] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         self._scale_up()
         try:
@@ -117,13 +117,13 @@ class Pool:
             )
         return place.result()
 
-    def release(self, instance: Instance) -> None:
+    def release(self, instance: RunningInstance) -> None:
         """Give the place back."""
         instance.in_flight -= 1
         instance.idle_since = self._now()
         self._serve_waiting()
 
-    def discard(self, instance: Instance) -> None:
+    def discard(self, instance: RunningInstance) -> None:
         """Take an instance out that refuses connections; another one is started when it is needed."""
         if instance in self._instances:
             _log.warning("%s: instance on port %s refuses connections", self.plan.revision, instance.port)
@@ -156,7 +156,7 @@ class Pool:
         self._scale_up()
         self._scale_down()
 
-    def _pick(self) -> Instance | None:
+    def _pick(self) -> RunningInstance | None:
         """The least busy ready instance with a free place; the oldest of equals, so that the others turn idle."""
         free = [i for i in self._instances if i.is_ready and i.in_flight < self.plan.concurrency]
         return min(free, key=lambda instance: instance.in_flight, default=None)
@@ -198,13 +198,13 @@ class Pool:
             grace_seconds=STOP_GRACE_SECONDS,
             memory_bytes=plan.memory_bytes,
         )
-        instance = Instance(process, port)
+        instance = RunningInstance(process, port)
         self._instances.append(instance)
         task = asyncio.create_task(self._finish_start(instance))
         self._starts[instance] = task
         return task
 
-    async def _finish_start(self, instance: Instance) -> StartupError | None:
+    async def _finish_start(self, instance: RunningInstance) -> StartupError | None:
         try:
             await wait_until_started(instance.process, instance.port, self.plan.probe)
         except StartupError as error:
@@ -227,14 +227,14 @@ class Pool:
             if not place.done():
                 place.set_exception(NoInstanceError(message))
 
-    def _leave(self, instance: Instance) -> None:
+    def _leave(self, instance: RunningInstance) -> None:
         """No new request from now on; the program is stopped once those it has are answered."""
         self._instances.remove(instance)
         task = asyncio.create_task(self._stop(instance))
         self._stops.add(task)
         task.add_done_callback(self._stops.discard)
 
-    async def _stop(self, instance: Instance) -> None:
+    async def _stop(self, instance: RunningInstance) -> None:
         while instance.in_flight and instance.process.is_running:
             await asyncio.sleep(_LOOK_PAUSE_SECONDS)
         instance.process.begin_stop()

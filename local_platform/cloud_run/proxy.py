@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from local_platform.cloud_run.instances import Instance, NoInstanceError, Pool
+from local_platform.cloud_run.instances import NoInstanceError, Pool, RunningInstance
 from local_platform.cloud_run.metrics import Metrics
 
 # Servers such as uvicorn close a connection after 5 idle seconds. Ours closes first: no request meets that moment.
@@ -108,7 +108,9 @@ class Gateway:
             finally:
                 pool.release(instance)
 
-    async def _exchange(self, request: web.BaseRequest, body: bytes | None, instance: Instance) -> web.StreamResponse:
+    async def _exchange(
+        self, request: web.BaseRequest, body: bytes | None, instance: RunningInstance
+    ) -> web.StreamResponse:
         url = URL(f"http://127.0.0.1:{instance.port}{request.raw_path}", encoded=True)
         data = request.content if body is None else body or None
         async with self._session.request(

@@ -75,7 +75,7 @@ class CanaryOperator(HITLOperator):
         from cyclone.settings import read_settings
         from cyclone.spec import find_model
         from training.canary import end_by_hand
-        from training.release import roll_back
+        from training.promotion import roll_back
 
         settings = read_settings()
         is_promoted = choice["chosen_options"] == [PROMOTE]

@@ -19,7 +19,7 @@ from cyclone.store import Store
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from cyclone.checks import CheckResult
+    from cyclone.verdicts import CheckResult
 
 KINDS = get_args(CheckKind)
 HEALTH_KINDS: tuple[CheckKind, ...] = ("error", "service")
@@ -115,7 +115,7 @@ class ModelHealthSensor(BaseSensorOperator):
         return str(event["reason"])
 
     def _look(self) -> Health:
-        from cyclone.checks import format_verdicts
+        from cyclone.verdict_table import format_verdicts
 
         health = look_at_health(self.model, self.kinds, self.max_age)
         self.log.info("%s\n%s", health.reason, format_verdicts(health.verdicts))
@@ -140,9 +140,10 @@ class ModelChecksOperator(BaseOperator):
         self.fail_on_failed = fail_on_failed
 
     def execute(self, context: "Context") -> list[dict[str, Any]]:
-        from cyclone.checks import evaluate_checks, format_verdicts
         from cyclone.clock import read_now
+        from cyclone.evaluation import evaluate_checks
         from cyclone.rollups import roll_up
+        from cyclone.verdict_table import format_verdicts
 
         settings = read_settings()
         spec, store = find_model(settings.models_dir, self.model), Store(settings.store_dsn)

@@ -31,7 +31,7 @@ class Thing:
     assertions: Sequence[tuple[str | None, str, bool]] = ()
 
 
-def name_log(settings: Settings) -> list[Thing]:
+def locate_log(settings: Settings) -> list[Thing]:
     """The tables that training rows come from, named as OpenLineage names those of Postgres."""
     from cyclone.store import parse_address
 
@@ -41,7 +41,7 @@ def name_log(settings: Settings) -> list[Thing]:
     return [Thing(f"postgres://{host}:{port}", f"{database}.public.{table}") for table in LOG_TABLES]
 
 
-def name_frame(
+def locate_frame(
     spec: ModelSpec, data: Mapping[str, Any], assertions: Sequence[tuple[str | None, str, bool]] = ()
 ) -> Thing:
     """A dataset's Parquet file; its version is the fingerprint."""
@@ -55,17 +55,17 @@ def name_frame(
     return Thing("file", path, data["fingerprint"], fields, int(data["rows"]), assertions)
 
 
-def name_run(settings: Settings, challenger: Mapping[str, Any]) -> Thing:
+def locate_run(settings: Settings, challenger: Mapping[str, Any]) -> Thing:
     """The model that an MLflow run holds, before it is a version."""
     return Thing(_name_mlflow(settings), f"runs/{challenger['mlflow_run_id']}/model")
 
 
-def name_version(settings: Settings, spec: ModelSpec, version: int) -> Thing:
+def locate_version(settings: Settings, spec: ModelSpec, version: int) -> Thing:
     """A version of the registered model."""
     return Thing(_name_mlflow(settings), f"models/{spec.name}", str(version))
 
 
-def name_image(image: Mapping[str, Any]) -> Thing:
+def locate_image(image: Mapping[str, Any]) -> Thing:
     """An image in its registry, or a Bento in the local store; its version is the digest."""
     reference = str(image["reference"]).split("@")[0]
     host, _, path = reference.partition("/")
@@ -73,12 +73,12 @@ def name_image(image: Mapping[str, Any]) -> Thing:
     return Thing(namespace, name, str(image["digest"]))
 
 
-def name_revision(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
+def locate_revision(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
     """A revision of the model's service on Cloud Run."""
     return Thing(_name_cloud_run(settings), spec.service_name, revision)
 
 
-def name_traffic(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
+def locate_traffic(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
     """All that the service answers; its version is the revision that does."""
     return Thing(_name_cloud_run(settings), f"{spec.service_name}/traffic", revision)
 

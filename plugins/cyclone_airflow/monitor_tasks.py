@@ -20,8 +20,8 @@ from cyclone.store import Store
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from cyclone.checks import CheckResult
     from cyclone.incidents import Outcome
+    from cyclone.verdicts import CheckResult
 
 log = logging.getLogger(__name__)
 RUN_FIELDS = {
@@ -116,8 +116,9 @@ class MonitorStep(BaseOperator):
 
 def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     """The step's result as JSON, and what it has to say for the task's log."""
-    from cyclone.checks import evaluate_checks, format_verdicts
+    from cyclone.evaluation import evaluate_checks
     from cyclone.rollups import roll_up
+    from cyclone.verdict_table import format_verdicts
     from cyclone.what_if import judge_unrecorded
 
     store, spec = run.store, run.find_spec()
@@ -137,8 +138,8 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
 
 
 def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
-    from cyclone.checks import format_verdicts
     from cyclone.reevaluation import reevaluate
+    from cyclone.verdict_table import format_verdicts
 
     if run.model_yaml:
         return [], "nothing is evaluated again: this run has a configuration of its own and records nothing"
@@ -149,16 +150,16 @@ def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
     return [result.to_json() for result in changed], text
 
 
-@task.branch(trigger_rule="all_done_min_one_success")
-def decide(model: str, verdicts: list[Any], **context: Any) -> list[str]:
+@task.branch(task_id="decide", trigger_rule="all_done_min_one_success")
+def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
     """Ask the policy: go on with `request_retraining` when one is due, with `tell_person` when somebody must look, with
     `recalibrate` when a calibration is.
 
     All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
     check has no verdicts here, and does not keep the others from deciding.
     """
-    from cyclone.checks import format_verdicts
     from cyclone.holds import list_holds
+    from cyclone.verdict_table import format_verdicts
     from cyclone_airflow.health import count_verdicts, verdicts_asset
 
     run = read_run(model, context)
@@ -207,7 +208,7 @@ def _should_correct(run: MonitorRun) -> bool:
 
 def read_results(returned: Any) -> "list[CheckResult]":
     """What a check's task returned: a trigger's result arrives as JSON text (Airflow 3.3.2); None where it failed."""
-    from cyclone.checks import CheckResult
+    from cyclone.verdicts import CheckResult
 
     items = json.loads(returned) if isinstance(returned, str) else returned or ()
     return [CheckResult.from_json(item) for item in items]
@@ -219,13 +220,14 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
     Its Airflow run is not there any more, was marked failed before `close`, or failed before it had begun.
     """
     from cyclone import incidents
+    from cyclone.names import name_dag, name_retraining
 
     incident = incidents.find_open_incident(run.store, run.model)
     if incident is None:
         return
     begun = incidents.find_retraining(run.store, incident.incident_id)
-    retraining = begun or incidents.retraining_run_id(run.model, incident.incident_id)
-    dag_id = f"retrain__{run.model}"
+    retraining = begun or name_retraining(run.model, incident.incident_id)
+    dag_id = name_dag("retrain", run.model)
     if count_dag_runs(dag_id, run_ids=[retraining], states=["queued", "running"]):
         return
     if not begun and not count_dag_runs(dag_id, run_ids=[retraining]):
@@ -240,40 +242,20 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
-    """The run id of the retraining that is due, after its incident was joined; None when none is.
+    """The run id of the retraining that is due, after its incident was joined; None when none is."""
+    from cyclone.deciding import Alarm, carry_out, find_due_run, weigh
 
-    One that was asked for, and that nothing has started yet, is due as well; while upstream data are broken it waits,
-    unless a person asked in spite of them.
-    """
-    from cyclone.evidence import collect_evidence, record_decision
-    from cyclone.holds import keep_holds
-    from cyclone.incidents import find_unanswered_incident, join_incident, retraining_run_id
-    from cyclone.policy import decide as decide_on
-
-    store, spec, at = run.store, run.find_spec(), run.find_end()
-    evidence = collect_evidence(store, spec, results, at)
-    decision = decide_on(spec, evidence)
+    store, spec, alarm = run.store, run.find_spec(), Alarm(run.run_id, results)
+    evidence, decision = weigh(store, spec, alarm, run.find_end())
     told = "would retrain: " if run.model_yaml and decision.should_retrain else ""
     log.log(logging.WARNING if decision.needs_person else logging.INFO, "%s%s", told, decision.reason)
     if is_backfill or run.model_yaml:
         log.info("Nothing is started or held by a backfill, or by a run with a configuration of its own.")
         return None
-    keep_holds(store, spec, evidence, decision, run.run_id)
-    if not decision.should_retrain:
-        record_decision(store, evidence, spec.name, run.run_id, decision, None)
-        waiting = find_unanswered_incident(store, spec.name, "upstream" if decision.cause == "upstream" else None)
-        return retraining_run_id(spec.name, waiting) if waiting else None
-    incident = join_incident(
-        store,
-        spec.name,
-        source=run.run_id,
-        at=at,
-        reason=decision.reason,
-        detail={"failed": [result.to_json() for result in results if result.verdict == "failed"]},
-    )
-    record_decision(store, evidence, spec.name, run.run_id, decision, incident.incident_id)
-    log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
-    return retraining_run_id(spec.name, incident.incident_id)
+    incident = carry_out(store, spec, alarm, evidence, decision)
+    if incident is not None:
+        log.info("Incident %s is %s", incident.incident_id, "new" if incident.is_new else "already open")
+    return find_due_run(store, spec, decision, incident)
 
 
 def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:

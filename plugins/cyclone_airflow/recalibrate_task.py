@@ -13,16 +13,16 @@ from cyclone_airflow.monitor_tasks import read_run
 log = logging.getLogger(__name__)
 
 
-@task
-def recalibrate(model: str, **context: Any) -> str:
+@task(task_id="recalibrate")
+def recalibrate_task(model: str, **context: Any) -> str:
     """Correct the champion's predictions by the newest labels, if that helps, in a light release."""
     from cyclone.errors import StaleReleaseError
-    from training.calibration import recalibrate as correct
+    from training.recalibration import recalibrate
 
     run, settings = read_run(model, context), read_settings()
     spec = run.find_spec()
     try:
-        done = correct(settings, spec, run.find_end())
+        done = recalibrate(settings, spec, run.find_end())
     except StaleReleaseError as error:
         log.info("%s; the next run tries again", error)
         return str(error)
@@ -41,6 +41,6 @@ def _tell_calibration(settings: Settings, spec: ModelSpec, version: int, revisio
         note_calibration(settings, spec, version, revision, reason)
     except TrackingError as error:
         log.warning("MLflow could not be told of %s: %s", revision, error)
-    read = [*lineage.name_log(settings), lineage.name_version(settings, spec, version)]
-    made = [lineage.name_revision(settings, spec, revision), lineage.name_traffic(settings, spec, revision)]
+    read = [*lineage.locate_log(settings), lineage.locate_version(settings, spec, version)]
+    made = [lineage.locate_revision(settings, spec, revision), lineage.locate_traffic(settings, spec, revision)]
     lineage.tell(read, made, {"calibration": reason})

@@ -83,7 +83,7 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
         if brought:  # a replica may not have them yet
             settings = settings.model_copy(update={"training_dsn": ""})
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
-    lineage.tell(lineage.name_log(settings), [lineage.name_frame(spec, data)], _describe_request(settings, context))
+    lineage.tell(lineage.locate_log(settings), [lineage.locate_frame(spec, data)], _describe_request(settings, context))
     return data
 
 
@@ -97,7 +97,7 @@ def validate(model: str, data: Values, **context: Any) -> Values:
     frozen = Dataset(**data)
     report = validate_dataset(settings, spec, frozen, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
-    lineage.tell([lineage.name_frame(spec, data, list_assertions(frozen))])
+    lineage.tell([lineage.locate_frame(spec, data, list_assertions(frozen))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
@@ -113,7 +113,7 @@ def train(model: str, data: Values, **context: Any) -> Values:
     settings, spec = _read(model)
     with _fail_without_retry():
         challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
-    lineage.tell([lineage.name_frame(spec, data)], [lineage.name_run(settings, challenger)])
+    lineage.tell([lineage.locate_frame(spec, data)], [lineage.locate_run(settings, challenger)])
     return challenger
 
 
@@ -134,7 +134,7 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
     context["ti"].xcom_push("decision", decision)
     page = find_page(settings, connect(settings), challenger["mlflow_run_id"], GATE_FILE)
     context["ti"].xcom_push(GateLink.PAGE, page)
-    read = [lineage.name_frame(spec, data), lineage.name_run(settings, challenger)]
+    read = [lineage.locate_frame(spec, data), lineage.locate_run(settings, challenger)]
     lineage.tell(read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]})
     return decision if decision["passed"] else None
 
@@ -148,7 +148,9 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
 
     settings, spec = _read(model)
     version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
-    lineage.tell([lineage.name_run(settings, challenger)], [lineage.name_version(settings, spec, version["version"])])
+    lineage.tell(
+        [lineage.locate_run(settings, challenger)], [lineage.locate_version(settings, spec, version["version"])]
+    )
     return version
 
 
@@ -162,59 +164,61 @@ def image(model: str, version: Values) -> Values:
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
-    lineage.tell([lineage.name_version(settings, spec, number)], [lineage.name_image(asdict(built))])
+    lineage.tell([lineage.locate_version(settings, spec, number)], [lineage.locate_image(asdict(built))])
     return _show(built)
 
 
 @task
 def candidate(model: str, version: Values, built: Values, **context: Any) -> Values:
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
+    from training.candidate import deploy_candidate
     from training.image import Image
     from training.reconcile import reconcile
     from training.registry import note_revision
-    from training.release import deploy_candidate
 
     settings, spec = _read(model)
     for drift in reconcile(settings, spec):
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
     note_revision(settings, spec, version["version"], deployed.revision)
-    lineage.tell([lineage.name_image(built)], [lineage.name_revision(settings, spec, deployed.revision)])
+    lineage.tell([lineage.locate_image(built)], [lineage.locate_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
-@task
-def rehearse(model: str, version: Values, deployed: Values) -> Values:
+@task(task_id="rehearse")
+def rehearse_task(model: str, version: Values, deployed: Values) -> Values:
     """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
-    from training.rehearsal import rehearse as play_logged_requests
-    from training.release import Candidate
+    from training.candidate import Candidate
+    from training.rehearsal import rehearse
 
     settings, spec = _read(model)
-    revision = lineage.name_revision(settings, spec, deployed["revision"])
-    lineage.tell([*lineage.name_log(settings), lineage.name_version(settings, spec, version["version"]), revision])
+    revision = lineage.locate_revision(settings, spec, deployed["revision"])
+    lineage.tell([*lineage.locate_log(settings), lineage.locate_version(settings, spec, version["version"]), revision])
     with _fail_without_retry():
-        return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
+        return _show(rehearse(settings, spec, Candidate(**deployed), version["version"]))
 
 
-@task
-def promote(model: str, deployed: Values) -> None:
+@task(task_id="promote")
+def promote_task(model: str, deployed: Values) -> None:
     """All traffic, the champion alias and the release record go to the candidate, together."""
-    from training.release import Candidate
-    from training.release import promote as promote_candidate
+    from training.candidate import Candidate
+    from training.promotion import promote
 
     settings, spec = _read(model)
-    promote_candidate(settings, spec, Candidate(**deployed))
+    promote(settings, spec, Candidate(**deployed))
     revision = deployed["revision"]
-    lineage.tell([lineage.name_revision(settings, spec, revision)], [lineage.name_traffic(settings, spec, revision)])
+    lineage.tell(
+        [lineage.locate_revision(settings, spec, revision)], [lineage.locate_traffic(settings, spec, revision)]
+    )
 
 
-@task(trigger_rule="one_failed")
-def roll_back(model: str, **context: Any) -> None:
+@task(task_id="roll_back", trigger_rule="one_failed")
+def roll_back_task(model: str, **context: Any) -> None:
     """A release step failed: all traffic returns to the champion, and the candidate is marked."""
-    from training.release import roll_back as return_to_champion
+    from training.promotion import roll_back
 
     settings, spec = _read(model)
-    return_to_champion(settings, spec, context["run_id"], "a step of the release failed")
+    roll_back(settings, spec, context["run_id"], "a step of the release failed")
 
 
 @task(trigger_rule="all_done")
@@ -274,12 +278,12 @@ def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[st
     return {name.removeprefix("cyclone."): text for name, text in read_request(settings, context["run_id"]).items()}
 
 
-def note_failure(context: Context) -> None:
+def keep_failure(context: Context) -> None:
     """What Airflow calls when a task of a retraining has failed for good: keep its error for `close` to tell."""
-    from cyclone.incidents import note_failure as note
+    from cyclone.incidents import note_failure
 
     reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
-    note(Store(read_settings().store_dsn), context["run_id"], reason)
+    note_failure(Store(read_settings().store_dsn), context["run_id"], reason)
 
 
 @contextmanager

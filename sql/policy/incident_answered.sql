@@ -1,13 +1,7 @@
 -- The closed incident that an alarm belongs to: it joined before, or is about a time when that one was open.
 -- params: model text, source text, at timestamptz
--- returns: incident_id, model, opened_at, closed_at, outcome, reason; no row when the alarm is news
-SELECT
-    incident.incident_id,
-    incident.model,
-    incident.opened_at,
-    incident.closed_at,
-    incident.outcome,
-    incident.reason
+-- returns: incident_id bigint; no row when the alarm is news
+SELECT incident.incident_id
 FROM incident
 LEFT JOIN incident_alarm
     ON

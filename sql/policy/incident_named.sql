@@ -1,10 +1,10 @@
 -- The incident that a run is named after, if it is open or answered by that run.
--- params: model text, run_id text
+-- params: model text, incident_id bigint, run_id text
 -- returns: incident_id bigint; no row when there is none
 SELECT incident.incident_id
 FROM incident
 LEFT JOIN retraining ON incident.incident_id = retraining.incident_id
 WHERE
     incident.model = %(model)s::text
-    AND 'retrain__' || incident.model || '__incident_' || incident.incident_id = %(run_id)s::text
+    AND incident.incident_id = %(incident_id)s::bigint
     AND (incident.closed_at IS NULL OR retraining.run_id = %(run_id)s::text)

@@ -2,24 +2,12 @@
 -- A subject that this run does not know, such as a check that was broken before, is not among them.
 -- params: model text, version integer, kinds text[], at timestamptz (later windows do not count)
 -- returns: the fields of CheckResult
-WITH known AS (
-    SELECT
+WITH newest AS (
+    SELECT DISTINCT ON (kind, check_name)
         kind,
         check_name,
-        subject,
-        version,
-        value,
-        standard_error,
-        sample_size,
-        limit_value,
-        verdict,
-        window_start,
         window_end,
-        p_value,
-        reason,
-        first_value(window_end) OVER newest AS newest_end,
-        run_id,
-        first_value(run_id) OVER newest AS newest_run_id
+        run_id
     FROM check_result
     WHERE
         model = %(model)s::text
@@ -27,23 +15,29 @@ WITH known AS (
         AND kind = any(%(kinds)s::text[])
         AND window_end <= %(at)s::timestamptz
         AND window_end > %(at)s::timestamptz - interval '31 days' -- a month-old verdict says nothing
-    WINDOW newest AS (PARTITION BY kind, check_name ORDER BY window_end DESC, result_id DESC)
+    ORDER BY kind ASC, check_name ASC, window_end DESC, result_id DESC
 )
 
 SELECT
-    kind,
-    check_name,
-    subject,
-    version,
-    value,
-    standard_error,
-    sample_size,
-    limit_value AS "limit",
-    verdict,
-    window_start,
-    window_end,
-    p_value,
-    reason
-FROM known
-WHERE window_end = newest_end AND run_id = newest_run_id
-ORDER BY kind, check_name, subject
+    result.kind,
+    result.check_name,
+    result.subject,
+    result.version,
+    result.value,
+    result.standard_error,
+    result.sample_size,
+    result.limit_value AS "limit",
+    result.verdict,
+    result.window_start,
+    result.window_end,
+    result.p_value,
+    result.reason
+FROM newest
+INNER JOIN check_result AS result
+    ON
+        newest.kind = result.kind
+        AND newest.check_name = result.check_name
+        AND newest.window_end = result.window_end
+        AND newest.run_id = result.run_id
+WHERE result.model = %(model)s::text AND result.version = %(version)s::integer
+ORDER BY result.kind, result.check_name, result.subject

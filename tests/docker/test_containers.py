@@ -17,7 +17,7 @@ from cyclone.settings import Settings
 from cyclone.store import Store
 from local_platform.processes import free_port
 from tests.integration.serving import ROW, wait_until
-from training.base_image import name_version, open_repository, push_base
+from training.base_image import name_base, open_repository, push_base
 from training.bundle import find_requirements
 from training.image import append_layer
 from training.image_repository import ImageRepository
@@ -124,7 +124,7 @@ def test_an_image_says_what_it_is(image: str, images: Settings) -> None:
 
 def test_the_base_is_built_once_and_holds_the_locked_packages_and_no_model(images: Settings) -> None:
     reference = push_base(images)
-    assert reference == f"{images.image_repository}/base:{name_version(images)}"
+    assert reference == f"{images.image_repository}/base:{name_base(images)}"
     built = docker("inspect", "--format", "{{.Id}}", reference)
     assert push_base(images) == reference
     assert docker("inspect", "--format", "{{.Id}}", reference) == built
@@ -137,7 +137,7 @@ def test_the_base_is_built_once_and_holds_the_locked_packages_and_no_model(image
     assert installed == read_lock()
     listed = docker(*run, "-c", "import os; print(sorted(os.listdir('src')))")
     assert listed == "['bento_service', 'bentofile.yaml', 'cyclone', 'serving.txt', 'sql']"
-    assert open_repository(images).read_manifest(name_version(images)) is not None
+    assert open_repository(images).read_manifest(name_base(images)) is not None
 
 
 def read_lock() -> dict[str, str]:

@@ -19,7 +19,7 @@ from cyclone.places import REPOSITORY
 from cyclone.store import Store
 from local_platform.airflow import AirflowClient
 from local_platform.background import stop
-from local_platform.platform_record import PlatformRecord, status
+from local_platform.platform_record import PlatformRecord, read_status
 from tests.e2e.lineage import (
     fetch_page,
     find_lineage,
@@ -149,8 +149,8 @@ def check_mlflow(platform: PlatformRecord, found: dict[str, Any]) -> None:
     failed = [check for check in every if check["run_id"] == every[0]["run_id"]]
     for told in (read_tags(version), read_tags(run["data"])):
         assert {name: told.get(name) for name in expected} == expected
-        assert told["cyclone.checks"].startswith(f"{failed[0]['check_name']} of ")
-        assert all(check["check_name"] in told["cyclone.checks"] for check in failed)
+        assert told["cyclone.evaluation"].startswith(f"{failed[0]['check_name']} of ")
+        assert all(check["check_name"] in told["cyclone.evaluation"] for check in failed)
 
 
 def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
@@ -319,7 +319,7 @@ def test_starting_twice_is_refused_and_changes_nothing(platform: PlatformRecord,
         again = subprocess.run([BIN / "cyclone", command], env=environment, capture_output=True, text=True)
         assert again.returncode == 1
         assert "already running" in again.stderr
-    assert all(part.is_up for part in status(platform.state_dir))
+    assert all(part.is_up for part in read_status(platform.state_dir))
 
 
 def run_airflow(environment: dict[str, str], arguments: str) -> None:

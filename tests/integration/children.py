@@ -72,7 +72,7 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
     from cyclone.errors import ReleaseError
     from cyclone.releases import current_release
     from training.canary import CanaryWatch
-    from training.release import promote
+    from training.promotion import promote
 
     releasing = import_module("releasing")  # beside this file
     store, revision = Store(settings.store_dsn), f"bike-demand-v{version}"
@@ -93,17 +93,18 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
 
 def recalibrate(settings: Settings, spec: ModelSpec, day: datetime) -> None:
     """What the monitor's task does on a day."""
-    from training.calibration import recalibrate
+    from training.recalibration import recalibrate
 
     recalibrate(settings, spec, day)
 
 
 def _do_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: Values) -> Any:
+    from training.candidate import deploy_candidate
     from training.dataset import build_dataset
     from training.gate import compare_with_champion
     from training.image import build_image
+    from training.promotion import promote
     from training.registry import register_challenger
-    from training.release import deploy_candidate, promote
     from training.train import train_challenger
     from training.validation import validate_dataset
 

@@ -11,8 +11,9 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.aliases import find_alias
+from training.candidate import Candidate, deploy_candidate
 from training.image import Image
-from training.release import Candidate, deploy_candidate, promote
+from training.promotion import promote
 from training.tracking import CHALLENGER, connect
 
 HERE = Path(__file__).resolve().parent

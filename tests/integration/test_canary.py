@@ -22,7 +22,7 @@ from cyclone.store import Store
 from local_platform.commands import describe_event
 from tests.integration.releasing import SERVICE, answer, deploy, read_percents, register_versions, release_version
 from training.canary import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
-from training.commands import add_commands
+from training.release_commands import add_commands
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import psutil
 import pytest
 import requests
 
-from cyclone.calibration import Calibration
 from cyclone.calibration_looks import is_recalibration_due, read_calibration
 from cyclone.cloud_run import CloudRun
+from cyclone.correction import Calibration
 from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.image_contract import (
     API_KEYS_VARIABLE,
@@ -41,11 +41,12 @@ from tests.integration.releasing import (
 )
 from tests.integration.serving import ROW, wait_until
 from tests.statements import execute
-from training.calibration import deploy_calibration, withdraw_calibration
-from training.commands import redeploy, rollback
+from training.candidate import Candidate, shift_traffic
+from training.promotion import promote, roll_back
+from training.recalibration import deploy_calibration, withdraw_calibration
 from training.reconcile import reconcile
 from training.redeployment import deploy_again
-from training.release import Candidate, promote, roll_back, shift_traffic
+from training.release_commands import redeploy, roll_back_by_hand
 
 NOW = datetime(2011, 2, 12, 7, tzinfo=UTC)
 RATIO = Calibration("ratio", (1.25,))
@@ -163,7 +164,7 @@ def test_changed_keys_reach_what_serves_when_it_is_deployed_again(
     assert read_percents(keyed) == {"bike-demand-v1-c1": 100}
     assert read_states(store) == [(1, "champion", 100)]
     assert reconcile(keyed, small) == []
-    events = [(row["event"], row["detail"]) for row in store.fetch("store/timeline", model="bike_demand")]
+    events = [(row["event"], row["detail"]) for row in store.fetch("lineage/timeline", model="bike_demand")]
     (told,) = [detail for event, detail in events if event == "deployed again"]
     assert told.endswith(": a key leaked; it answers as bike-demand-v1 did")
     assert ("promoted", "bike-demand-v1") in events
@@ -225,7 +226,7 @@ def test_a_roll_back_does_not_bring_revoked_keys_back(
     new = add_key(keys_file, "client 2", ("predict",))
     revoke_key(keys_file, "client")
     address = release(keyed, small, 2).service_address
-    rollback("bike_demand", because="complaints")
+    roll_back_by_hand("bike_demand", because="complaints")
     assert "bike-demand-v1-c1 has all traffic, as the revision before it asked for older keys" in " ".join(
         capsys.readouterr().out.split()
     )

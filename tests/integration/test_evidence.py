@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from cyclone.breaker import FeatureFacts, Upstream, find_faults
 from cyclone.decisions import Decision
 from cyclone.evidence import collect_evidence, record_decision
+from cyclone.facts import DailyError, PastRetraining, Request, ServingVersion
 from cyclone.incidents import finish_retraining, start_retraining
-from cyclone.policy import Champion, DailyError, PastRetraining, Request, decide
 from cyclone.rollups import roll_up
+from cyclone.rules import decide
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -72,7 +73,7 @@ def test_a_version_is_judged_by_its_own_labelled_days_only(store: Store, bike_de
     roll_up(store, bike_demand)
     evidence = collect_evidence(store, bike_demand, [], NOW)
     days = tuple(DailyError(NOW - age * DAY, 40.0, 24) for age in (3, 2, 1))
-    assert evidence.champion == Champion(2, NOW - 4 * DAY, "mean_absolute_error", 20.0, days)
+    assert evidence.champion == ServingVersion(2, NOW - 4 * DAY, "mean_absolute_error", 20.0, days)
     assert decide(bike_demand, replace(evidence, upstream=Upstream())) == Decision(
         "retrain", "a typical day's mean_absolute_error 40 over 3 days is above 1.5 × the accepted 20 = 30"
     )
@@ -88,7 +89,7 @@ def test_a_version_promoted_today_does_not_answer_for_the_one_before(store: Stor
     spec = bike_demand.model_copy(update={"retrain": Retrain(cooldown_days=0)})
     before, after = (collect_evidence(store, spec, [], NOW + timedelta(hours=hour)) for hour in (9, 15))
     assert decide(spec, replace(before, upstream=Upstream())).should_retrain
-    assert after.champion == Champion(2, NOW + timedelta(hours=10), "mean_absolute_error", 20.0)
+    assert after.champion == ServingVersion(2, NOW + timedelta(hours=10), "mean_absolute_error", 20.0)
     assert decide(spec, replace(after, upstream=Upstream())) == Decision(
         "wait", "no retraining: version 2 has 0 labelled whole days, 3 are needed"
     )

@@ -68,7 +68,7 @@ def push_base(settings: Settings, tmp_path: Path) -> ImageRepository:
         "config": Blob.of(*blobs[1]).to_json(),
         "layers": layers,
     }
-    repository.write_manifest(base_image.name_version(settings), to_bytes(manifest))
+    repository.write_manifest(base_image.name_base(settings), to_bytes(manifest))
     return repository
 
 
@@ -105,7 +105,7 @@ def test_the_base_gets_one_layer_with_the_model_over_the_bundle(
             ("home/bentoml/bento/src/model/model.skops", 0o644, 0, 0),
             ("home/bentoml/bento/src/release.json", 0o644, 0, 0),
         ]
-    assert base.read_manifest(base_image.name_version(settings)) is not None
+    assert base.read_manifest(base_image.name_base(settings)) is not None
 
 
 def test_the_same_model_gives_the_same_digest_and_its_blobs_are_not_sent_again(
@@ -185,7 +185,7 @@ def test_of_an_index_the_image_for_cloud_run_is_taken(
     registry: ImageRegistry, settings: Settings, tmp_path: Path
 ) -> None:
     repository = push_base(settings, tmp_path)
-    found = repository.read_manifest(base_image.name_version(settings))
+    found = repository.read_manifest(base_image.name_base(settings))
     assert found is not None
     for architecture, tag in (("amd64", "both"), ("arm64", "other")):
         content = describe_index(found, architecture)

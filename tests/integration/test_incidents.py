@@ -12,9 +12,9 @@ from cyclone.incidents import (
     finish_retraining,
     join_incident,
     note_failure,
-    retraining_run_id,
     start_retraining,
 )
+from cyclone.names import name_retraining
 from cyclone.store import Store
 
 NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)
@@ -96,7 +96,7 @@ def test_an_incident_is_closed_once_and_keeps_its_outcome(store: Store) -> None:
 
 def test_a_retraining_ends_once_and_keeps_its_first_outcome(store: Store) -> None:
     incident = join_incident(store, "m", "run", NOON, "reason", {})
-    run_id = retraining_run_id("m", incident.incident_id)
+    run_id = name_retraining("m", incident.incident_id)
     start_retraining(store, run_id, "m", incident.incident_id, NOON, cost=3)
     start_retraining(store, run_id, "m", incident.incident_id, NOON + HOUR)
     assert find_ended(store, "m", NOON + 9 * HOUR) == []

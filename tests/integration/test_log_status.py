@@ -29,7 +29,7 @@ def log_rows(store: Store, folder: Path, texts: list[str], limit_bytes: int = 10
 def show_status(store: Store, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, list[list[str]]]:
     """The exit code and the cells of each line."""
     monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
-    monkeypatch.setattr("cyclone.__main__.console.width", 200)
+    monkeypatch.setattr("cyclone.commands.console.width", 200)
     result = CliRunner().invoke(app, ["log", "status", *arguments])
     lines = [[cell.strip() for cell in line.strip("│").split("│")] for line in result.output.splitlines()]
     return result.exit_code, lines

@@ -18,7 +18,7 @@ import pytest
 from cyclone.errors import PlatformError
 from local_platform.background import stop
 from local_platform.platform import lock_state
-from local_platform.platform_record import PartRecord, PlatformRecord, ProcessId, environment, status
+from local_platform.platform_record import PartRecord, PlatformRecord, ProcessId, environment, read_status
 from local_platform.postgres import EmbeddedPostgres, PostgresHome
 from local_platform.processes import free_port
 
@@ -114,7 +114,7 @@ def test_stopping_what_does_not_run_is_no_error(state_dir: Path) -> None:
     assert stop(state_dir) is False
     build_record(state_dir, ProcessId(os.getpid(), 0.0)).write()
     assert stop(state_dir) is False
-    assert status(state_dir) == []
+    assert read_status(state_dir) == []
 
 
 @pytest.mark.e2e
@@ -122,7 +122,7 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(state
     (state_dir / "dags").mkdir()
     with start_owner(state_dir) as owner:
         record = wait_until_ready(state_dir, owner)
-        statuses = {each.name: each.is_up for each in status(state_dir)}
+        statuses = {each.name: each.is_up for each in read_status(state_dir)}
         variables = environment(record)
         belonging = list_belonging(state_dir)
         owner.kill()

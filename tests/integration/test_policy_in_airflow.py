@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from cyclone.holds import list_holds, resume
-from cyclone.incidents import Incident, join_incident, retraining_run_id, start_retraining
+from cyclone.incidents import Incident, join_incident, start_retraining
+from cyclone.names import name_retraining
 from cyclone.retraining_requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
@@ -249,7 +250,7 @@ def test_what_was_asked_for_starts_when_the_data_are_mended(
     put_labels(store, broken)
     result, _ = runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
     assert result["tasks"]["request_retraining"] == "success"
-    assert runner.read_run_states(retraining_run_id("shop", incident.incident_id)) == ["queued"]
+    assert runner.read_run_states(name_retraining("shop", incident.incident_id)) == ["queued"]
 
 
 def open_incident(store: Store, number: int) -> Incident:
@@ -262,7 +263,7 @@ def test_an_incident_whose_airflow_run_is_gone_is_closed_by_the_next_run_of_the_
     runner: DagRunner, shop: dict[str, str], store: Store
 ) -> None:
     incident = open_incident(store, 60)
-    lost = retraining_run_id("shop", incident.incident_id)
+    lost = name_retraining("shop", incident.incident_id)
     start_retraining(store, lost, "shop", incident.incident_id, NOW - DAY)
     result, said = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
     assert result["tasks"]["request_retraining"] == "skipped"
@@ -279,7 +280,7 @@ def test_a_lost_retraining_whose_version_serves_is_closed_as_promoted(
     runner: DagRunner, shop: dict[str, str], store: Store
 ) -> None:
     incident = open_incident(store, 70)
-    lost = retraining_run_id("shop", incident.incident_id)
+    lost = name_retraining("shop", incident.incident_id)
     start_retraining(store, lost, "shop", incident.incident_id, NOW - DAY)
     execute(
         store,
@@ -303,7 +304,7 @@ def test_an_incident_whose_airflow_run_failed_before_it_had_begun_is_closed(
 ) -> None:
     runner.run("retrain", shop, conf={"despite": ["pause"]})  # refused, but Airflow knows the DAG now
     incident = open_incident(store, 80)
-    named = retraining_run_id("shop", incident.incident_id)
+    named = name_retraining("shop", incident.incident_id)
     result, _ = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
     assert result["tasks"]["request_retraining"] == "success"
     runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")

@@ -10,9 +10,9 @@ import pytest
 import requests
 import yaml
 
-from cyclone.calibration import Calibration
 from cyclone.calibration_looks import is_recalibration_due, read_calibration
 from cyclone.cloud_run import CloudRun
+from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.releases import current_release
 from cyclone.sections import Recalibrate
@@ -31,22 +31,23 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.statements import execute
-from training.calibration import (
+from training.candidate import deploy_candidate, shift_traffic
+from training.dataset import Dataset, build_dataset, read_dataset, split_features, split_newest_days
+from training.gate import compare_with_champion
+from training.history import read_history
+from training.image import build_image
+from training.known_rows import read_known_rows
+from training.promotion import promote, roll_back
+from training.recalibration import (
     Recalibration,
     choose_now,
     deploy_calibration,
     recalibrate,
     withdraw_calibration,
 )
-from training.commands import rollback
-from training.dataset import Dataset, build_dataset, read_dataset, split_features, split_newest_days
-from training.gate import compare_with_champion
-from training.history import read_history
-from training.image import build_image
-from training.known_rows import read_known_rows
 from training.reconcile import reconcile
 from training.registry import register_challenger
-from training.release import deploy_candidate, promote, roll_back, shift_traffic
+from training.release_commands import roll_back_by_hand
 from training.scores import predict
 from training.tracking import connect
 from training.train import train_challenger
@@ -172,7 +173,7 @@ def test_the_command_rolls_back_a_calibration_before_the_version_and_that_holds(
         assert champion is not None
         deploy_calibration(cloud, small, champion, identity, RATIO, NOW)
 
-    rollback("bike_demand", because="prices are back")
+    roll_back_by_hand("bike_demand", because="prices are back")
     assert "bike-demand-v2-c1 has all traffic, without the last calibration" in capsys.readouterr().out
     assert ask_who(second.service_address) == "bike-demand-v2-c1"
     assert reconcile(cloud, small) == []
@@ -189,7 +190,7 @@ def test_the_command_rolls_back_a_calibration_before_the_version_and_that_holds(
         ("calibration withdrawn", "bike-demand-v2-c2: rolled back by hand (ada): prices are back"),
     ]
 
-    rollback("bike_demand", because="still wrong")
+    roll_back_by_hand("bike_demand", because="still wrong")
     assert ask_who(second.service_address) == "bike-demand-v1"
     assert read_percents(cloud) == {"bike-demand-v1": 100}
 
@@ -269,7 +270,7 @@ def test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in(
     assert again.fingerprint == fingerprint
     tags = connect(settings).get_model_version("bike_demand", str(version)).tags
     assert tags["cyclone.revision"] == "bike-demand-v1-c1"
-    assert tags["cyclone.calibration"].startswith("ratio ")
+    assert tags["cyclone.fitting"].startswith("ratio ")
     calibration = read_calibration(store, "bike_demand", "bike-demand-v1-c1")
     assert calibration is not None
     assert 1.5 < calibration.values[0] < 2.5

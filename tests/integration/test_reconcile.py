@@ -16,8 +16,8 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
+from training.candidate import shift_traffic
 from training.reconcile import Drift, reconcile
-from training.release import shift_traffic
 from training.tracking import CHALLENGER, CHAMPION, connect
 
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)

@@ -28,12 +28,13 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.integration.serving import wait_until
+from training.candidate import candidate_of_run, deploy_candidate, shift_traffic
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.image import build_image
+from training.promotion import promote, roll_back
 from training.registry import register_challenger
 from training.rehearsal import rehearse
-from training.release import candidate_of_run, deploy_candidate, promote, roll_back, shift_traffic
 from training.tracking import CHALLENGER, CHAMPION
 from training.train import train_challenger
 

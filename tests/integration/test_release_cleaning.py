@@ -10,8 +10,8 @@ from tests.integration.releasing import SERVICE, ask_who, deploy, register_versi
 from training.dataset import build_dataset
 from training.gate_rules import GateDecision
 from training.image import build_image, list_images
+from training.promotion import restore_champion, roll_back
 from training.registry import register_challenger
-from training.release import restore_champion, roll_back
 from training.train import train_challenger
 
 PASSED = GateDecision(True, None, 1.0, 1, "the first version")

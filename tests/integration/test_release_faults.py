@@ -25,8 +25,9 @@ from tests.integration.releasing import (
 from tests.integration.serving import wait_until
 from tests.statements import execute
 from training.canary import CanaryWatch, advance_canary
+from training.candidate import shift_traffic
+from training.promotion import promote
 from training.reconcile import reconcile
-from training.release import promote, shift_traffic
 from training.tracking import CHAMPION
 
 

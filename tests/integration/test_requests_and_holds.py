@@ -11,22 +11,22 @@ from typer.testing import CliRunner
 from cyclone.__main__ import app
 from cyclone.errors import HoldError
 from cyclone.evidence import collect_evidence
+from cyclone.facts import Request
 from cyclone.holds import keep_holds, list_holds, note_told, resume
 from cyclone.incidents import (
     close_incident,
     find_named_incident,
     find_unanswered_incident,
     finish_retraining,
-    retraining_run_id,
     start_retraining,
 )
-from cyclone.policy import Request, decide
-from cyclone.retraining_requests import Answer, ask, build_request
+from cyclone.names import name_retraining
+from cyclone.retraining_requests import RequestAnswer, ask, build_request
+from cyclone.rules import decide
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.statements import execute
-from training.commands import add_commands
 
 NOW = datetime(2011, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -65,7 +65,7 @@ def test_the_same_request_twice_is_one_incident_and_one_run(store: Store, bike_d
         answers = list(pool.map(lambda _: ask(store, bike_demand, "webhook 7", ALERT, NOW), range(4)))
     assert len(set(answers)) == 1
     (first,) = set(answers)
-    assert first.run_id == retraining_run_id("bike_demand", first.incident_id or 0)
+    assert first.run_id == name_retraining("bike_demand", first.incident_id or 0)
     assert execute(store, "SELECT run_id, action, asked_by FROM decision") == [("webhook 7", "retrain", "alert 7")]
     start_retraining(store, first.run_id, "bike_demand", first.incident_id, NOW)
     close_incident(store, first.incident_id or 0, NOW, "promoted")
@@ -247,8 +247,6 @@ def cli(store: Store, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("CYCLONE_MODELS_DIR", str(Path(__file__).resolve().parents[2] / "models"))
     monkeypatch.setenv("USER", "ada")
     monkeypatch.setenv("LOGNAME", "ada")
-    if not any(command.name == "resume" for command in app.registered_commands):
-        add_commands(app)
     return CliRunner()
 
 
@@ -269,7 +267,7 @@ def test_the_commands_ask_are_held_and_resume(store: Store, cli: CliRunner) -> N
 def test_an_alert_waits_for_the_cooldown_and_is_recorded_all_the_same(store: Store, bike_demand: ModelSpec) -> None:
     put_retrainings(store, "promoted")
     answer = ask(store, bike_demand, "webhook 7", ALERT, NOW)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, RequestAnswer)
     assert answer.decision.action == "wait"
     assert "within the cooldown of 10 days" in answer.decision.reason
     eager = bike_demand.model_copy(update={"retrain": Retrain(cooldown_days=1)})

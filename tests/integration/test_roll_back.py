@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cyclone.checks import Champion, find_champion
+from cyclone.champion import Champion, find_champion
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
 from cyclone.releases import release_of_run
@@ -20,8 +20,9 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
+from training.candidate import shift_traffic
+from training.promotion import promote, restore_champion, roll_back
 from training.reconcile import reconcile
-from training.release import promote, restore_champion, roll_back, shift_traffic
 from training.tracking import CHALLENGER, CHAMPION
 
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)

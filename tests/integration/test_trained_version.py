@@ -10,10 +10,10 @@ from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from tests.statements import execute
 from training.bundle import stage_bundle
-from training.calibration import choose_now
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.gate_rules import GateDecision
+from training.recalibration import choose_now
 from training.registry import register_challenger
 from training.rehearsal import predict_offline
 from training.tracking import CHAMPION, connect

@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from cyclone.canary import judge_canary
-from cyclone.checks import CheckResult, evaluate_checks
+from cyclone.evaluation import evaluate_checks
 from cyclone.measurements import CHECKS_DIR, load_check, measure
-from cyclone.sections import Check, Monitor, Release
+from cyclone.sections import CheckRules, Monitor, ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.verdicts import CheckResult
 
 FOLDER = Path(__file__).parent
 CHECKS = sorted(f"{path.parent.name}/{path.stem}" for path in CHECKS_DIR.glob("*/*.sql"))
@@ -49,7 +50,7 @@ def test_a_check_gives_the_expected_verdicts(
     kind, name = check.split("/")
     for table, rows in case["given"].items():
         insert(table, rows)
-    monitor = Monitor.model_validate({kind: {name: Check.model_validate(case["check"])}})
+    monitor = Monitor.model_validate({kind: {name: CheckRules.model_validate(case["check"])}})
     spec = bike_demand.model_copy(update={"monitor": monitor})
     window_end = datetime.fromisoformat("2011-03-08T00:00Z")
     results = evaluate_checks(store, spec, kind, window_end, run_id="run")  # type: ignore[arg-type]
@@ -64,7 +65,7 @@ def test_a_canary_check_gives_the_expected_verdict(
     for table, rows in case["given"].items():
         insert(table, rows)
     since, until = (datetime.fromisoformat(f"2026-01-01T0{hour}:00Z") for hour in (0, 1))
-    spec = bike_demand.model_copy(update={"release": Release.model_validate(case["release"])})
+    spec = bike_demand.model_copy(update={"release": ReleaseRules.model_validate(case["release"])})
     verdict = judge_canary(store, spec, "candidate", "champion", since, until)
     measured = measure(
         store,

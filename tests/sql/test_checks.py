@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from cyclone.checks import BROKEN, NOTHING, CheckResult, evaluate_checks, find_champion
+from cyclone.champion import find_champion
 from cyclone.errors import CheckError
-from cyclone.measurements import CHECKS_DIR, Measurement, load_check, measure
-from cyclone.sections import Check, Monitor
+from cyclone.evaluation import BROKEN, NOTHING, evaluate_checks
+from cyclone.measurements import CHECKS_DIR, load_check, measure
+from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.verdicts import CheckResult, Measurement
 
 WINDOW_END = datetime(2011, 3, 8, tzinfo=UTC)
 GOOD = "SELECT 'all' AS subject, 1.5::numeric AS value, 200 AS sample_size"
@@ -63,7 +65,7 @@ def test_one_broken_check_stops_no_other_and_is_reported(
     spec = _watch(bike_demand, "a_broken", "b_good", "c_broken")
     with pytest.raises(CheckError, match=r"(?s)drift/a_broken does not run: division by zero.*; check drift/c_br"):
         evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
-    recorded = store.fetch("verdicts/of_run", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
+    recorded = store.fetch("verdicts/at", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
     assert [(row["check_name"], row["subject"], row["verdict"]) for row in recorded] == [
         ("a_broken", BROKEN, "no_data"),
         ("b_good", "all", "failed"),
@@ -89,7 +91,7 @@ def test_whatever_a_check_returns_its_neighbour_has_its_verdict(
     spec = _watch(bike_demand, "a_bad", "b_good")
     with pytest.raises(CheckError, match="a_bad") if subject == BROKEN else nullcontext():
         evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
-    bad, good = store.fetch("verdicts/of_run", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
+    bad, good = store.fetch("verdicts/at", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
     assert (bad["check_name"], bad["subject"], bad["verdict"]) == ("a_bad", subject, "no_data")
     assert bad["reason"].startswith(reason)
     assert (good["check_name"], good["subject"], good["verdict"]) == ("b_good", "all", "failed")
@@ -109,7 +111,7 @@ def test_a_features_name_is_data_from_its_bins_to_its_verdict(
         "feature_rollup",
         [{"feature": name, "bin": 1, "bucket_start": hour, "count": 200} for name in names],
     )
-    checks = {path.stem: Check(limit=0.01) for path in (CHECKS_DIR / "drift").glob("*.sql")}
+    checks = {path.stem: CheckRules(limit=0.01) for path in (CHECKS_DIR / "drift").glob("*.sql")}
     spec = bike_demand.model_copy(update={"monitor": Monitor(drift=checks)})
     results = evaluate_checks(store, spec, "drift", WINDOW_END, "run")
     failed = {item.subject for item in results if item.check_name == "chi_squared" and item.verdict == "failed"}
@@ -126,7 +128,7 @@ def test_a_check_without_a_file_is_named_and_the_others_run(
     message = r"drift check 'three': .*three\.sql does not exist; drift checks there: one, two"
     with pytest.raises(CheckError, match=message):
         evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
-    recorded = store.fetch("verdicts/of_run", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
+    recorded = store.fetch("verdicts/at", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)
     assert [(row["check_name"], row["verdict"]) for row in recorded] == [("one", "failed"), ("three", "no_data")]
 
 
@@ -166,7 +168,7 @@ def test_a_run_repeated_records_nothing_new_and_returns_what_was_recorded(
 ) -> None:
     row = {"bucket_start": WINDOW_END - timedelta(hours=1), "count": 100, "sum_squared_error": 1e6}
     insert("error_rollup", [{**row, "sum_absolute_error": 9000}])
-    monitor = Monitor(error={"mean_absolute_error": Check(limit=1.75)})
+    monitor = Monitor(error={"mean_absolute_error": CheckRules(limit=1.75)})
     bike_demand = bike_demand.model_copy(update={"monitor": monitor})
     first = evaluate_checks(store, bike_demand, "error", WINDOW_END, "run")
     insert("error_rollup", [{**row, "bucket_start": WINDOW_END - timedelta(hours=2), "sum_absolute_error": 1}])
@@ -237,4 +239,4 @@ def _write(checks_dir: Path, **statements: str) -> None:
 
 
 def _watch(spec: ModelSpec, *names: str) -> ModelSpec:
-    return spec.model_copy(update={"monitor": Monitor(drift={name: Check(limit=0.2) for name in names})})
+    return spec.model_copy(update={"monitor": Monitor(drift={name: CheckRules(limit=0.2) for name in names})})

@@ -11,10 +11,11 @@ from scipy.spatial.distance import jensenshannon  # type: ignore[import-untyped,
 from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance  # type: ignore[import-untyped, unused-ignore]
 
 from cyclone.distances import DISTANCES, measure_distance
-from cyclone.measurements import Measurement, load_check, measure
+from cyclone.measurements import load_check, measure
 from cyclone.rollups import roll_up
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.verdicts import Measurement
 from training.nulls import count_days
 from training.profile import Subject, build_profile, place_rows
 

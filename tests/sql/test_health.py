@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cyclone.checks import BROKEN, evaluate_checks
 from cyclone.errors import CheckError
+from cyclone.evaluation import BROKEN, evaluate_checks
 from cyclone.health import Health, read_health
-from cyclone.sections import Check, Monitor
+from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -47,7 +47,7 @@ def test_a_model_is_healthy_by_its_newest_verdicts_only(store: Store, bike_deman
 def test_a_check_that_was_mended_is_no_longer_held_against_the_model(
     store: Store, bike_demand: ModelSpec, tmp_path: Path
 ) -> None:
-    monitor = Monitor(error={"mine": Check(limit=1)})
+    monitor = Monitor(error={"mine": CheckRules(limit=1)})
     spec = bike_demand.model_copy(update={"monitor": monitor})
     (tmp_path / "error").mkdir()
     path = tmp_path / "error" / "mine.sql"

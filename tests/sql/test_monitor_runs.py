@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from cyclone.checks import evaluate_checks
+from cyclone.evaluation import evaluate_checks
 from cyclone.reevaluation import reevaluate
 from cyclone.rollups import roll_up
 from cyclone.sections import CheckKind
@@ -50,7 +50,9 @@ def run_monitor(store: Store, spec: ModelSpec, day: int) -> None:
 def read_verdicts(store: Store) -> list[Row]:
     rows = []
     for day in range(DAYS):
-        rows += store.fetch("verdicts/at", model="bike_demand", window_end=FIRST + timedelta(days=day))
+        rows += store.fetch(
+            "verdicts/at", model="bike_demand", kind=None, window_end=FIRST + timedelta(days=day), run_id=None
+        )
     return rows
 
 

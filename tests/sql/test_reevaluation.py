@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from cyclone.checks import CheckResult, evaluate_checks
+from cyclone.evaluation import evaluate_checks
 from cyclone.reevaluation import reevaluate
 from cyclone.rollups import roll_up
-from cyclone.sections import Check, Monitor
+from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.verdicts import CheckResult
 
 DAY = timedelta(days=1)
 END = datetime(2011, 3, 8, tzinfo=UTC)
@@ -20,8 +21,8 @@ LATER = END + 5 * DAY
 @pytest.fixture
 def spec(bike_demand: ModelSpec) -> ModelSpec:
     monitor = Monitor(
-        drift={"missing_share": Check(limit=0.5, minimum_samples=1)},
-        error={"mean_absolute_error": Check(limit=1.5, minimum_samples=1)},
+        drift={"missing_share": CheckRules(limit=0.5, minimum_samples=1)},
+        error={"mean_absolute_error": CheckRules(limit=1.5, minimum_samples=1)},
     )
     return bike_demand.model_copy(update={"monitor": monitor})
 

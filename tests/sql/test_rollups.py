@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cyclone.checks import evaluate_checks
+from cyclone.evaluation import evaluate_checks
 from cyclone.rollups import RollupSummary, rebuild, roll_up
-from cyclone.sections import Check, Monitor
+from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -231,7 +231,7 @@ def test_the_stability_index_is_that_of_numpy_on_the_same_rows(
     rows = [_draw_prediction(chance, number) for number in range(500)]
     insert("prediction_log", rows)
     roll_up(store, bike_demand)
-    monitor = Monitor(drift={"population_stability": Check(limit=0.2)})
+    monitor = Monitor(drift={"population_stability": CheckRules(limit=0.2)})
     spec = bike_demand.model_copy(update={"monitor": monitor})
     results = evaluate_checks(store, spec, "drift", NOON + 48 * HOUR, run_id="run")
     values = {result.subject: result.value for result in results}

@@ -9,9 +9,9 @@ import yaml
 from typer.testing import CliRunner
 
 from cyclone.__main__ import app
-from cyclone.checks import evaluate_checks
 from cyclone.errors import ConfigurationError
-from cyclone.sections import Check, CheckKind, Monitor
+from cyclone.evaluation import evaluate_checks
+from cyclone.sections import CheckKind, CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.what_if import judge_past
@@ -52,7 +52,7 @@ def test_the_same_configuration_gives_the_recorded_verdicts(store: Store, bike_d
 
 def test_a_lower_limit_would_have_retrained_and_nothing_is_recorded(store: Store, bike_demand: ModelSpec) -> None:
     before = count_results(store)
-    monitor = Monitor(error={"mean_absolute_error": Check(limit=1.4)})
+    monitor = Monitor(error={"mean_absolute_error": CheckRules(limit=1.4)})
     retrain = bike_demand.retrain.model_copy(update={"triggered_by": ("error_checks",)})
     changed = bike_demand.model_copy(update={"monitor": monitor, "retrain": retrain})
     expected = [(FIRST + timedelta(days=day), True, ["mean_absolute_error"]) for day in range(DAYS)]
@@ -73,7 +73,7 @@ def ask(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         config = tmp_path / "other.yaml"
         config.write_text(yaml.safe_dump(yaml.safe_load((MODELS / "bike_demand/model.yaml").read_text()) | changes))
         monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
-        monkeypatch.setattr("cyclone.__main__.console.width", 200)
+        monkeypatch.setattr("cyclone.commands.console.width", 200)
         arguments = ["bike_demand", "--config", str(config), "--from", "2011-03-08", "--to", "2011-03-09"]
         result = CliRunner().invoke(app, ["monitor", "what-if", *arguments])
         return result.exit_code, result.output, result.exception

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -65,7 +67,7 @@ def load_modules(imports: str) -> set[str]:
 
 
 def test_the_core_loads_nothing_heavy() -> None:
-    core = ", cyclone.spec, cyclone.store, cyclone.checks, cyclone.decisions"
+    core = ", cyclone.spec, cyclone.store, cyclone.evaluation, cyclone.decisions"
     loaded = load_modules(core) - load_modules("")  # namespace packages may be there from the start
     assert not HEAVY & {name.split(".")[0] for name in loaded}
 
@@ -75,3 +77,119 @@ def test_the_rule_sees_an_import_at_module_level_and_leaves_one_in_a_function(tm
     path.write_text("import pandas\ndef f():\n    import mlflow\n")
     assert find_imports(path, at_module_level=True) == {"pandas"}
     assert find_imports(path, at_module_level=False) == {"pandas", "mlflow"}
+
+
+PURE = ("facts", "decisions", "rules", "breaker", "verdicts", "chance", "wording", "times", "names")
+"""Modules of `cyclone` that decide or name, of values alone."""
+TALKERS = ("psycopg2", "requests", "cyclone.store", "cyclone.measurements", "cyclone.evidence", "cyclone.clock")
+
+
+def read_modules(repository: Path) -> dict[str, ast.Module]:
+    """Our modules by the name that others import them under."""
+    found = {}
+    for package in MAY_IMPORT:
+        root = repository / package if package == "plugins" else repository
+        for path in (repository / package).rglob("*.py"):
+            name = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+            found[name] = ast.parse(path.read_text())
+    return found
+
+
+def list_own_imports(modules: Mapping[str, ast.Module], name: str) -> Iterator[tuple[str, ast.alias]]:
+    """The modules of ours that one imports, wherever in it and for types too, and under which name what comes."""
+    for node in ast.walk(modules[name]):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                source = whole if whole in modules else node.module
+                if source in modules:
+                    yield source, alias
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, alias) for alias in node.names if alias.name in modules)
+
+
+def find_circle(modules: Mapping[str, ast.Module]) -> list[str]:
+    """Modules each of which imports the next, the last the first; empty where there are none."""
+    arrows = {name: {source for source, _ in list_own_imports(modules, name)} - {name} for name in modules}
+    while ends := [name for name, targets in arrows.items() if not targets & arrows.keys()]:
+        for name in ends:
+            del arrows[name]
+    if not arrows:
+        return []
+    path = [next(iter(sorted(arrows)))]
+    while path.count(path[-1]) == 1:
+        path.append(min(arrows[path[-1]] & arrows.keys()))
+    return path[path.index(path[-1]) :]
+
+
+def find_twin_classes(modules: Mapping[str, ast.Module]) -> dict[str, list[str]]:
+    """Classes of which several modules have one, with the modules."""
+    places = defaultdict(list)
+    for name, tree in modules.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(name)
+    return {name: sorted(found) for name, found in places.items() if len(found) > 1}
+
+
+def find_renamed(modules: Mapping[str, ast.Module]) -> list[str]:
+    """What a module imports of ours under another name than its own."""
+    return [
+        f"{name}: {alias.name} as {alias.asname}"
+        for name in modules
+        for _, alias in list_own_imports(modules, name)
+        if alias.asname
+    ]
+
+
+def list_reached(modules: Mapping[str, ast.Module], start: str) -> set[str]:
+    """All that a module imports at its top, and what that imports, and so on; what is not ours by its package."""
+    reached: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        for node in modules[name].body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                targets = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                targets = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            fresh = {target if target in modules else target.split(".")[0] for target in targets} - reached
+            reached |= fresh
+            waiting += fresh & modules.keys()
+    return reached
+
+
+MODULES = read_modules(REPOSITORY)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert find_circle(MODULES) == []
+
+
+def test_a_class_name_means_one_thing() -> None:
+    assert find_twin_classes(MODULES) == {}
+
+
+def test_what_is_ours_keeps_its_name_where_it_is_imported() -> None:
+    assert find_renamed(MODULES) == []
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_decides_reads_and_writes_nothing(name: str) -> None:
+    assert not list_reached(MODULES, f"cyclone.{name}") & set(TALKERS)
+
+
+def test_the_rules_see_a_circle_a_twin_and_a_renamed_import() -> None:
+    planted = {
+        "cyclone.one": "from cyclone import two\nclass Champion: ...\n",
+        "cyclone.two": "def f():\n    from cyclone.three import g as h\n",
+        "cyclone.three": "if TYPE_CHECKING:\n    import cyclone.one\nclass Champion: ...\n",
+        "cyclone.four": "from cyclone.one import Champion\nimport psycopg2\n",
+        "cyclone.five": "from cyclone import four\n",
+    }
+    modules = {name: ast.parse(text) for name, text in planted.items()}
+    assert find_circle(modules) == ["cyclone.one", "cyclone.two", "cyclone.three", "cyclone.one"]
+    assert find_circle({**modules, "cyclone.three": ast.parse("")}) == []
+    assert find_twin_classes(modules) == {"Champion": ["cyclone.one", "cyclone.three"]}
+    assert find_renamed(modules) == ["cyclone.two: g as h"]
+    assert "psycopg2" in list_reached(modules, "cyclone.five")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bento_service.prediction import build_probe_row, find_true_class, predict_rows
-from cyclone.calibration import Calibration
+from cyclone.correction import Calibration
 from cyclone.errors import DataError
 from cyclone.frames import frame_from_rows
 from cyclone.rows import validate_rows

@@ -1,4 +1,5 @@
-from cyclone.binning import MISSING, ReferenceFeature, build_count, read_reference
+from cyclone.binning import ReferenceFeature, build_count, read_reference
+from cyclone.distances import MISSING
 
 
 def bin_row(feature: str, number: int, lower: float | None = None, category: str | None = None) -> dict[str, object]:

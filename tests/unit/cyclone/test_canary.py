@@ -2,21 +2,21 @@ from collections.abc import Mapping
 
 import pytest
 
-from cyclone.canary import Comparison, judge_comparisons
-from cyclone.measurements import Measurement
-from cyclone.sections import Release
+from cyclone.canary import SideBySide, judge_comparisons
+from cyclone.sections import ReleaseRules
+from cyclone.verdicts import Measurement
 
-RULES = Release(requests_per_step=20, failure_share_limit=0.02, latency_ratio_limit=1.4, error_ratio_limit=1.15)
+RULES = ReleaseRules(requests_per_step=20, failure_share_limit=0.02, latency_ratio_limit=1.4, error_ratio_limit=1.15)
 
 
 def compare(
     candidate: tuple[float | None, float | None, int], champion: tuple[float | None, float | None, int]
-) -> Comparison:
+) -> SideBySide:
     """Both sides as (value, standard error, samples)."""
-    return Comparison(Measurement("candidate", *candidate), Measurement("champion", *champion))
+    return SideBySide(Measurement("candidate", *candidate), Measurement("champion", *champion))
 
 
-GOOD: Mapping[str, Comparison] = {
+GOOD: Mapping[str, SideBySide] = {
     "failure_share": compare((0.0, None, 1000), (0.0, None, 9000)),
     "vanished_instances": compare((0.0, None, 1), (0.0, None, 2)),
     "latency_mean_ms": compare((20.0, 0.5, 1000), (20.0, 0.1, 9000)),
@@ -26,7 +26,7 @@ GOOD: Mapping[str, Comparison] = {
 }
 
 
-def judge(**changed: Comparison) -> tuple[str, str]:
+def judge(**changed: SideBySide) -> tuple[str, str]:
     verdict = judge_comparisons(RULES, {**GOOD, **changed})
     return verdict.verdict, verdict.reason
 
@@ -66,7 +66,7 @@ def test_a_candidate_like_the_champion_passes_with_all_its_numbers() -> None:
         ({"failure_share": compare((0.0, None, 1000), (None, None, 0))}, "inconclusive", "the champion 0 of 0"),
     ],
 )
-def test_each_rule_condemns_holds_or_lets_pass(changed: dict[str, Comparison], verdict: str, words: str) -> None:
+def test_each_rule_condemns_holds_or_lets_pass(changed: dict[str, SideBySide], verdict: str, words: str) -> None:
     got, reason = judge(**changed)
     assert got == verdict
     assert words in reason

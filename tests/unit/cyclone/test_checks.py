@@ -1,6 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-from cyclone.checks import CheckResult, find_window_end, format_verdicts
+from cyclone.evaluation import find_window_end
+from cyclone.verdict_table import format_verdicts
+from cyclone.verdicts import CheckResult
 
 END = datetime(2011, 3, 8, tzinfo=UTC)
 

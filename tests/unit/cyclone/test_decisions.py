@@ -2,20 +2,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cyclone.checks import CheckResult
-from cyclone.decisions import Decision, describe_failure, format_number
-from cyclone.sections import Check, Monitor
+from cyclone.decisions import Decision, describe_failed_check
+from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
+from cyclone.verdicts import CheckResult
+from cyclone.wording import format_number
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 
 
 def test_a_failed_error_check_is_told_as_a_multiple_of_the_accepted_error(bike_demand: ModelSpec) -> None:
-    spec = bike_demand.model_copy(update={"monitor": Monitor(error={"mean_absolute_error": Check(limit=1.5)})})
+    spec = bike_demand.model_copy(update={"monitor": Monitor(error={"mean_absolute_error": CheckRules(limit=1.5)})})
     start = NOW - timedelta(days=7)
     failed = CheckResult("error", "mean_absolute_error", "all", 1, 61.2, 2.0, 168, 36.15, "failed", start, NOW)
     words = "mean_absolute_error 61.2 over 7 days on 168 rows is above 1.5 × the accepted 24.1 = 36.1"
-    assert describe_failure(spec, failed) == words
+    assert describe_failed_check(spec, failed) == words
 
 
 def test_only_a_decision_to_retrain_retrains_and_only_one_to_hold_needs_a_person() -> None:

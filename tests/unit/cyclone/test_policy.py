@@ -6,23 +6,14 @@ from typing import Any, get_args
 
 import pytest
 
-import cyclone.policy
+import cyclone.rules
 from cyclone.breaker import FeatureFacts, Upstream
-from cyclone.checks import CheckResult
 from cyclone.decisions import Cause, Decision
-from cyclone.policy import (
-    Champion,
-    DailyError,
-    Evidence,
-    PastRetraining,
-    Request,
-    decide,
-    expect_gain,
-    find_stops,
-    find_typical_error,
-)
+from cyclone.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
+from cyclone.rules import decide, expect_gain, find_stops, find_typical_error
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
+from cyclone.verdicts import CheckResult
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -47,9 +38,9 @@ ROLLED_BACK = PastRetraining(NOW - 12 * DAY, "rolled_back", 1)
 PROMOTED = PastRetraining(NOW - 12 * DAY, "promoted", 1)
 
 
-def build_champion(errors: Sequence[float], accepted: float = 20.0) -> Champion:
+def build_champion(errors: Sequence[float], accepted: float = 20.0) -> ServingVersion:
     days = tuple(DailyError(NOW - (len(errors) - place) * DAY, error, 24) for place, error in enumerate(errors))
-    return Champion(3, NOW - 10 * DAY, "mean_absolute_error", accepted, days)
+    return ServingVersion(3, NOW - 10 * DAY, "mean_absolute_error", accepted, days)
 
 
 RISEN = Evidence(NOW, build_champion([40, 40, 40, 40]))
@@ -341,4 +332,4 @@ def test_an_alert_waits_like_every_other_trigger(bike_demand: ModelSpec) -> None
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(cyclone.policy).failed == 0
+    assert doctest.testmod(cyclone.rules).failed == 0

@@ -3,9 +3,8 @@ from dataclasses import replace
 import pytest
 
 from cyclone.chance import Null
-from cyclone.measurements import Measurement
-from cyclone.sections import Check
-from cyclone.verdicts import Item, Standards, judge
+from cyclone.sections import CheckRules
+from cyclone.verdicts import Item, Measurement, Standards, judge
 
 NULL = Null(9 * (1 / 200 + 1 / 800), 9, None, 7, 200, 800)
 SUBJECTS = ("temperature", "wind", "prediction")
@@ -16,11 +15,11 @@ STANDARDS = Standards(
     nulls={("population_stability", subject): NULL for subject in SUBJECTS},
     completeness_floor=0.95,
 )
-BY_CHANCE, BY_LIMIT = Check(), Check(limit=0.2)
+BY_CHANCE, BY_LIMIT = CheckRules(), CheckRules(limit=0.2)
 
 
 def measured(
-    subject: str, value: float | None, check: Check = BY_CHANCE, rows: int = 200, error: float | None = None
+    subject: str, value: float | None, check: CheckRules = BY_CHANCE, rows: int = 200, error: float | None = None
 ) -> Item:
     return Item("population_stability", check, Measurement(subject, value, error, rows))
 
@@ -63,12 +62,12 @@ def test_what_cannot_be_said_has_its_reason(item: Item, reason: str) -> None:
 
 
 def test_an_error_is_judged_by_a_multiple_of_its_own_accepted_one_or_by_chance() -> None:
-    def limit_of(name: str, check: Check, error: float | None = 2.0) -> float | None:
+    def limit_of(name: str, check: CheckRules, error: float | None = 2.0) -> float | None:
         item = Item(name, check, Measurement("all", 12.0, error, 200))
         return judge("error", [item], STANDARDS)[0].limit
 
-    assert limit_of("root_mean_squared_error", Check(limit=1.5)) == 21.0
-    assert limit_of("bias", Check(limit=1.5)) == 15.0
+    assert limit_of("root_mean_squared_error", CheckRules(limit=1.5)) == 21.0
+    assert limit_of("bias", CheckRules(limit=1.5)) == 15.0
     assert limit_of("mean_absolute_error", BY_CHANCE) == pytest.approx(10 + 2 * 1.9431802803927816)
     assert limit_of("bias", BY_CHANCE) == pytest.approx(2 * 1.9431802803927816)
     assert limit_of("bias", BY_CHANCE, error=None) is None

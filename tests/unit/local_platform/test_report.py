@@ -4,18 +4,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local_platform.replay import Answer, HistoryRow
-from local_platform.report import Comparison, build_table, draw_picture
+from local_platform.replay import HistoryRow, ReplayedAnswer
+from local_platform.report import DemoComparison, build_table, draw_picture
 
 START = datetime(2011, 2, 27, tzinfo=UTC)
 
 
-def make_comparison() -> Comparison:
+def make_comparison() -> DemoComparison:
     """Four days over two months: Cyclone is off by 1, the fixed model by 4."""
     answers = [
-        Answer(HistoryRow(START + timedelta(days=day), {}, label=10.0), version=1, prediction=11.0) for day in range(4)
+        ReplayedAnswer(HistoryRow(START + timedelta(days=day), {}, label=10.0), version=1, prediction=11.0)
+        for day in range(4)
     ]
-    return Comparison(answers, [14.0] * 4)
+    return DemoComparison(answers, [14.0] * 4)
 
 
 def test_errors_are_means_over_the_rows_of_a_period() -> None:
@@ -27,7 +28,7 @@ def test_errors_are_means_over_the_rows_of_a_period() -> None:
 
 def test_predictions_of_another_number_of_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="4 answers, but 3 predictions"):
-        Comparison(make_comparison().answers, [14.0] * 3)
+        DemoComparison(make_comparison().answers, [14.0] * 3)
 
 
 def test_the_table_has_a_row_a_month_and_one_for_all() -> None:

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cyclone.decisions import format_number
 from cyclone.errors import DataError
-from cyclone.policy import Champion, expect_gain
+from cyclone.facts import ServingVersion
+from cyclone.rules import expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
+from cyclone.wording import format_number
 from training.backtest import Backtest, iterate_summaries, run_backtest
 from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
 from training.policy_replay import PolicyRun, find_fitted_rows, run_policy
@@ -98,7 +99,7 @@ def test_an_expected_gain_learns_from_how_earlier_versions_did_when_new(spec: Mo
     first, second = run.retrainings[:2]
     shown = find_typical(history, run, START, START + 7) / find_accepted(history, START)
     typical = find_typical(history, run, second.day - 8, second.day - 1)
-    champion = Champion(2, history.time_of(first.day), "mean_absolute_error", find_accepted(history, first.day))
+    champion = ServingVersion(2, history.time_of(first.day), "mean_absolute_error", find_accepted(history, first.day))
     learned, believed = (100 * expect_gain(champion, typical, ratios) for ratios in ([shown], []))
     assert round(learned) < round(believed)
     assert f"by {learned:.0f} %" in second.reason

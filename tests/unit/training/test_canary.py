@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from cyclone.canary import CanaryVerdict, CanaryVerdictName
-from cyclone.sections import Release
+from cyclone.sections import ReleaseRules
 from training.canary import StepEnd, decide_step
 
 
@@ -11,7 +11,7 @@ def verdict(name: CanaryVerdictName, requests: int = 100) -> CanaryVerdict:
     return CanaryVerdict(name, "so it is", {"candidate_failure_share_samples": requests})
 
 
-RULES = Release(requests_per_step=20, seconds_per_step=30, deadline_minutes=2)
+RULES = ReleaseRules(requests_per_step=20, seconds_per_step=30, deadline_minutes=2)
 GOES_ON = RULES.model_copy(update={"on_deadline": "go_on"})
 
 
@@ -30,6 +30,6 @@ GOES_ON = RULES.model_copy(update={"on_deadline": "go_on"})
     ],
 )
 def test_a_step_ends_when_it_is_sure_or_its_time_is_over(
-    rules: Release, given: CanaryVerdict, seconds: int, end: StepEnd
+    rules: ReleaseRules, given: CanaryVerdict, seconds: int, end: StepEnd
 ) -> None:
     assert decide_step(given, rules, timedelta(seconds=seconds)) == end

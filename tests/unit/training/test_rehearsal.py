@@ -4,15 +4,9 @@ from typing import Any
 import pytest
 
 from cyclone.errors import RehearsalError
+from cyclone.losses import Prediction, compute_error
 from cyclone.spec import ModelSpec
-from training.rehearsal import (
-    Prediction,
-    Rehearsal,
-    check_limits,
-    check_skew,
-    compute_error,
-    summarize,
-)
+from training.rehearsal import Rehearsal, check_limits, check_skew, summarize
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 from cyclone.spec import ModelSpec
-from training.validation import describe_failure, list_expectations
+from training.validation import describe_failed_expectation, list_expectations
 
 
 def test_a_spec_becomes_types_ranges_values_and_nulls() -> None:
@@ -35,7 +35,7 @@ def test_a_failure_names_expectation_column_and_the_first_rows() -> None:
         "result": {"unexpected_index_list": [{"id": f"row-{place}", "hour": 24} for place in range(7)]},
         "exception_info": {},
     }
-    assert describe_failure(failed) == (
+    assert describe_failed_expectation(failed) == (
         "expect_column_values_to_be_between failed for hour (min_value 0.0, max_value 23.0): row row-0 = 24, "
         "row-1 = 24, row-2 = 24, row-3 = 24, row-4 = 24 and 2 more"
     )
@@ -47,4 +47,7 @@ def test_a_failure_of_the_whole_table_shows_what_was_seen() -> None:
         "result": {"observed_value": 3},
         "exception_info": {},
     }
-    assert describe_failure(failed) == "expect_table_row_count_to_be_between failed for the table (min_value 50): 3"
+    assert (
+        describe_failed_expectation(failed)
+        == "expect_table_row_count_to_be_between failed for the table (min_value 50): 3"
+    )

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from local_platform.cloud_run.images import KEPT, Launch, launch_bento, launch_container, launch_python
+from local_platform.cloud_run.images import (
+    KEPT,
+    Launch,
+    launch_bento,
+    launch_container,
+    launch_python,
+)
 from local_platform.cloud_run.run_plan import RunPlan
 from local_platform.cloud_run.startup import StartupProbe
 

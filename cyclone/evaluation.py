@@ -1,66 +1,22 @@
 """Checks: measure the champion over a window, compare with the limits of `model.yaml`, record the verdicts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
 
+from cyclone.champion import Champion, find_champion
 from cyclone.chance import Null, alpha_of_window
 from cyclone.errors import CheckError, ConfigurationError
-from cyclone.measurements import CHECKS_DIR, Measurement, load_check, measure
-from cyclone.sections import Check, CheckKind
+from cyclone.measurements import CHECKS_DIR, load_check, measure
+from cyclone.sections import CheckKind, CheckRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store, Transaction
-from cyclone.verdicts import Item, Standards, judge
-from cyclone.verdicts import Verdict as Verdict
+from cyclone.times import floor_day, floor_hour
+from cyclone.verdicts import CheckResult, Item, Measurement, Standards, judge
 
 BROKEN = "(broken check)"
 NOTHING = "(no subject)"
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One verdict. `limit` is in the unit of `value`, None where there is none; the window is [start, end)."""
-
-    kind: CheckKind
-    check_name: str
-    subject: str
-    version: int
-    value: float | None
-    standard_error: float | None
-    sample_size: int
-    limit: float | None
-    verdict: Verdict
-    window_start: datetime
-    window_end: datetime
-    p_value: float | None = None
-    """How often chance gives such a value; None where a limit of `model.yaml` is the judge."""
-    reason: str = ""
-    """Why the verdict is `no_data`."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        times = {key: datetime.fromisoformat(data[key]) for key in ("window_start", "window_end")}
-        return cls(**{**data, **times})
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The version that served at a moment, with the error it was accepted with."""
-
-    version: int
-    metric: str
-    accepted_error: float
-
-
-def find_champion(store: Store, model: str, at: datetime) -> Champion | None:
-    """What served at `at`; None before the first promotion."""
-    row = store.fetch_one("verdicts/champion_at", model=model, at=at)
-    return Champion(**row) if row else None
 
 
 def evaluate_checks(
@@ -84,7 +40,7 @@ def evaluate_checks(
     results = judge_window(store, spec, kind, champion, end, checks_dir)
     with store.transaction() as transaction:
         record(transaction, spec.name, run_id, results)
-        rows = transaction.fetch("verdicts/of_run", run_id=run_id, model=spec.name, kind=kind, window_end=end)
+        rows = transaction.fetch("verdicts/at", run_id=run_id, model=spec.name, kind=kind, window_end=end)
     if broken := [result.reason for result in results if result.subject == BROKEN]:
         raise CheckError("; ".join(broken))
     return [CheckResult(**row) for row in rows]
@@ -96,8 +52,7 @@ def find_window_end(kind: CheckKind, moment: datetime) -> datetime:
     A day or hour still filling up would be judged live on other rows than in a backfill. And a window of whole days is
     judged by what a day holds, once a day however often it is looked at.
     """
-    hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return hour if kind == "service" else hour.replace(hour=0)
+    return floor_hour(moment) if kind == "service" else floor_day(moment)
 
 
 def judge_window(
@@ -134,42 +89,12 @@ def record(transaction: Transaction, model: str, run_id: str, results: Sequence[
         transaction.run("verdicts/record", run_id=run_id, model=model, limit_value=limit, **fields)
 
 
-def format_verdicts(results: Sequence[CheckResult]) -> str:
-    """A plain text table for a task's log."""
-    from io import StringIO
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    if not results:
-        return "nothing to check: no version served at the end of the window"
-    table = Table(box=box.SIMPLE)
-    for heading in ("check", "subject", "value", "± error", "limit", "p", "samples", "days", "verdict"):
-        table.add_column(heading, justify="left" if heading in ("check", "subject", "verdict") else "right")
-    for result in results:
-        numbers = (result.value, result.standard_error, result.limit, result.p_value)
-        days = (result.window_end - result.window_start).days
-        table.add_row(
-            result.check_name,
-            result.subject,
-            *("-" if number is None else f"{number:.4g}" for number in numbers),
-            str(result.sample_size),
-            str(days),
-            f"{result.verdict}: {result.reason}" if result.reason else result.verdict,
-        )
-    output = StringIO()
-    Console(file=output, width=200, color_system=None, markup=False).print(table)
-    lines = [line.rstrip() for line in output.getvalue().splitlines() if line.strip()]
-    return "\n".join([f"version {results[0].version}, up to {results[0].window_end:%Y-%m-%d %H:%M} UTC", *lines])
-
-
 def _measure(
     store: Store,
     model: str,
     kind: CheckKind,
     name: str,
-    check: Check,
+    check: CheckRules,
     champion: Champion,
     window_end: datetime,
     checks_dir: Path,
@@ -190,7 +115,7 @@ def _measure(
 
 
 def _read_completeness(
-    store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, check: Check
+    store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, check: CheckRules
 ) -> float | None:
     """Of the rows that a window judges: those of an error check were predicted earlier, by the labels' delay."""
     delay = timedelta(hours=spec.label.expected_delay_hours if kind == "error" else 0)

@@ -2,20 +2,17 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cyclone.clock import read_now
-from cyclone.cloud_run import CloudRun, RunningService
+from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
+from cyclone.names import name_tag
 from cyclone.releases import (
     Release,
     check_promotable,
-    create_candidate,
     current_release,
-    ended_releases,
     hold_releases,
     mark_rolled_back,
-    note_share,
     promote_release,
     read_release,
     release_of_run,
@@ -27,74 +24,11 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.aliases import drop_alias, set_alias
-from training.image import Image, list_images, remove_image
-from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+from training.candidate import Candidate
+from training.cleaning import clean_up
 from training.tracking import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A revision that is ready: it answers at `tag_address`, whatever its share of the service's traffic."""
-
-    revision: str
-    tag_address: str
-    service_address: str
-    release_id: int
-
-
-def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: Image, run_id: str) -> Candidate:
-    """Bring the version up at 0 % behind the tag `v<version>`, and wait until it is ready.
-
-    It asks clients for the keys that are configured, else for those of the champion.
-    Errors: `ReleaseError` when it does not get ready, answers without a key, or was rolled back before,
-    `StaleReleaseError` when a newer release serves. Traffic is untouched then.
-    """
-    store, service, keys = Store(settings.store_dsn), spec.service_name, find_keys(settings, spec)
-    release = create_candidate(
-        store,
-        spec.name,
-        version,
-        revision=f"{service}-v{version}",
-        image=image.reference,
-        image_digest=image.digest,
-        run_id=run_id,
-        created_at=read_now(store, settings, spec.name),
-    )
-    check_promotable(store, release)
-    tag, env = name_tag(release), build_environment(settings, keys)
-    running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
-    candidate = _describe(release, running)
-    check_keys_are_asked_for(keys, candidate.revision, candidate.tag_address)
-    return candidate
-
-
-def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:
-    """The candidate that a run deployed. Errors: `ReleaseError` when there is none, or its tag is gone."""
-    release = release_of_run(Store(settings.store_dsn), run_id)
-    running = CloudRun(settings).read_service(spec.service_name)
-    if release is None or running is None or running.tags.get(name_tag(release)) != release.revision:
-        raise ReleaseError(f"{spec.name}: run {run_id} has no candidate on Cloud Run; deploy one first")
-    return _describe(release, running)
-
-
-def shift_traffic(settings: Settings, spec: ModelSpec, candidate: Candidate, percent: int) -> None:
-    """Give the candidate `percent` of the traffic, and the champion the rest.
-
-    Errors: `ReleaseError` when the candidate is over, `StaleReleaseError` when a newer release serves.
-    """
-    store = Store(settings.store_dsn)
-    with hold_releases(store, spec.name):
-        release = read_release(store, candidate.release_id)
-        check_promotable(store, release)
-        champion = current_release(store, spec.name)
-        if champion is None or champion.release_id == release.release_id:
-            percents = {release.revision: 100}
-        else:
-            note_share(store, release, percent)
-            percents = {release.revision: percent, champion.revision: 100 - percent}
-        CloudRun(settings).set_traffic(spec.service_name, percents)
 
 
 def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
@@ -157,7 +91,7 @@ def restore_champion(
         led, abandoned = releases_under_way(store, spec.name)
         ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
         later = [item for item in ever if item.release_id > target.release_id]
-        _return_traffic(settings, spec, target, frozenset(map(name_tag, later)))
+        _return_traffic(settings, spec, target, frozenset(name_tag(item.version) for item in later))
         on_step(f"version {target.version} of {spec.name} has all traffic")
         restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
     on_step("the release record names it, and the checks measure against what it was accepted with")
@@ -187,7 +121,7 @@ def _take_back(settings: Settings, spec: ModelSpec, release: Release, reason: st
     champion = current_release(store, spec.name)
     is_champion = champion is not None and champion.release_id == release.release_id
     if champion is not None:
-        dropped = frozenset() if is_champion else frozenset({name_tag(release)})
+        dropped = frozenset() if is_champion else frozenset({name_tag(release.version)})
         _return_traffic(settings, spec, champion, dropped)
     if not is_champion:
         mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
@@ -206,43 +140,3 @@ def align_aliases(settings: Settings, spec: ModelSpec) -> None:
         return
     set_alias(settings, spec.name, CHAMPION, champion.version)
     drop_alias(settings, spec.name, CHALLENGER, champion.version)
-
-
-def clean_up(settings: Settings, spec: ModelSpec) -> None:
-    """Remove the tags of releases that are over, and the revisions and images that nobody can return to.
-
-    So goes the image of an older version that never was a candidate: its retraining died in between.
-    It is already decided who serves, so what cannot be removed now is only logged: the next release tries again.
-    """
-    store, cloud, service = Store(settings.store_dsn), CloudRun(settings), spec.service_name
-    champion = current_release(store, spec.name)
-    if champion is None:
-        return
-    retired, ended = retired_releases(store, champion), ended_releases(store, spec.name)
-    led, abandoned = releases_under_way(store, spec.name)
-    needed = {item.version for item in [champion, *retired[: spec.release.kept_champions], *led, *abandoned]}
-    # The last champion keeps its tag, and with it its minimum of instances: a roll-back then waits for no start.
-    dropped = frozenset(name_tag(item) for item in ended if item not in retired[:1])
-    try:
-        cloud.set_traffic(service, {champion.revision: 100}, dropped)
-        revisions, images = cloud.list_revisions(service), list_images(settings, spec)
-        known = {row["version"] for row in store.fetch("lineage/versions", model=spec.name)}
-        older = {version for version in known & images.keys() if version < champion.version}
-        for version in sorted(({item.version for item in ended} | older) - needed):
-            if version in images:
-                remove_image(images[version])
-            for revision in revisions:
-                if f"{revision}-".startswith(f"{service}-v{version}-"):  # with those of its calibrations
-                    cloud.delete_revision(service, revision)
-    except ReleaseError as error:
-        log.warning("%s: old revisions are left over: %s", spec.name, error)
-
-
-def name_tag(release: Release) -> str:
-    """The tag behind which a release answers whatever its share."""
-    return f"v{release.version}"
-
-
-def _describe(release: Release, running: RunningService) -> Candidate:
-    address = running.tag_addresses[name_tag(release)]
-    return Candidate(release.revision, address, running.address, release.release_id)

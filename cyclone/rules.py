@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
-from cyclone.breaker import Upstream, find_faults
-from cyclone.checks import CheckResult, find_window_end
-from cyclone.decisions import Cause, Decision, describe_failure, format_number
+from cyclone.breaker import find_faults
+from cyclone.decisions import Cause, Decision, describe_failed_check
+from cyclone.facts import Evidence, PastRetraining, ServingVersion
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
+from cyclone.times import DAY, floor_day
+from cyclone.wording import count_of, format_number, format_percent
 
-DAY = timedelta(days=1)
 FRESH_RATIO = 1.2
 """What is believed, before any version has shown it, of a new version's error in service over its accepted error."""
 FRESH_RATIO_WEIGHT = 2
@@ -19,64 +20,6 @@ FRESH_RATIO_WEIGHT = 2
 SMALLEST_SHARE = 0.01
 """Of the accepted error, of the days' mean where that is 0: a day with less counts as this, or one perfect day would
 hide a bad week."""
-
-
-@dataclass(frozen=True)
-class DailyError:
-    """The mean error of one version over the labels that came in one whole day, and on how many rows."""
-
-    start: datetime
-    error: float
-    rows: int
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The version that serves: since when, accepted with which error, and its error on each labelled whole day.
-
-    Days are the oldest first; a day counts only if the version served all of it.
-    """
-
-    version: int
-    promoted_at: datetime
-    metric: str
-    accepted_error: float
-    days: tuple[DailyError, ...] = ()
-
-
-@dataclass(frozen=True)
-class PastRetraining:
-    """One that ended: `promoted`, `rolled_back` after that, `kept_champion`, or `failed`."""
-
-    ended_at: datetime
-    outcome: str
-    cost: float
-
-
-@dataclass(frozen=True)
-class Request:
-    """Somebody asks for a retraining: a person, who may say what to do it in spite of, or an alert."""
-
-    asked_by: str
-    is_person: bool
-    because: str = ""
-    despite: tuple[Cause, ...] = ()
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that a decision rests on; times are event time. Retrainings: the newest last."""
-
-    now: datetime
-    champion: Champion | None
-    results: Sequence[CheckResult] = ()
-    retrainings: Sequence[PastRetraining] = ()
-    requests: Sequence[Request] = ()
-    fresh_ratios: Sequence[float] = ()
-    """Of earlier versions: a typical day's error in their first days of service over their accepted error."""
-    upstream: Upstream = field(default_factory=Upstream)
-    resumed_at: datetime | None = None
-    """When a person last said to go on: what happened before stands against nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -134,19 +77,19 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
         fired += _find_gain(spec, champion, evidence)
     kinds = spec.retrain.triggering_checks
     return fired + [
-        describe_failure(spec, result)
+        describe_failed_check(spec, result)
         for result in evidence.results
         if result.verdict == "failed" and result.kind in kinds
     ]
 
 
-def find_typical_error(champion: Champion, now: datetime, window_days: int) -> tuple[float, int] | None:
+def find_typical_error(champion: ServingVersion, now: datetime, window_days: int) -> tuple[float, int] | None:
     """The geometric mean of the version's daily errors in the window, and of how many days; None without any.
 
     The window ends with the last whole day of UTC: what is decided at noon is what was decided at midnight. One day
     out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
     """
-    end = find_window_end("error", now)
+    end = floor_day(now)
     since = end - window_days * DAY
     errors = [day.error for day in champion.days if since <= day.start and day.start + DAY <= end]
     if not errors:
@@ -157,7 +100,7 @@ def find_typical_error(champion: Champion, now: datetime, window_days: int) -> t
     return math.exp(sum(math.log(max(error, floor)) for error in errors) / len(errors)), len(errors)
 
 
-def expect_gain(champion: Champion, typical_error: float, fresh_ratios: Sequence[float]) -> float:
+def expect_gain(champion: ServingVersion, typical_error: float, fresh_ratios: Sequence[float]) -> float:
     """The share by which a new version is expected to lower the error, from how earlier ones did when new."""
     believed = [*fresh_ratios, *[FRESH_RATIO] * FRESH_RATIO_WEIGHT]
     fresh = math.exp(sum(math.log(max(ratio, SMALLEST_SHARE)) for ratio in believed) / len(believed))
@@ -179,25 +122,25 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     return f"{typical} {times} accepted {format_number(accepted)}"
 
 
-def _find_error(spec: ModelSpec, champion: Champion, now: datetime) -> list[str]:
+def _find_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> list[str]:
     trigger = spec.retrain.error
     found = find_typical_error(champion, now, trigger.window_days)
     allowed = trigger.limit * champion.accepted_error
     if found is None or found[1] < trigger.minimum_days or found[0] <= allowed:
         return []
     accepted = f"{trigger.limit:g} × the accepted {format_number(champion.accepted_error)} = {format_number(allowed)}"
-    days = f"{found[1]} {'day' if found[1] == 1 else 'days'}"
+    days = count_of(found[1], "day")
     return [f"a typical day's {champion.metric} {format_number(found[0])} over {days} is above {accepted}"]
 
 
-def _find_age(retrain: Retrain, champion: Champion, now: datetime) -> list[str]:
+def _find_age(retrain: Retrain, champion: ServingVersion, now: datetime) -> list[str]:
     age_days = (now - champion.promoted_at) / DAY
     if retrain.maximum_age_days is None or age_days < retrain.maximum_age_days:
         return []
     return [f"version {champion.version} has served {age_days:.1f} days of at most {retrain.maximum_age_days:g}"]
 
 
-def _find_gain(spec: ModelSpec, champion: Champion, evidence: Evidence) -> list[str]:
+def _find_gain(spec: ModelSpec, champion: ServingVersion, evidence: Evidence) -> list[str]:
     least, trigger = spec.retrain.minimum_gain, spec.retrain.error
     found = find_typical_error(champion, evidence.now, trigger.window_days)
     if least is None or found is None or found[1] < trigger.minimum_days or found[0] <= 0:
@@ -205,10 +148,8 @@ def _find_gain(spec: ModelSpec, champion: Champion, evidence: Evidence) -> list[
     gain = expect_gain(champion, found[0], evidence.fresh_ratios)
     if gain < least:
         return []
-    return [
-        f"a new version is expected to lower a typical day's {champion.metric} {format_number(found[0])} by"
-        f" {gain:.0%}, at least {least:.0%} pays".replace("%", " %")
-    ]
+    lowered = f"a typical day's {champion.metric} {format_number(found[0])} by {format_percent(gain)}"
+    return [f"a new version is expected to lower {lowered}, at least {format_percent(least)} pays"]
 
 
 def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:

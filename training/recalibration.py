@@ -8,34 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration import (
-    Calibration,
-    CalibrationChoice,
-    LabelledDays,
-    answer_past_days,
-    choose_calibration,
-    find_memory_days,
-)
-from cyclone.calibration_looks import EPOCH, find_rest, read_calibration, read_look
-from cyclone.checks import find_window_end
+from cyclone.calibration_looks import find_rest, read_calibration, read_look
 from cyclone.clock import read_now
 from cyclone.cloud_run import CloudRun
+from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import read_faults
+from cyclone.fitting import CalibrationChoice, choose_calibration, find_memory_days
+from cyclone.names import is_revision_of, name_revision, name_tag
 from cyclone.releases import Release, current_release, hold_releases, read_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.dataset import split_features
+from cyclone.times import count_days, floor_day
 from training.known_rows import read_known_rows
-from training.release import name_tag
+from training.labelled_days import build_labelled_days
 from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
-from training.scores import encode_labels, predict
 from training.trained_version import fetch_version, keep_answerable
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
     Array = np.ndarray[Any, Any]
 
@@ -63,13 +55,13 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
         return Recalibration(None, False, "no version serves")
     if reason := find_rest(store, spec, champion):
         return Recalibration(champion.revision, False, reason)
-    day = find_window_end("error", now)
+    day = floor_day(now)
     look = read_look(store, spec, champion, day)
     if look is None:
         if faults := read_faults(store, spec, now):
             return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
         choice, source = choose_now(settings, spec, champion.version, day)
-        _record(store, spec, champion, f"{day:%Y-%m-%d}__v{champion.version}", day, choice, source=source)
+        _record(store, spec, champion, f"{day:%Y-%m-%d}__{name_tag(champion.version)}", day, choice, source=source)
         look = read_look(store, spec, champion, day)
     assert look is not None, "it has just been recorded"
     if look.is_settled:
@@ -96,28 +88,7 @@ def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime)
     if frame.empty:
         return CalibrationChoice(None, "no labelled row since its training", 0), source
     rows = build_labelled_days(own.spec, own.stored.load(), frame)
-    return choose_calibration(own.spec, rows, (day - EPOCH).days), source
-
-
-def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
-    """Rows of a dataset with a version's raw predictions; days since 1970."""
-    features, labels = split_features(spec, frame)
-    return LabelledDays(
-        day=((frame["created_at"] - EPOCH) // timedelta(days=1)).to_numpy(),
-        label=encode_labels(spec, labels),
-        prediction=predict(spec, estimator, features),
-    )
-
-
-def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
-    """As `answer_past_days`; as it answers now where a person has taken a calibration of the version back."""
-    if store.fetch_one("calibration/withdrawn", model=spec.name, version=version):
-        champion = current_release(store, spec.name)
-        is_serving = champion is not None and champion.version == version
-        kept = read_calibration(store, spec.name, champion.revision) if champion and is_serving else None
-        raw = rows.between(first, int(rows.day[-1]) + 1).prediction
-        return kept.apply(raw) if kept else raw
-    return answer_past_days(spec, rows, first)
+    return choose_calibration(own.spec, rows, count_days(day)), source
 
 
 def deploy_calibration(
@@ -136,7 +107,7 @@ def deploy_calibration(
     not get ready or answers without a key. Traffic is untouched then.
     """
     store, cloud = Store(settings.store_dsn), CloudRun(settings)
-    revision = f"{spec.service_name}-v{champion.version}-c{calibration_id}"
+    revision = name_revision(spec.name, champion.version, calibration_id)
     keys = find_keys(settings, spec) if keys is None else keys
     _bring_up(settings, spec, champion, revision, calibration, keys)
     with hold_releases(store, spec.name):
@@ -162,7 +133,7 @@ def _bring_up(
     settings: Settings, spec: ModelSpec, champion: Release, revision: str, calibration: Calibration | None, keys: str
 ) -> None:
     """Deploy a revision of the champion's image behind its tag; one that answers without a key is taken back."""
-    cloud, tag = CloudRun(settings), name_tag(champion)
+    cloud, tag = CloudRun(settings), name_tag(champion.version)
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
     env = build_environment(settings, keys, calibration)
     running = cloud.deploy(spec.service_name, revision, tag, champion.image, serving, env)
@@ -182,7 +153,7 @@ def _take_back(store: Store, cloud: CloudRun, spec: ModelSpec, champion: Release
     if kept == revision:
         return  # another run of the day was faster
     try:
-        cloud.move_tag(spec.service_name, name_tag(champion), kept)
+        cloud.move_tag(spec.service_name, name_tag(champion.version), kept)
         cloud.delete_revision(spec.service_name, revision)
     except ReleaseError as error:
         log.warning("%s: %s is left over: %s", spec.name, revision, error)
@@ -226,7 +197,7 @@ def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> s
         if before is None or before not in cloud.list_revisions(spec.service_name):
             return None
         cloud.set_traffic(spec.service_name, {before: 100})
-        cloud.move_tag(spec.service_name, name_tag(champion), before)
+        cloud.move_tag(spec.service_name, name_tag(champion.version), before)
         at, because = read_now(store, settings, spec.name), f"rolled back {reason}"
         taken = {"release_id": champion.release_id, "revision": revision}
         store.run("calibration/return", **taken, because=because, at=at)
@@ -267,7 +238,7 @@ def _remove_others(cloud: CloudRun, spec: ModelSpec, version: int, kept: set[str
     """Remove the version's revisions but for some; what cannot go now goes another time."""
     try:
         for revision in set(cloud.list_revisions(spec.service_name)) - kept:
-            if f"{revision}-".startswith(f"{spec.service_name}-v{version}-"):
+            if is_revision_of(revision, spec.name, version):
                 cloud.delete_revision(spec.service_name, revision)
     except ReleaseError as error:
         log.warning("%s: revisions of version %s are left over: %s", spec.name, version, error)

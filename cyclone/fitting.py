@@ -5,13 +5,13 @@ their prior shifted (Saerens et al., *Adjusting the outputs of a classifier to n
 or their temperature changed (Guo et al., *On calibration of modern neural networks*, 2017).
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from cyclone.errors import ConfigurationError
-from cyclone.log_odds import fit_shift, fit_temperature, from_log_odds, to_columns, to_log_odds
+from cyclone.correction import Calibration
+from cyclone.log_odds import fit_shift, fit_temperature, to_log_odds
+from cyclone.losses import measure_losses
 from cyclone.sections import CalibrationMethod, Recalibrate
 from cyclone.spec import ModelSpec
 
@@ -19,59 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """`ratio` and `bias`: one number; `prior_shift`: one a class, in log odds; `temperature`: its inverse."""
-
-    method: CalibrationMethod
-    values: tuple[float, ...]
-
-    def apply(self, predictions: "Array") -> "Array":
-        """Raw predictions as they are answered: numbers, P(true), or one column a class."""
-        if self.method == "ratio":
-            return predictions * self.values[0]
-        if self.method == "bias":
-            return predictions + self.values[0]
-        return from_log_odds(self._move(to_log_odds(predictions)), predictions.ndim)
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Errors: `ConfigurationError` quoting what is no calibration."""
-        try:
-            content = json.loads(text)
-            values = tuple(float(value) for value in content["values"])
-            method = content["method"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"calibration {text!r}: method and values are needed: {error!r}") from error
-        scales = method in ("ratio", "temperature")
-        is_sound = values and all(math.isfinite(value) and (value > 0 or not scales) for value in values)
-        if method not in ("ratio", "bias", "prior_shift", "temperature") or not is_sound:
-            raise ConfigurationError(
-                f"calibration {text!r}: method is ratio, bias, prior_shift or temperature, and values are finite,"
-                " above 0 for ratio and temperature"
-            )
-        return cls(method, values)
-
-    def check(self, spec: ModelSpec) -> Self:
-        """This calibration. Errors: `ConfigurationError` when it is none for the model's task and classes."""
-        is_for_numbers = self.method in ("ratio", "bias")
-        counts = {"regression": 1, "binary": 2, "multiclass": len(spec.label.values or ())}
-        wanted = counts[spec.task] if self.method == "prior_shift" else 1
-        if is_for_numbers != (spec.task == "regression") or len(self.values) != wanted:
-            raise ConfigurationError(f"calibration {self.to_json()} is none for {spec.name}, a {spec.task} model")
-        return self
-
-    def _move(self, log_odds: "Array") -> "Array":
-        import numpy as np
-
-        if self.method == "temperature":
-            return log_odds * self.values[0]
-        return np.asarray(log_odds + np.array(self.values))
 
 
 @dataclass(frozen=True)
@@ -227,17 +174,6 @@ def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: Labell
         return Calibration(method, (float((rows.label - rows.prediction).mean() / (1 + weight)),))
     fit = fit_shift if method == "prior_shift" else fit_temperature
     return Calibration(method, fit(to_log_odds(rows.prediction), rows.label.astype(int), weight * len(rows)))
-
-
-def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "Array":
-    """The loss of each row by the task's metric: |difference|, or -ln(probability of the true class)."""
-    import numpy as np
-
-    if spec.task == "regression":
-        return np.asarray(np.abs(predictions - labels))
-    columns = to_columns(predictions)
-    given = columns[np.arange(len(labels)), labels.astype(int)]
-    return np.asarray(-np.log(np.clip(given, np.finfo("float64").eps, 1)))
 
 
 def _try_on_past_days(

@@ -1,0 +1,232 @@
+"""The `cyclone` commands that need nothing but this package."""
+
+import getpass
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cyclone.clock import read_now
+from cyclone.command_line import Because, ModelName, open_model
+from cyclone.errors import ConfigurationError, HoldError
+from cyclone.holds import resume
+from cyclone.image_contract import API_KEYS_FILE_VARIABLE
+from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
+from cyclone.labels_file import LabelFile, load_labels
+from cyclone.lineage import explain
+from cyclone.lineage_report import format_lineage
+from cyclone.log_status import build_revision_table, build_window_table
+from cyclone.retraining_requests import CAUSES, ask, build_request
+from cyclone.rollups import rebuild
+from cyclone.sections import CheckKind
+from cyclone.settings import read_settings
+from cyclone.spec import find_changed_spec, find_model, load_model_specs
+from cyclone.store import Store
+from cyclone.what_if import build_change_table, judge_past
+
+labels_app = typer.Typer(no_args_is_help=True, help="What turned out to be true.")
+keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, in the file of CYCLONE_API_KEYS_FILE.")
+log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
+monitor_app = typer.Typer(no_args_is_help=True, help="The checks and what they decide.")
+rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
+GROUPS = {"labels": labels_app, "keys": keys_app, "log": log_app, "monitor": monitor_app, "rollups": rollups_app}
+console = Console(markup=False)  # features, reasons and what people wrote may hold brackets
+TABLE_CHARACTERS = 160
+"""A table of many columns is not cut to a narrow terminal, nor to a pipe's 80."""
+REDEPLOY = "cyclone redeploy MODEL"
+"""The command that brings changed keys to a revision. `training` adds it."""
+KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Called by the `cyclone` command at its start."""
+    for command in (models, migrate, timeline, retrain):
+        app.command()(command)
+    app.command("explain")(show_lineage)
+    app.command("resume")(resume_model)
+    for name, group in GROUPS.items():
+        app.add_typer(group, name=name)
+
+
+def models() -> None:
+    """List the models, after checking every model.yaml."""
+    table = Table("model", "task", "features", "label", "monitored by")
+    specs, errors = load_model_specs(read_settings().models_dir)
+    for spec in specs:
+        checks = [name for kind in get_args(CheckKind) for name in spec.monitor.checks(kind)]
+        table.add_row(spec.name, spec.task, ", ".join(spec.feature_names), spec.label.name, ", ".join(checks))
+    console.print(table)
+    if errors:
+        raise ConfigurationError("\n".join(str(error) for error in errors))
+
+
+def migrate() -> None:
+    """Bring the evaluation store's schema up to date. Safe to run twice."""
+    applied = Store(read_settings().store_dsn).migrate()
+    console.print(f"applied: {', '.join(applied)}" if applied else "nothing to apply: the schema is up to date")
+
+
+def timeline(model: ModelName) -> None:
+    """Show what happened to a model: incidents, candidates, promotions, roll-backs."""
+    _, spec, store = open_model(model)
+    table = Table("when", "what", "number", "detail")
+    for row in store.fetch("lineage/timeline", model=spec.name):
+        table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"] or ""), row["detail"] or "")
+    console.print(table)
+
+
+def show_lineage(
+    subject: Annotated[
+        list[str], typer.Argument(help="A prediction's id, a version as <model>:v<number>, or: incident <number>.")
+    ],
+    model: Annotated[str, typer.Option(help="The model of the id, where several models have it.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Tell what led to a prediction, a version, or the answer to an incident."""
+    settings = read_settings()
+    specs = [find_model(settings.models_dir, model)] if model else load_model_specs(settings.models_dir)[0]
+    found = explain(Store(settings.store_dsn), [spec.name for spec in specs], " ".join(subject))
+    typer.echo(json.dumps(found.to_json(), indent=2) if as_json else format_lineage(found))
+
+
+def retrain(
+    model: ModelName,
+    because: Because = "",
+    despite: Annotated[
+        list[str] | None, typer.Option(help=f"Ask in spite of {', '.join(CAUSES)}; may be given again.")
+    ] = None,
+) -> None:
+    """Ask the policy for a retraining. The monitor's next run starts it; one that runs already answers it as well."""
+    settings, spec, store = open_model(model)
+    person = getpass.getuser()
+    request = build_request(person, is_person=True, because=because, despite=despite or [])
+    source = f"cyclone retrain by {person} at {datetime.now(UTC).isoformat()}"
+    answer = ask(store, spec, source, request, read_now(store, settings, spec.name))
+    if answer.incident_id is None:
+        raise HoldError(answer.describe_refusal(spec.name))
+    console.print(
+        f"{answer.decision.reason}\nIncident {answer.incident_id}: the Airflow run {answer.run_id} answers it",
+        highlight=False,
+    )
+
+
+def resume_model(model: ModelName, because: Because = "") -> None:
+    """End what holds a model's retrainings: those before now neither pause the next one nor count in the budget."""
+    settings, spec, store = open_model(model)
+    for reason in resume(store, spec, getpass.getuser(), because, read_now(store, settings, spec.name)):
+        console.print(f"no longer held: {reason}", highlight=False)
+
+
+@labels_app.command("load")
+def load_label_file(
+    model: ModelName,
+    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file with id, label and perhaps observed_at.")],
+) -> None:
+    """Keep a file's labels; bad lines are named on standard error and the good ones land. Safe to run twice."""
+    _, spec, store = open_model(model)
+    labels = LabelFile(file, spec.label)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(file.name, total=labels.size)
+        summary = load_labels(
+            store,
+            spec,
+            labels,
+            lambda number, reason: typer.echo(f"line {number}: {reason}", err=True),
+            lambda position: progress.update(task, completed=position),
+        )
+    console.print(
+        f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused;"
+        f" {summary.unknown_so_far:,} of those kept have no prediction so far",
+        highlight=False,
+    )
+    if summary.refused:
+        raise typer.Exit(1)
+
+
+@keys_app.command("add")
+def add_client_key(
+    name: KeyName,
+    scope: Annotated[list[str], typer.Option(help="What the key is for; may be given twice.")] = list(SCOPES),  # noqa: B006
+) -> None:
+    """Add a key and print it, this once: only its hash is kept. A deployed revision takes it when deployed again."""
+    for value in scope:
+        if value not in SCOPES:
+            raise ConfigurationError(f"--scope {value!r} must be one of {', '.join(SCOPES)}")
+    typer.echo(add_key(_find_keys_file(), name, [known for known in SCOPES if known in scope]))
+    typer.echo(f"A revision that serves takes it with: {REDEPLOY}", err=True)
+
+
+@keys_app.command("list")
+def list_client_keys() -> None:
+    """List the keys' names, scopes and ages."""
+    table = Table("name", "scopes", "created")
+    for key in read_keys(_find_keys_file()):
+        table.add_row(key.name, ", ".join(key.scopes), key.created_at)
+    console.print(table)
+
+
+@keys_app.command("revoke")
+def revoke_client_key(name: KeyName) -> None:
+    """Take a key away. A deployed revision refuses it once it is deployed again."""
+    revoke_key(_find_keys_file(), name)
+    console.print(f"revoked: {name}", highlight=False)
+    typer.echo(f"A revision that serves refuses it after: {REDEPLOY}", err=True)
+
+
+@log_app.command("status")
+def show_log_status(
+    model: Annotated[str, typer.Argument(help="Only this model, as in models/<name>/.")] = "",
+) -> None:
+    """Show what became of every answered row, by revision, and the hours that are not complete. Fails on a loss."""
+    settings = read_settings()
+    name = find_model(settings.models_dir, model).name if model else ""
+    store = Store(settings.store_dsn)
+    revisions = store.fetch("log/by_revision", model=name)
+    wide = Console(width=max(console.width, TABLE_CHARACTERS), markup=False)
+    wide.print(build_revision_table(revisions))
+    if windows := store.fetch("log/incomplete_windows", model=name, newest=20):
+        wide.print(build_window_table(windows))
+    for refused in store.fetch("log/set_aside", model=name):
+        console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
+    if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
+        raise typer.Exit(1)
+
+
+@monitor_app.command("what-if")
+def show_what_if(
+    model: ModelName,
+    config: Annotated[Path, typer.Option(help="The changed model.yaml.")],
+    since: Annotated[datetime, typer.Option("--from", help="UTC, e.g. 2026-11-01.")],
+    until: Annotated[datetime, typer.Option("--to", help="UTC; days that end up to here are judged.")],
+) -> None:
+    """Show what a changed configuration would have decided, day by day. Nothing is recorded."""
+    settings = read_settings()
+    spec = find_changed_spec(settings.models_dir, model, config)
+    store = Store(settings.store_dsn)
+    count = 0
+    for day in judge_past(store, spec, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)):
+        console.print(f"{day.window_end:%Y-%m-%d}: {'retrain: ' * day.decision.should_retrain}{day.decision.reason}")
+        if day.changed:
+            count += len(day.changed)
+            console.print(build_change_table(day))
+    console.print(f"{count} verdicts differ from those recorded", highlight=False)
+
+
+@rollups_app.command("rebuild")
+def rebuild_rollups(model: ModelName) -> None:
+    """Count again every hour that the log still holds. Safe to run twice, and while the monitor runs."""
+    _, spec, store = open_model(model)
+    summary = rebuild(store, spec)
+    console.print(f"{summary.feature_hours:,} hours and {summary.error_changes:,} errors counted", highlight=False)
+
+
+def _find_keys_file() -> Path:
+    path = read_settings().api_keys_file
+    if path is None:
+        raise ConfigurationError(f"{API_KEYS_FILE_VARIABLE} is empty: it names the file of the clients' bearer keys")
+    return path

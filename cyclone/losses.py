@@ -1,0 +1,46 @@
+"""The loss of a row: the absolute error, or minus the logarithm of the true class's probability."""
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cyclone.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+Prediction = float | dict[str, float]
+"""Of one row, as a service answers: a number, P(true), or a probability for each class."""
+LEAST_PROBABILITY = sys.float_info.epsilon
+"""A class that was thought impossible counts as this likely, so that a loss is finite."""
+
+
+def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "Array":
+    """The loss of each row by the task's metric: |difference|, or -ln(probability of the true class)."""
+    import numpy as np
+
+    if spec.task == "regression":
+        return np.asarray(np.abs(predictions - labels))
+    columns = to_columns(predictions)
+    given = columns[np.arange(len(labels)), labels.astype(int)]
+    return np.asarray(-np.log(np.clip(given, LEAST_PROBABILITY, 1)))
+
+
+def to_columns(probabilities: "Array") -> "Array":
+    """One column a class; P(true) alone becomes two."""
+    import numpy as np
+
+    return probabilities if probabilities.ndim == 2 else np.column_stack([1 - probabilities, probabilities])
+
+
+def compute_error(label: Any, prediction: Prediction) -> float:
+    """Of one row, as the checks define it: absolute error of numbers, else log-loss."""
+    if isinstance(prediction, dict):
+        share = prediction.get(str(label), 0.0)
+    elif isinstance(label, bool):
+        share = prediction if label else 1 - prediction
+    else:
+        return abs(prediction - float(label))
+    return -math.log(min(1.0, max(share, LEAST_PROBABILITY)))

@@ -1,0 +1,32 @@
+"""Whole days, hours and months of UTC, and the day from which days are counted."""
+
+from datetime import UTC, datetime, timedelta
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Day 0, wherever days are numbers."""
+
+
+def floor_hour(moment: datetime) -> datetime:
+    """The beginning of the hour of a moment, in UTC."""
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def floor_day(moment: datetime) -> datetime:
+    """The beginning of the day of a moment: 00:00 UTC.
+
+    >>> floor_day(datetime.fromisoformat("2011-02-17T01:30:00+02:00")).isoformat()
+    '2011-02-16T00:00:00+00:00'
+    """
+    return floor_hour(moment).replace(hour=0)
+
+
+def floor_month(moment: datetime) -> datetime:
+    """The beginning of the month of a moment, in UTC."""
+    return floor_day(moment).replace(day=1)
+
+
+def count_days(moment: datetime) -> int:
+    """How many whole days of UTC lie between `EPOCH` and a moment."""
+    return (moment - EPOCH) // DAY

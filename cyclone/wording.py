@@ -1,0 +1,30 @@
+"""Numbers in sentences."""
+
+
+def format_number(value: float | None) -> str:
+    """Three digits that matter; whole from a thousand on.
+
+    >>> format_number(61.23), format_number(0.20049), format_number(12345.6)
+    ('61.2', '0.2', '12,346')
+    """
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def format_percent(share: float) -> str:
+    """A share in whole percent.
+
+    >>> format_percent(0.025), format_percent(0.5)
+    ('2 %', '50 %')
+    """
+    return f"{100 * share:.0f} %"
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> count_of(1, "day"), count_of(3, "day")
+    ('1 day', '3 days')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

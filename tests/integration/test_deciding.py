@@ -1,0 +1,91 @@
+"""The one procedure of a decision, on a real store, as the monitor and as a request go through it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from cyclone.facts import Request
+from cyclone.holds import list_holds
+from cyclone.incidents import find_open_incident
+from cyclone.names import name_retraining
+from cyclone.retraining_requests import ask
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from cyclone.verdicts import CheckResult
+from cyclone_airflow.monitor_tasks import MonitorRun, join_if_due
+from tests.statements import execute
+
+NOW = datetime(2011, 3, 1, tzinfo=UTC)
+FAILED = CheckResult("drift", "wasserstein", "temp", 1, 0.5, None, 168, 0.2, "failed", NOW - timedelta(days=7), NOW)
+NO_INCIDENT = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON incident FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+Caller = Callable[[], str | None]
+
+
+@pytest.fixture(params=["monitor", "request"])
+def call(request: pytest.FixtureRequest, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
+    """An alarm on which a retraining is due, by each caller; the run that answers it."""
+    spec = write_model(tmp_path)
+    monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
+    monkeypatch.setenv("CYCLONE_MODELS_DIR", str(tmp_path))
+    execute(
+        store,
+        "INSERT INTO hold (model, cause, opened_at, reason, run_id) VALUES ('shop', 'budget', %(at)s, 'spent', 'r')",
+        at=NOW - timedelta(days=9),
+    )
+    run = MonitorRun("shop", "run 1", "", NOW.isoformat())
+    callers: dict[str, Caller] = {
+        "monitor": lambda: join_if_due(run, [FAILED], is_backfill=False),
+        "request": lambda: ask(store, spec, "run 1", Request("alert 7", is_person=False), NOW).run_id,
+    }
+    return callers[request.param]
+
+
+def write_model(folder: Path) -> ModelSpec:
+    from cyclone.spec import find_model
+
+    (folder / "shop").mkdir()
+    (folder / "shop" / "pipeline.py").touch()
+    (folder / "shop" / "model.yaml").write_text(
+        "{name: shop, task: regression, features: [{name: temp, type: number}],"
+        " label: {name: price, type: number, expected_delay_hours: 24}, retrain: {triggered_by: [drift]}}"
+    )
+    return find_model(folder, "shop")
+
+
+def read_decisions(store: Store) -> list[tuple[object, ...]]:
+    return execute(store, "SELECT run_id, action, incident_id FROM decision")
+
+
+def test_an_alarm_opens_its_incident_once_ends_the_holds_that_are_over_and_is_recorded(
+    store: Store, call: Caller
+) -> None:
+    assert call() == call() == name_retraining("shop", 1)
+    assert execute(store, "SELECT incident_id, source FROM incident_alarm") == [(1, "run 1")]
+    assert list_holds(store, "shop") == []
+    assert read_decisions(store) == [("run 1", "retrain", 1)]
+
+
+def test_the_holds_are_those_of_the_decision_before_there_is_an_incident_that_somebody_may_start(
+    store: Store, call: Caller
+) -> None:
+    execute(store, NO_INCIDENT)
+    with pytest.raises(psycopg2.errors.RaiseException, match="the disk is full"):
+        call()
+    assert list_holds(store, "shop") == []
+    assert find_open_incident(store, "shop") is None
+    assert read_decisions(store) == []
+
+
+def test_what_died_before_its_incident_is_done_when_it_is_asked_again(store: Store, call: Caller) -> None:
+    execute(store, NO_INCIDENT)
+    with pytest.raises(psycopg2.errors.RaiseException):
+        call()
+    execute(store, "DROP TRIGGER refuse ON incident")
+    assert call() == name_retraining("shop", find_open_incident(store, "shop").incident_id)  # type: ignore[union-attr]
+    assert [row[:2] for row in read_decisions(store)] == [("run 1", "retrain")]

@@ -1,0 +1,91 @@
+"""The candidate of a release: a revision that is brought up at 0 % of the traffic, and given more."""
+
+from dataclasses import dataclass
+
+from cyclone.clock import read_now
+from cyclone.cloud_run import CloudRun, RunningService
+from cyclone.errors import ReleaseError
+from cyclone.names import name_revision, name_tag
+from cyclone.releases import (
+    Release,
+    check_promotable,
+    create_candidate,
+    current_release,
+    hold_releases,
+    note_share,
+    read_release,
+    release_of_run,
+)
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from training.image import Image
+from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A revision that is ready: it answers at `tag_address`, whatever its share of the service's traffic."""
+
+    revision: str
+    tag_address: str
+    service_address: str
+    release_id: int
+
+
+def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: Image, run_id: str) -> Candidate:
+    """Bring the version up at 0 % behind the tag `v<version>`, and wait until it is ready.
+
+    It asks clients for the keys that are configured, else for those of the champion.
+    Errors: `ReleaseError` when it does not get ready, answers without a key, or was rolled back before,
+    `StaleReleaseError` when a newer release serves. Traffic is untouched then.
+    """
+    store, service, keys = Store(settings.store_dsn), spec.service_name, find_keys(settings, spec)
+    release = create_candidate(
+        store,
+        spec.name,
+        version,
+        revision=name_revision(spec.name, version),
+        image=image.reference,
+        image_digest=image.digest,
+        run_id=run_id,
+        created_at=read_now(store, settings, spec.name),
+    )
+    check_promotable(store, release)
+    tag, env = name_tag(release.version), build_environment(settings, keys)
+    running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
+    candidate = _describe(release, running)
+    check_keys_are_asked_for(keys, candidate.revision, candidate.tag_address)
+    return candidate
+
+
+def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:
+    """The candidate that a run deployed. Errors: `ReleaseError` when there is none, or its tag is gone."""
+    release = release_of_run(Store(settings.store_dsn), run_id)
+    running = CloudRun(settings).read_service(spec.service_name)
+    if release is None or running is None or running.tags.get(name_tag(release.version)) != release.revision:
+        raise ReleaseError(f"{spec.name}: run {run_id} has no candidate on Cloud Run; deploy one first")
+    return _describe(release, running)
+
+
+def shift_traffic(settings: Settings, spec: ModelSpec, candidate: Candidate, percent: int) -> None:
+    """Give the candidate `percent` of the traffic, and the champion the rest.
+
+    Errors: `ReleaseError` when the candidate is over, `StaleReleaseError` when a newer release serves.
+    """
+    store = Store(settings.store_dsn)
+    with hold_releases(store, spec.name):
+        release = read_release(store, candidate.release_id)
+        check_promotable(store, release)
+        champion = current_release(store, spec.name)
+        if champion is None or champion.release_id == release.release_id:
+            percents = {release.revision: 100}
+        else:
+            note_share(store, release, percent)
+            percents = {release.revision: percent, champion.revision: 100 - percent}
+        CloudRun(settings).set_traffic(spec.service_name, percents)
+
+
+def _describe(release: Release, running: RunningService) -> Candidate:
+    address = running.tag_addresses[name_tag(release.version)]
+    return Candidate(release.revision, address, running.address, release.release_id)

@@ -1,0 +1,44 @@
+"""Tags, revisions and images that nobody can return to, and their removal."""
+
+import logging
+
+from cyclone.cloud_run import CloudRun
+from cyclone.errors import ReleaseError
+from cyclone.names import is_revision_of, name_tag
+from cyclone.releases import current_release, ended_releases, releases_under_way, retired_releases
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from training.image import list_images, remove_image
+
+log = logging.getLogger(__name__)
+
+
+def clean_up(settings: Settings, spec: ModelSpec) -> None:
+    """Remove the tags of releases that are over, and the revisions and images that nobody can return to.
+
+    So goes the image of an older version that never was a candidate: its retraining died in between.
+    It is already decided who serves, so what cannot be removed now is only logged: the next release tries again.
+    """
+    store, cloud, service = Store(settings.store_dsn), CloudRun(settings), spec.service_name
+    champion = current_release(store, spec.name)
+    if champion is None:
+        return
+    retired, ended = retired_releases(store, champion), ended_releases(store, spec.name)
+    led, abandoned = releases_under_way(store, spec.name)
+    needed = {item.version for item in [champion, *retired[: spec.release.kept_champions], *led, *abandoned]}
+    # The last champion keeps its tag, and with it its minimum of instances: a roll-back then waits for no start.
+    dropped = frozenset(name_tag(item.version) for item in ended if item not in retired[:1])
+    try:
+        cloud.set_traffic(service, {champion.revision: 100}, dropped)
+        revisions, images = cloud.list_revisions(service), list_images(settings, spec)
+        known = {row["version"] for row in store.fetch("lineage/versions", model=spec.name)}
+        older = {version for version in known & images.keys() if version < champion.version}
+        for version in sorted(({item.version for item in ended} | older) - needed):
+            if version in images:
+                remove_image(images[version])
+            for revision in revisions:
+                if is_revision_of(revision, spec.name, version):  # with those of its calibrations
+                    cloud.delete_revision(service, revision)
+    except ReleaseError as error:
+        log.warning("%s: old revisions are left over: %s", spec.name, error)

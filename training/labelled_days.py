@@ -1,0 +1,39 @@
+"""Labelled rows with a version's answers, day by day."""
+
+from typing import TYPE_CHECKING, Any
+
+from cyclone.calibration_looks import read_calibration
+from cyclone.fitting import LabelledDays, answer_past_days
+from cyclone.releases import current_release
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from cyclone.times import DAY, EPOCH
+from training.dataset import split_features
+from training.scores import encode_labels, predict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Array = np.ndarray[Any, Any]
+
+
+def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
+    """Rows of a dataset with a version's raw predictions; days since 1970."""
+    features, labels = split_features(spec, frame)
+    return LabelledDays(
+        day=((frame["created_at"] - EPOCH) // DAY).to_numpy(),
+        label=encode_labels(spec, labels),
+        prediction=predict(spec, estimator, features),
+    )
+
+
+def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
+    """As `answer_past_days`; as it answers now where a person has taken a calibration of the version back."""
+    if store.fetch_one("calibration/withdrawn", model=spec.name, version=version):
+        champion = current_release(store, spec.name)
+        is_serving = champion is not None and champion.version == version
+        kept = read_calibration(store, spec.name, champion.revision) if champion and is_serving else None
+        raw = rows.between(first, int(rows.day[-1]) + 1).prediction
+        return kept.apply(raw) if kept else raw
+    return answer_past_days(spec, rows, first)

@@ -1,0 +1,140 @@
+"""The `cyclone` commands of releases."""
+
+import getpass
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cyclone.clock import read_now
+from cyclone.command_line import Because, ModelName, open_model
+from cyclone.errors import ReleaseError
+from cyclone.keys import pack_keys
+from cyclone.releases import current_release, releases_under_way
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+
+console = Console(markup=False)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Called by the `cyclone` command at its start."""
+    app.command("promote")(promote_by_hand)
+    app.command("rollback")(roll_back_by_hand)
+    app.command()(redeploy)
+    app.command("reconcile")(reconcile_by_hand)
+    app.command("withdraw-calibration")(withdraw_by_hand)
+
+
+def promote_by_hand(model: ModelName, because: Because = "") -> None:
+    """Give the candidate in its canary all traffic now, without waiting for the rest of it."""
+    from training.canary import end_by_hand
+    from training.candidate import candidate_of_run
+    from training.promotion import promote
+
+    settings, spec, store = open_model(model)
+    led, _ = releases_under_way(store, spec.name)
+    if not led:
+        raise ReleaseError(f"{spec.name}: no candidate is under way, so there is nothing to promote")
+    candidate = candidate_of_run(settings, spec, led[0].run_id)
+    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign(because))
+    promote(settings, spec, candidate)
+    console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
+
+
+def roll_back_by_hand(
+    model: ModelName,
+    to: Annotated[int | None, typer.Option(help="Return to this version, rolling back all after it.")] = None,
+    because: Because = "",
+) -> None:
+    """Return to what served before: end a canary under way, else take back the last calibration, else the version."""
+    from training.canary import end_by_hand
+    from training.promotion import roll_back
+
+    settings, spec, store = open_model(model)
+    reason = _sign(because)
+    led, _ = releases_under_way(store, spec.name)
+    if not led or to is not None:
+        _return(settings, spec, to, reason)
+        return
+    for release in led:
+        end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
+        roll_back(settings, spec, release.run_id, reason)
+    console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
+
+
+def _return(settings: Settings, spec: ModelSpec, to: int | None, reason: str) -> None:
+    """Return to an older revision, which then gets the keys that the one before it asked for, or newer ones."""
+    from training.promotion import restore_champion
+    from training.recalibration import roll_back_calibration
+    from training.redeployment import return_keys
+    from training.revision_environment import read_keys_of
+
+    began = time.monotonic()
+
+    def tell(what: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {what}", highlight=False, soft_wrap=True)
+
+    store = Store(settings.store_dsn)
+    champion = current_release(store, spec.name)
+    keys = read_keys_of(settings, spec, champion.revision) if champion else ""
+    before = roll_back_calibration(settings, spec, reason) if to is None else None
+    if before is not None:
+        tell(f"{before} has all traffic, without the last calibration")
+    else:
+        restore_champion(settings, spec, reason, to, tell)
+    # Traffic first: keys that cannot be read hold up no roll-back.
+    keys = pack_keys(settings) or keys
+    if renewed := return_keys(settings, spec, keys, getpass.getuser(), read_now(store, settings, spec.name)):
+        tell(f"{renewed} has all traffic, as the revision before it asked for older keys")
+
+
+def redeploy(
+    model: ModelName,
+    without_keys: Annotated[bool, typer.Option("--without-keys", help="Ask clients for no key from now on.")] = False,
+    because: Because = "",
+) -> None:
+    """Deploy what serves once more, with the environment of today: so changed keys of the clients reach it."""
+    from training.redeployment import deploy_again
+
+    settings, spec, store = open_model(model)
+    now = read_now(store, settings, spec.name)
+    revision = deploy_again(settings, spec, getpass.getuser(), because, now, "" if without_keys else None)
+    console.print(f"{revision} of {spec.name} has all traffic", highlight=False)
+
+
+def reconcile_by_hand(
+    model: ModelName,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only report; fails when something is to be mended.")
+    ] = False,
+) -> None:
+    """Make Cloud Run's traffic and MLflow's aliases follow the release record, and say what did not."""
+
+    from training.reconcile import reconcile
+
+    settings, spec, _ = open_model(model)
+    drifts = reconcile(settings, spec, should_mend=not dry_run)
+    for drift in drifts:
+        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False)
+    if not drifts:
+        console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
+    elif dry_run:
+        raise typer.Exit(1)
+
+
+def withdraw_by_hand(model: ModelName, because: Because = "") -> None:
+    """Serve raw predictions again, in a new revision of the same image, until the next version."""
+    from training.recalibration import withdraw_calibration
+
+    settings, spec, store = open_model(model)
+    now = read_now(store, settings, spec.name)
+    revision = withdraw_calibration(settings, spec, getpass.getuser(), because, now)
+    console.print(f"{revision} of {spec.name} answers, without a calibration", highlight=False)
+
+
+def _sign(because: str) -> str:
+    """Who did it and why; what was done is told where this is shown."""
+    return f"by hand ({getpass.getuser()})" + (f": {because}" if because else "")
