@@ -23,15 +23,22 @@ ROLLUPS = {
     "rows": "SELECT version, date_trunc('day', bucket_start), sum(count) FROM row_rollup GROUP BY 1, 2 ORDER BY 1, 2",
     "requests": "SELECT version, sum(requests), sum(failures) FROM request_rollup GROUP BY 1 ORDER BY 1",
 }
+DAYS_JUDGED = 5
 TOLERANCE = 1e-6
 """A sum of floating-point numbers depends on its order, and that on the plan."""
 
 
 def tell_story(store: Store, spec: ModelSpec) -> dict[str, Any]:
     """Verdicts, roll-ups, lineage and log as plain JSON."""
+    with store.connected() as kept:
+        return _tell(kept, spec)
+
+
+def _tell(store: Store, spec: ModelSpec) -> dict[str, Any]:
+    days = list_days(store)
     story = {
-        "verdicts": {f"{day:%Y-%m-%d}": read_verdicts(store, spec, day) for day in list_days(store)},
-        "judged": {f"{day:%Y-%m-%d}": judge_again(store, spec, day) for day in list_days(store)},
+        "verdicts": {f"{day:%Y-%m-%d}": read_verdicts(store, spec, day) for day in days},
+        "judged": {f"{day:%Y-%m-%d}": judge_again(store, spec, day) for day in days[-DAYS_JUDGED:]},
         "rollups": read_rollups(store),
         "lineage": read_lineage(store, spec),
         "timeline": store.fetch("lineage/timeline", model=spec.name),
@@ -101,7 +108,7 @@ def _is_same(recorded: Any, now: Any) -> bool:
     numbers = [item for item in (recorded, now) if isinstance(item, int | float) and not isinstance(item, bool)]
     if len(numbers) == 2:
         return abs(numbers[0] - numbers[1]) <= TOLERANCE * max(1.0, abs(numbers[0]))
-    return bool(recorded == now)
+    return isinstance(recorded, bool) == isinstance(now, bool) and bool(recorded == now)
 
 
 def _sort(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@
 import json
 import lzma
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,20 +35,27 @@ class Upgraded:
     """A release's store under the code of now, and what was recorded of it then."""
 
     folder: Path
+    models: Path
     store: Store
     applied: list[str]
 
     @cached_property
     def spec(self) -> ModelSpec:
-        return load_model_spec(self.folder / "models" / "bike_demand")
+        return load_model_spec(self.models / "bike_demand")
 
     def read(self, name: str) -> Any:
         return json.loads(lzma.decompress((self.folder / f"{name}.json.xz").read_bytes()))
 
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda path: path.name)
-def upgraded(request: pytest.FixtureRequest, postgres_uri: str) -> Iterator[Upgraded]:
+def upgraded(
+    request: pytest.FixtureRequest, postgres_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Upgraded]:
     folder: Path = request.param
+    models = tmp_path_factory.mktemp("models")
+    (models / "bike_demand").mkdir()
+    shutil.copy(folder / "model.yaml", models / "bike_demand")
+    (models / "bike_demand" / "pipeline.py").write_text("def build_estimator(): ...\n")
     name = "release_" + folder.name.replace(".", "_")
     with closing(psycopg2.connect(postgres_uri)) as raw:
         raw.autocommit = True
@@ -57,7 +65,7 @@ def upgraded(request: pytest.FixtureRequest, postgres_uri: str) -> Iterator[Upgr
         text = lzma.decompress((folder / "store.sql.xz").read_bytes())
         subprocess.run(psql, input=text, capture_output=True, check=True)
         store = Store(uri)
-        yield Upgraded(folder, store, store.migrate())
+        yield Upgraded(folder, models, store, store.migrate())
         raw.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -89,7 +97,7 @@ def test_what_waited_in_the_triggerer_finishes(upgraded: Upgraded, tmp_path: Pat
     done = subprocess.run(
         [sys.executable, "-m", "tests.upgrade.deferred", "finish"],
         cwd=REPOSITORY,
-        env={**os.environ, **describe_place(upgraded.store, upgraded.folder / "models", tmp_path)},
+        env={**os.environ, **describe_place(upgraded.store, upgraded.models, tmp_path)},
         input="".join(json.dumps(line) + "\n" for line in waiting),
         capture_output=True,
         text=True,
