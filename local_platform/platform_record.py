@@ -12,7 +12,12 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
-from cyclone.image_contract import BENTOML_HOME_VARIABLE, DO_NOT_TRACK_VARIABLE, STORE_DSN_VARIABLE
+from cyclone.image_contract import (
+    BENTOML_HOME_VARIABLE,
+    DO_NOT_TRACK_VARIABLE,
+    MODELS_DIR_VARIABLE,
+    STORE_DSN_VARIABLE,
+)
 from cyclone.places import is_checkout
 from cyclone.settings import read_settings
 from local_platform.airflow import AirflowPlace, airflow_environment
@@ -144,7 +149,7 @@ def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
     return {
         STORE_DSN_VARIABLE: record.store_dsn,
         "CYCLONE_WORK_DIR": str(record.state_dir),
-        "CYCLONE_MODELS_DIR": str(read_settings().models_dir.resolve()),
+        MODELS_DIR_VARIABLE: str(read_settings().models_dir.resolve()),
         "CYCLONE_CLOCK": record.clock,
         "CYCLONE_MONITOR_SCHEDULE": record.monitor_schedule,
         "CYCLONE_IMAGE_REPOSITORY": record.image_repository,

@@ -1,5 +1,6 @@
 """The local Cloud Run with images of a registry: revisions are containers, and none outlives it."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,13 @@ def list_containers(state_dir: Path) -> list[str]:
     return listed.stdout.split()
 
 
+def read_environment(thing: str) -> dict[str, str]:
+    """The variables of a container or an image."""
+    inspect = ["docker", "inspect", "--format", "{{json .Config.Env}}", thing]
+    shown = subprocess.run(inspect, capture_output=True, text=True, check=True)
+    return dict(each.split("=", 1) for each in json.loads(shown.stdout))
+
+
 def predict(address: str) -> str:
     answer = requests.post(f"{address}/predict", json={"rows": [ROW]}, timeout=60)
     assert answer.status_code == 200, answer.text
@@ -48,8 +56,14 @@ def predict(address: str) -> str:
 
 
 def test_a_revision_is_a_container_that_is_replaced_when_killed_and_gone_at_the_end(
-    images: Settings, model: Path, postgres: Store, bike_demand: ModelSpec, tmp_path: Path
+    images: Settings,
+    model: Path,
+    postgres: Store,
+    bike_demand: ModelSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("CYCLONE_TRAINING_DSN", "postgresql://admin:secret@replica/cyclone")
     repository = ImageRepository(f"{images.image_repository}/bike_demand")
     image = f"{repository.name}@{append_layer(images, repository, 'cloud-run', model, {})}"
     port = free_port(0)
@@ -59,6 +73,8 @@ def test_a_revision_is_a_container_that_is_replaced_when_killed_and_gone_at_the_
         running = cloud.deploy("bike-demand", REVISION, "v3", image, serving, {"CYCLONE_STORE_DSN": postgres.dsn})
         assert predict(running.address) == predict(running.tag_addresses["v3"]) == REVISION
         (first,) = list_containers(tmp_path)
+        told = read_environment(first).keys() - read_environment(image).keys()
+        assert told == {"CYCLONE_STORE_DSN", "TMPDIR", "PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION"}
         subprocess.run(["docker", "kill", first], capture_output=True, check=True)
         wait_until(lambda: list_containers(tmp_path) not in ([], [first]), "another container has been started")
         assert predict(running.address) == REVISION

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -24,6 +24,7 @@ from local_platform.processes import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_SECONDS = 240.0
+SECRET, FERNET_KEY = "CYCLONE_TRAINING_DSN", "AIRFLOW__CORE__FERNET_KEY"
 PARTS = {"postgres", "mlflow", "cloud-run", "api-server", "scheduler", "dag-processor", "triggerer"}
 
 
@@ -118,15 +119,20 @@ def test_stopping_what_does_not_run_is_no_error(state_dir: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(state_dir: Path) -> None:
+def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (state_dir / "dags").mkdir()
+    monkeypatch.setenv(SECRET, "of the user")
     with start_owner(state_dir) as owner:
         record = wait_until_ready(state_dir, owner)
+        knowing = {name for name, part in record.parts.items() if {SECRET, FERNET_KEY} & list_variables(part)}
         statuses = {each.name: each.is_up for each in read_status(state_dir)}
         variables = environment(record)
         belonging = list_belonging(state_dir)
         owner.kill()
     assert statuses == dict.fromkeys(PARTS, True)
+    assert knowing == {"api-server", "scheduler", "dag-processor", "triggerer"}, "only tasks need what is the user's"
     assert variables["CYCLONE_STORE_DSN"] == record.build_dsn("cyclone")
     assert len(belonging) > len(PARTS)
     wait_until(lambda: not list_belonging(state_dir))
@@ -142,6 +148,17 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(state
         assert owner.wait(DEADLINE_SECONDS) == 0
     assert list_belonging(state_dir) == []
     assert PlatformRecord.read(state_dir) is None
+
+
+def list_variables(part: PartRecord) -> set[str]:
+    """The names of all variables that a part's guard and its programs were started with."""
+    guard = part.process.find()
+    assert guard is not None
+    names: set[str] = set()
+    for process in (guard, *guard.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # one of many workers has ended
+            names |= process.environ().keys()
+    return names
 
 
 def build_record(state_dir: Path, process: ProcessId) -> PlatformRecord:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cyclone.errors import ConfigurationError
-from cyclone.keys import KeyRing, add_key, read_keys, revoke_key
+from cyclone.keys import KeyRing, add_key, find_source, pack_keys, read_keys, revoke_key
+from cyclone.settings import Settings
 
 
 @pytest.fixture
@@ -77,6 +78,54 @@ def test_a_broken_file_is_refused_at_the_start(path: Path, content: str | None, 
         path.write_text(content)
     with pytest.raises(ConfigurationError, match=words):
         KeyRing(path)
+
+
+def test_a_deployment_carries_the_hashes_and_a_service_asks_for_them(path: Path) -> None:
+    key = add_key(path, "gateway", ("predict",))
+    text = pack_keys(Settings(api_keys_file=path))
+    assert key not in text
+    ring = KeyRing(text)
+    revoke_key(path, "gateway")
+    assert ring.check(f"Bearer {key}", "predict") is None, "a text stays"
+    assert ring.check(f"Bearer {key}", "label") == "out_of_scope"
+    assert ring.check(None, "predict") == "missing"
+    assert pack_keys(Settings(api_keys=text)) == text
+    assert pack_keys(Settings()) == ""
+
+
+def test_a_list_without_keys_lets_nobody_in(path: Path) -> None:
+    key = add_key(path, "gateway", ("predict",))
+    revoke_key(path, "gateway")
+    text = pack_keys(Settings(api_keys_file=path))
+    assert text
+    assert KeyRing(text).check(f"Bearer {key}", "predict") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "CYCLONE_API_KEYS: not valid JSON"),
+        ("{}", "CYCLONE_API_KEYS: an object with a list of keys is needed"),
+        ('{"keys": [7]}', r"CYCLONE_API_KEYS: keys\[0\]: an object with name"),
+    ],
+)
+def test_a_broken_text_is_refused_where_it_is_carried_and_where_it_is_demanded(text: str, words: str) -> None:
+    for read in (lambda: pack_keys(Settings(api_keys=text)), lambda: KeyRing(text)):
+        with pytest.raises(ConfigurationError, match=words):
+            read()
+
+
+def test_whoever_is_told_two_places_of_keys_takes_neither(path: Path) -> None:
+    settings = Settings(api_keys_file=path, api_keys="{}")
+    with pytest.raises(ConfigurationError, match="CYCLONE_API_KEYS and CYCLONE_API_KEYS_FILE are both set; unset one"):
+        find_source(settings)
+
+
+def test_more_keys_than_a_variable_holds_are_refused_before_they_are_deployed() -> None:
+    entry = {"name": "n" * 80, "sha256": "0" * 64, "scopes": ["predict"], "created_at": "2026-01-01T00:00:00+00:00"}
+    text = json.dumps({"keys": [entry] * 160})
+    with pytest.raises(ConfigurationError, match=r"160 keys take .* bytes, and a variable on Cloud Run holds 32,768"):
+        pack_keys(Settings(api_keys=text))
 
 
 def test_names_are_used_once_and_known_when_revoked(path: Path) -> None:
