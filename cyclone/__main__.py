@@ -208,9 +208,9 @@ def _find_keys_file() -> Path:
 
 def main() -> None:
     """Run the command; an error that the user can mend is one sentence, not a traceback."""
-    for entry in entry_points(group="cyclone.commands"):
-        entry.load()(app)
     try:
+        for entry in entry_points(group="cyclone.commands"):
+            entry.load()(app)
         app()
     except CycloneError as error:
         words = f"[bold red]cyclone:[/bold red] {escape(str(error))}"
