@@ -22,9 +22,9 @@ add_commands(app)
 
 def main() -> None:
     """Run the command; an error that the user can mend is one sentence, not a traceback."""
-    for entry in entry_points(group="cyclone.commands"):
-        entry.load()(app)
     try:
+        for entry in entry_points(group="cyclone.commands"):
+            entry.load()(app)
         app()
     except CycloneError as error:
         words = f"[bold red]cyclone:[/bold red] {escape(str(error))}"

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cyclone.errors import ConfigurationError
@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     """Where training reads from: a replica or a separate store. Empty means `store_dsn`."""
     models_dir: Path = Field(default_factory=lambda: find_home() / SPECS_FOLDER)
     """One folder for each model. In a checkout it is the repository's, else `models` in the working directory."""
-    work_dir: Path = Field(default_factory=lambda: find_home() / ".cyclone")
+    work_dir: Path = Field(default_factory=lambda: find_home() / ".cyclone", validate_default=True)
     """Scratch space of a retraining: datasets, staged build contexts, validation pages."""
     spool_dir: Path | None = None
     """Where one serving instance keeps answered rows until they are in the store; empty means a temporary folder."""
@@ -48,6 +48,14 @@ class Settings(BaseSettings):
     monitor_schedule: str = ""
     """A cron expression that replaces every model's own `monitor.schedule`; empty keeps them."""
 
+    @field_validator("work_dir")
+    @classmethod
+    def refuse_variables(cls, work_dir: Path) -> Path:
+        """Airflow and BentoML expand variables in the paths that they are given, and nothing quotes a `$` for them."""
+        if "$" in str(work_dir.absolute()):
+            raise ValueError("its path has a $, which Airflow and BentoML read as a variable: use another folder")
+        return work_dir
+
     @property
     def training_store_dsn(self) -> str:
         return self.training_dsn or self.store_dsn
@@ -60,4 +68,4 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "CYCLONE_" + str(first["loc"][0]).upper()
-        raise ConfigurationError(f"{name}={first['input']!r}: {first['msg']}") from error
+        raise ConfigurationError(f"{name}={str(first['input'])!r}: {first['msg']}") from error

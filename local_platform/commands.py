@@ -166,7 +166,7 @@ def prepare_demo(state_dir: Path) -> None:
     from local_platform.postgres import PostgresHome
 
     mark = state_dir / DEMO_MARK
-    if state_dir.exists() and any(state_dir.iterdir()) and not mark.exists():
+    if os.access(state_dir, os.R_OK) and any(state_dir.iterdir()) and not mark.exists():
         raise PlatformError(
             f"{state_dir} holds a platform that no demo made, and a demo starts from nothing:"
             " name another folder with CYCLONE_WORK_DIR, or remove it"

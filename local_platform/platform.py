@@ -304,9 +304,15 @@ class LocalPlatform:
 
 
 def lock_state(state_dir: Path) -> IO[str]:
-    """Take the state directory. Errors: `PlatformError` when another owner holds it."""
-    state_dir.mkdir(parents=True, exist_ok=True)
-    file = (state_dir / "platform.lock").open("a")
+    """Take the state directory. Errors: `PlatformError` when it cannot be written to, or another owner holds it."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        file = (state_dir / "platform.lock").open("a")
+    except OSError as error:
+        raise PlatformError(
+            f"the local platform cannot keep its state in {state_dir}: {error.strerror}."
+            " Name a folder that can be written to with CYCLONE_WORK_DIR"
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -117,6 +117,11 @@ class PlatformRecord:
             return cls(**values)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise PlatformError(
+                f"{path} cannot be read: {error.strerror}. Is the platform of {state_dir} another account's?"
+                " Name a folder of your own with CYCLONE_WORK_DIR"
+            ) from error
         except (ValueError, TypeError, KeyError) as error:
             raise PlatformError(f"{path} cannot be read ({error!r}): remove it") from error
 

