@@ -27,6 +27,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.dataset import split_features
+from training.image import locate_image
 from training.known_rows import read_known_rows
 from training.release import build_environment, name_tag
 from training.scores import encode_labels, predict
@@ -137,7 +138,8 @@ def deploy_calibration(
     if calibration is not None:
         env["CYCLONE_CALIBRATION"] = calibration.to_json()
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
-    cloud.deploy(spec.service_name, revision, name_tag(champion), champion.image, serving, env)
+    source = locate_image(settings, champion.image)
+    cloud.deploy(spec.service_name, revision, name_tag(champion), source, serving, env)
     with hold_releases(store, spec.name):
         present = current_release(store, spec.name)
         if present != champion or any(releases_under_way(store, spec.name)):

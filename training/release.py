@@ -28,7 +28,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.aliases import drop_alias, set_alias
-from training.image import Image, list_images, remove_image
+from training.image import Image, list_images, locate_image, remove_image
 from training.tracking import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
     )
     check_promotable(store, release)
     tag, env = name_tag(release), build_environment(settings)
-    running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
+    source = locate_image(settings, image.reference)
+    running = CloudRun(settings).deploy(service, release.revision, tag, source, spec.serving, env)
     return _describe(release, running)
 
 

@@ -162,7 +162,7 @@ def image(model: str, version: Values) -> Values:
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
-    lineage.tell([lineage.name_version(settings, spec, number)], [lineage.name_image(asdict(built))])
+    lineage.tell([lineage.name_version(settings, spec, number)], [lineage.name_image(settings, asdict(built))])
     return _show(built)
 
 
@@ -179,21 +179,22 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
     note_revision(settings, spec, version["version"], deployed.revision)
-    lineage.tell([lineage.name_image(built)], [lineage.name_revision(settings, spec, deployed.revision)])
+    lineage.tell([lineage.name_image(settings, built)], [lineage.name_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
 @task
-def rehearse(model: str, version: Values, deployed: Values) -> Values:
+def rehearse(model: str, version: Values, deployed: Values, **context: Any) -> Values:
     """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
     from training.rehearsal import rehearse as play_logged_requests
-    from training.release import Candidate
+    from training.release import candidate_of_run
 
     settings, spec = _read(model)
+    found = candidate_of_run(settings, spec, context["run_id"])  # where it answers now: a restart may have moved it
     revision = lineage.name_revision(settings, spec, deployed["revision"])
     lineage.tell([*lineage.name_log(settings), lineage.name_version(settings, spec, version["version"]), revision])
     with _fail_without_retry():
-        return _show(play_logged_requests(settings, spec, Candidate(**deployed), version["version"]))
+        return _show(play_logged_requests(settings, spec, found, version["version"]))
 
 
 @task
