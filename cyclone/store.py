@@ -1,5 +1,6 @@
 """The client of the evaluation store: named statements from `sql/`, transactions, migrations."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +26,11 @@ def load_statement(name: str) -> str:
     if not path.is_file():
         raise StoreError(f"statement {name!r}: {path} does not exist")
     return path.read_text()
+
+
+def shorten_dsn(dsn: str) -> str:
+    """Twelve digits that tell one store from another, for names of folders."""
+    return hashlib.sha256(dsn.encode()).hexdigest()[:12]
 
 
 class Transaction:

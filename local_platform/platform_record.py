@@ -12,6 +12,7 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from local_platform.addresses import build_store_dsn
 from local_platform.airflow import AirflowPlace, airflow_environment
 
 FILE_NAME = "platform.json"
@@ -80,7 +81,7 @@ class PlatformRecord:
 
     def build_dsn(self, database: str) -> str:
         """The DSN of a database of the embedded Postgres."""
-        return f"postgresql://postgres@127.0.0.1:{self.ports['postgres']}/{database}"
+        return build_store_dsn(self.ports, database)
 
     def write(self) -> None:
         """Replace the file as a whole: a reader sees the old one or the new one."""
