@@ -15,7 +15,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,12 +23,11 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from local_platform.leftovers import SYSTEM_DIR, claim_data
 from local_platform.processes import GuardedProcess
 
 VERSION = 18
 SUPERUSER = "postgres"
-SYSTEM_DIR = Path("/var/lib/cyclone")
-"""Where root's data goes when the state directory is private; PostgreSQL refuses to run as root."""
 _SYSTEM_USER = "cyclone-postgres"
 _READY_SECONDS = 60.0  # recovery after a crash included
 _STOP_SECONDS = 30.0
@@ -113,6 +112,7 @@ class EmbeddedPostgres:
         Errors: `PlatformError` with the end of the server's log when it does not come up.
         """
         home = PostgresHome.choose(state_dir)
+        home = replace(home, data_dir=claim_data(home.data_dir, state_dir))
         home.initialise()
         _drop_stale_pid_file(home.data_dir)
         settings = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]
