@@ -96,5 +96,6 @@ lock: ## compile the requirement files anew
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    - --output-file requirements/uv.txt
 
-clean: ## remove everything that was installed or produced here
+clean: ## remove everything that was installed or produced here, and what killed processes left
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_platform.clean; fi
 	rm -rf $(VENV) .cyclone .mypy_cache .ruff_cache .pytest_cache

@@ -3,13 +3,10 @@
 import contextlib
 import io
 import json
-import os
 import statistics
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,6 +18,7 @@ from cyclone.sections import Recalibrate, Retrain
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
+from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 from training.backtest import Backtest, iterate_summaries, run_backtest
@@ -133,14 +131,14 @@ def build_classifier() -> Any:
 
 def measure_dataset(console: Console) -> dict[str, float]:
     """Rows a second from the store into a typed frame, beside pandas.read_sql on the same rows, in turns."""
-    # Right under the temporary folder: PostgreSQL runs as another account when we are root.
-    with tempfile.TemporaryDirectory(prefix="cyclone-bench-pg-") as folder:
-        os.chmod(folder, 0o755)
-        with EmbeddedPostgres.start(Path(folder), free_port(0)) as server:
-            store = Store(server.dsn())
-            _fill(store)
-            ours, theirs = _measure_in_turns(store)
-            bounds = _measure_postgres(store)
+    with (
+        temporary_state("bench-dataset") as folder,
+        EmbeddedPostgres.start(folder, free_port(0), ("bench",)) as postgres,
+    ):
+        store = Store(postgres.dsn("bench"))
+        _fill(store)
+        ours, theirs = _measure_in_turns(store)
+        bounds = _measure_postgres(store)
     table = Table(title=f"{DATASET_ROWS:,} rows of ten features from Postgres into a typed frame, median of {ROUNDS}")
     table.add_column("reader")
     table.add_column("rows a second", justify="right")

@@ -9,13 +9,11 @@ not is the last that is tried. A size takes at most half an hour more than it is
 import argparse
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,6 +23,7 @@ from rich.table import Table
 
 from benchmarks.monitoring_fleet import CADENCE_MINUTES, add_arrivals, count_due, fill_store, make_fleet
 from cyclone.store import Store
+from local_platform.leftovers import temporary_state
 from local_platform.platform import LocalPlatform
 
 PARSE_SECONDS = 300
@@ -101,12 +100,12 @@ def measure_fleets(sizes: Sequence[int], minutes: int) -> dict[str, float | None
 
 def measure_fleet(count: int, minutes: int) -> Fleet:
     """Watch so many models for so many minutes, and print what came of it."""
-    with tempfile.TemporaryDirectory(prefix="cyclone-bench-fleet-") as folder:
-        models = make_fleet(Path(folder) / "models", count)
+    with temporary_state("bench-fleet") as folder:
+        models = make_fleet(folder / "models", count)
         os.environ |= {"CYCLONE_MODELS_DIR": str(models), "CYCLONE_MONITOR_SCHEDULE": "", "CYCLONE_CLOCK": "wall"}
         os.environ.pop("CYCLONE_STORE_DSN", None)
         tell(f"{count} models: starting the platform")
-        with LocalPlatform(Path(folder) / "state") as platform:
+        with LocalPlatform(folder / "state") as platform:
             store, dsn = Store(platform.record.store_dsn), platform.record.build_dsn("airflow")
             fill_store(store, count)
             has_begun = wait_for("known to Airflow", lambda: count_known(dsn), count, PARSE_SECONDS)

@@ -9,7 +9,6 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -27,6 +26,7 @@ from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.verdicts import CheckResult
+from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 
@@ -57,10 +57,7 @@ Figures = dict[str, Any]
 
 def measure_cost(millions: Sequence[int] = (10, 30), rows_per_million: int = 1_000_000) -> Figures:
     """Every figure of the cost part: with a million rows, then with more. Smaller millions are for trying it out."""
-    # Right under the temporary folder: PostgreSQL runs as another account when we are root.
-    with tempfile.TemporaryDirectory(prefix="cyclone-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with temporary_state("bench-cost") as folder:
         python = start_peers(folder)
         with EmbeddedPostgres.start(folder / "postgres", free_port(0), ("bench",)) as postgres:
             store = Store(postgres.dsn("bench"))

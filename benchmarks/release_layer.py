@@ -10,7 +10,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from cyclone.errors import PlatformError
 from cyclone.image_contract import REQUIREMENTS_FILE, SERVICE_TARGET
 from cyclone.settings import Settings, read_settings
 from local_platform.image_registry import start_registry
+from local_platform.leftovers import temporary_state
 from local_platform.processes import free_port, wait_until_ready
 from training.base_image import RECIPE, push_base
 from training.bundle import CODE, find_requirements
@@ -42,15 +42,13 @@ console = Console(width=110)
 def measure_layer(rounds: int = ROUNDS) -> dict[str, float]:
     """Print the table; `layer_seconds` and `layer_speedup`, medians of rounds. Errors: `PlatformError`."""
     check_engine()
-    with tempfile.TemporaryDirectory(prefix="cyclone-bench-layer-") as name:
-        folder = Path(name)
-        with run_images(folder) as settings:
-            size = stage_model(folder)
-            layers, peers = [], []
-            for number in range(1, rounds + 2):  # the first warms both and does not count
-                change_model(folder, number)
-                layers.append(push_layer(settings, folder, number))
-                peers.append(rebuild(settings, folder, number))
+    with temporary_state("bench-layer") as folder, run_images(folder) as settings:
+        size = stage_model(folder)
+        layers, peers = [], []
+        for number in range(1, rounds + 2):  # the first warms both and does not count
+            change_model(folder, number)
+            layers.append(push_layer(settings, folder, number))
+            peers.append(rebuild(settings, folder, number))
     return report(layers[1:], peers[1:], size)
 
 

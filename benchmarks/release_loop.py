@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cyclone.errors import PlatformError
+from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 
@@ -51,8 +51,8 @@ console = Console(width=110)
 
 def measure_loop() -> dict[str, float]:
     """Run the demo and print the steps of its first automatic release; the key is the benchmark's."""
-    with tempfile.TemporaryDirectory(prefix="cyclone-bench-loop-") as name:
-        folder = Path(name) / "state"
+    with temporary_state("bench-loop") as parent:
+        folder = parent / "state"
         with console.status(f"the demo runs to its first automatic release ({DAYS} days)"):
             run_demo(folder)
         with EmbeddedPostgres.start(folder, free_port(0)) as postgres:

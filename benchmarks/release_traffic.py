@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
@@ -34,6 +33,7 @@ from cyclone.places import REPOSITORY
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
+from local_platform.leftovers import temporary_state
 from local_platform.mlflow_server import start_mlflow
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
@@ -127,7 +127,7 @@ class Load:
 
 def measure_traffic() -> dict[str, float]:
     """Run it and print the table; the keys are the benchmark's."""
-    with tempfile.TemporaryDirectory(prefix="cyclone-bench-release-") as name, run_parts(Path(name)) as settings:
+    with temporary_state("bench-release") as folder, run_parts(folder) as settings:
         spec = find_model(settings.models_dir, MODEL)
         load_history(Store(settings.store_dsn), spec, settings.models_dir / MODEL)
         with console.status("three versions are trained and their images built"):

@@ -11,7 +11,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 import uuid
@@ -30,6 +29,7 @@ from rich.table import Table
 from benchmarks.bundles import fit_model, pack_bundle, save_for_mlflow
 from cyclone.frames import inputs_from_rows
 from cyclone.store import Store
+from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 
@@ -102,10 +102,7 @@ def main() -> None:
         raise SystemExit("wrk is missing, and without it nothing can be loaded: apt-get install wrk")
     warnings.simplefilter("ignore")
     os.environ.update(OMP_NUM_THREADS="1", BENTOML_DO_NOT_TRACK="True")
-    # Right under the temporary folder: PostgreSQL runs as another account when we are root.
-    with tempfile.TemporaryDirectory(prefix="cyclone-bench-") as name, ExitStack() as stack:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with temporary_state("bench-serving") as folder, ExitStack() as stack:
         databases = ("no_log", "spooled", "committed", "original", "writer")
         postgres = stack.enter_context(EmbeddedPostgres.start(folder / "postgres", free_port(0), databases))
         for database in set(databases) - {"original"}:

@@ -4,7 +4,6 @@ A folder whose lock is free belonged to a process that was killed; the next star
 """
 
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ from typing import Self
 
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import SPOOL_DIR_VARIABLE
+from cyclone.store import shorten_dsn
 
 logger = logging.getLogger("bentoml.prediction_log")
 
@@ -101,7 +101,7 @@ def claim_base(spool_dir: Path | None, model: str, dsn: str, worker: int) -> Spo
     """
     if spool_dir is None:
         # By store as well: rows must not reach one that merely has the same model.
-        name = f"{model}-{hashlib.sha256(dsn.encode()).hexdigest()[:12]}"
+        name = f"{model}-{shorten_dsn(dsn)}"
         shared = _make_private(Path(tempfile.gettempdir()) / f"cyclone-spool-{os.geteuid()}")
         return SpoolBase(_make_private(shared / name))
     path = _make_private(spool_dir.absolute()) / f"worker-{worker}.lock"

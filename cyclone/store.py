@@ -1,5 +1,6 @@
 """The client of the evaluation store: named statements from `sql/`, transactions, migrations."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -74,6 +75,11 @@ def _explain(error: "psycopg2.Error") -> Exception:
     if isinstance(error, psycopg2.OperationalError):
         return error
     return StatementError(text, "value" if isinstance(error, psycopg2.DataError) else "statement")
+
+
+def shorten_dsn(dsn: str) -> str:
+    """Twelve digits that tell one store from another, for names of folders."""
+    return hashlib.sha256(dsn.encode()).hexdigest()[:12]
 
 
 class Transaction:

@@ -161,6 +161,7 @@ def prepare_demo(state_dir: Path) -> None:
     """
     import shutil
 
+    from local_platform.leftovers import sweep_data
     from local_platform.platform import STOP_SECONDS, lock_state
     from local_platform.platform_record import PlatformRecord
     from local_platform.postgres import PostgresHome
@@ -176,10 +177,11 @@ def prepare_demo(state_dir: Path) -> None:
     if killed:
         killed.wait_until_ended(STOP_SECONDS)
     for path in [*state_dir.iterdir(), PostgresHome.choose(state_dir).data_dir]:
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path.name not in (DEMO_MARK, "platform.json", "platform.lock"):
             path.unlink(missing_ok=True)
+    sweep_data()
     mark.touch()
     lock.close()
     use_replay_clock()

@@ -25,8 +25,8 @@ from cyclone.image_contract import BENTOML_HOME_VARIABLE
 from cyclone.places import REPOSITORY, find_shipped
 from cyclone.settings import read_settings
 from cyclone.store import Store
+from local_platform.addresses import PortClaims, build_image_repository, claim_ports
 from local_platform.airflow import COMPONENTS, AirflowClient, find_plugins, migrate_airflow, start_component
-from local_platform.cloud_run.ports import take_port
 from local_platform.image_registry import start_registry
 from local_platform.inheritance import ENGINE, inherit
 from local_platform.mlflow_server import start_mlflow
@@ -39,9 +39,8 @@ from local_platform.platform_record import (
     environment,
 )
 from local_platform.postgres import EmbeddedPostgres
-from local_platform.processes import GuardedProcess, free_port, wait_until_ready
+from local_platform.processes import GuardedProcess, wait_until_ready
 
-USUAL_PORTS = {"postgres": 5433, "airflow": 8080, "mlflow": 5000, "cloud_run": 8090, "registry": 5005}
 STOP_ORDER = (
     ("scheduler",),
     ("triggerer", "dag-processor", "api-server", "cloud-run", "mlflow"),
@@ -91,6 +90,7 @@ class LocalPlatform:
         self._on_event = on_event
         self._record: PlatformRecord | None = None
         self._state_lock: IO[str] | None = None
+        self._claims = PortClaims()
         self._lock = threading.RLock()
         self._is_stopping = False
         self._began = time.monotonic()
@@ -138,6 +138,7 @@ class LocalPlatform:
                 process.stop()
                 self._tell(name, "stopped")
         self.processes.clear()
+        self._claims.release()
         if self._record:
             self._record.remove()
             self._record = None
@@ -158,10 +159,8 @@ class LocalPlatform:
         previous = PlatformRecord.read(self.state_dir)
         if previous:
             previous.wait_until_ended(STOP_SECONDS)
-        ports: dict[str, int] = {}
-        for name, usual in USUAL_PORTS.items():
-            ports[name] = usual if free_port(usual) == usual else take_port({*ports.values()})
-        settings = read_settings()
+        self._claims = claim_ports(self.state_dir)
+        ports, settings = self._claims.ports, read_settings()
         record = PlatformRecord(
             owner=ProcessId.of(os.getpid()),
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -172,7 +171,7 @@ class LocalPlatform:
             plugins_dir=self._plugins_dir,
             clock=settings.clock,
             monitor_schedule=settings.monitor_schedule,
-            image_repository=f"127.0.0.1:{ports['registry']}/cyclone" if settings.containers else "",
+            image_repository=build_image_repository(ports) if settings.containers else "",
         )
         return replace(record, store_dsn=settings.store_dsn or record.build_dsn("cyclone"))
 

@@ -12,14 +12,10 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
-from cyclone.image_contract import (
-    BENTOML_HOME_VARIABLE,
-    DO_NOT_TRACK_VARIABLE,
-    MODELS_DIR_VARIABLE,
-    STORE_DSN_VARIABLE,
-)
+from cyclone.image_contract import BENTOML_HOME_VARIABLE, DO_NOT_TRACK_VARIABLE, MODELS_DIR_VARIABLE, STORE_DSN_VARIABLE
 from cyclone.places import is_checkout
 from cyclone.settings import read_settings
+from local_platform.addresses import build_store_dsn
 from local_platform.airflow import AirflowPlace, airflow_environment
 
 FILE_NAME = "platform.json"
@@ -93,7 +89,7 @@ class PlatformRecord:
 
     def build_dsn(self, database: str) -> str:
         """The DSN of a database of the embedded Postgres."""
-        return f"postgresql://postgres@127.0.0.1:{self.ports['postgres']}/{database}"
+        return build_store_dsn(self.ports, database)
 
     def write(self) -> None:
         """Replace the file as a whole: a reader sees the old one or the new one."""

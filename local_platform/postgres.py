@@ -23,7 +23,8 @@ import psutil
 
 from cyclone.errors import PlatformError
 from local_platform.inheritance import inherit
-from local_platform.postgres_programs import SYSTEM_DIR, copy_programs, find_programs, prepare_system_dir
+from local_platform.leftovers import SYSTEM_DIR, claim_data
+from local_platform.postgres_programs import copy_programs, find_programs, prepare_system_dir
 from local_platform.processes import GuardedProcess
 
 SUPERUSER = "postgres"
@@ -146,6 +147,7 @@ class EmbeddedPostgres:
         Errors: `PlatformError` with the end of the server's log when it does not come up.
         """
         home = PostgresHome.choose(state_dir)
+        home = replace(home, data_dir=claim_data(home.data_dir, state_dir))
         home.initialise()
         _drop_stale_pid_file(home.data_dir)
         settings = [f"--{name}={value}" for name, value in (_SETTINGS | {"port": str(port)}).items()]

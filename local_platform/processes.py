@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -22,6 +23,10 @@ _GUARD_MARGIN_SECONDS = 10.0  # for killing and burying, after the grace
 _PROBE_SECONDS = 2.0
 _PROBE_PAUSE_SECONDS = 0.05
 _QUOTED_LOG_LINES = 20
+# Below 32768, where Linux begins to give ports to outgoing connections: those would take a port away before its
+# owner listens on it, or while its owner restarts.
+_PORTS = range(10000, 32768)
+_PORT_ATTEMPTS = 100
 
 
 class GuardedProcess:
@@ -121,13 +126,17 @@ class GuardedProcess:
 
 
 def free_port(preferred: int) -> int:
-    """`preferred` when it can be bound on 127.0.0.1, else any port that can; 0 means any."""
-    for port in (preferred, 0):
+    """`preferred` when it can be bound on 127.0.0.1, else any port that can; 0 means any.
+
+    Any is one at random, so that neighbours seldom meet.
+    """
+    for port in (preferred, *random.sample(_PORTS, _PORT_ATTEMPTS)):
         with socket.socket() as candidate, contextlib.suppress(OSError):
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
-            candidate.bind(("127.0.0.1", port))
-            return int(candidate.getsockname()[1])
-    raise PlatformError(f"neither port {preferred} nor any other can be bound on 127.0.0.1")
+            if port:
+                candidate.bind(("127.0.0.1", port))
+                return port
+    raise PlatformError(f"port {preferred} and others between {_PORTS.start} and {_PORTS.stop - 1} cannot be bound")
 
 
 def wait_until_ready(url: str, deadline_seconds: float, process: GuardedProcess) -> None:

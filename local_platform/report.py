@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cyclone.frames import inputs_from_rows
 from cyclone.spec import ModelSpec
+from cyclone.temporary import temporary_folder
 from local_platform.replay import ReplayedAnswer
 
 
@@ -42,7 +43,8 @@ def predict_never_retrained(spec: ModelSpec, answers: Sequence[ReplayedAnswer]) 
     """What the model's version 1, from MLflow, predicts for every answered row."""
     import mlflow
 
-    first = mlflow.sklearn.load_model(f"models:/{spec.name}/1")
+    with temporary_folder("first-version") as folder:  # MLflow would leave its download behind
+        first = mlflow.sklearn.load_model(f"models:/{spec.name}/1", dst_path=str(folder))
     inputs = inputs_from_rows(spec, [answer.row.features for answer in answers])
     return [float(value) for value in first.predict(inputs)]
 

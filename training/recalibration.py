@@ -21,6 +21,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import count_days, floor_day
+from training.image import locate_image
 from training.known_rows import read_known_rows
 from training.labelled_days import build_labelled_days
 from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
@@ -136,7 +137,8 @@ def _bring_up(
     cloud, tag = CloudRun(settings), name_tag(champion.version)
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
     env = build_environment(settings, keys, calibration)
-    running = cloud.deploy(spec.service_name, revision, tag, champion.image, serving, env)
+    source = locate_image(settings, champion.image)
+    running = cloud.deploy(spec.service_name, revision, tag, source, serving, env)
     try:
         check_keys_are_asked_for(keys, revision, running.tag_addresses[tag])
     except ReleaseError:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from cyclone.errors import LineageError
@@ -15,6 +14,7 @@ from cyclone.image_contract import PIPELINE_FILE, SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, read_model_yaml
 from cyclone.store import Row, Store
+from cyclone.temporary import temporary_folder
 from training.dataset import Dataset, read_dataset, split_features
 from training.known_rows import read_known_rows
 from training.mlflow_run import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, SOURCE_FOLDER, hash_file
@@ -65,10 +65,10 @@ def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
     require_answer(settings)
     client = connect(settings)
     run = _find_run(client, model, version)
-    with TemporaryDirectory(prefix="cyclone-reproduce-") as folder:
-        spec = _read_spec(settings, client, run, Path(folder))
-        frame, source = _read_frame(settings, spec, client, run, Path(folder))
-        stored = fetch_model(settings, run.data.tags[MODEL_TAG], Path(folder) / "model")
+    with temporary_folder("reproduce", settings.work_dir / "tmp") as folder:
+        spec = _read_spec(settings, client, run, folder)
+        frame, source = _read_frame(settings, spec, client, run, folder)
+        stored = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "model")
         again = fit_challenger(spec, load_builder(settings, spec), frame)
         features, _ = split_features(spec, frame)
         then, now = (predict(spec, estimator, features) for estimator in (stored.load(), again.estimator))

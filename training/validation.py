@@ -28,6 +28,8 @@ from training.mlflow_run import (
 from training.pipeline import load_function
 from training.tracking import connect
 
+PAGE = f"data/{VALIDATION_PAGE}"
+"""The page among the artifacts of its MLflow run."""
 SHOWN_ROWS = 5
 REPEATS_SHARE = 0.01
 """More rows than this, equal to another in every value, are warned of; half of all are refused before."""
@@ -36,13 +38,15 @@ Expectation = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """Whether a dataset meets every critical expectation, how many there are of all, and the page that shows them.
+    """Whether a dataset meets every critical expectation, how many there are of all, and the run that keeps the page.
 
+    `page` is where the page can be seen now. It is for people, and MLflow may have another address tomorrow.
     `failures` and `warnings` are in words; only the first stop a retraining.
     """
 
     success: bool
     expectations: int
+    mlflow_run_id: str
     page: str
     failures: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -68,14 +72,17 @@ def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     warnings = tuple(
         describe_failed_expectation(item) for item, stops in zip(failed, is_critical, strict=True) if not stops
     )
-    page = _keep(settings, spec, dataset, run_id, failures)
-    return ValidationReport(not failures, len(outcome["results"]), page, failures, warnings)
+    client = connect(settings)
+    kept_by = _keep(settings, client, spec, dataset, run_id, failures)
+    page = find_page(settings, client, kept_by, PAGE)
+    return ValidationReport(not failures, len(outcome["results"]), kept_by, page, failures, warnings)
 
 
 def check_report(spec: ModelSpec, report: ValidationReport) -> ValidationReport:
-    """The report of valid data. Errors: `DataError` with all that failed, and the page."""
+    """The report of valid data. Errors: `DataError` with all that failed, and the run that keeps the page."""
     if not report.success:
-        raise DataError(f"{spec.name}: " + "; ".join(report.failures) + f"; see {report.page}")
+        failed = "; ".join(report.failures)
+        raise DataError(f"{spec.name}: {failed}; see {PAGE} of MLflow run {report.mlflow_run_id}")
     return report
 
 
@@ -195,19 +202,20 @@ def build_suite(settings: Settings, spec: ModelSpec) -> Any:
     return suite
 
 
-def _keep(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str, failures: Sequence[str]) -> str:
-    """Where the page can be seen: a training that has finished keeps its own."""
-    client = connect(settings)
+def _keep(
+    settings: Settings, client: Any, spec: ModelSpec, dataset: Dataset, run_id: str, failures: Sequence[str]
+) -> str:
+    """The MLflow run that keeps the page: a training that has finished keeps its own."""
     done = find_finished_run(client, spec, dataset, run_id)
     if done is not None:
-        return find_page(settings, client, done.info.run_id, f"data/{VALIDATION_PAGE}")
+        return str(done.info.run_id)
     opened = open_run(settings, spec, dataset, run_id)
     for name in VALIDATION_FILES:
         client.log_artifact(opened, str(Path(dataset.path).parent / name), "data")
     client.set_tag(opened, VALIDATION_TAG, "; ".join(failures)[:TAG_CHARACTERS] or PASSED)
     if failures:
         client.set_terminated(opened, "FAILED")
-    return find_page(settings, client, opened, f"data/{VALIDATION_PAGE}")
+    return opened
 
 
 def _render(outcome: dict[str, Any]) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from cyclone.errors import PlatformError
 from local_platform.cloud_run import services
 from local_platform.cloud_run.errors import ApiError, Status, not_found
 from local_platform.cloud_run.instances import Pool
@@ -72,17 +71,24 @@ class ControlPlane:
 
     async def start(self) -> None:
         """Bring back what the state holds: addresses, pools, and roll-outs that a stop cut off."""
-        for service_id, record in self._state.records.items():
+        for service_id in list(self._state.records):
             self._routes[service_id] = Routes()
-            tags = services.list_tags(record.service.traffic_statuses)
-            for name, port in [("", record.port), *((tag, record.tag_ports[tag]) for tag in tags)]:
-                try:
-                    await self._open_address(service_id, name, port)
-                except OSError as error:
-                    raise PlatformError(f"Port {port} of service {service_id} {name} is taken: {error}") from error
-            self._apply(record)
+            self._apply(await self._open_addresses(service_id))
+        self._state.save()
         self._resume_rollouts()
         self._spawn(self._tick())
+
+    async def _open_addresses(self, service_id: str) -> ServiceRecord:
+        """Open those that a service had; one whose port is taken meanwhile moves, and whoever asks is told so."""
+        record = self._state.records[service_id]
+        tags = services.list_tags(record.service.traffic_statuses)
+        for tag, port in [("", record.port), *((tag, record.tag_ports[tag]) for tag in tags)]:
+            opened = await self._open_new_address(service_id, tag, preferred=port)
+            if opened != port:
+                _log.warning("%s %s: port %s is taken, it answers at %s now", service_id, tag, port, opened)
+                record = services.move_address(record, tag, opened, HOST)
+                self._state.records[service_id] = record
+        return record
 
     def _resume_rollouts(self) -> None:
         unfinished = [each for each in self.operations.list_all() if not each["done"]]

@@ -218,6 +218,17 @@ def _serve_target(target: Resource, service: Resource, tag_ports: Mapping[str, i
     return TrafficTargetStatus(type_=target.type_, revision=revision, percent=target.percent, tag=target.tag, uri=uri)
 
 
+def move_address(record: ServiceRecord, tag: str, port: int, host: str) -> ServiceRecord:
+    """The record whose service answers at another port, or one of its tags does; nothing else has changed."""
+    uri, service = f"http://{host}:{port}", changed(record.service, lambda copy: None)
+    if not tag:
+        service.uri, service.urls[:] = uri, [uri]
+        return replace(record, service=service, port=port)
+    for status in service.traffic_statuses:
+        status.uri = uri if status.tag == tag else status.uri
+    return replace(record, service=service, tag_ports={**record.tag_ports, tag: port})
+
+
 def fail(record: ServiceRecord, wish: ServiceRecord, revision: str, message: str, now: datetime) -> ServiceRecord:
     """`record` after a revision did not come up: traffic stays as it was."""
     revisions = dict(record.revisions)

@@ -4,6 +4,7 @@ transport; the provider adds the run, the task and their times. Without one, not
 Rows of the log → a Parquet file with its fingerprint → a trained model → a version → an image → a revision → traffic.
 """
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +37,9 @@ def locate_log(settings: Settings) -> list[Thing]:
     from cyclone.store import parse_address
 
     place = parse_address(settings.training_store_dsn)
-    host, port = place.get("host", "localhost"), place.get("port", "5432")
+    server = name_server(place.get("host", ""), place.get("port", "5432"))
     database = place.get("dbname", "")
-    return [Thing(f"postgres://{host}:{port}", f"{database}.public.{table}") for table in LOG_TABLES]
+    return [Thing(f"postgres://{server}", f"{database}.public.{table}") for table in LOG_TABLES]
 
 
 def locate_frame(
@@ -65,12 +66,16 @@ def locate_version(settings: Settings, spec: ModelSpec, version: int) -> Thing:
     return Thing(_name_mlflow(settings), f"models/{spec.name}", str(version))
 
 
-def locate_image(image: Mapping[str, Any]) -> Thing:
+def locate_pushed_image(settings: Settings, image: Mapping[str, Any]) -> Thing:
     """An image in its registry, or a Bento in the local store; its version is the digest."""
-    reference = str(image["reference"]).split("@")[0]
-    host, _, path = reference.partition("/")
-    namespace, name = (f"oci://{host}", path) if path else ("bento", reference)
-    return Thing(namespace, name, str(image["digest"]))
+    from training.image import locate_image
+
+    reference = locate_image(settings, str(image["reference"])).split("@")[0]
+    address, _, path = reference.partition("/")
+    if not path:
+        return Thing("bento", reference, str(image["digest"]))
+    host, _, port = address.partition(":")
+    return Thing(f"oci://{name_server(host, port)}", path, str(image["digest"]))
 
 
 def locate_revision(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
@@ -131,6 +136,26 @@ def build_dataset(thing: Thing, is_input: bool) -> "Dataset":
     return OutputDataset(namespace=thing.namespace, name=thing.name, facets=facets, outputFacets=seen)
 
 
+def name_server(host: str, port: str | int | None) -> str:
+    """What names a server: its address, or on loopback the namespace that Airflow's jobs have in OpenLineage.
+
+    A loopback address is another server on each machine, and another port after the next start of the local platform.
+    """
+    if is_loopback(host):
+        from airflow.providers.openlineage import conf
+
+        return str(conf.namespace())
+    return f"{host}:{port}" if port else host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: by name, by address, or as the folder of a socket."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in ("", "localhost") or host.startswith("/")
+
+
 def _name_cloud_run(settings: Settings) -> str:
     return f"cloudrun://{settings.cloud_run_project}/{settings.cloud_run_location}"
 
@@ -140,6 +165,4 @@ def _name_mlflow(settings: Settings) -> str:
     from urllib.parse import urlsplit
 
     parts = urlsplit(settings.mlflow_uri)
-    if parts.hostname is None:
-        return f"mlflow:{parts.path}"
-    return f"mlflow://{parts.hostname}:{parts.port}" if parts.port else f"mlflow://{parts.hostname}"
+    return f"mlflow:{parts.path}" if parts.hostname is None else f"mlflow://{name_server(parts.hostname, parts.port)}"

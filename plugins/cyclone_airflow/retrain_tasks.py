@@ -164,7 +164,9 @@ def image(model: str, version: Values) -> Values:
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
-    lineage.tell([lineage.locate_version(settings, spec, number)], [lineage.locate_image(asdict(built))])
+    lineage.tell(
+        [lineage.locate_version(settings, spec, number)], [lineage.locate_pushed_image(settings, asdict(built))]
+    )
     return _show(built)
 
 
@@ -181,21 +183,23 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
     note_revision(settings, spec, version["version"], deployed.revision)
-    lineage.tell([lineage.locate_image(built)], [lineage.locate_revision(settings, spec, deployed.revision)])
+    read = [lineage.locate_pushed_image(settings, built)]
+    lineage.tell(read, [lineage.locate_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
 @task(task_id="rehearse")
-def rehearse_task(model: str, version: Values, deployed: Values) -> Values:
+def rehearse_task(model: str, version: Values, deployed: Values, **context: Any) -> Values:
     """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
-    from training.candidate import Candidate
+    from training.candidate import candidate_of_run
     from training.rehearsal import rehearse
 
     settings, spec = _read(model)
+    found = candidate_of_run(settings, spec, context["run_id"])  # where it answers now: a restart may have moved it
     revision = lineage.locate_revision(settings, spec, deployed["revision"])
     lineage.tell([*lineage.locate_log(settings), lineage.locate_version(settings, spec, version["version"]), revision])
     with _fail_without_retry():
-        return _show(rehearse(settings, spec, Candidate(**deployed), version["version"]))
+        return _show(rehearse(settings, spec, found, version["version"]))
 
 
 @task(task_id="promote")

@@ -157,14 +157,14 @@ def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
     """Every task of the newest retraining told what it read and made, and that it began and ended."""
     told = find_lineage(platform.state_dir, "bike_demand")
     run_id, fingerprint = found["retraining"]["run_id"], found["dataset"]["fingerprint"]
-    mlflow = platform.build_address("mlflow").replace("http:", "mlflow:")
+    mlflow = "mlflow://cyclone"
     version = read_mlflow(platform, "model-versions/get", name="bike_demand", version="2")["model_version"]
     frame = ("file", str(platform.state_dir / "retrainings" / run_id / "dataset.parquet"), fingerprint)
     model, registered = (mlflow, f"runs/{version['run_id']}/model", None), (mlflow, "models/bike_demand", "2")
     image = ("bento", "bike_demand:v2", found["releases"][0]["image_digest"])
     revision = ("cloudrun://local/local", "bike-demand", "bike-demand-v2")
     log = list_things(told["dataset"]["inputs"])
-    assert [name.rsplit(".", 2)[1:] for _, name, _ in log] == [["public", "prediction_log"], ["public", "label"]]
+    assert log == [("postgres://cyclone", f"cyclone.public.{table}", None) for table in ("prediction_log", "label")]
     assert {task: (list_things(event["inputs"]), list_things(event["outputs"])) for task, event in told.items()} == {
         "dataset": (log, [frame]),
         "validate": ([frame], []),

@@ -1,10 +1,8 @@
 """Fixtures of whoever retrains or releases: settings with a real MLflow, a Bento store, and January in the store."""
 
-import atexit
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "models"
-# BentoML reads it once, at the first look into its store.
-os.environ["BENTOML_HOME"] = tempfile.mkdtemp(prefix="cyclone-test-bentoml-")
-atexit.register(shutil.rmtree, os.environ["BENTOML_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

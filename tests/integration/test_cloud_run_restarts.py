@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -47,6 +49,23 @@ def test_addresses_revisions_and_traffic_survive_a_restart(tmp_path: Path) -> No
         assert cloud_run.get("stay") == before
         assert ask_revision(before.uri) == "stay-old"
         assert ask_revision(before.traffic_statuses[1].uri) == "stay-new"
+
+
+def test_an_address_whose_port_is_taken_moves_and_the_service_says_where_to(tmp_path: Path) -> None:
+    with run_cloud_run(tmp_path) as cloud_run:
+        before = cloud_run.deploy_candidate(cloud_run.create("moved", revision="moved-old"), "moved-new")
+    uris = [before.uri, before.traffic_statuses[1].uri]
+    with ExitStack() as taken:
+        for uri in uris:
+            taken.enter_context(socket.create_server(("127.0.0.1", int(uri.rpartition(":")[2]))))
+        with run_cloud_run(tmp_path) as cloud_run:
+            moved = cloud_run.get("moved")
+            assert not {moved.uri, moved.traffic_statuses[1].uri} & {*uris}
+            assert list(moved.urls) == [moved.uri]
+            assert ask_revision(moved.uri) == "moved-old"
+            assert ask_revision(moved.traffic_statuses[1].uri) == "moved-new"
+    with run_cloud_run(tmp_path) as cloud_run:
+        assert cloud_run.get("moved") == moved
 
 
 def test_a_second_process_on_the_same_state_is_refused(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_base_gets_one_layer_with_the_model_over_the_bundle(
     ]
     layer = manifest["layers"][1]
     assert config["rootfs"]["diff_ids"][1] == layer["digest"]
-    assert config["history"][1]["created_by"] == f"cyclone: {repository.name}:v3"
+    assert config["history"][1]["created_by"] == "cyclone: bike_demand:v3"
     assert config["config"] == {
         "Labels": {"kept": "yes", "cyclone.version": "3"},
         "Env": ["A=1", "BENTOML_HOME=/tmp/bentoml", "BENTOML_DO_NOT_TRACK=True", "PYTHONDONTWRITEBYTECODE=1"],

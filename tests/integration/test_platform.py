@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -16,7 +15,9 @@ import psycopg2
 import pytest
 
 from cyclone.errors import PlatformError
+from cyclone.temporary import is_in_use, temporary_folder
 from local_platform.background import stop
+from local_platform.leftovers import sweep_data, temporary_state
 from local_platform.platform import lock_state
 from local_platform.platform_record import PartRecord, PlatformRecord, ProcessId, environment, read_status
 from local_platform.postgres import EmbeddedPostgres, PostgresHome
@@ -25,16 +26,29 @@ from local_platform.processes import free_port
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_SECONDS = 240.0
 SECRET, FERNET_KEY = "CYCLONE_TRAINING_DSN", "AIRFLOW__CORE__FERNET_KEY"
+RUN_POSTGRES = """
+import sys, time
+from pathlib import Path
+import local_platform.postgres
+from local_platform.leftovers import temporary_state
+from local_platform.postgres import EmbeddedPostgres
+from local_platform.processes import free_port
+local_platform.postgres.SYSTEM_DIR = Path(sys.argv[1])
+with temporary_state("killed") as folder:
+    (folder / "state").mkdir(mode=0o700)
+    with EmbeddedPostgres.start(folder / "state", free_port(0)) as server:
+        print(server.data_dir, flush=True)
+        time.sleep(60)
+"""
 PARTS = {"postgres", "mlflow", "cloud-run", "api-server", "scheduler", "dag-processor", "triggerer"}
 
 
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     """A state directory that other accounts may walk to, so that root's Postgres keeps its data inside."""
-    folder = Path(tempfile.mkdtemp(prefix="cyclone-state-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    with temporary_state("platform") as folder:
+        folder.chmod(0o755)
+        yield folder
 
 
 def test_postgres_keeps_what_was_committed_when_it_is_killed_and_started_again(state_dir: Path) -> None:
@@ -78,6 +92,67 @@ def test_roots_postgres_data_leaves_a_private_folder_rather_than_opening_it(stat
     state_dir.chmod(0o700)
     assert not PostgresHome.choose(state_dir).data_dir.is_relative_to(state_dir)
     assert state_dir.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def system_dir(state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What `/var/lib/cyclone` is to root, of the test's own."""
+    folder = state_dir / "system"
+    folder.mkdir()
+    monkeypatch.setattr("local_platform.postgres.SYSTEM_DIR", folder)
+    return folder
+
+
+def make_private(folder: Path) -> Path:
+    """A state directory that only its owner may enter, as one in root's home is."""
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's Postgres has data outside its state directory")
+def test_roots_data_outside_live_as_long_as_their_state_directory(state_dir: Path, system_dir: Path) -> None:
+    kept, gone = make_private(state_dir / "kept"), make_private(state_dir / "gone")
+    for folder in (kept, gone):
+        with EmbeddedPostgres.start(folder, free_port(0)) as server:
+            run_sql(server.dsn(), "CREATE TABLE kept AS SELECT 1 AS number")
+            assert server.data_dir.parent == system_dir
+    with EmbeddedPostgres.start(gone, free_port(0)) as server:
+        shutil.rmtree(gone)
+        assert sweep_data(system_dir) == []  # it runs on
+        assert run_sql(server.dsn(), "SELECT number FROM kept") == [(1,)]
+    with EmbeddedPostgres.start(kept, free_port(0)) as stopped_meanwhile:
+        assert run_sql(stopped_meanwhile.dsn(), "SELECT number FROM kept") == [(1,)]
+        assert {path for path in system_dir.iterdir() if path.is_dir()} == {stopped_meanwhile.data_dir}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's Postgres has data outside its state directory")
+def test_data_of_a_killed_session_go_with_the_next_one(state_dir: Path, system_dir: Path) -> None:
+    """It had made a folder for its state, and Postgres ran."""
+    command = [sys.executable, "-c", RUN_POSTGRES, str(system_dir)]
+    environment = os.environ | {"TMPDIR": str(state_dir)}
+    with subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdout is not None
+        data_dir = Path(session.stdout.readline().strip())
+        session.kill()
+    assert (data_dir / "PG_VERSION").exists()
+    wait_until(lambda: not is_in_use(data_dir))
+    with temporary_folder("next", state_dir), EmbeddedPostgres.start(make_private(state_dir / "next"), free_port(0)):
+        assert not data_dir.exists()
+
+
+def test_cleaning_removes_a_state_that_nothing_runs_in(state_dir: Path) -> None:
+    folder = state_dir / "state"
+    folder.mkdir()
+    command = [sys.executable, "-m", "local_platform.clean", str(folder)]
+    environment = os.environ | {"TMPDIR": str(state_dir)}
+    with closing(lock_state(folder)):
+        refused = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert f"the local platform of {folder} is already running" in refused.stderr
+    assert folder.exists()
+    for _ in range(2):
+        subprocess.run(command, env=environment, cwd=REPOSITORY, check=True)
+        assert not folder.exists()
 
 
 def test_a_state_directory_has_one_owner_at_a_time(state_dir: Path) -> None:
@@ -141,6 +216,7 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(
     with taken, start_owner(state_dir) as owner:
         again = wait_until_ready(state_dir, owner)
         assert again.ports["mlflow"] != record.ports["mlflow"]
+        assert {**again.ports, "mlflow": record.ports["mlflow"]} == record.ports
         refused = start_owner(state_dir)
         assert refused.wait(DEADLINE_SECONDS) == 1
         assert f"already running (pid {owner.pid}" in (state_dir / "owner.log").read_text()

@@ -68,7 +68,7 @@ def test_a_good_dataset_meets_every_expectation_and_its_training_keeps_the_page(
     report = validate_dataset(settings, bike_demand, dataset, "run_1")
     (run,) = list_runs(settings)
     page = f"{run.info.artifact_uri}/data/validation.html"
-    assert report == ValidationReport(success=True, expectations=30, page=page)
+    assert report == ValidationReport(success=True, expectations=30, mlflow_run_id=run.info.run_id, page=page)
     assert check_report(bike_demand, report) == report
     assert "humidity" in Path(page.removeprefix("file://")).read_text()
     assert (run.info.status, run.data.tags["cyclone.validation"]) == ("RUNNING", "passed")
@@ -93,7 +93,7 @@ def test_invalid_rows_are_named_by_expectation_column_and_id_and_fail_the_run(
         " (value_set ['clear', 'cloudy/misty', 'light rain/snow', 'heavy rain/snow']):"
         " row history-2011-01-01T04:00:00Z = 'hail';"
         " expect_column_values_to_be_between failed for temperature (min_value 0.0, max_value 1.0):"
-        f" row history-2011-01-01T03:00:00Z = 1.5; see {report.page}"
+        f" row history-2011-01-01T03:00:00Z = 1.5; see data/validation.html of MLflow run {report.mlflow_run_id}"
     )
     (run,) = list_runs(settings)
     assert run.info.status == "FAILED"

@@ -1,0 +1,105 @@
+"""The ports of a platform's parts, and what has to follow when one changes between two starts.
+
+A start takes the ports of the one before, so that links and bookmarks stay right. Where a port is taken meanwhile, what
+was deployed with the old address is told the new one: a revision must not write into the store of another platform
+that answers there now.
+"""
+
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cyclone.errors import PlatformError
+from cyclone.store import shorten_dsn
+from local_platform.cloud_run.ports import take_port
+from local_platform.processes import free_port
+
+USUAL_PORTS = {"postgres": 5433, "airflow": 8080, "mlflow": 5000, "cloud_run": 8090, "registry": 5005}
+_FILE_NAME = "ports.json"
+
+
+def build_store_dsn(ports: Mapping[str, int], database: str) -> str:
+    """The DSN of a database of the embedded Postgres."""
+    return f"postgresql://postgres@127.0.0.1:{ports['postgres']}/{database}"
+
+
+def build_image_repository(ports: Mapping[str, int]) -> str:
+    """Where images go, as HOST/PATH."""
+    return f"127.0.0.1:{ports['registry']}/cyclone"
+
+
+@dataclass
+class PortClaims:
+    """The ports of one platform. No other platform takes them while they are held, in use already or not.
+
+    Parts start one after the other, so a port may be free for seconds although it is taken.
+    """
+
+    ports: dict[str, int] = field(default_factory=dict)
+    _held: list[socket.socket] = field(default_factory=list)
+
+    def take(self, name: str, wanted: int) -> bool:
+        """Take a port for a part; False when another has it."""
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            if sys.platform == "linux":  # others know no names that go with their process
+                claim.bind(f"\0cyclone-port-{wanted}")
+            is_ours = free_port(wanted) == wanted
+        except OSError:
+            is_ours = False
+        if is_ours:
+            self.ports[name] = wanted
+            self._held.append(claim)
+        else:
+            claim.close()
+        return is_ours
+
+    def release(self) -> None:
+        """Let others have them."""
+        for claim in self._held:
+            claim.close()
+
+
+def claim_ports(state_dir: Path) -> PortClaims:
+    """A port for each part: that of the last start, else the usual one, else any. They are kept for the next start."""
+    path = state_dir / _FILE_NAME
+    before, claims = _read_ports(path), PortClaims()
+    for name, usual in USUAL_PORTS.items():
+        if not claims.take(name, before.get(name, usual)):
+            while not claims.take(name, take_port(before.values())):
+                pass
+    if before and before != claims.ports:
+        _follow(state_dir / "cloud_run", before, claims.ports)
+    path.write_text(json.dumps(claims.ports) + "\n")
+    return claims
+
+
+def _read_ports(path: Path) -> dict[str, int]:
+    """The ports of the last start; empty before the first. Errors: `PlatformError` when nobody can read them."""
+    try:
+        return {name: int(port) for name, port in json.loads(path.read_text()).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise PlatformError(f"{path} cannot be read ({error!r}): remove it") from error
+
+
+def _follow(folder: Path, before: Mapping[str, int], now: Mapping[str, int]) -> None:
+    """Let revisions name the store and the images at their new addresses, and let spools go on with the same store."""
+    old, new = build_store_dsn(before, "cyclone"), build_store_dsn(now, "cyclone")
+    state = folder / "state.json"
+    if state.exists():
+        text = state.read_text().replace(f'"{old}"', f'"{new}"')
+        text = text.replace(f"{build_image_repository(before)}/", f"{build_image_repository(now)}/")
+        fresh = state.with_suffix(".moved")
+        fresh.write_text(text)
+        fresh.replace(state)
+    for spool in folder.glob(f"tmp/cyclone-spool-*/*-{shorten_dsn(old)}"):
+        target = spool.with_name(spool.name.replace(shorten_dsn(old), shorten_dsn(new)))
+        target.mkdir(mode=0o700, exist_ok=True)
+        for instance in spool.iterdir():
+            instance.rename(target / instance.name)
+        spool.rmdir()

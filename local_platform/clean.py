@@ -1,0 +1,42 @@
+"""`python -m local_platform.clean`: remove the state directory of this checkout, and everything that nobody owns.
+
+That is what is in `.cyclone`, its data of Postgres elsewhere, and the temporary folders and the data that killed
+processes left, of whatever checkout.
+"""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cyclone.errors import PlatformError
+from cyclone.places import REPOSITORY
+from cyclone.temporary import sweep_temporary
+from local_platform.leftovers import sweep_data
+from local_platform.platform import lock_state
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Remove it all; the exit code. A platform that runs is left alone, and named."""
+    state_dirs = [Path(each) for each in (sys.argv[1:] if arguments is None else arguments)]
+    try:
+        for state_dir in state_dirs or [REPOSITORY / ".cyclone"]:
+            remove_state(state_dir)
+    except PlatformError as error:
+        print(f"clean: {error}", file=sys.stderr)
+        return 1
+    for removed in [*sweep_temporary(), *sweep_data()]:
+        print(f"removed {removed}")
+    return 0
+
+
+def remove_state(state_dir: Path) -> None:
+    """Remove a state directory. Errors: `PlatformError` when its platform runs."""
+    if not state_dir.exists():
+        return
+    with lock_state(state_dir):
+        shutil.rmtree(state_dir)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
