@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 $(if $(word 2,$(VENV)),$(error VENV is "$(VENV)", and make takes no path with a space: name one without))
+# SMALL=1: a benchmark in a minute or so, to see that it runs; its figures mean nothing.
+SIZE := $(if $(SMALL),--small)
 # A Postgres of its own for each process; a file's tests stay together, for they share what takes long to start.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
@@ -26,8 +28,8 @@ $(READY): requirements/cyclone-dev.txt requirements/uv.txt pyproject.toml
 demo: $(READY) ## run the whole loop on real bike-sharing demand, about ten minutes (DAYS=300: longer; KEEP=1: stays up; CONTAINERS=1: real images)
 	@$(BIN)/cyclone demo $(if $(DAYS),--days $(DAYS)) $(if $(KEEP),--keep) $(if $(CONTAINERS),--containers)
 
-backtest: $(READY) ## the default policy on 2011 beside never, monthly, weekly and daily retraining (two minutes)
-	@$(BIN)/python -m benchmarks.backtest
+backtest: $(READY) ## the default policy on 2011 beside never, monthly, weekly and daily retraining (two minutes; SMALL=1, here and for bench-…: only to see that it runs)
+	@$(BIN)/python -m benchmarks.backtest $(SIZE)
 
 up: $(READY) ## start the local platform and leave it running
 	@$(BIN)/cyclone up
@@ -64,13 +66,13 @@ test-faults: $(READY) ## what may break: Postgres away for a minute, processes k
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
-	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.serving $(SIZE)
 
 bench-release: $(READY) ## a model layer beside a rebuild, the canary's judgement, load through releases, alarm to answer (fifteen minutes; needs Docker, or root on Debian)
-	@if docker version >/dev/null 2>&1; then $(BIN)/python -m benchmarks.release; else .ci/container-engine $(BIN)/python -m benchmarks.release; fi
+	@if docker version >/dev/null 2>&1; then $(BIN)/python -m benchmarks.release $(SIZE); else .ci/container-engine $(BIN)/python -m benchmarks.release $(SIZE); fi
 
 bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about sixteen minutes)
-	@$(BIN)/python -m benchmarks.monitoring
+	@$(BIN)/python -m benchmarks.monitoring $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.base_image

@@ -2,17 +2,18 @@
 
 import contextlib
 import io
-import json
 import statistics
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.figures import print_figures, read_small
 from cyclone.places import REPOSITORY
 from cyclone.sections import Recalibrate, Retrain
 from cyclone.settings import Settings
@@ -26,17 +27,13 @@ from training.backtest_report import build_policy_table, build_retraining_table,
 from training.history import parse_time, read_history_frame
 from training.known_rows import read_known_rows
 from training.policy_commands import EstimatorOf
-from training.replayed_rows import build_history, find_start
+from training.replayed_rows import build_history, cut_history, find_start
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MODEL = REPOSITORY / "models" / "bike_demand"
-PICTURE = REPOSITORY / ".cyclone" / "backtest.png"
-WORLDS = 8
 HIGH_DEMAND_SHARE = 0.8
-DATASET_ROWS = 400_000
-ROUNDS = 5
 SERVED_ONCE = """
 INSERT INTO prediction_log (model, id, version, revision, input, prediction, created_at)
 SELECT 'bench', 'row-' || n, 1, 'bench-v1', jsonb_build_object(
@@ -64,22 +61,45 @@ SELECT id, created_at, row.* FROM prediction_log, jsonb_to_record(input) AS row 
 COPY_TYPED = "COPY typed TO STDOUT (FORMAT csv)"
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much is replayed and read."""
+
+    end: str
+    """The day before which the replay ends."""
+    worlds: int
+    dataset_rows: int
+    rounds: int
+    picture: str
+
+
+FULL = Size("2012-01-01", worlds=8, dataset_rows=400_000, rounds=5, picture="backtest.png")
+SMALL = Size("2011-03-10", worlds=1, dataset_rows=5_000, rounds=1, picture="backtest-small.png")
+
+
 def main() -> None:
     console = Console()
+    is_small = read_small(__doc__)
+    size = SMALL if is_small else FULL
     spec = load_model_spec(MODEL)
     # The demo's days are shorter than a correction's start, so that its model turns that off; days here are days.
     spec = spec.model_copy(update={"retrain": Retrain(), "recalibrate": Recalibrate()})
-    frame = read_history_frame(spec, MODEL)
-    regression = replay(console, spec, frame, EstimatorOf(Settings(), spec), WORLDS)
+    frame = cut_history(read_history_frame(spec, MODEL), parse_time(size.end))
+    regression = replay(console, spec, frame, EstimatorOf(Settings(), spec), size.worlds)
     console.print(build_retraining_table(regression), build_policy_table(regression))
-    PICTURE.parent.mkdir(exist_ok=True)
-    draw_picture(regression, PICTURE)
-    console.print(f"Picture: {PICTURE}", highlight=False)
+    picture = REPOSITORY / ".cyclone" / size.picture
+    picture.parent.mkdir(exist_ok=True)
+    draw_picture(regression, picture)
+    console.print(f"Picture: {picture}", highlight=False)
     classifier = build_classifier_spec(spec)
-    classification = replay(console, classifier, label_high_demand(frame), build_classifier, WORLDS)
+    classification = replay(console, classifier, label_high_demand(frame), build_classifier, size.worlds)
     console.print(build_policy_table(classification))
-    speed = measure_dataset(console)
-    print(json.dumps({**summarise(regression, "mae"), **summarise(classification, "log_loss"), **speed}))
+    figures = {
+        **summarise(regression, "mae"),
+        **summarise(classification, "log_loss"),
+        **measure_dataset(console, size),
+    }
+    print_figures(figures, is_small=is_small)
 
 
 def replay(console: Console, spec: ModelSpec, frame: "pd.DataFrame", build: Callable[[], Any], worlds: int) -> Backtest:
@@ -129,17 +149,19 @@ def build_classifier() -> Any:
     return HistGradientBoostingClassifier(random_state=0)
 
 
-def measure_dataset(console: Console) -> dict[str, float]:
+def measure_dataset(console: Console, size: Size) -> dict[str, float]:
     """Rows a second from the store into a typed frame, beside pandas.read_sql on the same rows, in turns."""
     with (
         temporary_state("bench-dataset") as folder,
         EmbeddedPostgres.start(folder, free_port(0), ("bench",)) as postgres,
     ):
         store = Store(postgres.dsn("bench"))
-        _fill(store)
-        ours, theirs = _measure_in_turns(store)
-        bounds = _measure_postgres(store)
-    table = Table(title=f"{DATASET_ROWS:,} rows of ten features from Postgres into a typed frame, median of {ROUNDS}")
+        _fill(store, size.dataset_rows)
+        ours, theirs = _measure_in_turns(store, size)
+        bounds = _measure_postgres(store, size)
+    table = Table(
+        title=f"{size.dataset_rows:,} rows of ten features from Postgres into a typed frame, median of {size.rounds}"
+    )
     table.add_column("reader")
     table.add_column("rows a second", justify="right")
     table.add_row("Cyclone: rows and labels by COPY, parsed, joined and sorted by Arrow", f"{ours:,.0f}")
@@ -150,7 +172,7 @@ def measure_dataset(console: Console) -> dict[str, float]:
     return {"dataset_rows_per_second": round(ours), "read_sql_rows_per_second": round(theirs)}
 
 
-def _measure_postgres(store: Store) -> list[float]:
+def _measure_postgres(store: Store, size: Size) -> list[float]:
     """Rows a second that leave Postgres, and what they would if they were stored as typed columns."""
     columns = ", ".join(f"input ->> '{name}'" for name in "abcdefghij")
     found = []
@@ -158,38 +180,38 @@ def _measure_postgres(store: Store) -> list[float]:
         cursor.execute(TYPED)
         for statement in (COPY_JSONB.format(columns=columns), COPY_TYPED):
             took = []
-            for _ in range(ROUNDS):
+            for _ in range(size.rounds):
                 began = time.perf_counter()
                 cursor.copy_expert(statement, io.BytesIO())
                 took.append(time.perf_counter() - began)
-            found.append(DATASET_ROWS / statistics.median(took))
+            found.append(size.dataset_rows / statistics.median(took))
     return found
 
 
-def _fill(store: Store) -> None:
+def _fill(store: Store, rows: int) -> None:
     store.migrate()
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute(
             "SELECT ensure_partition(parent, '2011-01-01'::timestamptz + month * interval '1 month')"
             " FROM unnest(ARRAY['prediction_log', 'label']) AS parent, generate_series(0, 2) AS month"
         )
-        cursor.execute(SERVED_ONCE, {"rows": DATASET_ROWS})
-        cursor.execute(LABELLED_ONCE, {"rows": DATASET_ROWS})
+        cursor.execute(SERVED_ONCE, {"rows": rows})
+        cursor.execute(LABELLED_ONCE, {"rows": rows})
         cursor.execute("ANALYZE prediction_log")
         cursor.execute("ANALYZE label")
 
 
-def _measure_in_turns(store: Store) -> tuple[float, float]:
+def _measure_in_turns(store: Store, size: Size) -> tuple[float, float]:
     spec = build_bench_spec()
     settings = Settings(store_dsn=store.dsn)
     ours, theirs = [], []
-    for _ in range(ROUNDS):
+    for _ in range(size.rounds):
         began = time.perf_counter()
-        assert len(read_known_rows(settings, spec).frame) == DATASET_ROWS
+        assert len(read_known_rows(settings, spec).frame) == size.dataset_rows
         between = time.perf_counter()
-        assert len(_read_sql(store, spec)) == DATASET_ROWS
-        ours.append(DATASET_ROWS / (between - began))
-        theirs.append(DATASET_ROWS / (time.perf_counter() - between))
+        assert len(_read_sql(store, spec)) == size.dataset_rows
+        ours.append(size.dataset_rows / (between - began))
+        theirs.append(size.dataset_rows / (time.perf_counter() - between))
     return statistics.median(ours), statistics.median(theirs)
 
 

@@ -3,7 +3,8 @@
 The reference, its nulls, the verdicts and the decisions are made by the code that runs in production.
 """
 
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
+from benchmarks.figures import print_figures, read_small
 from benchmarks.monitoring_reference import (
     MODEL,
     WINDOW_DAYS,
@@ -31,25 +33,38 @@ from training.profile import Subject, place_rows
 from training.scores import predict
 
 WINDOW_ROWS = 168
-SIZES = (50, 100, 168, 500, 1000, 2500, 10_000)
-DRAWS, REFERENCES = 400, 8
 SHIFT = 0.25
-WORLDS = 48
 NOMINAL = 0.05
 
 
+@dataclass(frozen=True)
+class Size:
+    """How much is drawn. `WINDOW_ROWS` is one of the `windows`: power is measured there."""
+
+    windows: Sequence[int]
+    """Rows of a window."""
+    draws: int
+    references: int
+    worlds: int
+
+
+FULL = Size((50, 100, WINDOW_ROWS, 500, 1000, 2500, 10_000), draws=400, references=8, worlds=48)
+SMALL = Size((50, WINDOW_ROWS), draws=10, references=2, worlds=2)
+
+
 def draw_windows(
-    reference: Reference, rows: pd.DataFrame, predictions: Array, size: int, rng: np.random.Generator
+    reference: Reference, rows: pd.DataFrame, predictions: Array, shape: tuple[int, int], rng: np.random.Generator
 ) -> list[dict[str, Array]]:
-    """Windows of rows drawn one by one."""
-    chosen = rng.integers(0, len(rows), (DRAWS, size))
+    """So many windows of so many rows, drawn one by one: `shape` has both numbers."""
+    draws, _ = shape
+    chosen = rng.integers(0, len(rows), shape)
     counts = {}
     for subject in reference.subjects:
         values = predictions if subject.name == "prediction" else rows[subject.name]
         placed = count_days(Subject(subject.bins, place_rows(subject.bins, values)), np.arange(len(rows)))[1]
-        place = placed.argmax(axis=1)[chosen] + placed.shape[1] * np.arange(DRAWS)[:, None]
-        counts[subject.name] = np.bincount(place.ravel(), minlength=DRAWS * placed.shape[1]).reshape(DRAWS, -1)
-    return [{name: values[draw] for name, values in counts.items()} for draw in range(DRAWS)]
+        place = placed.argmax(axis=1)[chosen] + placed.shape[1] * np.arange(draws)[:, None]
+        counts[subject.name] = np.bincount(place.ravel(), minlength=draws * placed.shape[1]).reshape(draws, -1)
+    return [{name: values[draw] for name, values in counts.items()} for draw in range(draws)]
 
 
 def spread_over_days(rows: pd.DataFrame, rows_a_day: float) -> pd.DataFrame:
@@ -58,7 +73,7 @@ def spread_over_days(rows: pd.DataFrame, rows_a_day: float) -> pd.DataFrame:
     return rows.assign(created_at=start + pd.to_timedelta(np.arange(len(rows)) * 24 / rows_a_day, unit="h"))
 
 
-def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any) -> dict[str, Any]:
+def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any, size: Size) -> dict[str, Any]:
     """False alarms and power on rows that have nothing to do with each other, one window at the nominal rate."""
     rng = np.random.default_rng(1)
     rows = rows.iloc[rng.permutation(len(rows))].reset_index(drop=True)
@@ -68,54 +83,55 @@ def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any) -> 
     checks = spec.monitor.drift
     without_minimum = {name: check.model_copy(update={"minimum_samples": 1}) for name, check in checks.items()}
     figures: dict[str, Any] = {"alarm_rates": {}, "without_minimum": {}, "power": []}
-    for size in SIZES:
+    for window_rows in size.windows:
         alarms: list[Array] = []
-        for _ in range(REFERENCES):
+        for _ in range(size.references):
             # The reference is a sample too, of a world that the windows are drawn from as well.
             known = rng.integers(0, len(rows), len(rows))
-            trained = spread_over_days(rows.iloc[known], size / WINDOW_DAYS)
+            trained = spread_over_days(rows.iloc[known], window_rows / WINDOW_DAYS)
             reference = build_reference(spec, trained, predictions[known], NOMINAL)
-            windows = draw_windows(reference, rows, predictions, size, rng)
+            windows = draw_windows(reference, rows, predictions, (size.draws, window_rows), rng)
             judged = [
                 [bool(reference.judge_drift(window, chosen)) for chosen in (checks, without_minimum)]
                 for window in windows
             ]
             alarms.append(np.mean(judged, axis=0))
-            if size == WINDOW_ROWS:
-                figures["power"].append(measure_power(spec, reference, rows, estimator, rng))
-        figures["alarm_rates"][size], figures["without_minimum"][size] = map(find_mean, zip(*alarms, strict=True))
+            if window_rows == WINDOW_ROWS:
+                figures["power"].append(measure_power(spec, reference, rows, estimator, size.draws, rng))
+        rates = map(find_mean, zip(*alarms, strict=True))
+        figures["alarm_rates"][window_rows], figures["without_minimum"][window_rows] = rates
     figures["power"] = {name: find_mean(values) for name, values in pd.DataFrame(figures["power"]).items()}
     return figures
 
 
 def measure_power(
-    spec: ModelSpec, reference: Reference, rows: pd.DataFrame, estimator: Any, rng: np.random.Generator
+    spec: ModelSpec, reference: Reference, rows: pd.DataFrame, estimator: Any, draws: int, rng: np.random.Generator
 ) -> dict[str, float]:
     """How often a temperature that moved is found: an alarm of any subject, and the temperature by its name."""
     power = {}
     for name, sign in (("warmer", 1), ("colder", -1)):
         moved = rows.assign(temperature=rows["temperature"] + sign * SHIFT * rows["temperature"].std())
         inputs = inputs_from_frame(spec, moved)
-        windows = draw_windows(reference, moved, predict(spec, estimator, inputs), WINDOW_ROWS, rng)
+        windows = draw_windows(reference, moved, predict(spec, estimator, inputs), (draws, WINDOW_ROWS), rng)
         failed = [reference.judge_drift(window, spec.monitor.drift) for window in windows]
         power[f"{name}, any alarm"] = float(np.mean([bool(names) for names in failed]))
         power[f"{name}, by name"] = float(np.mean(["temperature" in names for names in failed]))
     return power
 
 
-def measure_alarms() -> dict[str, Any]:
+def measure_alarms(size: Size) -> dict[str, Any]:
     """Every figure of this part, by its name in the report."""
     # On shared cores the threads of one fit mostly wait for each other: minutes instead of seconds.
     with threadpool_limits(1):
-        return _measure_all()
+        return _measure_all(size)
 
 
-def _measure_all() -> dict[str, Any]:
+def _measure_all(size: Size) -> dict[str, Any]:
     spec = load_model_spec(MODEL)
     rows = read_rows(spec)
     estimator = load_builder(Settings(), spec)().fit(inputs_from_frame(spec, rows), rows["label"])
-    independent = measure_independent(spec, rows, estimator)
-    worlds = [build_world(spec, rows, seed) for seed in range(WORLDS)]
+    independent = measure_independent(spec, rows, estimator, size)
+    worlds = [build_world(spec, rows, seed) for seed in range(size.worlds)]
     year, demand = measure_year(spec, worlds), measure_demand(spec, worlds)
     print_tables(independent, year, demand)
     return {
@@ -132,8 +148,8 @@ def _measure_all() -> dict[str, Any]:
 def print_tables(independent: dict[str, Any], year: dict[str, Any], demand: dict[str, Any]) -> None:
     console = Console()
     table = Table("rows", "any alarm", "without minimum_samples", title=f"Independent rows, nominal {NOMINAL:.0%}")
-    for size, rate in independent["alarm_rates"].items():
-        table.add_row(f"{size:,}", rate.percent, independent["without_minimum"][size].percent)
+    for window_rows, rate in independent["alarm_rates"].items():
+        table.add_row(f"{window_rows:,}", rate.percent, independent["without_minimum"][window_rows].percent)
     console.print(table)
     table = Table("temperature", "found", title=f"Moved by {SHIFT} standard deviations, {WINDOW_ROWS} rows")
     for name, power in independent["power"].items():
@@ -154,4 +170,5 @@ def print_tables(independent: dict[str, Any], year: dict[str, Any], demand: dict
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_alarms()))
+    small = read_small(__doc__)
+    print_figures(measure_alarms(SMALL if small else FULL), is_small=small)

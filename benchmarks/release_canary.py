@@ -5,7 +5,6 @@ flushes and with the split that a canary has. The candidate is looked at after e
 the default limits and steps of `model.yaml`. `python -m benchmarks.release_canary` prints how trials end.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -16,12 +15,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import print_figures, read_small
 from cyclone.canary import SideBySide, judge_comparisons
 from cyclone.sections import ReleaseRules
 from cyclone.verdicts import Measurement
 from training.canary import decide_step
 
-TRIALS = 100
+KEYS = ("canary_bad_rolled_back_share", "canary_good_promoted_share")
+TRIALS, SMALL_TRIALS = 100, 2
 REQUESTS_A_SECOND = 100.0
 FLUSH_SECONDS = 1.0
 FAILURE_SHARE = 0.01
@@ -131,8 +132,8 @@ def run_trials(candidate: Candidate, seeds: Sequence[int]) -> Counter[str]:
     return Counter(run_trial(ReleaseRules(), candidate, seed) for seed in seeds)
 
 
-def measure_shares(trials: int = TRIALS) -> dict[str, float]:
-    """Run all trials and print them; the keys are the benchmark's."""
+def measure_shares(trials: int) -> dict[str, float]:
+    """Run all trials and print them."""
     title = f"{trials} seeded canaries each"
     table = Table("candidate", "promoted", "condemned", "rolled back, time over", title=title)
     ends = {candidate: run_trials(candidate, range(trials)) for candidate in CANDIDATES}
@@ -150,4 +151,5 @@ def measure_shares(trials: int = TRIALS) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_shares()))
+    small = read_small(__doc__)
+    print_figures(measure_shares(SMALL_TRIALS if small else TRIALS), KEYS, is_small=small)

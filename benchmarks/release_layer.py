@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle
+from benchmarks.figures import print_figures, read_small
 from cyclone.errors import PlatformError
 from cyclone.image_contract import REQUIREMENTS_FILE, SERVICE_TARGET
 from cyclone.settings import Settings, read_settings
@@ -31,7 +32,8 @@ from training.bundle import CODE, find_requirements
 from training.image import append_layer
 from training.image_repository import ImageRepository
 
-ROUNDS = 7
+KEYS = ("layer_seconds", "layer_speedup")
+ROUNDS, SMALL_ROUNDS = 7, 1
 START_SECONDS = 60
 MODEL_BYTES = 10_600_000
 NAME = "bench_layer"
@@ -39,8 +41,8 @@ Seconds = dict[str, float]
 console = Console(width=110)
 
 
-def measure_layer(rounds: int = ROUNDS) -> dict[str, float]:
-    """Print the table; `layer_seconds` and `layer_speedup`, medians of rounds. Errors: `PlatformError`."""
+def measure_layer(rounds: int) -> dict[str, float]:
+    """Print the table; medians of rounds. Errors: `PlatformError`."""
     check_engine()
     with temporary_state("bench-layer") as folder, run_images(folder) as settings:
         size = stage_model(folder)
@@ -157,12 +159,13 @@ def report(layers: list[Seconds], peers: list[Seconds], size: int) -> dict[str, 
 
 def main() -> int:
     """Print the table and one line of JSON; the exit code."""
+    is_small = read_small(__doc__)
     try:
-        figures = measure_layer()
+        figures = measure_layer(SMALL_ROUNDS if is_small else ROUNDS)
     except PlatformError as error:
         print(f"release_layer: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(figures))
+    print_figures(figures, KEYS, is_small=is_small)
     return 0
 
 

@@ -1,11 +1,10 @@
 """From the opening of an incident to the first client answered by the new version, in the loop of `make demo`.
 
-The demo runs as anybody's would, to its first automatic release; then the clocks of the store and of Airflow are read:
-when the failed verdict was written that opened the incident, when each task ran, and when the first row that a client
+The demo runs as anybody's would, to its first automatic release. Then the clocks of the store and of Airflow are read:
+when the monitor that opened the incident judged the error, when each task ran, and when the first row that a client
 sent to the candidate was stored. Requests of the rehearsal are not logged, so they do not count.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -16,20 +15,21 @@ import psycopg2
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import print_figures, read_small
+from benchmarks.small_world import make_small_world
 from cyclone.errors import PlatformError
 from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 
-DAYS = 18
-"""To the first alarm; the demo follows the retraining to its end."""
+KEYS = ("onset_to_served_seconds",)
 DEMO_SECONDS = 1200
 ONSET = """
 SELECT retraining.run_id, min(check_result.evaluated_at)
 FROM retraining
 INNER JOIN incident_alarm ON retraining.incident_id = incident_alarm.incident_id
 INNER JOIN check_result ON incident_alarm.source = check_result.run_id AND check_result.model = retraining.model
-WHERE retraining.run_id != 'first_release' AND check_result.kind = 'error' AND check_result.verdict = 'failed'
+WHERE retraining.run_id != 'first_release' AND check_result.kind = 'error'
 GROUP BY retraining.run_id, retraining.started_at
 ORDER BY retraining.started_at
 LIMIT 1
@@ -49,31 +49,35 @@ ORDER BY start_date
 console = Console(width=110)
 
 
-def measure_loop() -> dict[str, float]:
-    """Run the demo and print the steps of its first automatic release; the key is the benchmark's."""
-    with temporary_state("bench-loop") as parent:
-        folder = parent / "state"
-        with console.status(f"the demo runs to its first automatic release ({DAYS} days)"):
-            run_demo(folder)
-        with EmbeddedPostgres.start(folder, free_port(0)) as postgres:
-            run, onset = select(postgres.dsn("cyclone"), ONSET)[0]
-            ((served,),) = select(postgres.dsn("cyclone"), SERVED, (run,))
-            tasks = select(postgres.dsn("airflow"), TASKS, {"run": run, "onset": onset})
+def measure_loop(*, is_small: bool = False) -> dict[str, float]:
+    """Run the demo and print the steps of its first automatic release. Errors: `PlatformError` when it fails."""
+    with temporary_state("bench-loop") as folder:
+        variables = {"CYCLONE_MODELS_DIR": str(make_small_world(folder / "models"))} if is_small else {}
+        with console.status("the demo runs to its first automatic release"):
+            run_demo(folder / "state", variables)
+        with EmbeddedPostgres.start(folder / "state", free_port(0)) as postgres:
+            return read_loop(postgres.dsn("cyclone"), postgres.dsn("airflow"))
+
+
+def run_demo(folder: Path, variables: dict[str, str]) -> None:
+    env = os.environ | variables | {"CYCLONE_WORK_DIR": str(folder), "COLUMNS": "110"}
+    command = [sys.executable, "-m", "cyclone", "demo", "--until-release"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False)
+    if done.returncode:
+        raise PlatformError(f"the demo failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+
+
+def read_loop(store_dsn: str, airflow_dsn: str) -> dict[str, float]:
+    """Print the steps of the first automatic release of a demo that has ended; its figure."""
+    run, onset = select(store_dsn, ONSET)[0]
+    ((served,),) = select(store_dsn, SERVED, (run,))
     seconds = (served - onset).total_seconds()
     table = Table("step", "began after", "took", title=f"{run}, seconds since the verdict that opened the incident")
-    for task, began, took in tasks:
+    for task, began, took in select(airflow_dsn, TASKS, {"run": run, "onset": onset}):
         table.add_row(task, f"{began:.1f}", f"{took:.1f}" if took is not None else "")
     table.add_row("[bold]first client answered by the new version[/bold]", f"[bold]{seconds:.1f}[/bold]", "")
     console.print(table)
     return {"onset_to_served_seconds": round(seconds, 1)}
-
-
-def run_demo(folder: Path) -> None:
-    env = os.environ | {"CYCLONE_WORK_DIR": str(folder), "COLUMNS": "110"}
-    command = [sys.executable, "-m", "cyclone", "demo", "--days", str(DAYS)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False)
-    if done.returncode:
-        raise PlatformError(f"the demo failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
 
 
 def select(dsn: str, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
@@ -87,4 +91,5 @@ def select(dsn: str, statement: str, parameters: Any = None) -> list[tuple[Any, 
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_loop()))
+    small = read_small(__doc__)
+    print_figures(measure_loop(is_small=small), KEYS, is_small=small)

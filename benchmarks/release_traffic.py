@@ -5,7 +5,6 @@ own, so that a client may send it again when the connection to a killed instance
 a 503: the same id is the same prediction, logged once. What has no answer at the third try has failed.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -27,6 +26,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import print_figures, read_small
 from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
 from cyclone.places import REPOSITORY
@@ -46,17 +46,27 @@ from training.promotion import promote
 from training.registry import register_challenger
 from training.train import train_challenger
 
+KEYS = ("rollback_seconds", "requests", "failed_requests")
 MODEL = "bike_demand"
-LEAST_REQUESTS = 20_000
 CLIENTS = 8
 TRIES = 3
 REQUEST_SECONDS = 30
 START_SECONDS = 120
-SETTLE_SECONDS = 3.0
-"""Of load between two moves, so that each meets requests in flight."""
 ROLL_BACK = "cyclone rollback: version 1 serves again"
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 console = Console(width=110)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is asked."""
+
+    least_requests: int
+    settle_seconds: float
+    """Of load between two moves, so that each meets requests in flight."""
+
+
+FULL, SMALL = Size(20_000, 3.0), Size(500, 0.5)
 
 
 @dataclass
@@ -125,8 +135,8 @@ class Load:
         return str(reply.status_code), int(reply.json()["version"]) if reply.ok else 0
 
 
-def measure_traffic() -> dict[str, float]:
-    """Run it and print the table; the keys are the benchmark's."""
+def measure_traffic(size: Size) -> dict[str, float]:
+    """Run it and print the table."""
     with temporary_state("bench-release") as folder, run_parts(folder) as settings:
         spec = find_model(settings.models_dir, MODEL)
         load_history(Store(settings.store_dsn), spec, settings.models_dir / MODEL)
@@ -134,10 +144,12 @@ def measure_traffic() -> dict[str, float]:
             images = {version: make_version(settings, spec, version) for version in (1, 2, 3)}
         first = deploy(settings, spec, 1, images)
         promote(settings, spec, first)
-        return lead_load(settings, spec, images, first.service_address)
+        return lead_load(size, settings, spec, images, first.service_address)
 
 
-def lead_load(settings: Settings, spec: ModelSpec, images: dict[int, Image], address: str) -> dict[str, float]:
+def lead_load(
+    size: Size, settings: Settings, spec: ModelSpec, images: dict[int, Image], address: str
+) -> dict[str, float]:
     row = Store(settings.store_dsn).fetch("release/rehearsal_rows", model=spec.name, champion=None, newest=1)[0]
     load = Load(address, row["input"])
     seconds: dict[str, float] = {}
@@ -146,11 +158,11 @@ def lead_load(settings: Settings, spec: ModelSpec, images: dict[int, Image], add
         began = time.monotonic()
         move()
         seconds[name] = time.monotonic() - began
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(size.settle_seconds)
 
     began = time.monotonic()
     with load.run():
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(size.settle_seconds)
         release(settings, spec, 2, images, step)
         step("instance of version 2 stopped (SIGTERM)", lambda: signal_instance(settings, spec, 2, signal.SIGTERM))
         load.wait_for(100)  # until the stopped instance is replaced
@@ -160,7 +172,7 @@ def lead_load(settings: Settings, spec: ModelSpec, images: dict[int, Image], add
         seconds["… of which until version 1 answers a client"] = load.wait_for_version(1) - asked
         release(settings, spec, 3, images, step)
         step("instance of version 3 killed (SIGKILL)", lambda: signal_instance(settings, spec, 3, signal.SIGKILL))
-        load.wait_for(max(0, LEAST_REQUESTS - load.answered))
+        load.wait_for(max(0, size.least_requests - load.answered))
     show(load, seconds, time.monotonic() - began)
     running = CloudRun(settings).read_service(spec.service_name)
     if running is None or running.percents != {f"{spec.service_name}-v3": 100}:
@@ -235,6 +247,7 @@ def show(load: Load, seconds: dict[str, float], total: float) -> None:
 @contextmanager
 def run_parts(folder: Path) -> Iterator[Settings]:
     """Postgres, MLflow and a local Cloud Run, and settings that lead to them, here and in processes started here."""
+    folder.chmod(0o755)  # PostgreSQL runs as another account when we are root
     with ExitStack() as stack:
         port = free_port(0)
         postgres = stack.enter_context(EmbeddedPostgres.start(folder, port, ("cyclone", "mlflow")))
@@ -266,4 +279,5 @@ def run_parts(folder: Path) -> Iterator[Settings]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_traffic()))
+    small = read_small(__doc__)
+    print_figures(measure_traffic(SMALL if small else FULL), KEYS, is_small=small)

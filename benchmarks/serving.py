@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle, save_for_mlflow
+from benchmarks.figures import add_small, print_figures
 from cyclone.frames import inputs_from_rows
 from cyclone.store import Store
 from local_platform.leftovers import temporary_state
@@ -38,6 +39,20 @@ MANY = 16
 """Concurrency of the throughput runs; percentiles are measured at 1."""
 BATCH_ROWS = 100
 MEGABYTE = 1024 * 1024
+KEYS = (
+    "spooled_throughput_ratio",
+    "spooled_p99_ratio",
+    "committed_throughput_ratio",
+    "original_throughput_ratio",
+    "mlflow_throughput_ratio",
+    "fastapi_throughput_ratio",
+    "p99_over_p50",
+    "log_overhead_p50_us",
+    "writer_rows_per_second",
+    "rss_growth_mb_per_million_rows",
+)
+SMALL = {"rounds": 1, "seconds": 1, "growth_seconds": 2, "writer_rows": 5_000}
+"""Defaults of the options in a small run."""
 Figures = dict[str, float]
 console = Console(width=110)
 
@@ -120,6 +135,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=3, help="of each run: a candidate has two in a round")
     parser.add_argument("--growth-seconds", type=int, default=30)
     parser.add_argument("--writer-rows", type=int, default=200_000)
+    add_small(parser)
+    if parser.parse_args().small:
+        parser.set_defaults(**SMALL)
     return parser.parse_args()
 
 
@@ -289,7 +307,7 @@ def report(
     console.print(f"writer: {writer:,.0f} rows/s of ten features; memory: {growth:+.1f} MB a million rows")
     console.print(f"(memory measured over {grown_rows:,} rows in requests of {BATCH_ROWS})")
     result = {**ratios, "writer_rows_per_second": writer, "rss_growth_mb_per_million_rows": growth}
-    print(json.dumps({key: round(value, 3) for key, value in result.items()}))
+    print_figures({key: round(value, 3) for key, value in result.items()}, KEYS, is_small=options.small)
 
 
 if __name__ == "__main__":

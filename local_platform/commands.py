@@ -42,6 +42,9 @@ def demo(
     days: Annotated[int, typer.Option(min=1, help="Days of 2011 to replay, from 1 February; 333 are there.")] = 75,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
     containers: Annotated[bool, typer.Option("--containers", help="On real images: needs Docker.")] = False,
+    until_release: Annotated[
+        bool, typer.Option("--until-release", help="End with the first version that an alarm brought into service.")
+    ] = False,
 ) -> None:
     """Run the whole loop on real bike-sharing demand, on this machine: about ten minutes."""
     from local_platform.demo import check_demo_model, run_demo
@@ -52,7 +55,7 @@ def demo(
     state_dir = read_settings().work_dir
     prepare_demo(state_dir)
     signal.signal(signal.SIGTERM, _interrupt)
-    if not run_demo(console, state_dir, days, keep):
+    if not run_demo(console, state_dir, days, keep, until_release):
         raise typer.Exit(1)
 
 

@@ -52,8 +52,11 @@ def check_demo_model(settings: Settings) -> None:
         )
 
 
-def run_demo(console: Console, state_dir: Path, days: int, keep: bool) -> bool:
-    """Start the platform, turn the loop, show what it did; whether it turned. Everything is stopped at the end."""
+def run_demo(console: Console, state_dir: Path, days: int, keep: bool, until_release: bool = False) -> bool:
+    """Start the platform, turn the loop, show what it did; whether it turned. Everything is stopped at the end.
+
+    It takes `days` days, or with `until_release` only those up to the first version that an alarm brought into service.
+    """
     console.rule("Cyclone: one machine, the whole loop")
     with LocalPlatform(state_dir, partial(show_part, console)) as platform:
         os.environ.update(environment(platform.record))
@@ -71,8 +74,9 @@ def run_demo(console: Console, state_dir: Path, days: int, keep: bool) -> bool:
         replay = Replay(spec, service.address)
         demo = Demo(console, settings, spec, airflow, replay, rows)
         console.rule(f"{MODEL}: {days} days from {until:%Y-%m-%d} as live requests, labels a day late")
-        demo.run(days)
-        has_turned = show_result(demo, days, state_dir)
+        demo.run(days, until_release)
+        least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS and not until_release else 1
+        has_turned = show_result(demo, least, state_dir)
         if keep:
             wait_for_interrupt(console, settings, platform.record.airflow.address, replay.address)
         console.print("Stopping everything.", style="dim")
@@ -98,12 +102,11 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
     console.print(f"{time.monotonic() - began:6.1f} s  the first version, trained before {spec.history_until}, serves")
 
 
-def show_result(demo: "Demo", days: int, state_dir: Path) -> bool:
+def show_result(demo: "Demo", least_promotions: int, state_dir: Path) -> bool:
     """Print the closing tables, draw the picture, and look up every claim; whether all hold."""
     console, spec, replay = demo.console, demo.spec, demo.replay
     comparison = DemoComparison(replay.answers, predict_never_retrained(spec, replay.answers))
-    least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS else 1
-    evidence = check_claims(demo.settings, spec, demo.airflow, replay, least)
+    evidence = check_claims(demo.settings, spec, demo.airflow, replay, least_promotions)
     fixed, ours = comparison.errors()
     if ours >= fixed:
         evidence.problems.append(f"Cyclone's error {ours:.1f} is not below the fixed model's {fixed:.1f}")
@@ -157,16 +160,18 @@ class Demo:
     def store(self) -> Store:
         return Store(self.settings.store_dsn)
 
-    def run(self, days: int) -> None:
+    def run(self, days: int, until_release: bool = False) -> None:
         """Replay day after day; Airflow's monitor looks at each, and whatever it starts happens meanwhile.
 
-        A retraining under way at the end of `days` is followed to its end, as long as the history lasts.
+        With `until_release` the first version that an alarm brought into service ends it, before `days` if need be.
+        A retraining under way at the end is followed to its own, as long as the history lasts.
         """
         with build_progress(self.console) as progress:
             bar = progress.add_task("", total=days, day="", error="", split="")
             by_day = groupby(self.rows, key=lambda row: row.created_at.date())
             for number, (_, group) in enumerate(by_day):
-                if number >= days and not self.is_retraining():
+                is_released = until_release and bool(self.seconds_to_full_traffic)
+                if (number >= days or is_released) and not self.is_retraining():
                     break
                 day = list(group)
                 self._replay_day(day)

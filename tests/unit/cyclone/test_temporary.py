@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclone.settings import REPOSITORY
+from cyclone.places import REPOSITORY
 from cyclone.temporary import PREFIX, is_in_use, sweep_temporary, temporary_folder
 
 HOLD = """

@@ -1,0 +1,27 @@
+"""How a benchmark is asked for its small size, and the line of JSON that it ends with.
+
+A small run takes the code path of a full one with fewer rounds, rows, worlds or days, so that CI can run it. Its
+figures mean nothing, and its last line says so.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def read_small(description: str | None) -> bool:
+    """Whether `--small` was given to a benchmark that knows no other option."""
+    parser = argparse.ArgumentParser(description=description)
+    add_small(parser)
+    return bool(parser.parse_args().small)
+
+
+def add_small(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--small", action="store_true", help="a minute or so, to see that it runs")
+
+
+def print_figures(figures: Mapping[str, Any], keys: Iterable[str] | None = None, *, is_small: bool) -> None:
+    """Print the figures under `keys`, all unless told, as one line of JSON. Errors: `KeyError` where one is missing."""
+    chosen = {key: figures[key] for key in (figures if keys is None else keys)}
+    print(json.dumps(chosen | ({"small": True} if is_small else {})))
