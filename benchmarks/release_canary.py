@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import print_figures, read_small
-from cyclone.canary import SideBySide, judge_comparisons
 from cyclone.sections import ReleaseRules
 from cyclone.verdicts import Measurement
-from training.canary import decide_step
+from releasing.canary_judgement import SideBySide, judge_comparisons
+from releasing.canary_steps import decide_step
 
 KEYS = ("canary_bad_rolled_back_share", "canary_good_promoted_share")
 TRIALS, SMALL_TRIALS = 100, 2

@@ -27,7 +27,6 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import print_figures, read_small
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
 from cyclone.places import REPOSITORY
 from cyclone.settings import Settings, read_settings
@@ -37,12 +36,13 @@ from local_platform.leftovers import temporary_state
 from local_platform.mlflow_server import start_mlflow
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
-from training.candidate import Candidate, deploy_candidate, shift_traffic
+from releasing.candidate import Candidate, deploy_candidate, shift_traffic
+from releasing.cloud_run import CloudRun
+from releasing.promotion import promote
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.history import load_history
 from training.image import Image, build_image
-from training.promotion import promote
 from training.registry import register_challenger
 from training.train import train_challenger
 

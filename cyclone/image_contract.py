@@ -21,7 +21,7 @@ DEPLOYED_VARIABLES = (
     BENTOML_OPTIONS_VARIABLE,
     DO_NOT_TRACK_VARIABLE,
 )
-"""What a deployment tells a revision. `training.revision_environment` gives each of them that has a value."""
+"""What a deployment tells a revision. `releasing.revision_environment` gives each of them that has a value."""
 
 PORT_VARIABLE = "PORT"
 SERVICE_VARIABLE = "K_SERVICE"

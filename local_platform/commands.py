@@ -149,7 +149,7 @@ def describe_event(event: Row) -> str:
 
 def show_addresses(settings: Settings) -> None:
     """Where each model that is released answers."""
-    from cyclone.cloud_run import CloudRun
+    from releasing.cloud_run import CloudRun
 
     cloud = CloudRun(settings)
     for spec in load_model_specs(settings.models_dir)[0]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import PlatformError
 from cyclone.incidents import find_open_incident
 from cyclone.names import name_dag
@@ -27,6 +26,7 @@ from local_platform.platform import LocalPlatform, PlatformEvent
 from local_platform.platform_record import environment
 from local_platform.replay import HistoryRow, Replay
 from local_platform.report import DemoComparison, build_table, draw_picture, predict_never_retrained
+from releasing.cloud_run import CloudRun
 from training.history import load_history, parse_time, read_history
 
 MODEL = "bike_demand"

@@ -58,7 +58,7 @@ def check_claims(
 
 def read_traffic(settings: Settings, spec: ModelSpec) -> dict[str, int]:
     """The share of each revision, in percent, as Cloud Run tells it."""
-    from cyclone.cloud_run import CloudRun
+    from releasing.cloud_run import CloudRun
 
     running = CloudRun(settings).read_service(spec.service_name)
     return running.percents if running else {}

@@ -30,7 +30,7 @@ class CanaryTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         from cyclone.settings import read_settings
         from cyclone.spec import find_model
-        from training.canary import CanaryWatch
+        from releasing.canary_steps import CanaryWatch
 
         settings = read_settings()
         watch = CanaryWatch(settings, find_model(settings.models_dir, self.model), self.retraining)
@@ -74,8 +74,8 @@ class CanaryOperator(HITLOperator):
     def _follow(self, run_id: str, choice: dict[str, Any]) -> dict[str, Any]:
         from cyclone.settings import read_settings
         from cyclone.spec import find_model
-        from training.canary import end_by_hand
-        from training.promotion import roll_back
+        from releasing.canary_steps import end_by_hand
+        from releasing.promotion import roll_back
 
         settings = read_settings()
         is_promoted = choice["chosen_options"] == [PROMOTE]

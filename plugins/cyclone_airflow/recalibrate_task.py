@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def recalibrate_task(model: str, **context: Any) -> str:
     """Correct the champion's predictions by the newest labels, if that helps, in a light release."""
     from cyclone.errors import StaleReleaseError
-    from training.recalibration import recalibrate
+    from releasing.recalibration import recalibrate
 
     run, settings = read_run(model, context), read_settings()
     spec = run.find_spec()

@@ -173,9 +173,9 @@ def image(model: str, version: Values) -> Values:
 @task
 def candidate(model: str, version: Values, built: Values, **context: Any) -> Values:
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
-    from training.candidate import deploy_candidate
+    from releasing.candidate import deploy_candidate
+    from releasing.reconcile import reconcile
     from training.image import Image
-    from training.reconcile import reconcile
     from training.registry import note_revision
 
     settings, spec = _read(model)
@@ -191,8 +191,8 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
 @task(task_id="rehearse")
 def rehearse_task(model: str, version: Values, deployed: Values, **context: Any) -> Values:
     """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
-    from training.candidate import candidate_of_run
-    from training.rehearsal import rehearse
+    from releasing.candidate import candidate_of_run
+    from releasing.rehearsal import rehearse
 
     settings, spec = _read(model)
     found = candidate_of_run(settings, spec, context["run_id"])  # where it answers now: a restart may have moved it
@@ -205,8 +205,8 @@ def rehearse_task(model: str, version: Values, deployed: Values, **context: Any)
 @task(task_id="promote")
 def promote_task(model: str, deployed: Values) -> None:
     """All traffic, the champion alias and the release record go to the candidate, together."""
-    from training.candidate import Candidate
-    from training.promotion import promote
+    from releasing.candidate import Candidate
+    from releasing.promotion import promote
 
     settings, spec = _read(model)
     promote(settings, spec, Candidate(**deployed))
@@ -219,7 +219,7 @@ def promote_task(model: str, deployed: Values) -> None:
 @task(task_id="roll_back", trigger_rule="one_failed")
 def roll_back_task(model: str, **context: Any) -> None:
     """A release step failed: all traffic returns to the champion, and the candidate is marked."""
-    from training.promotion import roll_back
+    from releasing.promotion import roll_back
 
     settings, spec = _read(model)
     roll_back(settings, spec, context["run_id"], "a step of the release failed")
@@ -301,7 +301,7 @@ def _fail_without_retry() -> Iterator[None]:
 
 def _follow_record(settings: Settings, model: str) -> None:
     """Leave nothing half released; what cannot be mended now is mended by `cyclone reconcile` or the next release."""
-    from training.reconcile import reconcile
+    from releasing.reconcile import reconcile
 
     try:
         for drift in reconcile(settings, find_model(settings.models_dir, model)):

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from cyclone.cloud_run import CloudRun
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.cloud_run.containers import OWNER_LABEL
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
+from releasing.cloud_run import CloudRun
 from tests.integration.serving import ROW, wait_until
 from training.image import append_layer, remove_image
 from training.image_repository import ImageRepository

@@ -71,8 +71,8 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
     """Release a bare version: deploy it, lead its canary, promote it, or see it rolled back."""
     from cyclone.errors import ReleaseError
     from cyclone.releases import current_release
-    from training.canary import CanaryWatch
-    from training.promotion import promote
+    from releasing.canary_steps import CanaryWatch
+    from releasing.promotion import promote
 
     releasing = import_module("releasing")  # beside this file
     store, revision = Store(settings.store_dsn), f"bike-demand-v{version}"
@@ -93,17 +93,17 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
 
 def recalibrate(settings: Settings, spec: ModelSpec, day: datetime) -> None:
     """What the monitor's task does on a day."""
-    from training.recalibration import recalibrate
+    from releasing.recalibration import recalibrate
 
     recalibrate(settings, spec, day)
 
 
 def _do_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: Values) -> Any:
-    from training.candidate import deploy_candidate
+    from releasing.candidate import deploy_candidate
+    from releasing.promotion import promote
     from training.dataset import build_dataset
     from training.gate import compare_with_champion
     from training.image import build_image
-    from training.promotion import promote
     from training.registry import register_challenger
     from training.train import train_challenger
     from training.validation import validate_dataset

@@ -6,14 +6,14 @@ from typing import Any
 
 import requests
 
-from cyclone.cloud_run import CloudRun
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.aliases import find_alias
-from training.candidate import Candidate, deploy_candidate
+from releasing.aliases import find_alias
+from releasing.candidate import Candidate, deploy_candidate
+from releasing.cloud_run import CloudRun
+from releasing.promotion import promote
 from training.image import Image
-from training.promotion import promote
 from training.tracking import CHALLENGER, connect
 
 HERE = Path(__file__).resolve().parent

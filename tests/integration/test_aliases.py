@@ -11,14 +11,14 @@ import pytest
 from cyclone.settings import Settings
 from local_platform.mlflow_server import start_mlflow
 from local_platform.processes import free_port, wait_until_ready
+from releasing.aliases import drop_alias, find_alias, set_alias
 from tests.integration.releasing import register_versions
-from training.aliases import drop_alias, find_alias, set_alias
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import sys
 from cyclone.settings import read_settings
-from training.aliases import drop_alias, find_alias, set_alias
+from releasing.aliases import drop_alias, find_alias, set_alias
 settings = read_settings()
 set_alias(settings, "bike_demand", "champion", 2)
 drop_alias(settings, "bike_demand", "challenger", 2)

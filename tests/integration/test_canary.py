@@ -13,16 +13,16 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
 from cyclone.releases import release_of_run
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.commands import describe_event
+from releasing.canary_steps import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
+from releasing.cloud_run import CloudRun
+from releasing.commands import add_commands
 from tests.integration.releasing import SERVICE, answer, deploy, read_percents, register_versions, release_version
-from training.canary import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
-from training.release_commands import add_commands
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 import requests
 
 from cyclone.calibration_looks import is_recalibration_due, read_calibration
-from cyclone.cloud_run import CloudRun
 from cyclone.correction import Calibration
 from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.image_contract import (
@@ -29,6 +28,13 @@ from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.candidate import Candidate, shift_traffic
+from releasing.cloud_run import CloudRun
+from releasing.commands import redeploy, roll_back_by_hand
+from releasing.promotion import promote, roll_back
+from releasing.recalibration import deploy_calibration, withdraw_calibration
+from releasing.reconcile import reconcile
+from releasing.redeployment import deploy_again
 from tests.integration.releasing import (
     HERE,
     SERVICE,
@@ -41,12 +47,6 @@ from tests.integration.releasing import (
 )
 from tests.integration.serving import ROW, wait_until
 from tests.statements import execute
-from training.candidate import Candidate, shift_traffic
-from training.promotion import promote, roll_back
-from training.recalibration import deploy_calibration, withdraw_calibration
-from training.reconcile import reconcile
-from training.redeployment import deploy_again
-from training.release_commands import redeploy, roll_back_by_hand
 
 NOW = datetime(2011, 2, 12, 7, tzinfo=UTC)
 RATIO = Calibration("ratio", (1.25,))

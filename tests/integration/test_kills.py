@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from cyclone.cloud_run import CloudRun
 from cyclone.incidents import finish_retraining, start_retraining
 from cyclone.releases import current_release
 from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.cloud_run import CloudRun
+from releasing.reconcile import reconcile
 from tests.integration.children import KILLED, STEPS, Children
 from tests.integration.faulty_api import FaultyApi, run_faulty_api
 from tests.integration.releasing import (
@@ -28,7 +29,6 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.statements import execute
-from training.reconcile import reconcile
 from training.tracking import CHALLENGER, CHAMPION, connect
 
 pytestmark = pytest.mark.slow

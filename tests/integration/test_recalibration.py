@@ -11,7 +11,6 @@ import requests
 import yaml
 
 from cyclone.calibration_looks import is_recalibration_due, read_calibration
-from cyclone.cloud_run import CloudRun
 from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.releases import current_release
@@ -19,6 +18,18 @@ from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.candidate import deploy_candidate, shift_traffic
+from releasing.cloud_run import CloudRun
+from releasing.commands import roll_back_by_hand
+from releasing.promotion import promote, roll_back
+from releasing.recalibration import (
+    Recalibration,
+    choose_now,
+    deploy_calibration,
+    recalibrate,
+    withdraw_calibration,
+)
+from releasing.reconcile import reconcile
 from tests.integration.dag_runner import DagRunner, run_dag_runner
 from tests.integration.releasing import (
     HERE,
@@ -31,23 +42,12 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.statements import execute
-from training.candidate import deploy_candidate, shift_traffic
 from training.dataset import Dataset, build_dataset, read_dataset, split_features, split_newest_days
 from training.gate import compare_with_champion
 from training.history import read_history
 from training.image import build_image
 from training.known_rows import read_known_rows
-from training.promotion import promote, roll_back
-from training.recalibration import (
-    Recalibration,
-    choose_now,
-    deploy_calibration,
-    recalibrate,
-    withdraw_calibration,
-)
-from training.reconcile import reconcile
 from training.registry import register_challenger
-from training.release_commands import roll_back_by_hand
 from training.scores import predict
 from training.tracking import connect
 from training.train import train_challenger

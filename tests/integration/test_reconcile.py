@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime
 
-from cyclone.cloud_run import CloudRun
 from cyclone.incidents import finish_retraining, start_retraining
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.candidate import shift_traffic
+from releasing.cloud_run import CloudRun
+from releasing.reconcile import Drift, reconcile
 from tests.integration.releasing import (
     SERVICE,
     deploy,
@@ -16,8 +18,6 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
-from training.candidate import shift_traffic
-from training.reconcile import Drift, reconcile
 from training.tracking import CHALLENGER, CHAMPION, connect
 
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)

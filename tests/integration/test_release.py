@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 import requests
 
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import RehearsalError, ReleaseError, StaleReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.processes import free_port
+from releasing.candidate import candidate_of_run, deploy_candidate, shift_traffic
+from releasing.cloud_run import CloudRun
+from releasing.promotion import promote, roll_back
+from releasing.rehearsal import rehearse
 from tests.integration.releasing import (
     SERVICE,
     StartCloudRun,
@@ -28,13 +31,10 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.integration.serving import wait_until
-from training.candidate import candidate_of_run, deploy_candidate, shift_traffic
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.image import build_image
-from training.promotion import promote, roll_back
 from training.registry import register_challenger
-from training.rehearsal import rehearse
 from training.tracking import CHALLENGER, CHAMPION
 from training.train import train_challenger
 

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cyclone.cloud_run import CloudRun
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from releasing.cloud_run import CloudRun
+from releasing.promotion import restore_champion, roll_back
 from tests.integration.releasing import SERVICE, ask_who, deploy, register_versions, release_version
 from training.dataset import build_dataset
 from training.gate_rules import GateDecision
 from training.image import build_image, list_images
-from training.promotion import restore_champion, roll_back
 from training.registry import register_challenger
 from training.train import train_challenger
 

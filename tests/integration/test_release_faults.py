@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 import requests
 
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, TrackingError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.canary_steps import CanaryWatch, advance_canary
+from releasing.candidate import shift_traffic
+from releasing.cloud_run import CloudRun
+from releasing.promotion import promote
+from releasing.reconcile import reconcile
 from tests.integration.faulty_api import FaultyApi, run_faulty_api
 from tests.integration.releasing import (
     HERE,
@@ -24,10 +28,6 @@ from tests.integration.releasing import (
 )
 from tests.integration.serving import wait_until
 from tests.statements import execute
-from training.canary import CanaryWatch, advance_canary
-from training.candidate import shift_traffic
-from training.promotion import promote
-from training.reconcile import reconcile
 from training.tracking import CHAMPION
 
 

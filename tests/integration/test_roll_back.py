@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from cyclone.champion import Champion, find_champion
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
 from cyclone.releases import release_of_run
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.candidate import shift_traffic
+from releasing.cloud_run import CloudRun
+from releasing.promotion import promote, restore_champion, roll_back
+from releasing.reconcile import reconcile
 from tests.integration.releasing import (
     SERVICE,
     deploy,
@@ -20,9 +23,6 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
-from training.candidate import shift_traffic
-from training.promotion import promote, restore_champion, roll_back
-from training.reconcile import reconcile
 from training.tracking import CHALLENGER, CHAMPION
 
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)

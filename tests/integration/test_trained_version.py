@@ -8,14 +8,14 @@ from cyclone.sections import Feature, Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
+from releasing.recalibration import choose_now
+from releasing.rehearsal import predict_offline
 from tests.statements import execute
 from training.bundle import stage_bundle
 from training.dataset import build_dataset
 from training.gate import compare_with_champion
 from training.gate_rules import GateDecision
-from training.recalibration import choose_now
 from training.registry import register_challenger
-from training.rehearsal import predict_offline
 from training.tracking import CHAMPION, connect
 from training.train import train_challenger
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from cyclone.canary import judge_canary
 from cyclone.evaluation import evaluate_checks
 from cyclone.measurements import CHECKS_DIR, load_check, measure
 from cyclone.sections import CheckRules, Monitor, ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.verdicts import CheckResult
+from releasing.canary_judgement import judge_canary
 
 FOLDER = Path(__file__).parent
 CHECKS = sorted(f"{path.parent.name}/{path.stem}" for path in CHECKS_DIR.glob("*/*.sql"))

@@ -11,7 +11,7 @@ from cyclone.correction import Calibration
 from cyclone.image_contract import API_KEYS_VARIABLE, DEPLOYED_VARIABLES, PROCESS_VARIABLES, RUNTIME_VARIABLES
 from cyclone.keys import add_key, pack_keys
 from cyclone.settings import Settings
-from training.revision_environment import build_environment
+from releasing.revision_environment import build_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTRACT = "cyclone.image_contract"
@@ -19,7 +19,7 @@ CONSTANTS = {name: value for name, value in vars(image_contract).items() if isin
 SETTING_HOLDERS = {"settings", "_settings", "read_settings", "Settings"}
 COMMON_WORDS = {image_contract.SPECS_FOLDER}
 """A word that means other things as well."""
-PACKAGES = ("bento_service", "cyclone", "training", "local_platform", "plugins", "dags")
+PACKAGES = ("bento_service", "cyclone", "training", "releasing", "local_platform", "plugins", "dags")
 
 
 def find_modules_of_service() -> dict[str, Path]:
@@ -82,7 +82,7 @@ def test_every_variable_that_the_service_reads_comes_from_the_deployment_or_says
     del modules[CONTRACT]
     read = {variable for path in modules.values() for variable in find_variables(path.read_text())}
     known = {*DEPLOYED_VARIABLES, *RUNTIME_VARIABLES, *PROCESS_VARIABLES}
-    assert read - known == set(), "give it in training.revision_environment, or say in PROCESS_VARIABLES why not"
+    assert read - known == set(), "give it in releasing.revision_environment, or say in PROCESS_VARIABLES why not"
     assert known - read - {*RUNTIME_VARIABLES, image_contract.DO_NOT_TRACK_VARIABLE} == set()  # BentoML reads that one
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SQL = REPOSITORY / "sql"
-CODE = ("cyclone", "bento_service", "training", "local_platform", "plugins", "dags", "benchmarks", "tests")
+CODE = ("cyclone", "bento_service", "training", "releasing", "local_platform", "plugins", "dags", "benchmarks", "tests")
 FOUND_BY_FOLDER = ("checks", "migrations", "views")
 """Folders that are read whole, so that no code names their files."""
 FOLDERS = sorted({path.parent.name for path in SQL.glob("*/*.sql")} - set(FOUND_BY_FOLDER))

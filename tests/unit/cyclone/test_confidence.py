@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from cyclone.confidence import bound_difference, bound_distribution, bound_mean, bound_share
+from releasing.sequential_tests import bound_difference, bound_distribution, bound_mean, bound_share
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 10), (1, 10), (10, 10), (7, 1000), (500, 1000)])

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from cyclone.canary import CanaryVerdict, CanaryVerdictName
 from cyclone.sections import ReleaseRules
-from training.canary import StepEnd, decide_step
+from releasing.canary_judgement import CanaryVerdict, CanaryVerdictName
+from releasing.canary_steps import StepEnd, decide_step
 
 
 def verdict(name: CanaryVerdictName, requests: int = 100) -> CanaryVerdict:

@@ -6,7 +6,7 @@ import pytest
 from cyclone.errors import RehearsalError
 from cyclone.losses import Prediction, compute_error
 from cyclone.spec import ModelSpec
-from training.rehearsal import Rehearsal, check_limits, check_skew, summarize
+from releasing.rehearsal import Rehearsal, check_limits, check_skew, summarize
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from cyclone.clock import read_now
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
 from cyclone.names import is_calibration_of, name_tag
 from cyclone.releases import (
@@ -18,8 +17,9 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.aliases import drop_alias, find_alias
-from training.promotion import align_aliases
+from releasing.aliases import drop_alias, find_alias
+from releasing.cloud_run import CloudRun
+from releasing.promotion import align_aliases
 from training.tracking import CHALLENGER, CHAMPION
 
 

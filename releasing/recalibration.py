@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration_looks import find_rest, read_calibration, read_look
 from cyclone.clock import read_now
-from cyclone.cloud_run import CloudRun
 from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.evidence import read_faults
@@ -21,10 +20,11 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import count_days, floor_day
+from releasing.cloud_run import CloudRun
+from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.image import locate_image
 from training.known_rows import read_known_rows
 from training.labelled_days import build_labelled_days
-from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.trained_version import fetch_version, keep_answerable
 
 if TYPE_CHECKING:

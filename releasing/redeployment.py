@@ -13,8 +13,8 @@ from cyclone.releases import current_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.recalibration import deploy_calibration
-from training.revision_environment import find_keys, read_keys_of
+from releasing.recalibration import deploy_calibration
+from releasing.revision_environment import find_keys, read_keys_of
 
 
 def deploy_again(

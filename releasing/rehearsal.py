@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import RehearsalError
 from cyclone.frames import inputs_from_rows
 from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
@@ -16,7 +15,8 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
 from cyclone.wording import format_number
-from training.candidate import Candidate
+from releasing.candidate import Candidate
+from releasing.cloud_run import CloudRun
 from training.scores import predict
 from training.trained_version import fetch_version
 

@@ -2,7 +2,6 @@
 
 import secrets
 
-from cyclone.cloud_run import CloudRun
 from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError
 from cyclone.image_contract import (
@@ -18,6 +17,7 @@ from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.cloud_run import CloudRun
 
 REQUEST_SECONDS = 30
 REFUSED = (401, 403)

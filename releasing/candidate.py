@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from cyclone.clock import read_now
-from cyclone.cloud_run import CloudRun, RunningService
 from cyclone.errors import ReleaseError
 from cyclone.names import name_revision, name_tag
 from cyclone.releases import (
@@ -19,8 +18,9 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.cloud_run import CloudRun, RunningService
+from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.image import Image, locate_image
-from training.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 
 
 @dataclass(frozen=True)

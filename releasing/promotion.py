@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 
 from cyclone.clock import read_now
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.names import name_tag
 from cyclone.releases import (
@@ -23,9 +22,10 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.aliases import drop_alias, set_alias
-from training.candidate import Candidate
-from training.cleaning import clean_up
+from releasing.aliases import drop_alias, set_alias
+from releasing.candidate import Candidate
+from releasing.cleaning import clean_up
+from releasing.cloud_run import CloudRun
 from training.tracking import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)

@@ -2,13 +2,13 @@
 
 import logging
 
-from cyclone.cloud_run import CloudRun
 from cyclone.errors import ReleaseError
 from cyclone.names import is_revision_of, name_tag
 from cyclone.releases import current_release, ended_releases, releases_under_way, retired_releases
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.cloud_run import CloudRun
 from training.image import list_images, remove_image
 
 log = logging.getLogger(__name__)

@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from cyclone.canary import CanaryVerdict, judge_canary
 from cyclone.errors import ReleaseError
 from cyclone.releases import Release, current_release, release_of_run
 from cyclone.sections import ReleaseRules
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
-from training.candidate import candidate_of_run, shift_traffic
-from training.promotion import roll_back
+from releasing.canary_judgement import CanaryVerdict, judge_canary
+from releasing.candidate import candidate_of_run, shift_traffic
+from releasing.promotion import roll_back
 
 log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 1800.0

@@ -30,9 +30,9 @@ def add_commands(app: typer.Typer) -> None:
 
 def promote_by_hand(model: ModelName, because: Because = "") -> None:
     """Give the candidate in its canary all traffic now, without waiting for the rest of it."""
-    from training.canary import end_by_hand
-    from training.candidate import candidate_of_run
-    from training.promotion import promote
+    from releasing.canary_steps import end_by_hand
+    from releasing.candidate import candidate_of_run
+    from releasing.promotion import promote
 
     settings, spec, store = open_model(model)
     led, _ = releases_under_way(store, spec.name)
@@ -50,8 +50,8 @@ def roll_back_by_hand(
     because: Because = "",
 ) -> None:
     """Return to what served before: end a canary under way, else take back the last calibration, else the version."""
-    from training.canary import end_by_hand
-    from training.promotion import roll_back
+    from releasing.canary_steps import end_by_hand
+    from releasing.promotion import roll_back
 
     settings, spec, store = open_model(model)
     reason = _sign(because)
@@ -67,10 +67,10 @@ def roll_back_by_hand(
 
 def _return(settings: Settings, spec: ModelSpec, to: int | None, reason: str) -> None:
     """Return to an older revision, which then gets the keys that the one before it asked for, or newer ones."""
-    from training.promotion import restore_champion
-    from training.recalibration import roll_back_calibration
-    from training.redeployment import return_keys
-    from training.revision_environment import read_keys_of
+    from releasing.promotion import restore_champion
+    from releasing.recalibration import roll_back_calibration
+    from releasing.redeployment import return_keys
+    from releasing.revision_environment import read_keys_of
 
     began = time.monotonic()
 
@@ -97,7 +97,7 @@ def redeploy(
     because: Because = "",
 ) -> None:
     """Deploy what serves once more, with the environment of today: so changed keys of the clients reach it."""
-    from training.redeployment import deploy_again
+    from releasing.redeployment import deploy_again
 
     settings, spec, store = open_model(model)
     now = read_now(store, settings, spec.name)
@@ -113,7 +113,7 @@ def reconcile_by_hand(
 ) -> None:
     """Make Cloud Run's traffic and MLflow's aliases follow the release record, and say what did not."""
 
-    from training.reconcile import reconcile
+    from releasing.reconcile import reconcile
 
     settings, spec, _ = open_model(model)
     drifts = reconcile(settings, spec, should_mend=not dry_run)
@@ -127,7 +127,7 @@ def reconcile_by_hand(
 
 def withdraw_by_hand(model: ModelName, because: Because = "") -> None:
     """Serve raw predictions again, in a new revision of the same image, until the next version."""
-    from training.recalibration import withdraw_calibration
+    from releasing.recalibration import withdraw_calibration
 
     settings, spec, store = open_model(model)
     now = read_now(store, settings, spec.name)

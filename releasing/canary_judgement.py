@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cyclone.confidence import Interval, bound_difference, bound_distribution, bound_mean
 from cyclone.measurements import load_check, measure
 from cyclone.sections import ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.verdicts import Measurement
 from cyclone.wording import format_number
+from releasing.sequential_tests import Interval, bound_difference, bound_distribution, bound_mean
 
 FALSE_ALARM = 0.05
 MISSED_HARM = 0.05

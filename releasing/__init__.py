@@ -1,0 +1,1 @@
+"""What brings a version into traffic: candidate, rehearsal, canary, promotion, and back."""
