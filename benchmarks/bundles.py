@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cyclone.frames import inputs_from_rows
 from cyclone.image_contract import MODEL_PATH, PIPELINE_FILE, RELEASE_FILE, SPEC_FILE, SPECS_FOLDER
 from cyclone.places import REPOSITORY
+from cyclone.rows.frames import inputs_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from training.history import parse_time, read_history

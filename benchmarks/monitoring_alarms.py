@@ -24,7 +24,7 @@ from benchmarks.monitoring_reference import (
     read_rows,
 )
 from benchmarks.monitoring_worlds import DEMAND, FOUND_WITHIN_DAYS, build_world, measure_demand, measure_year
-from cyclone.frames import inputs_from_frame
+from cyclone.rows.frames import inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from training.nulls import count_days

@@ -20,12 +20,12 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from cyclone.evaluation import evaluate_checks
-from cyclone.rollups import rebuild, roll_up
+from cyclone.checks.evaluation import evaluate_checks
+from cyclone.checks.rollups import rebuild, roll_up
+from cyclone.checks.verdicts import CheckResult
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult
 from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port

@@ -1,6 +1,6 @@
 """What a version is watched by in the benchmarks of alarms, from the same code as in production.
 
-Measurements of drift are those of `cyclone.distances`, which `tests/sql/test_distances.py` holds to the SQL checks.
+Measurements of drift are those of `cyclone.checks.distances`, which `tests/sql/test_distances.py` holds to the SQL checks.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cyclone.distances import Bins, measure_distance
-from cyclone.frames import frame_from_rows
+from cyclone.checks.distances import Bins, measure_distance
+from cyclone.checks.verdicts import Item, Measurement, Standards, judge
 from cyclone.places import REPOSITORY
+from cyclone.rows.frames import frame_from_rows
 from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
-from cyclone.verdicts import Item, Measurement, Standards, judge
 from training.history import read_history
 from training.nulls import build_nulls, count_days
 from training.profile import Subject, build_profile, place_rows

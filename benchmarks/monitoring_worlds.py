@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.monitoring_reference import WINDOW_DAYS, Array, Reference, build_reference, count_rows, find_mean
-from cyclone.chance import alpha_of_window
-from cyclone.facts import DailyError, Evidence, PastRetraining, ServingVersion
-from cyclone.frames import inputs_from_frame
-from cyclone.rules import decide
+from cyclone.checks.chance import alpha_of_window
+from cyclone.checks.verdicts import CheckResult, Item, Measurement, judge
+from cyclone.policy.facts import DailyError, Evidence, PastRetraining, ServingVersion
+from cyclone.policy.rules import decide
+from cyclone.rows.frames import inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.times import floor_day
-from cyclone.verdicts import CheckResult, Item, Measurement, judge
 from training.pipeline import load_builder
 from training.scores import predict
 from training.train import fit_challenger

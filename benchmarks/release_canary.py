@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import print_figures, read_small
+from cyclone.checks.verdicts import Measurement
 from cyclone.sections import ReleaseRules
-from cyclone.verdicts import Measurement
 from releasing.canary_judgement import SideBySide, judge_comparisons
 from releasing.canary_steps import decide_step
 

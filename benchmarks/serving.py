@@ -28,7 +28,7 @@ from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle, save_for_mlflow
 from benchmarks.figures import add_small, print_figures
-from cyclone.frames import inputs_from_rows
+from cyclone.rows.frames import inputs_from_rows
 from cyclone.store import Store
 from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres

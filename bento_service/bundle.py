@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import (
     CALIBRATION_VARIABLE,

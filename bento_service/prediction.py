@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
 from cyclone.errors import DataError
-from cyclone.frames import inputs_from_rows
+from cyclone.rows.frames import inputs_from_rows
 from cyclone.sections import Feature
 from cyclone.spec import ModelSpec
 

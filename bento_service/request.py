@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from bento_service.bounds import find_excess
 from cyclone.errors import CycloneError
-from cyclone.rows import (
+from cyclone.rows.validation import (
     ALLOWED_ID,
     ALLOWED_TIME,
     ERROR_LIMIT,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from cyclone.rows import ID_CHARACTERS, describe_allowed
+from cyclone.rows.validation import ID_CHARACTERS, describe_allowed
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
 

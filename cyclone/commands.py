@@ -11,23 +11,23 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cyclone.checks.rollups import rebuild
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ConfigurationError, HoldError
-from cyclone.holds import resume
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
-from cyclone.labels_file import LabelFile, load_labels
-from cyclone.lineage import explain
-from cyclone.lineage_report import format_lineage
+from cyclone.lineage.explain import explain
+from cyclone.lineage.report import format_lineage
 from cyclone.log_status import build_revision_table, build_window_table
-from cyclone.retraining_requests import CAUSES, ask, build_request
-from cyclone.rollups import rebuild
+from cyclone.policy.holds import resume
+from cyclone.policy.requests import CAUSES, ask, build_request
+from cyclone.policy.what_if import build_change_table, judge_past
+from cyclone.rows.label_file import LabelFile, load_labels
 from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
 from cyclone.spec import find_changed_spec, find_model, load_model_specs
 from cyclone.store import Store
-from cyclone.what_if import build_change_table, judge_past
 
 labels_app = typer.Typer(no_args_is_help=True, help="What turned out to be true.")
 keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, in the file of CYCLONE_API_KEYS_FILE.")

@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Param
 
 from cyclone.names import name_dag
-from cyclone.retraining_requests import CAUSES
+from cyclone.policy.requests import CAUSES
 from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator

@@ -134,7 +134,7 @@ def build_model_table(settings: Settings, store: Store) -> Table:
 
 def show_holds(settings: Settings, store: Store) -> None:
     """What a person has to look at, and what can be done about it."""
-    from cyclone.holds import list_holds
+    from cyclone.policy.holds import list_holds
 
     for spec in load_model_specs(settings.models_dir)[0]:
         for hold in list_holds(store, spec.name):

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cyclone.errors import PlatformError
-from cyclone.incidents import find_open_incident
 from cyclone.names import name_dag
+from cyclone.policy.incidents import find_open_incident
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store

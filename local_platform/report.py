@@ -8,7 +8,7 @@ from statistics import fmean
 
 from rich.table import Table
 
-from cyclone.frames import inputs_from_rows
+from cyclone.rows.frames import inputs_from_rows
 from cyclone.spec import ModelSpec
 from cyclone.temporary import temporary_folder
 from local_platform.replay import ReplayedAnswer

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from cyclone.measurements import load_check, measure
+from cyclone.checks.measurements import load_check, measure
+from cyclone.checks.verdicts import Measurement
 from cyclone.sections import ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import Measurement
 from cyclone.wording import format_number
 from releasing.sequential_tests import Interval, bound_difference, bound_distribution, bound_mean
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration_looks import find_rest, read_calibration, read_look
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.fitting import CalibrationChoice, choose_calibration, find_memory_days
+from cyclone.calibration.looks import find_rest, read_calibration, read_look
 from cyclone.clock import read_now
-from cyclone.correction import Calibration
 from cyclone.errors import ReleaseError, StaleReleaseError
-from cyclone.evidence import read_faults
-from cyclone.fitting import CalibrationChoice, choose_calibration, find_memory_days
 from cyclone.names import is_revision_of, name_revision, name_tag
+from cyclone.policy.evidence import read_faults
 from cyclone.releases import Release, current_release, hold_releases, read_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec

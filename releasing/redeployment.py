@@ -7,7 +7,7 @@ this way, and return after a roll-back to a revision that has older ones.
 import uuid
 from datetime import datetime
 
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
 from cyclone.errors import ReleaseError
 from cyclone.releases import current_release, releases_under_way
 from cyclone.settings import Settings

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclone.errors import RehearsalError
-from cyclone.frames import inputs_from_rows
 from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
 from cyclone.losses import Prediction, compute_error
 from cyclone.releases import current_release
+from cyclone.rows.frames import inputs_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store

@@ -2,7 +2,7 @@
 
 import secrets
 
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
 from cyclone.errors import ReleaseError
 from cyclone.image_contract import (
     API_KEYS_VARIABLE,

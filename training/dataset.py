@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
-from cyclone.frames import find_dtype, inputs_from_frame
+from cyclone.rows.frames import find_dtype, inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.fitting import answer_other_days, find_memory_days
+from cyclone.calibration.fitting import answer_other_days, find_memory_days
 from cyclone.losses import measure_losses
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
-from cyclone.frames import LABEL_TYPES, frame_from_rows
 from cyclone.image_contract import SPEC_FILE
 from cyclone.releases import current_release
-from cyclone.rows import describe_allowed, is_allowed, validate_rows
+from cyclone.rows.frames import LABEL_TYPES, frame_from_rows
+from cyclone.rows.validation import describe_allowed, is_allowed, validate_rows
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec

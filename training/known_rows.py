@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import DataError
-from cyclone.frames import LABEL_TYPES, find_dtype
-from cyclone.rows import describe_allowed, is_allowed, show_value
+from cyclone.rows.frames import LABEL_TYPES, find_dtype
+from cyclone.rows.validation import describe_allowed, is_allowed, show_value
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, load_statement

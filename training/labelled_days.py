@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration_looks import read_calibration
-from cyclone.fitting import LabelledDays, answer_past_days
+from cyclone.calibration.fitting import LabelledDays, answer_past_days
+from cyclone.calibration.looks import read_calibration
 from cyclone.releases import current_release
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cyclone.lineage import list_asking, name_requester
-from cyclone.lineage_report import describe_check
+from cyclone.lineage.explain import list_asking, name_requester
+from cyclone.lineage.report import describe_check
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -9,8 +9,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cyclone.chance import Null
-from cyclone.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
+from cyclone.checks.chance import Null
+from cyclone.checks.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
 from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
 from training.profile import Subject

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.fitting import LabelledDays, answer_other_days, answer_past_days, choose_calibration, is_due
 from cyclone.errors import DataError
-from cyclone.facts import DailyError, Evidence, PastRetraining, ServingVersion
-from cyclone.fitting import LabelledDays, answer_other_days, answer_past_days, choose_calibration, is_due
 from cyclone.losses import measure_losses
-from cyclone.rules import SMALLEST_SHARE, decide, find_typical_error
+from cyclone.policy.facts import DailyError, Evidence, PastRetraining, ServingVersion
+from cyclone.policy.rules import SMALLEST_SHARE, decide, find_typical_error
 from training.gate_rules import PairedLosses, judge
 from training.replayed_rows import History
 from training.scores import measure, predict
@@ -132,7 +132,7 @@ class _Replay:
         return LabelledDays(self.history.days[rows], self.history.numbers[rows], self.champion.predictions[rows])
 
     def collect_evidence(self, day: int) -> Evidence:
-        """What `cyclone.evidence` reads from the store: errors by the day on which their labels came."""
+        """What `cyclone.policy.evidence` reads from the store: errors by the day on which their labels came."""
         days = self.list_labelled_days(self.champion, day - self.spec.retrain.error.window_days, day)
         champion = ServingVersion(
             self.champion.number,

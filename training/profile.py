@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from cyclone.distances import MISSING, UNKNOWN
+from cyclone.checks.distances import MISSING, UNKNOWN
 from cyclone.sections import Feature
 from cyclone.spec import ModelSpec
 

@@ -77,7 +77,7 @@ class History:
 
 def build_history(spec: ModelSpec, frame: "pd.DataFrame") -> History:
     """From a frame with `created_at`, the features and `label`. Errors: `DataError` for a frame without rows."""
-    from cyclone.frames import inputs_from_frame
+    from cyclone.rows.frames import inputs_from_frame
 
     if frame.empty:
         raise DataError(f"{spec.name}: there is no labelled row to replay")

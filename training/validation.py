@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclone.errors import ConfigurationError, DataError
-from cyclone.frames import find_dtype
+from cyclone.rows.frames import find_dtype
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec

@@ -10,7 +10,7 @@ from airflow.sdk import Asset, BaseOperator, BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from cyclone.health import Health, check_kinds, read_health
+from cyclone.checks.health import Health, check_kinds, read_health
 from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
 from cyclone.spec import find_model
@@ -19,7 +19,7 @@ from cyclone.store import Store
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from cyclone.verdicts import CheckResult
+    from cyclone.checks.verdicts import CheckResult
 
 KINDS = get_args(CheckKind)
 HEALTH_KINDS: tuple[CheckKind, ...] = ("error", "service")
@@ -71,7 +71,7 @@ class ModelHealthTrigger(BaseTrigger):
 class ModelHealthSensor(BaseSensorOperator):
     """Wait until the newest verdicts of `model` are healthy: fresh, and all `passed`.
 
-    `max_age`: how long ago a newer verdict could have been there (see `cyclone.health.judge_health`). `kinds`: the
+    `max_age`: how long ago a newer verdict could have been there (see `cyclone.checks.health.judge_health`). `kinds`: the
     checks that count; by default those of errors and of the service. It waits deferred, in no worker slot, for up to
     `timeout`; with `timeout=0` it asserts: an unhealthy model fails the task at once. Returns the reason.
     """
@@ -115,7 +115,7 @@ class ModelHealthSensor(BaseSensorOperator):
         return str(event["reason"])
 
     def _look(self) -> Health:
-        from cyclone.verdict_table import format_verdicts
+        from cyclone.checks.verdict_table import format_verdicts
 
         health = look_at_health(self.model, self.kinds, self.max_age)
         self.log.info("%s\n%s", health.reason, format_verdicts(health.verdicts))
@@ -140,10 +140,10 @@ class ModelChecksOperator(BaseOperator):
         self.fail_on_failed = fail_on_failed
 
     def execute(self, context: "Context") -> list[dict[str, Any]]:
+        from cyclone.checks.evaluation import evaluate_checks
+        from cyclone.checks.rollups import roll_up
+        from cyclone.checks.verdict_table import format_verdicts
         from cyclone.clock import read_now
-        from cyclone.evaluation import evaluate_checks
-        from cyclone.rollups import roll_up
-        from cyclone.verdict_table import format_verdicts
 
         settings = read_settings()
         spec, store = find_model(settings.models_dir, self.model), Store(settings.store_dsn)

@@ -20,8 +20,8 @@ from cyclone.store import Store
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from cyclone.incidents import Outcome
-    from cyclone.verdicts import CheckResult
+    from cyclone.checks.verdicts import CheckResult
+    from cyclone.policy.incidents import Outcome
 
 log = logging.getLogger(__name__)
 RUN_FIELDS = {
@@ -116,10 +116,10 @@ class MonitorStep(BaseOperator):
 
 def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     """The step's result as JSON, and what it has to say for the task's log."""
-    from cyclone.evaluation import evaluate_checks
-    from cyclone.rollups import roll_up
-    from cyclone.verdict_table import format_verdicts
-    from cyclone.what_if import judge_unrecorded
+    from cyclone.checks.evaluation import evaluate_checks
+    from cyclone.checks.rollups import roll_up
+    from cyclone.checks.verdict_table import format_verdicts
+    from cyclone.policy.what_if import judge_unrecorded
 
     store, spec = run.store, run.find_spec()
     if step == "roll_up":
@@ -138,8 +138,8 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
 
 
 def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
-    from cyclone.reevaluation import reevaluate
-    from cyclone.verdict_table import format_verdicts
+    from cyclone.checks.reevaluation import reevaluate
+    from cyclone.checks.verdict_table import format_verdicts
 
     if run.model_yaml:
         return [], "nothing is evaluated again: this run has a configuration of its own and records nothing"
@@ -158,8 +158,8 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
     All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
     check has no verdicts here, and does not keep the others from deciding.
     """
-    from cyclone.holds import list_holds
-    from cyclone.verdict_table import format_verdicts
+    from cyclone.checks.verdict_table import format_verdicts
+    from cyclone.policy.holds import list_holds
     from cyclone_airflow.health import count_verdicts, verdicts_asset
 
     run = read_run(model, context)
@@ -187,7 +187,7 @@ def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
     """Tell of each new hold, once: a warning here and an event of the model's asset of holds, with what to do next."""
     from datetime import UTC
 
-    from cyclone.holds import list_holds, note_told
+    from cyclone.policy.holds import list_holds, note_told
     from cyclone_airflow.health import holds_asset
 
     store = Store(read_settings().store_dsn)
@@ -201,14 +201,14 @@ def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
 
 
 def _should_correct(run: MonitorRun) -> bool:
-    from cyclone.calibration_looks import is_recalibration_due
+    from cyclone.calibration.looks import is_recalibration_due
 
     return is_recalibration_due(run.store, run.find_spec(), run.find_end())
 
 
 def read_results(returned: Any) -> "list[CheckResult]":
     """What a check's task returned: a trigger's result arrives as JSON text (Airflow 3.3.2); None where it failed."""
-    from cyclone.verdicts import CheckResult
+    from cyclone.checks.verdicts import CheckResult
 
     items = json.loads(returned) if isinstance(returned, str) else returned or ()
     return [CheckResult.from_json(item) for item in items]
@@ -219,8 +219,8 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 
     Its Airflow run is not there any more, was marked failed before `close`, or failed before it had begun.
     """
-    from cyclone import incidents
     from cyclone.names import name_dag, name_retraining
+    from cyclone.policy import incidents
 
     incident = incidents.find_open_incident(run.store, run.model)
     if incident is None:
@@ -243,7 +243,7 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
     """The run id of the retraining that is due, after its incident was joined; None when none is."""
-    from cyclone.deciding import Alarm, carry_out, find_due_run, weigh
+    from cyclone.policy.deciding import Alarm, carry_out, find_due_run, weigh
 
     store, spec, alarm = run.store, run.find_spec(), Alarm(run.run_id, results)
     evidence, decision = weigh(store, spec, alarm, run.find_end())

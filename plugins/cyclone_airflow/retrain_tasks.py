@@ -18,7 +18,7 @@ from cyclone_airflow import lineage
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cyclone.incidents import Outcome
+    from cyclone.policy.incidents import Outcome
 
 log = logging.getLogger(__name__)
 Values = dict[str, Any]
@@ -31,7 +31,7 @@ def start(model: str, **context: Any) -> Values | None:
     One retraining answers an incident. What the policy holds fails here, with what can be done about it.
     """
     from cyclone.clock import read_now
-    from cyclone.incidents import find_retraining, start_retraining
+    from cyclone.policy.incidents import find_retraining, start_retraining
 
     settings, spec = _read(model)
     store = Store(settings.store_dsn)
@@ -49,8 +49,8 @@ def start(model: str, **context: Any) -> Values | None:
 
 def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: Any) -> int:
     """Of the run that the monitor named after it, or of the request that another run is."""
-    from cyclone.incidents import find_named_incident
-    from cyclone.retraining_requests import ask, build_request
+    from cyclone.policy.incidents import find_named_incident
+    from cyclone.policy.requests import ask, build_request
 
     named = find_named_incident(store, spec.name, context["run_id"])
     if named is not None:
@@ -229,7 +229,7 @@ def roll_back_task(model: str, **context: Any) -> None:
 def close(model: str, started: Values | None, **context: Any) -> str:
     """Close the incident with its outcome: promoted, kept_champion or failed. A failure fails the run."""
     from cyclone.clock import read_now
-    from cyclone.incidents import close_incident, finish_retraining
+    from cyclone.policy.incidents import close_incident, finish_retraining
     from cyclone.releases import release_of_run
 
     if started is None:
@@ -284,7 +284,7 @@ def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[st
 
 def keep_failure(context: Context) -> None:
     """What Airflow calls when a task of a retraining has failed for good: keep its error for `close` to tell."""
-    from cyclone.incidents import note_failure
+    from cyclone.policy.incidents import note_failure
 
     reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
     note_failure(Store(read_settings().store_dsn), context["run_id"], reason)

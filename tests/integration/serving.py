@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclone.frames import inputs_from_rows
 from cyclone.image_contract import (
     BENTOML_HOME_VARIABLE,
     DO_NOT_TRACK_VARIABLE,
@@ -27,6 +26,7 @@ from cyclone.image_contract import (
     SPECS_FOLDER,
     STORE_DSN_VARIABLE,
 )
+from cyclone.rows.frames import inputs_from_rows
 from cyclone.sections import Feature
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from cyclone.evaluation import evaluate_checks
+from cyclone.checks.evaluation import evaluate_checks
+from cyclone.checks.rollups import roll_up
+from cyclone.checks.verdicts import CheckResult
 from cyclone.releases import create_candidate, promote_release
-from cyclone.rollups import roll_up
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult
 from tests.integration.serving import Service, run_service, wait_until
 from training.dataset import build_dataset
 from training.gate import compare_with_champion

@@ -7,14 +7,14 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from cyclone.facts import Request
-from cyclone.holds import list_holds
-from cyclone.incidents import find_open_incident
+from cyclone.checks.verdicts import CheckResult
 from cyclone.names import name_retraining
-from cyclone.retraining_requests import ask
+from cyclone.policy.facts import Request
+from cyclone.policy.holds import list_holds
+from cyclone.policy.incidents import find_open_incident
+from cyclone.policy.requests import ask
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult
 from cyclone_airflow.monitor_tasks import MonitorRun, join_if_due
 from tests.statements import execute
 

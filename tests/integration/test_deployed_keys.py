@@ -10,8 +10,8 @@ import psutil
 import pytest
 import requests
 
-from cyclone.calibration_looks import is_recalibration_due, read_calibration
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.looks import is_recalibration_due, read_calibration
 from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.image_contract import (
     API_KEYS_VARIABLE,

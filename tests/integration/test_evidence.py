@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cyclone.breaker import FeatureFacts, Upstream, find_faults
-from cyclone.decisions import Decision
-from cyclone.evidence import collect_evidence, record_decision
-from cyclone.facts import DailyError, PastRetraining, Request, ServingVersion
-from cyclone.incidents import finish_retraining, start_retraining
-from cyclone.rollups import roll_up
-from cyclone.rules import decide
+from cyclone.checks.rollups import roll_up
+from cyclone.policy.breaker import FeatureFacts, Upstream, find_faults
+from cyclone.policy.decisions import Decision
+from cyclone.policy.evidence import collect_evidence, record_decision
+from cyclone.policy.facts import DailyError, PastRetraining, Request, ServingVersion
+from cyclone.policy.incidents import finish_retraining, start_retraining
+from cyclone.policy.rules import decide
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -5,7 +5,8 @@ from threading import Barrier
 import pytest
 
 from cyclone.errors import StoreError
-from cyclone.incidents import (
+from cyclone.names import name_retraining
+from cyclone.policy.incidents import (
     Incident,
     close_incident,
     find_open_incident,
@@ -14,7 +15,6 @@ from cyclone.incidents import (
     note_failure,
     start_retraining,
 )
-from cyclone.names import name_retraining
 from cyclone.store import Store
 
 NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)

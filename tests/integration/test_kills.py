@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cyclone.incidents import finish_retraining, start_retraining
+from cyclone.policy.incidents import finish_retraining, start_retraining
 from cyclone.releases import current_release
 from cyclone.sections import Recalibrate
 from cyclone.settings import Settings

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cyclone.errors import DataError
-from cyclone.frames import frame_from_rows
+from cyclone.rows.frames import frame_from_rows
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cyclone import labels_file
 from cyclone.errors import DataError, StoreError
-from cyclone.labels_file import LabelFile, Summary, load_labels
+from cyclone.rows import label_file
+from cyclone.rows.label_file import LabelFile, Summary, load_labels
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.statements import execute
@@ -185,7 +185,7 @@ def test_the_command_sums_up_and_fails_only_when_a_line_was_refused(store: Store
     def call(*lines: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cyclone", "labels", "load", "bike_demand", str(write(tmp_path, *lines))]
         env = {**os.environ, "CYCLONE_STORE_DSN": store.dsn, "COLUMNS": "200"}
-        root = Path(labels_file.__file__).parents[1]
+        root = Path(label_file.__file__).parents[1]
         return subprocess.run(command, env=env, cwd=root, capture_output=True, text=True)
 
     done = call("a,1,2011-01-02T00:00Z")

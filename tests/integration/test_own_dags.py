@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cyclone.evaluation import evaluate_checks
+from cyclone.checks.evaluation import evaluate_checks
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.integration.dag_runner import REPOSITORY, DagRunner, run_dag_runner

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cyclone.holds import list_holds, resume
-from cyclone.incidents import Incident, join_incident, start_retraining
 from cyclone.names import name_retraining
-from cyclone.retraining_requests import ask, build_request
+from cyclone.policy.holds import list_holds, resume
+from cyclone.policy.incidents import Incident, join_incident, start_retraining
+from cyclone.policy.requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
 from cyclone.store import Store

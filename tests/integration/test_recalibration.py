@@ -10,8 +10,8 @@ import pytest
 import requests
 import yaml
 
-from cyclone.calibration_looks import is_recalibration_due, read_calibration
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.looks import is_recalibration_due, read_calibration
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.releases import current_release
 from cyclone.sections import Recalibrate

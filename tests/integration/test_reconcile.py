@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from cyclone.incidents import finish_retraining, start_retraining
+from cyclone.policy.incidents import finish_retraining, start_retraining
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

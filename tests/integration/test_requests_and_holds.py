@@ -10,19 +10,19 @@ from typer.testing import CliRunner
 
 from cyclone.__main__ import app
 from cyclone.errors import HoldError
-from cyclone.evidence import collect_evidence
-from cyclone.facts import Request
-from cyclone.holds import keep_holds, list_holds, note_told, resume
-from cyclone.incidents import (
+from cyclone.names import name_retraining
+from cyclone.policy.evidence import collect_evidence
+from cyclone.policy.facts import Request
+from cyclone.policy.holds import keep_holds, list_holds, note_told, resume
+from cyclone.policy.incidents import (
     close_incident,
     find_named_incident,
     find_unanswered_incident,
     finish_retraining,
     start_retraining,
 )
-from cyclone.names import name_retraining
-from cyclone.retraining_requests import RequestAnswer, ask, build_request
-from cyclone.rules import decide
+from cyclone.policy.requests import RequestAnswer, ask, build_request
+from cyclone.policy.rules import decide
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cyclone.champion import Champion, find_champion
+from cyclone.checks.champion import Champion, find_champion
 from cyclone.errors import ReleaseError
 from cyclone.releases import release_of_run
 from cyclone.settings import Settings

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from cyclone.frames import inputs_from_rows
+from cyclone.rows.frames import inputs_from_rows
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from cyclone.errors import DataError, ReleaseError
-from cyclone.frames import frame_from_rows
 from cyclone.releases import create_candidate, promote_release
+from cyclone.rows.frames import frame_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

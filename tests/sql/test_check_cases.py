@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from cyclone.evaluation import evaluate_checks
-from cyclone.measurements import CHECKS_DIR, load_check, measure
+from cyclone.checks.evaluation import evaluate_checks
+from cyclone.checks.measurements import CHECKS_DIR, load_check, measure
+from cyclone.checks.verdicts import CheckResult
 from cyclone.sections import CheckRules, Monitor, ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult
 from releasing.canary_judgement import judge_canary
 
 FOLDER = Path(__file__).parent

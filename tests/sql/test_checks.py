@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from cyclone.champion import find_champion
+from cyclone.checks.champion import find_champion
+from cyclone.checks.evaluation import BROKEN, NOTHING, evaluate_checks
+from cyclone.checks.measurements import CHECKS_DIR, load_check, measure
+from cyclone.checks.verdicts import CheckResult, Measurement
 from cyclone.errors import CheckError
-from cyclone.evaluation import BROKEN, NOTHING, evaluate_checks
-from cyclone.measurements import CHECKS_DIR, load_check, measure
 from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult, Measurement
 
 WINDOW_END = datetime(2011, 3, 8, tzinfo=UTC)
 GOOD = "SELECT 'all' AS subject, 1.5::numeric AS value, 200 AS sample_size"

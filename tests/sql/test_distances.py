@@ -1,4 +1,4 @@
-"""Every drift check on the same rows as SciPy and as `cyclone.distances`, through the log and the roll-ups."""
+"""Every drift check on the same rows as SciPy and as `cyclone.checks.distances`, through the log and the roll-ups."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,12 +10,12 @@ import pytest
 from scipy.spatial.distance import jensenshannon  # type: ignore[import-untyped, unused-ignore]
 from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance  # type: ignore[import-untyped, unused-ignore]
 
-from cyclone.distances import DISTANCES, measure_distance
-from cyclone.measurements import load_check, measure
-from cyclone.rollups import roll_up
+from cyclone.checks.distances import DISTANCES, measure_distance
+from cyclone.checks.measurements import load_check, measure
+from cyclone.checks.rollups import roll_up
+from cyclone.checks.verdicts import Measurement
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import Measurement
 from training.nulls import count_days
 from training.profile import Subject, build_profile, place_rows
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from cyclone.checks.evaluation import BROKEN, evaluate_checks
+from cyclone.checks.health import Health, read_health
 from cyclone.errors import CheckError
-from cyclone.evaluation import BROKEN, evaluate_checks
-from cyclone.health import Health, read_health
 from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

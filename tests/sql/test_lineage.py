@@ -9,14 +9,14 @@ from psycopg2.extras import Json
 from typer.testing import CliRunner
 
 from cyclone.__main__ import app
+from cyclone.checks.evaluation import record
+from cyclone.checks.verdicts import CheckResult
 from cyclone.errors import LineageError
-from cyclone.evaluation import record
-from cyclone.incidents import close_incident, finish_retraining, join_incident, start_retraining
-from cyclone.lineage import explain
-from cyclone.lineage_report import format_lineage
+from cyclone.lineage.explain import explain
+from cyclone.lineage.report import format_lineage
+from cyclone.policy.incidents import close_incident, finish_retraining, join_incident, start_retraining
 from cyclone.releases import create_candidate, promote_release
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult
 from tests.statements import execute
 
 ALARM = datetime(2011, 2, 17, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from cyclone.evaluation import evaluate_checks
-from cyclone.reevaluation import reevaluate
-from cyclone.rollups import roll_up
+from cyclone.checks.evaluation import evaluate_checks
+from cyclone.checks.reevaluation import reevaluate
+from cyclone.checks.rollups import roll_up
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store

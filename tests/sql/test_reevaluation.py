@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from cyclone.evaluation import evaluate_checks
-from cyclone.reevaluation import reevaluate
-from cyclone.rollups import roll_up
+from cyclone.checks.evaluation import evaluate_checks
+from cyclone.checks.reevaluation import reevaluate
+from cyclone.checks.rollups import roll_up
+from cyclone.checks.verdicts import CheckResult
 from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult
 
 DAY = timedelta(days=1)
 END = datetime(2011, 3, 8, tzinfo=UTC)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cyclone.evaluation import evaluate_checks
-from cyclone.rollups import RollupSummary, rebuild, roll_up
+from cyclone.checks.evaluation import evaluate_checks
+from cyclone.checks.rollups import RollupSummary, rebuild, roll_up
 from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cyclone.__main__ import app
+from cyclone.checks.rollups import RollupSummary, rebuild, roll_up
 from cyclone.errors import StoreError
-from cyclone.rollups import RollupSummary, rebuild, roll_up
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 

@@ -9,12 +9,12 @@ import yaml
 from typer.testing import CliRunner
 
 from cyclone.__main__ import app
+from cyclone.checks.evaluation import evaluate_checks
 from cyclone.errors import ConfigurationError
-from cyclone.evaluation import evaluate_checks
+from cyclone.policy.what_if import judge_past
 from cyclone.sections import CheckKind, CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.what_if import judge_past
 from tests.statements import execute
 
 MODELS = Path(__file__).resolve().parents[2] / "models"

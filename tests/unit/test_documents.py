@@ -34,7 +34,7 @@ WRONG = {
     "an option of a module": ("`python -m benchmarks.serving --round 2`", "benchmarks.serving has no option --round"),
     "a test": ("`pytest tests/sql/test_no.py`", "there is no tests/sql/test_no.py"),
     "an option alone": ("`--becuase TEXT`", "no command has this option"),
-    "a function": ("`cyclone.verdicts.jugde`", "is neither a module, nor"),
+    "a function": ("`cyclone.checks.verdicts.jugde`", "is neither a module, nor"),
     "a key": ("`retrain.cool_down_days`", "model.yaml has no such key"),
     "a key with its value": ("`gate_rul: prove`", "model.yaml has no key gate_rul"),
     "an example of keys": ("    retrain: {error: {limits: 1.3}}\n", "Extra inputs are not permitted"),

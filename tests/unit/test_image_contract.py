@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cyclone import image_contract
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
 from cyclone.image_contract import API_KEYS_VARIABLE, DEPLOYED_VARIABLES, PROCESS_VARIABLES, RUNTIME_VARIABLES
 from cyclone.keys import add_key, pack_keys
 from cyclone.settings import Settings

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from cyclone.rollups import roll_up
+from cyclone.checks.rollups import roll_up
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres

@@ -5,11 +5,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, get_args
 
-from cyclone.lineage import explain
+from cyclone.lineage.explain import explain
+from cyclone.policy.what_if import judge_unrecorded
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.what_if import judge_unrecorded
 from tests.statements import execute
 
 ROLLUPS = {

@@ -19,8 +19,8 @@ from typing import Any
 import psycopg2
 import pytest
 
+from cyclone.checks.rollups import RollupSummary, rebuild, roll_up
 from cyclone.errors import StoreError
-from cyclone.rollups import RollupSummary, rebuild, roll_up
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from tests.statements import execute

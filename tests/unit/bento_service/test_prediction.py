@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from bento_service.prediction import build_probe_row, find_true_class, predict_rows
-from cyclone.correction import Calibration
+from cyclone.calibration.correction import Calibration
 from cyclone.errors import DataError
-from cyclone.frames import frame_from_rows
-from cyclone.rows import validate_rows
+from cyclone.rows.frames import frame_from_rows
+from cyclone.rows.validation import validate_rows
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
 from training.scores import predict

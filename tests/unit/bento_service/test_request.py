@@ -11,7 +11,7 @@ from bento_service.request import (
     read_label_request,
     read_predict_request,
 )
-from cyclone.rows import RowError
+from cyclone.rows.validation import RowError
 from cyclone.sections import Feature, Label, Serving
 from cyclone.spec import ModelSpec
 

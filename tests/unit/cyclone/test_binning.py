@@ -1,5 +1,5 @@
-from cyclone.binning import ReferenceFeature, build_count, read_reference
-from cyclone.distances import MISSING
+from cyclone.checks.distances import MISSING
+from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference
 
 
 def bin_row(feature: str, number: int, lower: float | None = None, category: str | None = None) -> dict[str, object]:

@@ -4,10 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cyclone.fitting
-from cyclone.correction import Calibration
-from cyclone.errors import ConfigurationError
-from cyclone.fitting import (
+import cyclone.calibration.fitting
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.fitting import (
     LabelledDays,
     answer_other_days,
     answer_past_days,
@@ -15,6 +14,7 @@ from cyclone.fitting import (
     choose_method,
     fit_calibration,
 )
+from cyclone.errors import ConfigurationError
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 
@@ -265,4 +265,4 @@ def test_a_classifier_whose_prior_has_moved_is_calibrated() -> None:
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(cyclone.fitting).failed == 0
+    assert doctest.testmod(cyclone.calibration.fitting).failed == 0

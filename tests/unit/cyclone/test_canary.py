@@ -2,8 +2,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from cyclone.checks.verdicts import Measurement
 from cyclone.sections import ReleaseRules
-from cyclone.verdicts import Measurement
 from releasing.canary_judgement import SideBySide, judge_comparisons
 
 RULES = ReleaseRules(requests_per_step=20, failure_share_limit=0.02, latency_ratio_limit=1.4, error_ratio_limit=1.15)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, f, t  # type: ignore[import-untyped, unused-ignore]
 
-import cyclone.chance
-from cyclone.chance import Null, compute_p_value, find_error_limit, find_limit, find_threshold
-from cyclone.distances import DISTANCES
+import cyclone.checks.chance
+from cyclone.checks.chance import Null, compute_p_value, find_error_limit, find_limit, find_threshold
+from cyclone.checks.distances import DISTANCES
 
 BY_ROWS = Null(
     expected=9 * (1 / 200 + 1 / 800), freedom=9, days=None, window_days=7, window_rows=200, reference_rows=800
@@ -15,7 +15,7 @@ BY_ROWS = Null(
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(cyclone.chance).failed == 0
+    assert doctest.testmod(cyclone.checks.chance).failed == 0
 
 
 def test_a_stability_index_is_corrected_for_what_chance_gives_and_has_a_chi_squared_limit() -> None:

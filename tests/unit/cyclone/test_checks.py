@@ -1,8 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-from cyclone.evaluation import find_window_end
-from cyclone.verdict_table import format_verdicts
-from cyclone.verdicts import CheckResult
+from cyclone.checks.evaluation import find_window_end
+from cyclone.checks.verdict_table import format_verdicts
+from cyclone.checks.verdicts import CheckResult
 
 END = datetime(2011, 3, 8, tzinfo=UTC)
 

@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cyclone.decisions import Decision, describe_failed_check
+from cyclone.checks.verdicts import CheckResult
+from cyclone.policy.decisions import Decision, describe_failed_check
 from cyclone.sections import CheckRules, Monitor
 from cyclone.spec import ModelSpec
-from cyclone.verdicts import CheckResult
 from cyclone.wording import format_number
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)

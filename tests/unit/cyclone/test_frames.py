@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cyclone.frames import frame_from_rows
+from cyclone.rows.frames import frame_from_rows
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
 

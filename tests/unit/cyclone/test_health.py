@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cyclone.checks.health import Health, check_kinds, judge_health
+from cyclone.checks.verdicts import CheckResult
 from cyclone.errors import ConfigurationError
-from cyclone.health import Health, check_kinds, judge_health
 from cyclone.sections import CheckKind
-from cyclone.verdicts import CheckResult
 
 NOW = datetime(2011, 3, 8, 12, 30, tzinfo=UTC)
 ERROR = CheckResult(

@@ -6,14 +6,14 @@ from typing import Any, get_args
 
 import pytest
 
-import cyclone.rules
-from cyclone.breaker import FeatureFacts, Upstream
-from cyclone.decisions import Cause, Decision
-from cyclone.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
-from cyclone.rules import decide, expect_gain, find_stops, find_typical_error
+import cyclone.policy.rules
+from cyclone.checks.verdicts import CheckResult
+from cyclone.policy.breaker import FeatureFacts, Upstream
+from cyclone.policy.decisions import Cause, Decision
+from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
+from cyclone.policy.rules import decide, expect_gain, find_stops, find_typical_error
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
-from cyclone.verdicts import CheckResult
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -332,4 +332,4 @@ def test_an_alert_waits_like_every_other_trigger(bike_demand: ModelSpec) -> None
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(cyclone.rules).failed == 0
+    assert doctest.testmod(cyclone.policy.rules).failed == 0

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cyclone.rollups import Hour, find_level, join_hours
+from cyclone.checks.rollups import Hour, find_level, join_hours
 
 NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

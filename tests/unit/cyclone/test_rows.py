@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from cyclone.rows import RowError, describe_allowed, is_allowed, show_value, validate_rows
+from cyclone.rows.validation import RowError, describe_allowed, is_allowed, show_value, validate_rows
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from cyclone.chance import Null
+from cyclone.checks.chance import Null
+from cyclone.checks.verdicts import Item, Measurement, Standards, judge
 from cyclone.sections import CheckRules
-from cyclone.verdicts import Item, Measurement, Standards, judge
 
 NULL = Null(9 * (1 / 200 + 1 / 800), 9, None, 7, 200, 800)
 SUBJECTS = ("temperature", "wind", "prediction")

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from cyclone.errors import DataError
-from cyclone.facts import ServingVersion
-from cyclone.rules import expect_gain
+from cyclone.policy.facts import ServingVersion
+from cyclone.policy.rules import expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 from cyclone.wording import format_number

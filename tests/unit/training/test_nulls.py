@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cyclone.chance import compute_p_value
-from cyclone.distances import DISTANCES, measure_distance
+from cyclone.checks.chance import compute_p_value
+from cyclone.checks.distances import DISTANCES, measure_distance
 from cyclone.spec import ModelSpec
 from training.nulls import build_nulls, count_days, find_null
 from training.profile import Subject, build_profile

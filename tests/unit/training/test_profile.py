@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import training.profile
-from cyclone.distances import MISSING
-from cyclone.frames import frame_from_rows
+from cyclone.checks.distances import MISSING
+from cyclone.rows.frames import frame_from_rows
 from cyclone.spec import ModelSpec
 from training.profile import Bin, build_profile, find_edges
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from cyclone.lineage import Lineage, list_asking, name_requester
+from cyclone.lineage.explain import Lineage, list_asking, name_requester
 from cyclone.store import Row
 from cyclone.wording import count_of, format_number
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
-from cyclone.deciding import Alarm, carry_out, weigh
-from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
-from cyclone.facts import Request
-from cyclone.holds import describe_remedy
 from cyclone.names import name_retraining
+from cyclone.policy.deciding import Alarm, carry_out, weigh
+from cyclone.policy.decisions import Cause, Decision
+from cyclone.policy.facts import Request
+from cyclone.policy.holds import describe_remedy
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 

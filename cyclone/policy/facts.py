@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cyclone.breaker import Upstream
-from cyclone.decisions import Cause
-from cyclone.verdicts import CheckResult
+from cyclone.checks.verdicts import CheckResult
+from cyclone.policy.breaker import Upstream
+from cyclone.policy.decisions import Cause
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from cyclone.decisions import Cause
 from cyclone.errors import StoreError
 from cyclone.names import read_incident
+from cyclone.policy.decisions import Cause
 from cyclone.releases import release_of_run
 from cyclone.store import Store, Transaction
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from cyclone.binning import ReferenceFeature, build_count, read_reference
+from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference
 from cyclone.errors import StatementError, StoreError
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cyclone.correction import Calibration
-from cyclone.log_odds import fit_shift, fit_temperature, to_log_odds
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.log_odds import fit_shift, fit_temperature, to_log_odds
 from cyclone.losses import measure_losses
 from cyclone.sections import CalibrationMethod, Recalibrate
 from cyclone.spec import ModelSpec

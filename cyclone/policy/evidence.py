@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from cyclone.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
-from cyclone.champion import find_champion
-from cyclone.decisions import Decision
-from cyclone.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
+from cyclone.checks.champion import find_champion
+from cyclone.checks.verdicts import CheckResult
+from cyclone.policy.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
+from cyclone.policy.decisions import Decision
+from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day, floor_hour
-from cyclone.verdicts import CheckResult
 
 
 def collect_evidence(

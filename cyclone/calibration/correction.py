@@ -5,8 +5,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from cyclone.calibration.log_odds import from_log_odds, to_log_odds
 from cyclone.errors import ConfigurationError
-from cyclone.log_odds import from_log_odds, to_log_odds
 from cyclone.sections import CalibrationMethod
 from cyclone.spec import ModelSpec
 

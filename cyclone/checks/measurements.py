@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cyclone.checks.verdicts import Measurement
 from cyclone.errors import CheckError, ConfigurationError, StatementError
 from cyclone.places import SHIPPED_ROOT
 from cyclone.store import Row, Selection, Store
-from cyclone.verdicts import Measurement
 
 CHECKS_DIR = SHIPPED_ROOT / "sql" / "checks"
 COLUMNS = ({"subject", "value", "sample_size"}, {"subject", "value", "sample_size", "standard_error"})

@@ -3,13 +3,13 @@
 from datetime import datetime
 from pathlib import Path
 
-from cyclone.champion import Champion
-from cyclone.evaluation import judge_window, record
-from cyclone.measurements import CHECKS_DIR
+from cyclone.checks.champion import Champion
+from cyclone.checks.evaluation import judge_window, record
+from cyclone.checks.measurements import CHECKS_DIR
+from cyclone.checks.verdicts import CheckResult
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
 from cyclone.times import floor_day
-from cyclone.verdicts import CheckResult
 
 
 def reevaluate(

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cyclone.champion import find_champion
+from cyclone.checks.champion import find_champion
+from cyclone.checks.verdicts import CheckResult
 from cyclone.errors import ConfigurationError
 from cyclone.sections import CheckKind
 from cyclone.store import Store
 from cyclone.times import DAY, HOUR
-from cyclone.verdicts import CheckResult
 
 WINDOW_STEPS: dict[CheckKind, timedelta] = {
     "drift": DAY,
@@ -17,7 +17,7 @@ WINDOW_STEPS: dict[CheckKind, timedelta] = {
     "estimate": DAY,
     "service": HOUR,
 }
-"""How far apart the ends of windows are: see `cyclone.evaluation.find_window_end`."""
+"""How far apart the ends of windows are: see `cyclone.checks.evaluation.find_window_end`."""
 
 
 @dataclass(frozen=True)

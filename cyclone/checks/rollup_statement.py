@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from cyclone.distances import MISSING, UNKNOWN
+from cyclone.checks.distances import MISSING, UNKNOWN
 from cyclone.store import Row
 
 GROUPS = 150

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cyclone.decisions import Cause, Decision
 from cyclone.errors import HoldError
-from cyclone.evidence import read_faults
-from cyclone.facts import Evidence
-from cyclone.rules import find_stops
+from cyclone.policy.decisions import Cause, Decision
+from cyclone.policy.evidence import read_faults
+from cyclone.policy.facts import Evidence
+from cyclone.policy.rules import find_stops
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 

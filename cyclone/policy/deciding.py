@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cyclone.decisions import Decision
-from cyclone.evidence import collect_evidence, record_decision
-from cyclone.facts import Evidence, Request
-from cyclone.holds import keep_holds
-from cyclone.incidents import Incident, find_open_incident, find_unanswered_incident, join_incident
+from cyclone.checks.verdicts import CheckResult
 from cyclone.names import name_retraining
-from cyclone.rules import decide
+from cyclone.policy.decisions import Decision
+from cyclone.policy.evidence import collect_evidence, record_decision
+from cyclone.policy.facts import Evidence, Request
+from cyclone.policy.holds import keep_holds
+from cyclone.policy.incidents import Incident, find_open_incident, find_unanswered_incident, join_incident
+from cyclone.policy.rules import decide
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.verdicts import CheckResult
 
 
 @dataclass(frozen=True)

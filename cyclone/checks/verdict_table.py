@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cyclone.verdicts import CheckResult
+from cyclone.checks.verdicts import CheckResult
 
 
 def format_verdicts(results: Sequence[CheckResult]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cyclone.distances import as_quadratic, from_quadratic
+from cyclone.checks.distances import as_quadratic, from_quadratic
 
 WINDOWS_A_YEAR = 365
 """A window of whole days is new once a day, however often it is looked at."""

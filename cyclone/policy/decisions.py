@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from cyclone.checks.verdicts import CheckResult
 from cyclone.spec import ModelSpec
-from cyclone.verdicts import CheckResult
 from cyclone.wording import count_of, format_number
 
 Action = Literal["retrain", "wait", "hold"]

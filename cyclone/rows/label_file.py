@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cyclone.errors import DataError, StoreError
-from cyclone.rows import LABEL_KEYS, find_label_faults, read_time
+from cyclone.rows.validation import LABEL_KEYS, find_label_faults, read_time
 from cyclone.sections import Label
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

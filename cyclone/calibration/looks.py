@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cyclone.correction import Calibration
-from cyclone.fitting import is_due
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.fitting import is_due
 from cyclone.releases import Release, current_release, releases_under_way
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store

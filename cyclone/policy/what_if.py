@@ -7,18 +7,18 @@ from typing import get_args
 
 from rich.table import Table
 
-from cyclone.champion import find_champion
-from cyclone.decisions import Decision
+from cyclone.checks.champion import find_champion
+from cyclone.checks.evaluation import find_window_end, judge_window
+from cyclone.checks.measurements import CHECKS_DIR
+from cyclone.checks.verdicts import CheckResult
 from cyclone.errors import ConfigurationError
-from cyclone.evaluation import find_window_end, judge_window
-from cyclone.evidence import collect_evidence
-from cyclone.measurements import CHECKS_DIR
-from cyclone.rules import decide
+from cyclone.policy.decisions import Decision
+from cyclone.policy.evidence import collect_evidence
+from cyclone.policy.rules import decide
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day
-from cyclone.verdicts import CheckResult
 from cyclone.wording import format_number
 
 Key = tuple[str, str, str]

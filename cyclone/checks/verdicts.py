@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from cyclone.chance import Null, Nulls, compute_p_value, find_error_limit, find_limit, find_threshold
+from cyclone.checks.chance import Null, Nulls, compute_p_value, find_error_limit, find_limit, find_threshold
 from cyclone.sections import CheckKind, CheckRules
 
 Verdict = Literal["passed", "failed", "no_data"]

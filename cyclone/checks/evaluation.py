@@ -5,15 +5,15 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cyclone.champion import Champion, find_champion
-from cyclone.chance import Null, alpha_of_window
+from cyclone.checks.champion import Champion, find_champion
+from cyclone.checks.chance import Null, alpha_of_window
+from cyclone.checks.measurements import CHECKS_DIR, load_check, measure
+from cyclone.checks.verdicts import CheckResult, Item, Measurement, Standards, judge
 from cyclone.errors import CheckError, ConfigurationError
-from cyclone.measurements import CHECKS_DIR, load_check, measure
 from cyclone.sections import CheckKind, CheckRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store, Transaction
 from cyclone.times import floor_day, floor_hour
-from cyclone.verdicts import CheckResult, Item, Measurement, Standards, judge
 
 BROKEN = "(broken check)"
 NOTHING = "(no subject)"
