@@ -75,7 +75,7 @@ bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside 
 	@$(BIN)/python -m benchmarks.monitoring $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
-	@$(BIN)/python -m training.base_image
+	@$(BIN)/python -m training.images.base
 
 sbom: $(READY) ## write the bill of materials of a model's image to .cyclone/sbom.json
 	@mkdir -p .cyclone

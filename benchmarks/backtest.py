@@ -22,12 +22,12 @@ from cyclone.store import Store
 from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
-from training.backtest import Backtest, iterate_summaries, run_backtest
-from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
-from training.history import parse_time, read_history_frame
-from training.known_rows import read_known_rows
-from training.policy_commands import EstimatorOf
-from training.replayed_rows import build_history, cut_history, find_start
+from training.backtest.commands import EstimatorOf
+from training.backtest.history import build_history, cut_history, find_start
+from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
+from training.backtest.run import Backtest, iterate_summaries, run_backtest
+from training.data.history import parse_time, read_history_frame
+from training.data.known_rows import read_known_rows
 
 if TYPE_CHECKING:
     import pandas as pd

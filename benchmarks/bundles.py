@@ -10,8 +10,8 @@ from cyclone.places import REPOSITORY
 from cyclone.rows.frames import inputs_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
-from training.history import parse_time, read_history
-from training.pipeline import load_builder
+from training.data.history import parse_time, read_history
+from training.fit.model_code import load_builder
 
 MODEL = REPOSITORY / "models" / "bike_demand"
 

@@ -27,10 +27,10 @@ from benchmarks.monitoring_worlds import DEMAND, FOUND_WITHIN_DAYS, build_world,
 from cyclone.rows.frames import inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
-from training.nulls import count_days
-from training.pipeline import load_builder
-from training.profile import Subject, place_rows
-from training.scores import predict
+from training.fit.model_code import load_builder
+from training.fit.null_distributions import count_days
+from training.fit.profile import Subject, place_rows
+from training.fit.scores import predict
 
 WINDOW_ROWS = 168
 SHIFT = 0.25

@@ -80,8 +80,8 @@ def prepare_store(store: Store) -> None:
     """A champion with the profile of the reference rows, which have no drift."""
     import pandas as pd
 
-    from training.nulls import build_nulls, flatten_null
-    from training.profile import build_profile
+    from training.fit.null_distributions import build_nulls, flatten_null
+    from training.fit.profile import build_profile
 
     store.migrate()
     execute(

@@ -115,9 +115,9 @@ def put_profiles(transaction: Transaction, models: list[str]) -> None:
     """The reference profile of the rows before those that are served, as training stores it."""
     import pandas as pd
 
-    from training.expected_errors import expect_errors
-    from training.nulls import build_nulls, flatten_null
-    from training.profile import build_profile
+    from training.fit.expected_errors import expect_errors
+    from training.fit.null_distributions import build_nulls, flatten_null
+    from training.fit.profile import build_profile
 
     spec, frame = read_history()
     reference = frame.iloc[-10 * DAYS * 24 : -DAYS * 24]

@@ -16,9 +16,9 @@ from cyclone.places import REPOSITORY
 from cyclone.rows.frames import frame_from_rows
 from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
-from training.history import read_history
-from training.nulls import build_nulls, count_days
-from training.profile import Subject, build_profile, place_rows
+from training.data.history import read_history
+from training.fit.null_distributions import build_nulls, count_days
+from training.fit.profile import Subject, build_profile, place_rows
 
 MODEL = REPOSITORY / "models" / "bike_demand"
 WINDOW_DAYS = 7

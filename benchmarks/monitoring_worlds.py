@@ -17,9 +17,9 @@ from cyclone.rows.frames import inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.times import floor_day
-from training.pipeline import load_builder
-from training.scores import predict
-from training.train import fit_challenger
+from training.fit.model_code import load_builder
+from training.fit.scores import predict
+from training.fit.train import fit_challenger
 
 DEMAND = 1.25
 YEAR = 365

@@ -27,10 +27,10 @@ from cyclone.settings import Settings, read_settings
 from local_platform.image_registry import start_registry
 from local_platform.leftovers import temporary_state
 from local_platform.processes import free_port, wait_until_ready
-from training.base_image import RECIPE, push_base
-from training.bundle import CODE, find_requirements
-from training.image import append_layer
-from training.image_repository import ImageRepository
+from training.images.base import RECIPE, push_base
+from training.images.bundle import CODE, find_requirements
+from training.images.image import append_layer
+from training.images.repository import ImageRepository
 
 KEYS = ("layer_seconds", "layer_speedup")
 ROUNDS, SMALL_ROUNDS = 7, 1

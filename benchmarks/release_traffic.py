@@ -39,12 +39,12 @@ from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 from releasing.candidate import Candidate, deploy_candidate, shift_traffic
 from releasing.cloud_run import CloudRun
 from releasing.promotion import promote
-from training.dataset import build_dataset
-from training.gate import compare_with_champion
-from training.history import load_history
-from training.image import Image, build_image
+from training.data.dataset import build_dataset
+from training.data.history import load_history
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
+from training.images.image import Image, build_image
 from training.registry import register_challenger
-from training.train import train_challenger
 
 KEYS = ("rollback_seconds", "requests", "failed_requests")
 MODEL = "bike_demand"

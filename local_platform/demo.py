@@ -27,7 +27,7 @@ from local_platform.platform_record import environment
 from local_platform.replay import HistoryRow, Replay
 from local_platform.report import DemoComparison, build_table, draw_picture, predict_never_retrained
 from releasing.cloud_run import CloudRun
-from training.history import load_history, parse_time, read_history
+from training.data.history import load_history, parse_time, read_history
 
 MODEL = "bike_demand"
 FIRST_RELEASE_DEADLINE_SECONDS = 600

@@ -205,11 +205,11 @@ class LocalPlatform:
         address, folder = record.build_address("registry"), self.state_dir / "registry"
         process = self._launch("registry", address, lambda: start_registry(folder, record.ports["registry"]))
         wait_until_ready(address, READY_SECONDS, process)
-        push = [sys.executable, "-m", "training.base_image"]
+        push = [sys.executable, "-m", "training.images.base"]
         variables = os.environ | cyclone_environment(record)  # whoever builds an image may need credentials
         done = subprocess.run(push, env=variables, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise PlatformError(done.stderr.strip() or f"training.base_image ended with {done.returncode}")
+            raise PlatformError(done.stderr.strip() or f"training.images.base ended with {done.returncode}")
         self._note_ready("registry")
 
     def _start_cloud_run(self) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from importlib import import_module
 
-from training.tracking import QUIET
+from training.tracking.client import QUIET
 
 MODULES = {
     "scheduler": (

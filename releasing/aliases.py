@@ -8,7 +8,7 @@ now. One that does not answer is a `TrackingError`.
 from typing import Any
 
 from cyclone.settings import Settings
-from training.tracking import HTTP, MISSING, connect, find_version, request_server
+from training.tracking.client import HTTP, MISSING, connect, find_version, request_server
 
 PATH = "/api/2.0/mlflow/registered-models/alias"
 

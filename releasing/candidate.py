@@ -20,7 +20,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.cloud_run import CloudRun, RunningService
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
-from training.image import Image, locate_image
+from training.images.image import Image, locate_image
 
 
 @dataclass(frozen=True)

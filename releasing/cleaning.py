@@ -9,7 +9,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.cloud_run import CloudRun
-from training.image import list_images, remove_image
+from training.images.image import list_images, remove_image
 
 log = logging.getLogger(__name__)
 

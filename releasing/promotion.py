@@ -26,7 +26,7 @@ from releasing.aliases import drop_alias, set_alias
 from releasing.candidate import Candidate
 from releasing.cleaning import clean_up
 from releasing.cloud_run import CloudRun
-from training.tracking import CHALLENGER, CHAMPION
+from training.tracking.client import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)
 

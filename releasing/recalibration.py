@@ -22,10 +22,10 @@ from cyclone.store import Store
 from cyclone.times import count_days, floor_day
 from releasing.cloud_run import CloudRun
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
-from training.image import locate_image
-from training.known_rows import read_known_rows
-from training.labelled_days import build_labelled_days
-from training.trained_version import fetch_version, keep_answerable
+from training.data.known_rows import read_known_rows
+from training.gate.labelled_days import build_labelled_days
+from training.images.image import locate_image
+from training.tracking.versions import fetch_version, keep_answerable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ from cyclone.store import Store
 from releasing.aliases import drop_alias, find_alias
 from releasing.cloud_run import CloudRun
 from releasing.promotion import align_aliases
-from training.tracking import CHALLENGER, CHAMPION
+from training.tracking.client import CHALLENGER, CHAMPION
 
 
 @dataclass(frozen=True)

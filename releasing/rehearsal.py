@@ -17,8 +17,8 @@ from cyclone.store import Row, Store
 from cyclone.wording import format_number
 from releasing.candidate import Candidate
 from releasing.cloud_run import CloudRun
-from training.scores import predict
-from training.trained_version import fetch_version
+from training.fit.scores import predict
+from training.tracking.versions import fetch_version
 
 WARM_UP_REQUESTS = 5
 """The first answers of an instance are slower; what they cost says nothing of the next thousand."""

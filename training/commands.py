@@ -6,7 +6,7 @@ import typer
 
 from cyclone.command_line import ModelName
 from cyclone.settings import read_settings
-from training.policy_commands import backtest
+from training.backtest.commands import backtest
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -10,9 +10,11 @@ from cyclone.errors import ReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.gate_rules import GateDecision
-from training.image import Image
-from training.mlflow_run import (
+from training.fit.train import NULLS_FILE, PROFILE_FILE, Challenger
+from training.gate.rules import GateDecision
+from training.images.image import Image
+from training.tracking.client import CHALLENGER, connect, require_answer
+from training.tracking.runs import (
     CALIBRATION_TAG,
     DIGEST_TAG,
     GATE_REASON_TAG,
@@ -21,8 +23,6 @@ from training.mlflow_run import (
     MODEL_TAG,
     REVISION_TAG,
 )
-from training.tracking import CHALLENGER, connect, require_answer
-from training.train import NULLS_FILE, PROFILE_FILE, Challenger
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, read_model_yaml
 from cyclone.store import Row, Store
 from cyclone.temporary import temporary_folder
-from training.dataset import Dataset, read_dataset, split_features
-from training.known_rows import read_known_rows
-from training.mlflow_run import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, SOURCE_FOLDER, hash_file
-from training.pipeline import find_pipeline, load_builder
-from training.scores import predict
-from training.tracking import StoredModel, connect, fetch_model, require_answer
-from training.train import PACKAGE_PARAM, fit_challenger, list_packages
+from training.data.dataset import Dataset, read_dataset, split_features
+from training.data.known_rows import read_known_rows
+from training.fit.model_code import find_pipeline, load_builder
+from training.fit.scores import predict
+from training.fit.train import PACKAGE_PARAM, fit_challenger, list_packages
+from training.tracking.client import StoredModel, connect, fetch_model, require_answer
+from training.tracking.runs import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, SOURCE_FOLDER, hash_file
 
 FRAME = "data/dataset.parquet"
 

@@ -12,8 +12,10 @@ from cyclone.rows.frames import find_dtype
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.dataset import Dataset, read_dataset
-from training.mlflow_run import (
+from training.data.dataset import Dataset, read_dataset
+from training.fit.model_code import load_function
+from training.tracking.client import connect
+from training.tracking.runs import (
     EXPECTATIONS_FILE,
     PASSED,
     TAG_CHARACTERS,
@@ -25,8 +27,6 @@ from training.mlflow_run import (
     find_page,
     open_run,
 )
-from training.pipeline import load_function
-from training.tracking import connect
 
 PAGE = f"data/{VALIDATION_PAGE}"
 """The page among the artifacts of its MLflow run."""

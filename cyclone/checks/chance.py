@@ -11,7 +11,7 @@ WINDOWS_A_YEAR = 365
 
 @dataclass(frozen=True)
 class Null:
-    """What windows of the reference's own days say of a check and subject: see training/nulls.py.
+    """What windows of the reference's own days say of a check and subject: see training/fit/null_distributions.py.
 
     The quadratic distance is `expected` on average and spreads like `expected` × χ²(freedom) / freedom, as of a
     window of `window_rows` rows in `window_days` days. `days`: of the reference, from which that was estimated; None
@@ -34,7 +34,7 @@ class Null:
 def compute_p_value(check: str, value: float, window_rows: int, window_days: int, null: Null) -> float:
     """The chance of a value as large as this one when nothing has changed.
 
-    χ² with the scale and the degrees of freedom of the reference, see training/nulls.py; where those are estimated from
+    χ² with the scale and the degrees of freedom of the reference, see training/fit/null_distributions.py; where those are estimated from
     so many days, F instead (Rao & Scott 1984), whose tail is heavier the fewer they are.
     """
     from scipy.special import chdtrc, fdtrc  # type: ignore[import-untyped, unused-ignore]

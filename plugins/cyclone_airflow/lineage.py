@@ -68,7 +68,7 @@ def locate_version(settings: Settings, spec: ModelSpec, version: int) -> Thing:
 
 def locate_pushed_image(settings: Settings, image: Mapping[str, Any]) -> Thing:
     """An image in its registry, or a Bento in the local store; its version is the digest."""
-    from training.image import locate_image
+    from training.images.image import locate_image
 
     reference = locate_image(settings, str(image["reference"])).split("@")[0]
     address, _, path = reference.partition("/")

@@ -73,8 +73,8 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     """Every row whose label was known at the start, as it was served; before the first version the history file too."""
     from datetime import datetime
 
-    from training.dataset import build_dataset
-    from training.history import bring_history
+    from training.data.dataset import build_dataset
+    from training.data.history import bring_history
 
     settings, spec = _read(model)
     with _fail_without_retry():
@@ -90,7 +90,7 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
 @task
 def validate(model: str, data: Values, **context: Any) -> Values:
     """Great Expectations, from model.yaml and the model's own; invalid rows stop the run before anything is trained."""
-    from training.dataset import Dataset
+    from training.data.dataset import Dataset
     from training.validation import check_report, list_assertions, validate_dataset
 
     settings, spec = _read(model)
@@ -107,8 +107,8 @@ def validate(model: str, data: Values, **context: Any) -> Values:
 @task
 def train(model: str, data: Values, **context: Any) -> Values:
     """Fit the challenger and measure the error that it is accepted with; an MLflow run holds all of it."""
-    from training.dataset import Dataset
-    from training.train import train_challenger
+    from training.data.dataset import Dataset
+    from training.fit.train import train_challenger
 
     settings, spec = _read(model)
     with _fail_without_retry():
@@ -123,11 +123,11 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
 
     The numbers are the XCom `decision`, and an extra link leads to them in MLflow, whatever the decision is.
     """
-    from training.dataset import Dataset
-    from training.gate import GATE_FILE, compare_with_champion
-    from training.mlflow_run import find_page
-    from training.tracking import connect
-    from training.train import Challenger
+    from training.data.dataset import Dataset
+    from training.fit.train import Challenger
+    from training.gate.comparison import GATE_FILE, compare_with_champion
+    from training.tracking.client import connect
+    from training.tracking.runs import find_page
 
     settings, spec = _read(model)
     decision = _show(compare_with_champion(settings, spec, Dataset(**data), Challenger(**challenger)))
@@ -142,9 +142,9 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
 @task
 def register(model: str, challenger: Values, decision: Values) -> Values:
     """Make the challenger a registered version, with its reference profile in the store."""
-    from training.gate_rules import GateDecision
+    from training.fit.train import Challenger
+    from training.gate.rules import GateDecision
     from training.registry import register_challenger
-    from training.train import Challenger
 
     settings, spec = _read(model)
     version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
@@ -157,7 +157,7 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
 @task
 def image(model: str, version: Values) -> Values:
     """Build the version's image."""
-    from training.image import build_image
+    from training.images.image import build_image
     from training.registry import note_image
 
     settings, spec = _read(model)
@@ -175,7 +175,7 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
     from releasing.candidate import deploy_candidate
     from releasing.reconcile import reconcile
-    from training.image import Image
+    from training.images.image import Image
     from training.registry import note_revision
 
     settings, spec = _read(model)
@@ -277,7 +277,7 @@ def _read_page(ti_key: Any, key: str) -> str:
 
 def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[str, str]:
     """Which incident the run answers and who asked, as tags."""
-    from training.mlflow_run import read_request
+    from training.tracking.runs import read_request
 
     return {name.removeprefix("cyclone."): text for name, text in read_request(settings, context["run_id"]).items()}
 

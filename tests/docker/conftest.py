@@ -16,7 +16,7 @@ from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 from tests.integration.image_registry import ImageRegistry, run_registry
 from tests.integration.serving import pack_bundle
-from training.bundle import CODE
+from training.images.bundle import CODE
 
 STARTER = ".ci/container-engine make test-docker"
 
@@ -42,7 +42,7 @@ def registry(engine: None) -> Iterator[ImageRegistry]:
 @pytest.fixture(scope="session")
 def images(registry: ImageRegistry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings whose images go to the registry, with the base there."""
-    from training.base_image import push_base
+    from training.images.base import push_base
 
     folder = tmp_path_factory.mktemp("images")
     with pytest.MonkeyPatch.context() as patch:

@@ -17,8 +17,8 @@ from local_platform.cloud_run.containers import OWNER_LABEL
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 from releasing.cloud_run import CloudRun
 from tests.integration.serving import ROW, wait_until
-from training.image import append_layer, remove_image
-from training.image_repository import ImageRepository
+from training.images.image import append_layer, remove_image
+from training.images.repository import ImageRepository
 
 pytestmark = pytest.mark.docker
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -17,10 +17,10 @@ from cyclone.settings import Settings
 from cyclone.store import Store
 from local_platform.processes import free_port
 from tests.integration.serving import ROW, wait_until
-from training.base_image import name_base, open_repository, push_base
-from training.bundle import find_requirements
-from training.image import append_layer
-from training.image_repository import ImageRepository
+from training.images.base import name_base, open_repository, push_base
+from training.images.bundle import find_requirements
+from training.images.image import append_layer
+from training.images.repository import ImageRepository
 
 pytestmark = pytest.mark.docker
 LABELS = {"org.opencontainers.image.version": "v3", "cyclone.version": "3"}

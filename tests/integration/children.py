@@ -101,11 +101,11 @@ def recalibrate(settings: Settings, spec: ModelSpec, day: datetime) -> None:
 def _do_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: Values) -> Any:
     from releasing.candidate import deploy_candidate
     from releasing.promotion import promote
-    from training.dataset import build_dataset
-    from training.gate import compare_with_champion
-    from training.image import build_image
+    from training.data.dataset import build_dataset
+    from training.fit.train import train_challenger
+    from training.gate.comparison import compare_with_champion
+    from training.images.image import build_image
     from training.registry import register_challenger
-    from training.train import train_challenger
     from training.validation import validate_dataset
 
     match name:
@@ -128,7 +128,7 @@ def _do_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: 
 
 def _serve(told: BinaryIO) -> None:
     """Fork a child for each job; tell its process id, then its exit code and result."""
-    from training.tracking import QUIET
+    from training.tracking.client import QUIET
 
     os.environ.update(QUIET)
     for name in PRELOADED:

@@ -42,7 +42,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated MLflow database that each test copies: making one takes seconds."""
-    from training.tracking import connect
+    from training.tracking.client import connect
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     settings = Settings.model_validate({"MLFLOW_TRACKING_URI": f"sqlite:///{path}"})
@@ -65,7 +65,7 @@ def settings(store: Store, tmp_path: Path, empty_mlflow: Path, monkeypatch: pyte
 @pytest.fixture
 def january(store: Store, bike_demand: ModelSpec) -> int:
     """The rows of January 2011 in the store, with their labels; how many there are."""
-    from training.history import load_history
+    from training.data.history import load_history
 
     return load_history(store, bike_demand, MODELS / "bike_demand")
 

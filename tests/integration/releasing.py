@@ -13,8 +13,8 @@ from releasing.aliases import find_alias
 from releasing.candidate import Candidate, deploy_candidate
 from releasing.cloud_run import CloudRun
 from releasing.promotion import promote
-from training.image import Image
-from training.tracking import CHALLENGER, connect
+from training.images.image import Image
+from training.tracking.client import CHALLENGER, connect
 
 HERE = Path(__file__).resolve().parent
 SERVICE = "bike-demand"

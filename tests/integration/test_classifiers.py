@@ -21,12 +21,12 @@ from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from tests.integration.serving import Service, run_service, wait_until
-from training.dataset import build_dataset
-from training.gate import compare_with_champion
-from training.history import load_history, read_history
-from training.image import build_image
+from training.data.dataset import build_dataset
+from training.data.history import load_history, read_history
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
+from training.images.image import build_image
 from training.registry import register_challenger
-from training.train import train_challenger
 from training.validation import validate_dataset
 
 START = datetime(2011, 1, 1, tzinfo=UTC)

@@ -15,10 +15,10 @@ from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from tests.integration.image_registry import ImageRegistry, read_image, run_registry, run_registry_with_tokens
-from training import base_image, image_repository
-from training.image import append_layer, list_images, remove_image
-from training.image_repository import INDEX_TYPES, ImageRepository
-from training.layer import CONFIG_TYPE, MANIFEST_TYPE, Blob, to_bytes, write_layer
+from training.images import base
+from training.images.image import append_layer, list_images, remove_image
+from training.images.layer import CONFIG_TYPE, MANIFEST_TYPE, Blob, to_bytes, write_layer
+from training.images.repository import INDEX_TYPES, ImageRepository
 
 LABELS = {"cyclone.version": "3"}
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
@@ -49,7 +49,7 @@ def model(tmp_path: Path) -> Path:
 
 def push_base(settings: Settings, tmp_path: Path) -> ImageRepository:
     """A base as Docker pushes one, with a layer that says so and nothing that runs."""
-    repository = base_image.open_repository(settings)
+    repository = base.open_repository(settings)
     layer, config = b"a layer of the base", {"architecture": "amd64", "os": "linux"}
     described = {
         **config,
@@ -68,7 +68,7 @@ def push_base(settings: Settings, tmp_path: Path) -> ImageRepository:
         "config": Blob.of(*blobs[1]).to_json(),
         "layers": layers,
     }
-    repository.write_manifest(base_image.name_base(settings), to_bytes(manifest))
+    repository.write_manifest(base.name_base(settings), to_bytes(manifest))
     return repository
 
 
@@ -105,7 +105,7 @@ def test_the_base_gets_one_layer_with_the_model_over_the_bundle(
             ("home/bentoml/bento/src/model/model.skops", 0o644, 0, 0),
             ("home/bentoml/bento/src/release.json", 0o644, 0, 0),
         ]
-    assert base.read_manifest(base_image.name_base(settings)) is not None
+    assert base.read_manifest(base.name_base(settings)) is not None
 
 
 def test_the_same_model_gives_the_same_digest_and_its_blobs_are_not_sent_again(
@@ -150,7 +150,7 @@ def list_sent(registry: ImageRegistry, repository: ImageRepository) -> list[tupl
 
 
 def test_a_base_that_nobody_pushed_is_named_with_the_command(settings: Settings, model: Path) -> None:
-    with pytest.raises(ReleaseError, match=r"base:[0-9a-f]{16} is not there.*python -m training.base_image"):
+    with pytest.raises(ReleaseError, match=r"base:[0-9a-f]{16} is not there.*python -m training.images.base"):
         append_layer(settings, open_model_repository(settings), "v3", model, LABELS)
 
 
@@ -185,7 +185,7 @@ def test_of_an_index_the_image_for_cloud_run_is_taken(
     registry: ImageRegistry, settings: Settings, tmp_path: Path
 ) -> None:
     repository = push_base(settings, tmp_path)
-    found = repository.read_manifest(base_image.name_base(settings))
+    found = repository.read_manifest(base.name_base(settings))
     assert found is not None
     for architecture, tag in (("amd64", "both"), ("arm64", "other")):
         content = describe_index(found, architecture)

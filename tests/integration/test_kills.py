@@ -29,7 +29,7 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.statements import execute
-from training.tracking import CHALLENGER, CHAMPION, connect
+from training.tracking.client import CHALLENGER, CHAMPION, connect
 
 pytestmark = pytest.mark.slow
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)

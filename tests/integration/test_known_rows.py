@@ -15,7 +15,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.statements import execute
-from training.known_rows import KnownRows, read_known_rows
+from training.data.known_rows import KnownRows, read_known_rows
 
 SPEC = ModelSpec(
     name="m",

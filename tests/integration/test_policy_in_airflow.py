@@ -17,11 +17,11 @@ from cyclone.spec import load_model_spec
 from cyclone.store import Store
 from tests.integration.dag_runner import REPOSITORY, DagRunner, run_dag_runner
 from tests.statements import execute
-from training.dataset import build_dataset
-from training.gate import compare_with_champion
+from training.data.dataset import build_dataset
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
 from training.registry import register_challenger
-from training.tracking import CHAMPION, connect
-from training.train import train_challenger
+from training.tracking.client import CHAMPION, connect
 
 DAY = timedelta(days=1)
 NOW = datetime(2011, 2, 10, tzinfo=UTC)

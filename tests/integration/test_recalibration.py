@@ -42,16 +42,16 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.statements import execute
-from training.dataset import Dataset, build_dataset, read_dataset, split_features, split_newest_days
-from training.gate import compare_with_champion
-from training.history import read_history
-from training.image import build_image
-from training.known_rows import read_known_rows
+from training.data.dataset import Dataset, build_dataset, read_dataset, split_features, split_newest_days
+from training.data.history import read_history
+from training.data.known_rows import read_known_rows
+from training.fit.scores import predict
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
+from training.images.image import build_image
 from training.registry import register_challenger
-from training.scores import predict
-from training.tracking import connect
-from training.train import train_challenger
-from training.trained_version import fetch_version
+from training.tracking.client import connect
+from training.tracking.versions import fetch_version
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "bike_demand"
 NOW = datetime(2011, 2, 12, tzinfo=UTC)

@@ -18,7 +18,7 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
-from training.tracking import CHALLENGER, CHAMPION, connect
+from training.tracking.client import CHALLENGER, CHAMPION, connect
 
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)
 

@@ -31,12 +31,12 @@ from tests.integration.releasing import (
     release_version,
 )
 from tests.integration.serving import wait_until
-from training.dataset import build_dataset
-from training.gate import compare_with_champion
-from training.image import build_image
+from training.data.dataset import build_dataset
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
+from training.images.image import build_image
 from training.registry import register_challenger
-from training.tracking import CHALLENGER, CHAMPION
-from training.train import train_challenger
+from training.tracking.client import CHALLENGER, CHAMPION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROKEN = "raise SystemExit('this image is broken')\n"

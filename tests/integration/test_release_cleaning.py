@@ -8,11 +8,11 @@ from cyclone.spec import ModelSpec
 from releasing.cloud_run import CloudRun
 from releasing.promotion import restore_champion, roll_back
 from tests.integration.releasing import SERVICE, ask_who, deploy, register_versions, release_version
-from training.dataset import build_dataset
-from training.gate_rules import GateDecision
-from training.image import build_image, list_images
+from training.data.dataset import build_dataset
+from training.fit.train import train_challenger
+from training.gate.rules import GateDecision
+from training.images.image import build_image, list_images
 from training.registry import register_challenger
-from training.train import train_challenger
 
 PASSED = GateDecision(True, None, 1.0, 1, "the first version")
 

@@ -28,7 +28,7 @@ from tests.integration.releasing import (
 )
 from tests.integration.serving import wait_until
 from tests.statements import execute
-from training.tracking import CHAMPION
+from training.tracking.client import CHAMPION
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ from cyclone.store import Store
 from local_platform.processes import free_port
 from tests.statements import execute
 from training.commands import add_commands
-from training.dataset import build_dataset
-from training.gate import compare_with_champion
+from training.data.dataset import build_dataset
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
 from training.registry import register_challenger
 from training.reproduction import reproduce
-from training.tracking import connect
-from training.train import train_challenger
+from training.tracking.client import connect
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)

@@ -23,7 +23,7 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
-from training.tracking import CHALLENGER, CHAMPION
+from training.tracking.client import CHALLENGER, CHAMPION
 
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)
 

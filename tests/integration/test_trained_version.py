@@ -11,13 +11,13 @@ from cyclone.store import Store
 from releasing.recalibration import choose_now
 from releasing.rehearsal import predict_offline
 from tests.statements import execute
-from training.bundle import stage_bundle
-from training.dataset import build_dataset
-from training.gate import compare_with_champion
-from training.gate_rules import GateDecision
+from training.data.dataset import build_dataset
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
+from training.gate.rules import GateDecision
+from training.images.bundle import stage_bundle
 from training.registry import register_challenger
-from training.tracking import CHAMPION, connect
-from training.train import train_challenger
+from training.tracking.client import CHAMPION, connect
 
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 GUSTS = Feature(name="gusts", type="number", nullable=True)

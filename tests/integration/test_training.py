@@ -14,15 +14,15 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from tests.statements import execute
-from training.bundle import compute_digest, stage_bundle
-from training.dataset import Dataset, build_dataset, read_dataset
-from training.gate import compare_with_champion
-from training.gate_rules import GateDecision
-from training.history import bring_history, load_history
-from training.image import build_image
+from training.data.dataset import Dataset, build_dataset, read_dataset
+from training.data.history import bring_history, load_history
+from training.fit.train import Challenger, train_challenger
+from training.gate.comparison import compare_with_champion
+from training.gate.rules import GateDecision
+from training.images.bundle import compute_digest, stage_bundle
+from training.images.image import build_image
 from training.registry import register_challenger
-from training.tracking import CHALLENGER, CHAMPION, connect
-from training.train import Challenger, train_challenger
+from training.tracking.client import CHALLENGER, CHAMPION, connect
 from training.validation import validate_dataset
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "bike_demand"

@@ -12,9 +12,9 @@ import pytest
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.dataset import Dataset, build_dataset, read_dataset
-from training.tracking import connect
-from training.train import train_challenger
+from training.data.dataset import Dataset, build_dataset, read_dataset
+from training.fit.train import train_challenger
+from training.tracking.client import connect
 from training.validation import ValidationReport, check_report, list_assertions, validate_dataset
 
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from cyclone.settings import Settings
-from training.base_image import name_base
+from training.images.base import name_base
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).with_name("uv")
@@ -163,7 +163,7 @@ def test_airflow_reads_our_dags_and_one_that_imports_the_triggers(installed: Ins
 
 
 def test_an_image_from_the_wheel_holds_the_same_code_as_one_from_the_checkout(installed: Installed) -> None:
-    command = "from cyclone.settings import Settings; from training.base_image import name_base as n"
+    command = "from cyclone.settings import Settings; from training.images.base import name_base as n"
     done = installed.run("python", "-c", f"{command}; print(n(Settings()))")
     assert done.stdout.strip() == name_base(Settings()), done.stderr
 

@@ -16,8 +16,8 @@ from cyclone.checks.rollups import roll_up
 from cyclone.checks.verdicts import Measurement
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.nulls import count_days
-from training.profile import Subject, build_profile, place_rows
+from training.fit.null_distributions import count_days
+from training.fit.profile import Subject, build_profile, place_rows
 
 START = datetime(2011, 3, 1, tzinfo=UTC)
 NAMES = ["temperature", 'o\'clock; "DROP" %s ☂', "x" * 60]

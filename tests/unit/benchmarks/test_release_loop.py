@@ -11,10 +11,10 @@ from cyclone.places import REPOSITORY
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
 from tests.claims.commands import list_commands
-from training.history import parse_time, read_history_frame
-from training.policy_commands import EstimatorOf
-from training.policy_replay import Retraining, run_policy
-from training.replayed_rows import build_history, cut_history, find_start
+from training.backtest.commands import EstimatorOf
+from training.backtest.history import build_history, cut_history, find_start
+from training.backtest.replay import Retraining, run_policy
+from training.data.history import parse_time, read_history_frame
 
 SMALL_DAYS = 7
 REAL_DAYS = 25

@@ -10,7 +10,7 @@ from cyclone.rows.frames import frame_from_rows
 from cyclone.rows.validation import validate_rows
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
-from training.scores import predict
+from training.fit.scores import predict
 
 FEATURES = (Feature(name="x", type="number", range=(0, 1)),)
 ROWS = [{"x": 0.0}, {"x": 1.0}]

@@ -14,13 +14,13 @@ from cyclone.policy.rules import expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 from cyclone.wording import format_number
-from training.backtest import Backtest, iterate_summaries, run_backtest
-from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
-from training.policy_replay import PolicyRun, find_fitted_rows, run_policy
-from training.replayed_rows import History, build_history, find_start
-from training.schedules import build_schedules, fit_schedule_day, score_schedule
-from training.scores import measure
-from training.train import predict_unseen
+from training.backtest.history import History, build_history, find_start
+from training.backtest.replay import PolicyRun, find_fitted_rows, run_policy
+from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
+from training.backtest.run import Backtest, iterate_summaries, run_backtest
+from training.backtest.schedules import build_schedules, fit_schedule_day, score_schedule
+from training.fit.scores import measure
+from training.fit.train import predict_unseen
 
 START = 20
 SHIFT_DAY = 40

@@ -8,7 +8,7 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.dataset import check_rows, find_leaks, find_run_folder, split_newest_days
+from training.data.dataset import check_rows, find_leaks, find_run_folder, split_newest_days
 
 SPEC = ModelSpec(
     name="m",

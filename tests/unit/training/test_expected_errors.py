@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from cyclone.spec import ModelSpec
-from training.expected_errors import PRIOR_ROWS, expect_errors
-from training.profile import Bin, build_profile
+from training.fit.expected_errors import PRIOR_ROWS, expect_errors
+from training.fit.profile import Bin, build_profile
 
 KINDS: dict[str, dict[str, Any]] = {
     "regression": {"name": "y", "type": "number", "expected_delay_hours": 0},

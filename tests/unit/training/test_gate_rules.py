@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp  # type: ignore[import-untyped, unused-ignore]
 
-import training.gate_rules
+import training.gate.rules
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
-from training.gate_rules import PairedLosses, compare, compare_days, judge, pass_first
+from training.gate.rules import PairedLosses, compare, compare_days, judge, pass_first
 
 DAYS = np.repeat(np.arange(5), 24)
 
@@ -26,7 +26,7 @@ def build_losses(factor: float, noise: float = 0.0, slices: dict[str, Any] | Non
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(training.gate_rules).failed == 0
+    assert doctest.testmod(training.gate.rules).failed == 0
 
 
 def test_without_a_champion_any_challenger_passes() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.spec import ModelSpec
-from training.history import read_history
+from training.data.history import read_history
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "bike_demand"
 HEADER = "created_at,hour,weekday,workingday,holiday,season,weather,temperature,humidity,wind,bikers"

@@ -7,8 +7,8 @@ import pytest
 from cyclone.checks.chance import compute_p_value
 from cyclone.checks.distances import DISTANCES, measure_distance
 from cyclone.spec import ModelSpec
-from training.nulls import build_nulls, count_days, find_null
-from training.profile import Subject, build_profile
+from training.fit.null_distributions import build_nulls, count_days, find_null
+from training.fit.profile import Subject, build_profile
 
 HOURS = pd.Series(pd.date_range("2011-01-01", periods=24 * 90, freq="h", tz="UTC"))
 DAY = np.repeat(np.arange(90), 24)

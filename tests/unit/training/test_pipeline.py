@@ -5,7 +5,7 @@ import pytest
 from cyclone.errors import ConfigurationError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.pipeline import load_builder
+from training.fit.model_code import load_builder
 
 
 def write_pipeline(folder: Path, text: str) -> Settings:

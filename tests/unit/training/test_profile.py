@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import training.profile
+import training.fit.profile
 from cyclone.checks.distances import MISSING
 from cyclone.rows.frames import frame_from_rows
 from cyclone.spec import ModelSpec
-from training.profile import Bin, build_profile, find_edges
+from training.fit.profile import Bin, build_profile, find_edges
 
 SPEC = ModelSpec.model_validate(
     {
@@ -27,7 +27,7 @@ SPEC = ModelSpec.model_validate(
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(training.profile).failed == 0
+    assert doctest.testmod(training.fit.profile).failed == 0
 
 
 def test_every_kind_of_feature_and_the_prediction_have_their_bins() -> None:

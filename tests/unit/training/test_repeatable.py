@@ -3,7 +3,7 @@ import subprocess
 import sys
 from typing import Any
 
-from training.repeatable import SEED, seed
+from training.fit.repeatable import SEED, seed
 
 FIT = """
 import hashlib
@@ -13,8 +13,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
-from training.scores import predict
-from training.train import fit_estimator
+from training.fit.scores import predict
+from training.fit.train import fit_estimator
 
 draw = np.random.default_rng(0)
 names = [f"x{place}" for place in range(12)]

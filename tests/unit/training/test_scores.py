@@ -6,7 +6,7 @@ import pytest
 
 from cyclone.errors import DataError
 from cyclone.spec import ModelSpec
-from training.scores import measure, predict
+from training.fit.scores import measure, predict
 
 KINDS: dict[str, dict[str, Any]] = {
     "regression": {"name": "y", "type": "number", "expected_delay_hours": 0},

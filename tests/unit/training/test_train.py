@@ -7,8 +7,8 @@ import pytest
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.sections import Feature, Label, Retrain
 from cyclone.spec import ModelSpec
-from training.scores import measure
-from training.train import assign_folds, fit_estimator, predict_unseen, weigh_rows
+from training.fit.scores import measure
+from training.fit.train import assign_folds, fit_estimator, predict_unseen, weigh_rows
 
 
 @pytest.fixture

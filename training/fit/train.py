@@ -16,9 +16,15 @@ from cyclone.image_contract import SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY
-from training.dataset import Dataset, read_dataset, split_features, split_newest_days
-from training.expected_errors import expect_errors
-from training.mlflow_run import (
+from training.data.dataset import Dataset, read_dataset, split_features, split_newest_days
+from training.fit.expected_errors import expect_errors
+from training.fit.model_code import find_pipeline, load_builder
+from training.fit.null_distributions import SubjectNull, build_nulls, flatten_null
+from training.fit.profile import Bin, build_profile
+from training.fit.repeatable import SEED, limit_threads, seed
+from training.fit.scores import measure, predict
+from training.tracking.client import connect
+from training.tracking.runs import (
     EXPECTATIONS_FILE,
     MODEL_TAG,
     PASSED,
@@ -29,12 +35,6 @@ from training.mlflow_run import (
     find_finished_run,
     open_run,
 )
-from training.nulls import SubjectNull, build_nulls, flatten_null
-from training.pipeline import find_pipeline, load_builder
-from training.profile import Bin, build_profile
-from training.repeatable import SEED, limit_threads, seed
-from training.scores import measure, predict
-from training.tracking import connect
 
 if TYPE_CHECKING:
     import numpy as np

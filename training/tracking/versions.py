@@ -15,8 +15,8 @@ from cyclone.image_contract import SPEC_FILE
 from cyclone.names import name_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.mlflow_run import SOURCE_FOLDER, TRAINED_UNTIL
-from training.tracking import StoredModel, connect, fetch_model
+from training.tracking.client import StoredModel, connect, fetch_model
+from training.tracking.runs import SOURCE_FOLDER, TRAINED_UNTIL
 
 if TYPE_CHECKING:
     import pandas as pd

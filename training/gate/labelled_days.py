@@ -8,8 +8,8 @@ from cyclone.releases import current_release
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, EPOCH
-from training.dataset import split_features
-from training.scores import encode_labels, predict
+from training.data.dataset import split_features
+from training.fit.scores import encode_labels, predict
 
 if TYPE_CHECKING:
     import numpy as np

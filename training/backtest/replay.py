@@ -15,10 +15,10 @@ from cyclone.errors import DataError
 from cyclone.losses import measure_losses
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, ServingVersion
 from cyclone.policy.rules import SMALLEST_SHARE, decide, find_typical_error
-from training.gate_rules import PairedLosses, judge
-from training.replayed_rows import History
-from training.scores import measure, predict
-from training.train import fit_estimator, predict_unseen
+from training.backtest.history import History
+from training.fit.scores import measure, predict
+from training.fit.train import fit_estimator, predict_unseen
+from training.gate.rules import PairedLosses, judge
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +112,7 @@ class _Replay:
             self.run_so_far.highest_ratio = max(self.run_so_far.highest_ratio, ratio)
 
     def train(self, number: int, day: int) -> Version:
-        """As `training.train` does: accepted by siblings, fitted on all but the newest days."""
+        """As `training.fit.train` does: accepted by siblings, fitted on all but the newest days."""
         history, rows = self.history, find_fitted_rows(self.history, day)
         parts = history.features[rows], history.labels[rows], history.created_at[rows]
         accepted = measure(self.spec, *predict_unseen(self.spec, self.build, *parts))[self.spec.error_metric]
@@ -180,7 +180,7 @@ class _Replay:
             self.champion, self.promoted_day, self.calibration, self.looked = challenger, day, None, None
 
     def pair_losses(self, challenger: Version, rows: slice, known: LabelledDays) -> PairedLosses:
-        """As `training.gate` does: both as they are corrected in service. `known` ends with `rows`."""
+        """As `training.gate.comparison` does: both as they are corrected in service. `known` ends with `rows`."""
         days = self.history.days[rows]
         answers = answer_past_days(self.spec, known, int(days[0]))
         new = LabelledDays(day=days, label=self.history.numbers[rows], prediction=challenger.predictions[rows])

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cyclone.spec import ModelSpec
-from training.profile import Bin, name_predicted, place_rows
-from training.scores import list_errors
+from training.fit.profile import Bin, name_predicted, place_rows
+from training.fit.scores import list_errors
 
 if TYPE_CHECKING:
     import numpy as np

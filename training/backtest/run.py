@@ -8,10 +8,10 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from cyclone.image_contract import THREADS_VARIABLE
-from training.dataset import check_rows
-from training.policy_replay import Builder, PolicyRun, find_fitted_rows, run_policy
-from training.replayed_rows import History
-from training.schedules import Schedule, build_schedules, fit_schedule_day, score_schedule
+from training.backtest.history import History
+from training.backtest.replay import Builder, PolicyRun, find_fitted_rows, run_policy
+from training.backtest.schedules import Schedule, build_schedules, fit_schedule_day, score_schedule
+from training.data.dataset import check_rows
 
 if TYPE_CHECKING:
     import numpy as np

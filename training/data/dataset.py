@@ -15,7 +15,7 @@ from cyclone.rows.frames import find_dtype, inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.known_rows import read_known_rows, read_query
+from training.data.known_rows import read_known_rows, read_query
 
 if TYPE_CHECKING:
     import pandas as pd

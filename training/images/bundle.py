@@ -11,10 +11,10 @@ from cyclone.names import name_tag
 from cyclone.places import REPOSITORY, find_shipped
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.mlflow_run import FINGERPRINT_TAG
-from training.pipeline import find_pipeline
-from training.tracking import connect, fetch_model
-from training.trained_version import fetch_model_yaml
+from training.fit.model_code import find_pipeline
+from training.tracking.client import connect, fetch_model
+from training.tracking.runs import FINGERPRINT_TAG
+from training.tracking.versions import fetch_model_yaml
 
 PACKAGES = ("bento_service", "cyclone")
 CODE = (*PACKAGES, "sql")

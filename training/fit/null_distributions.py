@@ -13,7 +13,7 @@ from cyclone.checks.chance import Null
 from cyclone.checks.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
 from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
-from training.profile import Subject
+from training.fit.profile import Subject
 
 if TYPE_CHECKING:
     import numpy as np

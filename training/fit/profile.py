@@ -38,7 +38,7 @@ class Bin:
     count: int
     is_calendar: bool
     expected_error: float | None = None
-    """Of a bin of the prediction: see `training/expected_errors.py`."""
+    """Of a bin of the prediction: see `training/fit/expected_errors.py`."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.temporary import temporary_folder
-from training.layer import MANIFEST_TYPE, Blob
+from training.images.layer import MANIFEST_TYPE, Blob
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
 """What Cloud Run runs, of an index of several platforms."""

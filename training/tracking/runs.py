@@ -10,8 +10,8 @@ from cyclone.lineage.report import describe_check
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.dataset import Dataset
-from training.tracking import connect
+from training.data.dataset import Dataset
+from training.tracking.client import connect
 
 RUN_TAG = "cyclone.run_id"
 MODEL_TAG = "cyclone.model_uri"

@@ -1,6 +1,6 @@
 """The base image: service code, locked dependencies and Python, without a model. Retraining never builds it.
 
-`python -m training.base_image` builds and pushes the one of this source, unless it is there; `--context DIR` only
+`python -m training.images.base` builds and pushes the one of this source, unless it is there; `--context DIR` only
 writes down what an engine elsewhere builds it from.
 """
 
@@ -28,16 +28,16 @@ from cyclone.image_contract import (
 )
 from cyclone.places import REPOSITORY, is_checkout
 from cyclone.settings import Settings, read_settings
-from training.bento import SHOWN_CHARACTERS, compile_code, find_bento
-from training.bundle import clear_folder, compute_digest, stage_code
+from training.images.bento import SHOWN_CHARACTERS, compile_code, find_bento
+from training.images.bundle import clear_folder, compute_digest, stage_code
 
 if TYPE_CHECKING:
-    from training.image_repository import ImageRepository
+    from training.images.repository import ImageRepository
 
 RECIPE = Path(__file__).with_name("base_recipe.py")
 NAME = "base"
 PLACEHOLDER = "placeholder"
-COMMAND = "python -m training.base_image"
+COMMAND = "python -m training.images.base"
 
 
 def name_base(settings: Settings) -> str:
@@ -63,7 +63,7 @@ def find_base(settings: Settings) -> tuple["ImageRepository", dict[str, Any]]:
 
 def open_repository(settings: Settings) -> "ImageRepository":
     """The repository of the bases. Errors: `ConfigurationError` when no repository is configured."""
-    from training.image_repository import ImageRepository
+    from training.images.repository import ImageRepository
 
     if not settings.image_repository:
         raise ConfigurationError(

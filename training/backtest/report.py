@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from cyclone.wording import count_of
-from training.backtest import Backtest, iterate_summaries
+from training.backtest.run import Backtest, iterate_summaries
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from cyclone.errors import DataError
 from cyclone.losses import measure_losses
 from cyclone.spec import ModelSpec
-from training.repeatable import one_job
+from training.fit.repeatable import one_job
 
 if TYPE_CHECKING:
     import numpy as np

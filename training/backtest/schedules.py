@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cyclone.losses import measure_losses
-from training.policy_replay import Builder, predict_rest
-from training.replayed_rows import History
-from training.train import fit_estimator
+from training.backtest.history import History
+from training.backtest.replay import Builder, predict_rest
+from training.fit.train import fit_estimator
 
 if TYPE_CHECKING:
     import numpy as np

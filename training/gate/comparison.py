@@ -11,13 +11,13 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import count_days
-from training.dataset import Dataset, find_run_folder, read_dataset, split_newest_days
-from training.gate_rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
-from training.labelled_days import answer_as_served, build_labelled_days
-from training.mlflow_run import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
-from training.tracking import CHAMPION, connect, fetch_model, find_version
-from training.train import Challenger
-from training.trained_version import fetch_version, keep_answerable
+from training.data.dataset import Dataset, find_run_folder, read_dataset, split_newest_days
+from training.fit.train import Challenger
+from training.gate.labelled_days import answer_as_served, build_labelled_days
+from training.gate.rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
+from training.tracking.client import CHAMPION, connect, fetch_model, find_version
+from training.tracking.runs import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
+from training.tracking.versions import fetch_version, keep_answerable
 
 if TYPE_CHECKING:
     import numpy as np

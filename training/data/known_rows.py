@@ -13,7 +13,7 @@ from cyclone.rows.validation import describe_allowed, is_allowed, show_value
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, load_statement
-from training.row_copy import STATEMENTS, copy_known
+from training.data.row_copy import STATEMENTS, copy_known
 
 if TYPE_CHECKING:
     import pandas as pd

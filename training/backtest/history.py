@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cyclone.errors import DataError
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY
-from training.scores import encode_labels
+from training.fit.scores import encode_labels
 
 if TYPE_CHECKING:
     import numpy as np

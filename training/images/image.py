@@ -11,11 +11,11 @@ from cyclone.image_contract import DO_NOT_TRACK_VARIABLE, RELEASE_FILE, SERVICE_
 from cyclone.names import name_tag, read_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from training.bento import build_bento, find_bento, list_bentos
-from training.bundle import Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
+from training.images.bento import build_bento, find_bento, list_bentos
+from training.images.bundle import Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
 
 if TYPE_CHECKING:
-    from training.image_repository import ImageRepository
+    from training.images.repository import ImageRepository
 
 RUN_LABEL = "cyclone.mlflow-run"
 
@@ -56,7 +56,7 @@ def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
 
 def push_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     """Append the version's model to the base image, over the registry's API alone. The same model, the same digest."""
-    from training.image_repository import ImageRepository
+    from training.images.repository import ImageRepository
 
     repository = ImageRepository(f"{settings.image_repository}/{spec.name}")
     tag, origin = name_tag(version), read_origin(settings, spec, version)
@@ -94,8 +94,8 @@ def append_layer(
 
     Errors: `ReleaseError` when the base is not there, or the registry refuses; the tag is then as it was.
     """
-    from training.base_image import find_base
-    from training.layer import CONFIG_TYPE, Blob, extend_config, extend_manifest, write_layer
+    from training.images.base import find_base
+    from training.images.layer import CONFIG_TYPE, Blob, extend_config, extend_manifest, write_layer
 
     base, manifest = find_base(settings)
     for part in manifest["layers"]:
@@ -114,7 +114,7 @@ def append_layer(
 def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
     """Where the images are that `build_image` made and that are there, by version; deployed or not."""
     if settings.image_repository:
-        from training.image_repository import ImageRepository
+        from training.images.repository import ImageRepository
 
         repository = ImageRepository(f"{settings.image_repository}/{spec.name}")
         stored = {tag: repository.read_manifest(tag) for tag in repository.list_tags()}
@@ -132,7 +132,7 @@ def remove_image(image: str) -> None:
     """
     name, _, digest = image.partition("@")
     if digest:
-        from training.image_repository import ImageRepository
+        from training.images.repository import ImageRepository
 
         ImageRepository(name).delete_manifest(digest)
     elif "/" not in name and (bento := find_bento(name)) is not None:

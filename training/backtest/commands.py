@@ -31,9 +31,9 @@ def backtest(
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
 ) -> None:
     """Replay history through the policy beside never, monthly, weekly and daily retraining: a minute or two a year."""
-    from training.backtest import check_start, run_backtest
-    from training.backtest_report import build_policy_table, build_retraining_table, draw_picture
-    from training.replayed_rows import build_history, cut_history, find_start
+    from training.backtest.history import build_history, cut_history, find_start
+    from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
+    from training.backtest.run import check_start, run_backtest
 
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
@@ -77,14 +77,14 @@ class EstimatorOf:
         self.settings, self.spec = settings, spec
 
     def __call__(self) -> Any:
-        from training.pipeline import load_builder
+        from training.fit.model_code import load_builder
 
         return load_builder(self.settings, self.spec)()
 
 
 def _read_rows(settings: Settings, spec: ModelSpec, *, from_store: bool) -> Any:
-    from training.history import read_history_frame
-    from training.known_rows import read_known_rows
+    from training.data.history import read_history_frame
+    from training.data.known_rows import read_known_rows
 
     if from_store or spec.history is None:
         return read_known_rows(settings, spec).frame
@@ -102,7 +102,7 @@ def _find_first_day(spec: ModelSpec, since: str, first: datetime) -> datetime:
 
 
 def _parse_day(name: str, text: str) -> datetime:
-    from training.history import parse_time
+    from training.data.history import parse_time
 
     try:
         return parse_time(text)
