@@ -21,11 +21,11 @@ from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day
 from local_platform.airflow import AirflowClient
-from local_platform.evidence import FIRST_RUN_ID, build_evidence_table, check_claims
+from local_platform.demo_claims import FIRST_RUN_ID, build_evidence_table, check_claims
+from local_platform.demo_report import DemoComparison, build_table, draw_picture, predict_never_retrained
+from local_platform.demo_traffic import HistoryRow, Replay
 from local_platform.platform import LocalPlatform, PlatformEvent
 from local_platform.platform_record import environment
-from local_platform.replay import HistoryRow, Replay
-from local_platform.report import DemoComparison, build_table, draw_picture, predict_never_retrained
 from releasing.cloud_run import CloudRun
 from training.data.history import load_history, parse_time, read_history
 

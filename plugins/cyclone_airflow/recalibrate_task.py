@@ -7,7 +7,7 @@ from airflow.sdk import task
 
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
-from cyclone_airflow import lineage
+from cyclone_airflow import openlineage
 from cyclone_airflow.monitor_tasks import read_run
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,6 @@ def _tell_calibration(settings: Settings, spec: ModelSpec, version: int, revisio
         note_calibration(settings, spec, version, revision, reason)
     except TrackingError as error:
         log.warning("MLflow could not be told of %s: %s", revision, error)
-    read = [*lineage.locate_log(settings), lineage.locate_version(settings, spec, version)]
-    made = [lineage.locate_revision(settings, spec, revision), lineage.locate_traffic(settings, spec, revision)]
-    lineage.tell(read, made, {"calibration": reason})
+    read = [*openlineage.locate_log(settings), openlineage.locate_version(settings, spec, version)]
+    made = [openlineage.locate_revision(settings, spec, revision), openlineage.locate_traffic(settings, spec, revision)]
+    openlineage.tell(read, made, {"calibration": reason})

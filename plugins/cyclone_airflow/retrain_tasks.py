@@ -13,7 +13,7 @@ from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from cyclone_airflow import lineage
+from cyclone_airflow import openlineage
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,7 +83,9 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
         if brought:  # a replica may not have them yet
             settings = settings.model_copy(update={"training_dsn": ""})
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
-    lineage.tell(lineage.locate_log(settings), [lineage.locate_frame(spec, data)], _describe_request(settings, context))
+    openlineage.tell(
+        openlineage.locate_log(settings), [openlineage.locate_frame(spec, data)], _describe_request(settings, context)
+    )
     return data
 
 
@@ -97,7 +99,7 @@ def validate(model: str, data: Values, **context: Any) -> Values:
     frozen = Dataset(**data)
     report = validate_dataset(settings, spec, frozen, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
-    lineage.tell([lineage.locate_frame(spec, data, list_assertions(frozen))])
+    openlineage.tell([openlineage.locate_frame(spec, data, list_assertions(frozen))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
@@ -113,7 +115,7 @@ def train(model: str, data: Values, **context: Any) -> Values:
     settings, spec = _read(model)
     with _fail_without_retry():
         challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
-    lineage.tell([lineage.locate_frame(spec, data)], [lineage.locate_run(settings, challenger)])
+    openlineage.tell([openlineage.locate_frame(spec, data)], [openlineage.locate_run(settings, challenger)])
     return challenger
 
 
@@ -134,8 +136,10 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
     context["ti"].xcom_push("decision", decision)
     page = find_page(settings, connect(settings), challenger["mlflow_run_id"], GATE_FILE)
     context["ti"].xcom_push(GateLink.PAGE, page)
-    read = [lineage.locate_frame(spec, data), lineage.locate_run(settings, challenger)]
-    lineage.tell(read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]})
+    read = [openlineage.locate_frame(spec, data), openlineage.locate_run(settings, challenger)]
+    openlineage.tell(
+        read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]}
+    )
     return decision if decision["passed"] else None
 
 
@@ -148,8 +152,8 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
 
     settings, spec = _read(model)
     version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
-    lineage.tell(
-        [lineage.locate_run(settings, challenger)], [lineage.locate_version(settings, spec, version["version"])]
+    openlineage.tell(
+        [openlineage.locate_run(settings, challenger)], [openlineage.locate_version(settings, spec, version["version"])]
     )
     return version
 
@@ -164,8 +168,8 @@ def image(model: str, version: Values) -> Values:
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
-    lineage.tell(
-        [lineage.locate_version(settings, spec, number)], [lineage.locate_pushed_image(settings, asdict(built))]
+    openlineage.tell(
+        [openlineage.locate_version(settings, spec, number)], [openlineage.locate_pushed_image(settings, asdict(built))]
     )
     return _show(built)
 
@@ -183,8 +187,8 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
     note_revision(settings, spec, version["version"], deployed.revision)
-    read = [lineage.locate_pushed_image(settings, built)]
-    lineage.tell(read, [lineage.locate_revision(settings, spec, deployed.revision)])
+    read = [openlineage.locate_pushed_image(settings, built)]
+    openlineage.tell(read, [openlineage.locate_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
@@ -196,8 +200,10 @@ def rehearse_task(model: str, version: Values, deployed: Values, **context: Any)
 
     settings, spec = _read(model)
     found = candidate_of_run(settings, spec, context["run_id"])  # where it answers now: a restart may have moved it
-    revision = lineage.locate_revision(settings, spec, deployed["revision"])
-    lineage.tell([*lineage.locate_log(settings), lineage.locate_version(settings, spec, version["version"]), revision])
+    revision = openlineage.locate_revision(settings, spec, deployed["revision"])
+    openlineage.tell(
+        [*openlineage.locate_log(settings), openlineage.locate_version(settings, spec, version["version"]), revision]
+    )
     with _fail_without_retry():
         return _show(rehearse(settings, spec, found, version["version"]))
 
@@ -211,8 +217,8 @@ def promote_task(model: str, deployed: Values) -> None:
     settings, spec = _read(model)
     promote(settings, spec, Candidate(**deployed))
     revision = deployed["revision"]
-    lineage.tell(
-        [lineage.locate_revision(settings, spec, revision)], [lineage.locate_traffic(settings, spec, revision)]
+    openlineage.tell(
+        [openlineage.locate_revision(settings, spec, revision)], [openlineage.locate_traffic(settings, spec, revision)]
     )
 
 

@@ -64,7 +64,7 @@ def list_processes_of(state_dir: Path) -> list[str]:
 
 
 def test_the_demo_retrains_and_releases_because_the_error_rose(state_dir: Path, environment: dict[str, str]) -> None:
-    """Exit code 0 means that every claim held: see local_platform/evidence.py."""
+    """Exit code 0 means that every claim held: see local_platform/demo_claims.py."""
     command = [str(BIN / "cyclone"), "demo", "--days", str(DAYS_TO_FIRST_ALARM)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cyclone.spec import ModelSpec
-from local_platform.replay import HistoryRow, Replay
+from local_platform.demo_traffic import HistoryRow, Replay
 
 START = datetime(2011, 2, 1, tzinfo=UTC)
 

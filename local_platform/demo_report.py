@@ -11,7 +11,7 @@ from rich.table import Table
 from cyclone.rows.frames import inputs_from_rows
 from cyclone.spec import ModelSpec
 from cyclone.temporary import temporary_folder
-from local_platform.replay import ReplayedAnswer
+from local_platform.demo_traffic import ReplayedAnswer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
 from cyclone.times import DAY
 from local_platform.airflow import AirflowClient
-from local_platform.replay import Replay
+from local_platform.demo_traffic import Replay
 
 FIRST_RUN_ID = "first_release"
 
