@@ -1,6 +1,7 @@
 """What a version is watched by in the benchmarks of alarms, from the same code as in production.
 
-Measurements of drift are those of `cyclone.checks.distances`, which `tests/sql/test_distances.py` holds to the SQL checks.
+Measurements of drift are those of `cyclone.checks.distances`.
+`tests/sql/test_distances.py` holds them to the SQL checks.
 """
 
 from collections.abc import Iterable, Mapping

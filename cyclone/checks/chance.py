@@ -34,8 +34,8 @@ class Null:
 def compute_p_value(check: str, value: float, window_rows: int, window_days: int, null: Null) -> float:
     """The chance of a value as large as this one when nothing has changed.
 
-    χ² with the scale and the degrees of freedom of the reference, see training/fit/null_distributions.py; where those are estimated from
-    so many days, F instead (Rao & Scott 1984), whose tail is heavier the fewer they are.
+    It is χ² with the scale and the degrees of freedom of the reference: see training/fit/null_distributions.py. Where
+    those are estimated from some days, it is F instead, whose tail is heavier the fewer they are (Rao & Scott 1984).
     """
     from scipy.special import chdtrc, fdtrc  # type: ignore[import-untyped, unused-ignore]
 

@@ -71,9 +71,9 @@ class ModelHealthTrigger(BaseTrigger):
 class ModelHealthSensor(BaseSensorOperator):
     """Wait until the newest verdicts of `model` are healthy: fresh, and all `passed`.
 
-    `max_age`: how long ago a newer verdict could have been there (see `cyclone.checks.health.judge_health`). `kinds`: the
-    checks that count; by default those of errors and of the service. It waits deferred, in no worker slot, for up to
-    `timeout`; with `timeout=0` it asserts: an unhealthy model fails the task at once. Returns the reason.
+    `max_age` is how long ago a newer verdict could have been there: see `cyclone.checks.health.judge_health`. `kinds`
+    are the checks that count, by default those of errors and of the service. It waits deferred, in no worker slot, for
+    up to `timeout`. With `timeout=0` it asserts: an unhealthy model fails the task at once. Returns the reason.
     """
 
     template_fields: Sequence[str] = ("model",)

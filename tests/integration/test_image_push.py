@@ -15,7 +15,7 @@ from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from tests.integration.image_registry import ImageRegistry, read_image, run_registry, run_registry_with_tokens
-from training.images import base
+from training.images.base import name_base, open_repository
 from training.images.image import append_layer, list_images, remove_image
 from training.images.layer import CONFIG_TYPE, MANIFEST_TYPE, Blob, to_bytes, write_layer
 from training.images.repository import INDEX_TYPES, ImageRepository
@@ -49,7 +49,7 @@ def model(tmp_path: Path) -> Path:
 
 def push_base(settings: Settings, tmp_path: Path) -> ImageRepository:
     """A base as Docker pushes one, with a layer that says so and nothing that runs."""
-    repository = base.open_repository(settings)
+    repository = open_repository(settings)
     layer, config = b"a layer of the base", {"architecture": "amd64", "os": "linux"}
     described = {
         **config,
@@ -68,7 +68,7 @@ def push_base(settings: Settings, tmp_path: Path) -> ImageRepository:
         "config": Blob.of(*blobs[1]).to_json(),
         "layers": layers,
     }
-    repository.write_manifest(base.name_base(settings), to_bytes(manifest))
+    repository.write_manifest(name_base(settings), to_bytes(manifest))
     return repository
 
 
@@ -105,7 +105,7 @@ def test_the_base_gets_one_layer_with_the_model_over_the_bundle(
             ("home/bentoml/bento/src/model/model.skops", 0o644, 0, 0),
             ("home/bentoml/bento/src/release.json", 0o644, 0, 0),
         ]
-    assert base.read_manifest(base.name_base(settings)) is not None
+    assert base.read_manifest(name_base(settings)) is not None
 
 
 def test_the_same_model_gives_the_same_digest_and_its_blobs_are_not_sent_again(
@@ -128,7 +128,7 @@ def test_the_same_model_gives_the_same_digest_and_its_blobs_are_not_sent_again(
 def test_images_are_listed_by_version_over_pages_and_removed(
     settings: Settings, model: Path, tmp_path: Path, bike_demand: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_repository, "TAGS_A_PAGE", 1)
+    monkeypatch.setattr("training.images.repository.TAGS_A_PAGE", 1)
     assert list_images(settings, bike_demand) == {}
     push_base(settings, tmp_path)
     repository = open_model_repository(settings)
@@ -185,7 +185,7 @@ def test_of_an_index_the_image_for_cloud_run_is_taken(
     registry: ImageRegistry, settings: Settings, tmp_path: Path
 ) -> None:
     repository = push_base(settings, tmp_path)
-    found = repository.read_manifest(base.name_base(settings))
+    found = repository.read_manifest(name_base(settings))
     assert found is not None
     for architecture, tag in (("amd64", "both"), ("arm64", "other")):
         content = describe_index(found, architecture)

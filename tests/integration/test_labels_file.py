@@ -145,7 +145,7 @@ def test_parquet_labels_land_as_those_of_a_csv_do(store: Store, bike_demand: Mod
 def test_many_labels_go_in_batches_and_progress_reaches_the_end(
     store: Store, bike_demand: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels_file, "BATCH_LABELS", 1000)
+    monkeypatch.setattr(label_file, "BATCH_LABELS", 1000)
     path = write(tmp_path, *(f"id {number},{number % 100},2011-01-02T00:00Z" for number in range(3500)))
     progress: list[int] = []
     file = LabelFile(path, bike_demand.label)
