@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cyclone.errors import PlatformError
+from cyclone.image_contract import SPEC_FILE
 from cyclone.names import name_dag
 from cyclone.policy.incidents import find_open_incident
 from cyclone.settings import Settings, read_settings
@@ -45,7 +46,7 @@ HOURS_A_SECOND_IN_CANARY = 6
 
 def check_demo_model(settings: Settings) -> None:
     """Errors: `PlatformError` where the demo's model is not there, as outside a checkout of the repository."""
-    if not (settings.models_dir / MODEL / "model.yaml").is_file():
+    if not (settings.models_dir / MODEL / SPEC_FILE).is_file():
         raise PlatformError(
             f"the demo's model {MODEL} is not in {settings.models_dir}: it comes with the repository, not with the"
             " wheel. Clone the repository and run `make demo` there"

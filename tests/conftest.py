@@ -43,6 +43,7 @@ def enter_world() -> None:
     os.environ["TMPDIR"] = tempfile.tempdir = str(world)
     own = world / f"home-{worker or 'session'}"
     (own / "bentoml").mkdir(parents=True)
+    own.chmod(0o700)  # libraries refuse a runtime folder that others can read
     os.environ |= {
         "AIRFLOW_HOME": str(own / "airflow"),
         "BENTOML_HOME": str(own / "bentoml"),  # BentoML reads it once, at the first look into its store

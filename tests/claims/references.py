@@ -40,8 +40,8 @@ def find_broken_links(document: Document) -> Iterator[str]:
 def list_variables() -> set[str]:
     """The `CYCLONE_` variables that are read: by the settings, and by services of their own environment."""
     names = {f"CYCLONE_{name.upper()}" for name, field in Settings.model_fields.items() if not field.validation_alias}
-    service = "".join(path.read_text() for path in (REPOSITORY / "bento_service").glob("*.py"))
-    return names | set(re.findall(r'"(CYCLONE_[A-Z_]+)"', service))
+    contract = (REPOSITORY / "cyclone" / "image_contract.py").read_text()
+    return names | set(re.findall(r'"(CYCLONE_[A-Z_]+)"', contract))
 
 
 def find_variables(text: str) -> set[str]:

@@ -20,8 +20,12 @@ PACKAGES = sorted(path.parent.name for place in ("", "plugins/") for path in REP
 
 @cache
 def read_sources() -> str:
-    """All of our Python, SQL and YAML, the Makefile and what CI runs, as one text."""
+    """All of our Python, SQL and YAML, the Makefile and what CI runs, as one text.
+
+    Migrations are left out. A released one is never edited, so its comments name files as they were then.
+    """
     files = [path for name in SOURCES for path in (REPOSITORY / name).rglob("*") if path.suffix in SUFFIXES]
+    files = [path for path in files if path.parent.name != "migrations"]
     files += [REPOSITORY / "Makefile", *(REPOSITORY / ".ci").iterdir()]
     return "\n".join(path.read_text() for path in sorted(files))
 

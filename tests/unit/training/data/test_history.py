@@ -7,7 +7,7 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.spec import ModelSpec
 from training.data.history import read_history
 
-MODEL = Path(__file__).resolve().parents[3] / "models" / "bike_demand"
+MODEL = Path(__file__).resolve().parents[4] / "models" / "bike_demand"
 HEADER = "created_at,hour,weekday,workingday,holiday,season,weather,temperature,humidity,wind,bikers"
 GOOD = "2011-01-01T00:00:00Z,0,6,false,false,1,clear,0.24,0.81,0.0,16"
 
