@@ -92,7 +92,14 @@ PURE = (
     "names",
 )
 """Modules of `cyclone` that decide or name, of values alone."""
-TALKERS = ("psycopg2", "requests", "cyclone.store", "cyclone.checks.measurements", "cyclone.policy.evidence", "cyclone.clock")
+TALKERS = (
+    "psycopg2",
+    "requests",
+    "cyclone.store",
+    "cyclone.checks.measurements",
+    "cyclone.policy.evidence",
+    "cyclone.clock",
+)
 
 
 def read_modules(repository: Path) -> dict[str, ast.Module]:

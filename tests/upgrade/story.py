@@ -66,7 +66,7 @@ def list_days(store: Store) -> list[datetime]:
 
 def read_verdicts(store: Store, spec: ModelSpec, day: datetime) -> list[dict[str, Any]]:
     """The verdicts that hold for the windows that end at a moment."""
-    return _sort(store.fetch("verdicts/at", model=spec.name, window_end=day))
+    return _sort(store.fetch("verdicts/at", model=spec.name, window_end=day, kind=None, run_id=None))
 
 
 def judge_again(store: Store, spec: ModelSpec, day: datetime) -> list[dict[str, Any]]:
