@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, CycloneError, ReleaseError
 from cyclone.settings import REPOSITORY, Settings, read_settings
-from training.bundle import CODE, REQUIREMENTS, clear_folder, compute_digest, stage_code
+from training.bundle import CODE, REQUIREMENTS, clear_folder, compute_digest, open_to_readers, stage_code
 from training.image import SERVICE, SHOWN_CHARACTERS, compile_code, find_bento
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     (source / "release.json").unlink()
     shutil.rmtree(source / "models")
     compile_code(Path(bento.path))
+    open_to_readers(Path(bento.path))
     return bento
 
 
