@@ -104,3 +104,17 @@ def test_the_platform_says_that_its_state_cannot_be_written(tmp_path: Path, comm
         f"cyclone: the local platform cannot keep its state in {state_dir}: Read-only file system."
         " Name a folder that can be written to with CYCLONE_WORK_DIR\n"
     )
+
+
+def test_ci_works_in_a_private_copy_that_is_gone_afterwards_and_hands_on_the_exit_code(tmp_path: Path) -> None:
+    look = "pwd; stat -c %a ..; ls -A; exit 3"
+    copying = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", look]
+    (tmp_path / "temporary files").mkdir()
+    variables = {**os.environ, "TMPDIR": str(tmp_path / "temporary files")}
+    done = subprocess.run(copying, env=variables, cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (3, "")
+    place, mode, *names = done.stdout.splitlines()
+    assert (Path(place).name, mode) == ("a private copy", "700")
+    assert {"Makefile", "cyclone", "tests", ".ci"} <= set(names)
+    assert not {".venv", ".cyclone", ".git"} & set(names)
+    assert list((tmp_path / "temporary files").iterdir()) == []

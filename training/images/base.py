@@ -29,7 +29,7 @@ from cyclone.image_contract import (
 from cyclone.places import REPOSITORY, is_checkout
 from cyclone.settings import Settings, read_settings
 from training.images.bento import SHOWN_CHARACTERS, compile_code, find_bento
-from training.images.bundle import clear_folder, compute_digest, stage_code
+from training.images.bundle import clear_folder, compute_digest, open_to_readers, stage_code
 
 if TYPE_CHECKING:
     from training.images.repository import ImageRepository
@@ -116,6 +116,7 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     (source / RELEASE_FILE).unlink()
     shutil.rmtree(source / SPECS_FOLDER)
     compile_code(Path(bento.path))
+    open_to_readers(Path(bento.path))
     return bento
 
 

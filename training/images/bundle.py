@@ -51,6 +51,16 @@ def stage_code(folder: Path) -> None:
     shutil.copytree(find_shipped("sql"), folder / "sql")
     for name in PACKAGES:
         shutil.copytree(REPOSITORY / name, folder / name, ignore=LEFT_OUT)
+    open_to_readers(folder)
+
+
+def open_to_readers(folder: Path) -> None:
+    """Let every account read a folder, and its owner remove it, whatever the modes of the checkout and the umask are.
+
+    A container may run as any account.
+    """
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
 
 def find_requirements() -> Path:
