@@ -7,7 +7,7 @@ are in one folder that goes with the session. No variable names a store, a serve
 import atexit
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -29,9 +29,14 @@ KEPT = ("CYCLONE_IMAGE_FOUNDATION",)
 _database_numbers = count(1)
 
 
+def list_foreign(variables: Iterable[str]) -> list[str]:
+    """The names of variables that lead to something of whoever started the tests."""
+    return [name for name in variables if name.startswith(FOREIGN) and name not in KEPT]
+
+
 def enter_world() -> None:
     """Leave the surroundings of whoever started the tests; a worker of several shares the folder of its session."""
-    for name in [name for name in os.environ if name.startswith(FOREIGN) and name not in KEPT]:
+    for name in list_foreign(os.environ):
         del os.environ[name]
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker:
@@ -42,13 +47,11 @@ def enter_world() -> None:
         atexit.register(leaving.close)
     os.environ["TMPDIR"] = tempfile.tempdir = str(world)
     own = world / f"home-{worker or 'session'}"
-    (own / "bentoml").mkdir(parents=True)
-    own.chmod(0o700)  # libraries refuse a runtime folder that others can read
+    (own / "bentoml").mkdir(parents=True, exist_ok=True)
     os.environ |= {
         "AIRFLOW_HOME": str(own / "airflow"),
         "BENTOML_HOME": str(own / "bentoml"),  # BentoML reads it once, at the first look into its store
         "CYCLONE_WORK_DIR": str(own / "work"),  # or a platform that runs in this checkout would be found
-        "XDG_RUNTIME_DIR": str(own),
     }
 
 

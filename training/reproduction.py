@@ -65,7 +65,7 @@ def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
     require_answer(settings)
     client = connect(settings)
     run = _find_run(client, model, version)
-    with temporary_folder("reproduce", settings.work_dir / "tmp") as folder:
+    with temporary_folder("reproduce") as folder:
         spec = _read_spec(settings, client, run, folder)
         frame, source = _read_frame(settings, spec, client, run, folder)
         stored = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "model")

@@ -276,6 +276,10 @@ class GateLink(BaseOperatorLink):
 
 
 def _read_page(ti_key: Any, key: str) -> str:
+    """The link as the task made it: Airflow 3 keeps it with the run, and shows it without asking anybody again.
+
+    It holds MLflow's address of then, so it is for people only. A platform keeps its ports, and with them the link.
+    """
     from airflow.sdk.execution_time.xcom import XCom
 
     return str(XCom.get_value(ti_key=ti_key, key=key) or "")

@@ -7,8 +7,12 @@ from typing import Any
 
 import requests
 
+from cyclone.store import Store
 from local_platform.platform_record import PlatformRecord
+from tests.statements import execute
 
+FIND_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+FIND_ADDRESSES = """SELECT row::text FROM "{table}" AS row WHERE row::text ~ '(127.0.0.1|localhost):[0-9]'"""
 Thing = tuple[str, str, str | None]
 """Namespace, name and version of a dataset."""
 
@@ -59,6 +63,14 @@ def fetch_page(platform: PlatformRecord, link: str) -> str:
     reply = requests.get(f"{address}/get-artifact", params={"run_uuid": found[1], "path": found[2]}, timeout=30)
     reply.raise_for_status()
     return reply.text
+
+
+def find_addresses(platform: PlatformRecord, database: str) -> list[str]:
+    """Every row that holds a port of this machine; another start may have another one."""
+    store = Store(platform.build_dsn(database))
+    tables = [table for (table,) in execute(store, FIND_TABLES)]
+    assert tables
+    return [f"{table}: {row}" for table in tables for (row,) in execute(store, FIND_ADDRESSES.format(table=table))]
 
 
 def read_tags(found: dict[str, Any]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from local_platform.background import stop
 from local_platform.platform_record import PlatformRecord, read_status
 from tests.e2e.lineage import (
     fetch_page,
+    find_addresses,
     find_lineage,
     find_tags,
     list_things,
@@ -128,6 +129,13 @@ def test_what_the_loop_released_can_be_explained_and_made_again(
 
     check_mlflow(platform, found)
     check_openlineage(platform, found)
+
+
+@pytest.mark.parametrize("database", ["cyclone", "mlflow"])
+def test_what_is_kept_of_the_loop_holds_no_address_that_another_start_may_change(
+    platform: PlatformRecord, database: str
+) -> None:
+    assert find_addresses(platform, database) == []
 
 
 def check_mlflow(platform: PlatformRecord, found: dict[str, Any]) -> None:

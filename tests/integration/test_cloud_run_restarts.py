@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import requests
 
+from local_platform.addresses import build_store_dsn, claim_ports
 from local_platform.processes import free_port
 from tests.integration.cloud_run_driver import (
     DEADLINE_SECONDS,
@@ -66,6 +67,25 @@ def test_an_address_whose_port_is_taken_moves_and_the_service_says_where_to(tmp_
             assert ask_revision(moved.traffic_statuses[1].uri) == "moved-new"
     with run_cloud_run(tmp_path) as cloud_run:
         assert cloud_run.get("moved") == moved
+
+
+def test_a_revision_is_told_where_the_store_is_now_and_asks_nobody_else(tmp_path: Path) -> None:
+    """Another platform's store may answer at the port that it was deployed with."""
+    before = choose_ports(tmp_path)
+    with run_cloud_run(tmp_path / "cloud_run") as cloud_run:
+        service = cloud_run.create("told", env={"GREETING": build_store_dsn(before, "cyclone")})
+    with socket.create_server(("127.0.0.1", before["postgres"])):
+        now = choose_ports(tmp_path)
+    assert now["postgres"] != before["postgres"]
+    with run_cloud_run(tmp_path / "cloud_run"):
+        assert ask(service.uri)["environment"]["GREETING"] == build_store_dsn(now, "cyclone")
+
+
+def choose_ports(state_dir: Path) -> dict[str, int]:
+    """The ports of a start that ends at once."""
+    claims = claim_ports(state_dir)
+    claims.release()
+    return claims.ports
 
 
 def test_a_second_process_on_the_same_state_is_refused(tmp_path: Path) -> None:
