@@ -13,7 +13,7 @@ import pytest
 import requests
 from packaging.requirements import Requirement
 
-from cyclone.settings import Settings
+from cyclone.settings import REPOSITORY, Settings
 from cyclone.store import Store
 from local_platform.processes import free_port
 from tests.integration.serving import ROW, wait_until
@@ -138,6 +138,12 @@ def test_the_base_is_built_once_and_holds_the_locked_packages_and_no_model(image
     listed = docker(*run, "-c", "import os; print(sorted(os.listdir('src')))")
     assert listed == "['bento_service', 'bentofile.yaml', 'cyclone', 'serving.txt', 'sql']"
     assert open_repository(images).read_manifest(name_version(images)) is not None
+
+
+def test_make_base_image_pushes_the_one_of_this_source(images: Settings) -> None:
+    command = ["make", "--silent", "base-image"]
+    made = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert made.stdout == f"{push_base(images)}\n"
 
 
 def read_lock() -> dict[str, str]:
