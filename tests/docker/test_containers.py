@@ -156,7 +156,7 @@ def read_lock() -> dict[str, str]:
 def test_a_base_without_a_model_says_what_is_missing(images: Settings) -> None:
     command = ["docker", "run", "--rm", "--workdir=/home/bentoml/bento/src", "--entrypoint=/app/.venv/bin/python"]
     started = subprocess.run(
-        [*command, "--network=host", push_base(images), "-m", "bento_service"],
+        [*command, "--network=host", f"--env=PORT={free_port(0)}", push_base(images), "-m", "bento_service"],
         capture_output=True,
         text=True,
         check=False,
