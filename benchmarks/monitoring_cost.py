@@ -53,10 +53,9 @@ SPEC = ModelSpec.model_validate(
     }
 )
 Figures = dict[str, Any]
-MILLION = 1_000_000
 
 
-def measure_cost(millions: Sequence[int] = (10, 30), rows_per_million: int = MILLION) -> Figures:
+def measure_cost(millions: Sequence[int] = (10, 30), rows_per_million: int = 1_000_000) -> Figures:
     """Every figure of the cost part: with a million rows, then with more. Smaller millions are for trying it out."""
     with temporary_state("bench-cost") as folder:
         python = start_peers(folder)
@@ -318,7 +317,7 @@ def main() -> None:
     """Measure, print the table, end with one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--millions", type=int, nargs="+", default=[10, 30], help="rows in the window after the first")
-    parser.add_argument("--rows-per-million", type=int, default=MILLION, help="fewer, to try it out")
+    parser.add_argument("--rows-per-million", type=int, default=1_000_000, help="fewer, to try it out")
     options = parser.parse_args()
     figures = measure_cost(options.millions, options.rows_per_million)
     Console(width=110).print(build_table(figures))

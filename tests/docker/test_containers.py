@@ -13,7 +13,7 @@ import pytest
 import requests
 from packaging.requirements import Requirement
 
-from cyclone.settings import Settings
+from cyclone.settings import REPOSITORY, Settings
 from cyclone.store import Store
 from local_platform.processes import free_port
 from tests.integration.serving import ROW, wait_until
@@ -140,6 +140,12 @@ def test_the_base_is_built_once_and_holds_the_locked_packages_and_no_model(image
     assert open_repository(images).read_manifest(name_base(images)) is not None
 
 
+def test_make_base_image_pushes_the_one_of_this_source(images: Settings) -> None:
+    command = ["make", "--silent", "base-image"]
+    made = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert made.stdout == f"{push_base(images)}\n"
+
+
 def read_lock() -> dict[str, str]:
     lines = [line.removesuffix(" \\") for line in find_requirements().read_text().splitlines() if line[:1].isalpha()]
     pinned = [Requirement(line) for line in lines]
@@ -150,7 +156,7 @@ def read_lock() -> dict[str, str]:
 def test_a_base_without_a_model_says_what_is_missing(images: Settings) -> None:
     command = ["docker", "run", "--rm", "--workdir=/home/bentoml/bento/src", "--entrypoint=/app/.venv/bin/python"]
     started = subprocess.run(
-        [*command, "--network=host", push_base(images), "-m", "bento_service"],
+        [*command, "--network=host", f"--env=PORT={free_port(0)}", push_base(images), "-m", "bento_service"],
         capture_output=True,
         text=True,
         check=False,

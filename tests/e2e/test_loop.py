@@ -18,7 +18,6 @@ import yaml
 from cyclone.places import REPOSITORY
 from cyclone.store import Store
 from local_platform.airflow import AirflowClient
-from local_platform.background import stop
 from local_platform.platform_record import PlatformRecord, read_status
 from tests.e2e.lineage import (
     fetch_page,
@@ -66,23 +65,45 @@ def list_processes_of(state_dir: Path) -> list[str]:
 
 def test_the_demo_retrains_and_releases_because_the_error_rose(state_dir: Path, environment: dict[str, str]) -> None:
     """Exit code 0 means that every claim held: see local_platform/demo_claims.py."""
-    command = [str(BIN / "cyclone"), "demo", "--days", str(DAYS_TO_FIRST_ALARM)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "version 2 has all traffic" in done.stdout
-    assert " 0 failed" in done.stdout
+    command = ["make", "--silent", "demo", f"DAYS={DAYS_TO_FIRST_ALARM}", "KEEP=1"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        said = "".join(follow_demo(demo))
+    assert demo.returncode == 0, said
+    assert "version 2 has all traffic" in said
+    assert " 0 failed" in said
     assert (state_dir / "demo.png").read_bytes().startswith(b"\x89PNG")
     assert list_processes_of(state_dir) == []
+
+
+def follow_demo(demo: "subprocess.Popen[str]") -> Iterator[str]:
+    """What it says; when all stays up, its service is asked, and it is ended."""
+    address = ""
+    for line in demo.stdout or ():
+        yield line
+        if line.startswith("the model's service"):
+            address = line.split()[-1]
+        if "Everything stays up until Ctrl-C" in line:
+            assert requests.get(f"{address}/readyz", timeout=60).status_code == 200
+            (program,) = psutil.Process(demo.pid).children()
+            program.terminate()
+
+
+def run_make(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A target of the Makefile, as the README tells to give it."""
+    command = ["make", "--silent", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def platform(state_dir: Path, environment: dict[str, str]) -> Iterator[PlatformRecord]:
     """The platform again, as `make up` brings it back with what the demo left."""
-    subprocess.run([BIN / "cyclone", "up"], env=environment, check=True, capture_output=True)
+    began = run_make(environment, "up")
     record = PlatformRecord.read(state_dir)
-    assert record is not None
+    assert record is not None, began.stdout + began.stderr
     yield record
-    stop(state_dir)
+    assert run_make(environment, "down").stdout == "Stopped.\n"
     assert list_processes_of(state_dir) == []
 
 
@@ -105,6 +126,13 @@ def test_the_version_that_the_loop_released_serves_again_after_a_restart(platfor
     refused = requests.post(f"{address}/predict", json={"rows": [row | {"hour": 24}]}, timeout=60)
     assert refused.status_code == 400
     assert "hour" in refused.text
+
+
+def test_status_tells_what_runs_and_what_serves(platform: PlatformRecord, environment: dict[str, str]) -> None:
+    shown = run_make(environment, "status")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "v2 100 %" in shown.stdout
+    assert f"bike_demand answers at {read_service_address(platform)}" in shown.stdout
 
 
 def test_what_the_loop_released_can_be_explained_and_made_again(
@@ -286,7 +314,9 @@ def read_xcom(platform: PlatformRecord, run: str, task: str) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(platform: PlatformRecord) -> None:
+def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(
+    platform: PlatformRecord, environment: dict[str, str]
+) -> None:
     store = Store(platform.store_dsn)
     releases = count(store, "release")
     execute(
@@ -294,8 +324,8 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(plat
         "INSERT INTO label (model, id, label, observed_at)"
         " SELECT model, id, '-5', observed_at FROM label WHERE id = 'replay-2011-02-10T08:00:00Z'",
     )
+    run_airflow(environment, "dags trigger retrain__bike_demand --run-id asked_for_by_hand")
     airflow = AirflowClient(platform.airflow.address)
-    airflow.trigger_dag_run("retrain__bike_demand", "asked_for_by_hand")
     run = airflow.wait_for_dag_run("retrain__bike_demand", "asked_for_by_hand", RETRAINING_SECONDS)
     assert run["state"] == "failed"
     (outcome, reason) = execute(

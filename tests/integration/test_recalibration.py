@@ -1,6 +1,9 @@
 """A calibration as a light release: fitted from labels in a real store, served by the local Cloud Run."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -291,7 +294,9 @@ def test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in(
     doubled = build_dataset(settings, bike_demand, "run_2", NOW)
     fresh = train_challenger(settings, bike_demand, doubled, "run_2")
     beaten = compare_with_champion(settings, bike_demand, doubled, fresh)
-    withdraw_calibration(settings, bike_demand, "Ada", "", NOW)
+    command = [sys.executable, "-m", "cyclone", "withdraw-calibration", "bike_demand", "--because", "prices are back"]
+    said = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True).stdout
+    assert said == "bike-demand-v1-c2 of bike_demand answers, without a calibration\n"
     raw = compare_with_champion(settings, bike_demand, doubled, fresh)
     assert beaten.challenger_error == raw.challenger_error
     assert beaten.champion_error is not None

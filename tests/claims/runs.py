@@ -1,0 +1,123 @@
+"""Where CI runs each command that the README, the documents and `make help` give: a line of `.ci/run`, or a test.
+
+A command without a place here fails `tests/unit/test_runs.py`, so that nothing is documented that nobody runs.
+"""
+
+import ast
+import re
+
+from tests.claims.documents import REPOSITORY
+
+Places = dict[str, str]
+
+CI = ".ci/run"
+COMMANDS = "tests/integration/test_commands.py"
+HELP = "tests/unit/test_documents.py::test_make_help_shows_every_target_with_variables_that_the_makefile_asks_for"
+IMAGES = f"{CI}: make test-docker && CYCLONE_CONTAINERS=true SMALL=1 make bench-release"
+LOOP = "tests/e2e/test_loop.py"
+SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target backtest bench-serving bench-monitoring"
+PARSED = f"{COMMANDS}::test_a_target_that_needs_the_network_is_given_files_and_options_that_are_there"
+
+TARGETS: Places = {
+    "audit": PARSED,  # the advisory database is not reachable everywhere
+    "backtest": SMALL,
+    "base-image": "tests/docker/test_containers.py::test_make_base_image_pushes_the_one_of_this_source",
+    "bench-monitoring": SMALL,
+    "bench-release": IMAGES,
+    "bench-serving": SMALL,
+    "check": f"{CI}: make check",
+    "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
+    "demo": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
+    "down": f"{LOOP}::platform",
+    "format": f"{COMMANDS}::test_make_format_mends_python_and_sql",
+    "help": HELP,
+    "lock": PARSED,  # what it finds on the index today is not what was locked
+    "sbom": f"{CI}: make sbom",
+    "setup": f"{CI}: make setup",
+    "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
+    "test": f"{CI}: make test",
+    "test-docker": IMAGES,
+    "test-fast": f"{CI}: make test",  # which runs these tests and more
+    "test-faults": f"{CI}: .venv/bin/pytest -n auto --maxprocesses 4 -m slow",  # the others are part of make test
+    "up": f"{LOOP}::platform",
+}
+CYCLONE: Places = {
+    "backtest": f"{COMMANDS}::test_a_policy_is_tried_on_two_weeks",
+    "demo": f"{LOOP}::test_starting_twice_is_refused_and_changes_nothing",
+    "down": f"{LOOP}::platform",
+    "env": f"{LOOP}::run_airflow",
+    "explain": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
+    "keys add": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
+    "keys list": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
+    "keys revoke": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
+    "labels load": "tests/integration/test_labels_file.py::"
+    "test_the_command_sums_up_and_fails_only_when_a_line_was_refused",
+    "log status": "tests/integration/test_log_status.py::show_status",
+    "migrate": f"{COMMANDS}::test_a_store_is_migrated_and_asked_what_happened",
+    "models": f"{COMMANDS}::test_models_are_listed",
+    "monitor what-if": "tests/sql/test_what_if.py::ask",
+    "promote": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",
+    "reconcile": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",
+    "reproduce": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
+    "resume": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
+    "retrain": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
+    "rollback": "tests/integration/test_canary.py::test_a_person_may_end_a_canary_by_rolling_it_back",
+    "rollups rebuild": "tests/sql/test_rollups_exactly_once.py::test_the_command_rebuilds_what_was_lost",
+    "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
+    "timeline": f"{COMMANDS}::test_a_store_is_migrated_and_asked_what_happened",
+    "up": f"{LOOP}::platform",
+    "withdraw-calibration": "tests/integration/test_recalibration.py::"
+    "test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in",
+}
+MODULES: Places = {
+    "bento_service.logging_proxy": "tests/integration/test_logging_proxy.py::run_proxy",
+    "benchmarks.monitoring_airflow": SMALL,
+    "benchmarks.monitoring_alarms": SMALL,
+    "benchmarks.monitoring_cost": SMALL,
+    "benchmarks.release_layer": IMAGES,
+    "training.images.base": f"{COMMANDS}::test_the_context_of_a_base_image_is_written",
+}
+AIRFLOW: Places = {
+    "backfill create": f"{LOOP}::test_a_backfill_gives_the_verdicts_of_the_live_runs_and_starts_nothing",
+    "dags trigger": f"{LOOP}::test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion",
+}
+SETTINGS: Places = {
+    "CONTAINERS": IMAGES,  # its loop is the demo on real images
+    "DAYS": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
+    "KEEP": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
+    "SMALL": SMALL,
+}
+"""Of `make`: `DAYS=300`."""
+
+
+def find_unrun(commands: set[str], places: Places) -> list[str]:
+    """What is wrong with the places of some commands, in words: none, one too many, or one that does not run it."""
+    faults = [f"{name}: say in tests/claims/runs.py where CI runs it" for name in sorted(commands - places.keys())]
+    faults += [f"{name}: nothing documents it any more" for name in sorted(places.keys() - commands)]
+    return faults + [f"{name}: {place} does not run it" for name, place in places.items() if not is_run(name, place)]
+
+
+def is_run(name: str, place: str) -> bool:
+    """Whether a place is there, and names the command."""
+    if place.startswith(f"{CI}: "):
+        line = place.removeprefix(f"{CI}: ")
+        return line in (REPOSITORY / CI).read_text()
+    path, _, function = place.partition("::")
+    return re.search(spell(name), read_function(path, function)) is not None
+
+
+def spell(name: str) -> str:
+    """How Python names a command: `keys add` as a list of texts or within one, `KEEP` with its value."""
+    words = name.split()
+    within = rf'"{name}\b' if len(words) > 1 or "." in name else rf"\b{name}="
+    return "|".join((", ".join(f'"{word}"' for word in words), within))
+
+
+def read_function(path: str, name: str) -> str:
+    """The source of a function with its decorators; empty where there is none."""
+    text = (REPOSITORY / path).read_text() if (REPOSITORY / path).is_file() else ""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+    return ""
