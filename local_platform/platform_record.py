@@ -12,6 +12,7 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
+from cyclone.telemetry import SWITCHES
 from local_platform.airflow import AirflowPlace, airflow_environment
 
 FILE_NAME = "platform.json"
@@ -136,10 +137,9 @@ def environment(record: PlatformRecord) -> dict[str, str]:
         "CYCLONE_IMAGE_REPOSITORY": record.image_repository,
         "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),
         "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "BENTOML_HOME": str(record.state_dir / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
+        **SWITCHES,
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
     }

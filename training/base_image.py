@@ -89,7 +89,6 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     """The base's Bento. It is built around a placeholder, as BentoML wants to import the service, and keeps none."""
     import bentoml
 
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     bento = find_bento(f"{NAME}:{version}")
     if bento is not None:
         return bento

@@ -2,7 +2,6 @@
 
 import compileall
 import json
-import os
 import py_compile
 import re
 import subprocess
@@ -43,7 +42,6 @@ def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     if settings.image_repository:
         return push_image(settings, spec, version)
     reference = f"{spec.name}:v{version}"
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     bento = find_bento(reference)
     if bento is None:
         bundle = stage_bundle(settings, spec, version)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cyclone.telemetry import SERVING_SWITCHES
+
 BUNDLE_ROOT = "home/bentoml/bento/src"
 """Where BentoML lays the code in an image; `bento_service.bundle` finds the model beside it."""
 USER = "1034:1034"
@@ -20,7 +22,7 @@ USER = "1034:1034"
 ENTRYPOINT = ["/app/.venv/bin/python", "-m", "bento_service"]
 ENVIRONMENT = {
     "BENTOML_HOME": "/tmp/bentoml",  # noqa: S108 (of the container, its only writable folder)
-    "BENTOML_DO_NOT_TRACK": "True",
+    **SERVING_SWITCHES,
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 EPOCH = "1970-01-01T00:00:00Z"

@@ -27,6 +27,7 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.telemetry import SERVING_SWITCHES
 from training.aliases import drop_alias, set_alias
 from training.image import Image, list_images, remove_image
 from training.tracking import CHALLENGER, CHAMPION
@@ -73,7 +74,7 @@ def build_environment(settings: Settings) -> dict[str, str]:
     """What every revision is told."""
     return {
         "CYCLONE_STORE_DSN": settings.store_dsn,
-        "BENTOML_DO_NOT_TRACK": "True",
+        **SERVING_SWITCHES,
         TOKEN_VARIABLE: secrets.token_urlsafe(),
     }
 
