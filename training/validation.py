@@ -1,7 +1,6 @@
 """The check of a dataset before anything is trained on it: Great Expectations, generated from model.yaml."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from training.mlflow_run import (
 from training.pipeline import load_function
 from training.tracking import connect
 
+PAGE_TEMPLATE = Path(__file__).with_name("validation_page.html")
 SHOWN_ROWS = 5
 REPEATS_SHARE = 0.01
 """More rows than this, equal to another in every value, are warned of; half of all are refused before."""
@@ -59,7 +59,7 @@ def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     outcome = json.loads(text)
     folder = Path(dataset.path).parent
     (folder / VALIDATION_RESULT).write_text(text)
-    (folder / VALIDATION_PAGE).write_text(_render(outcome))
+    (folder / VALIDATION_PAGE).write_text(_render(spec, outcome))
     failed = [item for item in outcome["results"] if not item["success"]]
     is_critical = [item["expectation_config"].get("severity", "critical") == "critical" for item in failed]
     failures = tuple(describe_failure(item) for item, stops in zip(failed, is_critical, strict=True) if stops)
@@ -148,7 +148,6 @@ def _expect_bounds(field: Feature | Label, column: str) -> list[Expectation]:
 
 
 def _run_suite(settings: Settings, spec: ModelSpec, dataset: Dataset) -> Any:
-    os.environ["GX_ANALYTICS_ENABLED"] = "False"  # read once, at the import
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
@@ -206,12 +205,16 @@ def _keep(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str, fa
     return find_page(settings, client, opened, f"data/{VALIDATION_PAGE}")
 
 
-def _render(outcome: dict[str, Any]) -> str:
-    """The page of a result that was JSON: of NumPy's numbers its renderers show nothing (Great Expectations 1.24)."""
+def _render(spec: ModelSpec, outcome: dict[str, Any]) -> str:
+    """The page of a result that was JSON: of NumPy's numbers its renderers show nothing (Great Expectations 1.24).
+
+    The stock page loads styles, scripts and a logo from eight hosts, which learn of everyone who opens it.
+    """
     from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 
     result = expectationSuiteValidationResultSchema.load(outcome)
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(result)
-    return str(DefaultJinjaPageView().render(document))
+    view = DefaultJinjaPageView(custom_views_directory=str(PAGE_TEMPLATE.parent))
+    return str(view.render(document, template=PAGE_TEMPLATE.name, model=spec.name))
