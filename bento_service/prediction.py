@@ -7,7 +7,7 @@ from typing import Any
 from cyclone.calibration.correction import Calibration
 from cyclone.errors import DataError
 from cyclone.rows.frames import inputs_from_rows
-from cyclone.sections import Feature
+from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
 
 Prediction = float | dict[str, float]
@@ -49,7 +49,19 @@ def _calibrate(spec: ModelSpec, estimator: Any, inputs: Any, calibration: Calibr
 
 def build_probe_row(spec: ModelSpec) -> dict[str, Any]:
     """A row that the spec allows: a model that cannot answer it is not worth starting."""
-    return {feature.name: _probe_value(feature) for feature in spec.features}
+    return {feature.name: build_probe_value(feature) for feature in spec.features}
+
+
+def build_probe_value(field: Feature | Label) -> Any:
+    """A value that the field allows."""
+    if field.values:
+        return field.values[0]
+    if field.type == "boolean":
+        return True
+    if field.type == "text":
+        return "text"
+    lower, upper = field.range or (0.0, 0.0)
+    return math.ceil(lower) if field.type == "integer" else (lower + upper) / 2
 
 
 def find_true_class(classes: Sequence[Any]) -> int:
@@ -57,17 +69,6 @@ def find_true_class(classes: Sequence[Any]) -> int:
     if True not in classes:
         raise DataError(f"a binary model knows the class true; this one knows {list(classes)}")
     return classes.index(True)
-
-
-def _probe_value(feature: Feature) -> Any:
-    if feature.values:
-        return feature.values[0]
-    if feature.type == "boolean":
-        return True
-    if feature.type == "text":
-        return "text"
-    lower, upper = feature.range or (0.0, 0.0)
-    return math.ceil(lower) if feature.type == "integer" else (lower + upper) / 2
 
 
 def _check(value: Any) -> float:

@@ -20,6 +20,7 @@ from bento_service.body import RawBody, publish_as
 from bento_service.bundle import read_bundle
 from bento_service.ids import PredictionIds
 from bento_service.labels import answer_labels
+from bento_service.page import build_page, head_openapi, show_page
 from bento_service.prediction import Prediction, build_probe_row, predict_rows
 from bento_service.prediction_log import PredictionLog
 from bento_service.request import (
@@ -53,11 +54,13 @@ class LeanService(bentoml.Service):  # type: ignore[misc]  # BentoML is not type
         if not BentoMLContainer.tracing.exporter_type.get():
             dropped.add("OpenTelemetryMiddleware")
         app.user_middleware = [item for item in app.user_middleware if item.cls.__name__ not in dropped]
+        asks_for_key = any(item.cls is BearerKeys for item in app.user_middleware)
+        show_page(app, build_page(BUNDLE, asks_for_key))
         return app
 
     @property
     def openapi_spec(self) -> Any:
-        page = super().openapi_spec
+        page = head_openapi(super().openapi_spec, BUNDLE)
         if find_source(read_settings()) is not None:
             publish_keys(page)
         return page

@@ -96,7 +96,14 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
             "mp_start_method": "fork",  # a task then starts in 10 ms, with what the scheduler has imported
         },
         "database": {"sql_alchemy_conn": place.dsn.replace("postgresql://", "postgresql+psycopg2://", 1)},
-        "api": {"host": "127.0.0.1", "port": place.port, "workers": 1, "base_url": place.address},
+        "api": {
+            "host": "127.0.0.1",
+            "port": place.port,
+            "workers": 1,
+            "base_url": place.address,
+            "enable_swagger_ui": False,  # its pages load their scripts and fonts from three other hosts
+        },
+        "cyclone": {"refuse_foreign_content": True},  # see airflow_plugin.py
         "scheduler": {
             "scheduler_idle_sleep_time": 0.2,  # an idle loop costs 15 ms
             "orphaned_tasks_check_interval": 15,  # what a killed scheduler left is taken up within a minute

@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
+from cyclone.telemetry import SWITCHES
 from local_platform.inheritance import inherit
 from local_platform.processes import GuardedProcess
 
 _STOP_SECONDS = 10.0
 _SETTINGS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
+    **SWITCHES,
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # a job runner and its workers, for generative models
 }
 

@@ -12,9 +12,10 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
-from cyclone.image_contract import BENTOML_HOME_VARIABLE, DO_NOT_TRACK_VARIABLE, MODELS_DIR_VARIABLE, STORE_DSN_VARIABLE
+from cyclone.image_contract import BENTOML_HOME_VARIABLE, MODELS_DIR_VARIABLE, STORE_DSN_VARIABLE
 from cyclone.places import is_checkout
 from cyclone.settings import read_settings
+from cyclone.telemetry import SWITCHES
 from local_platform.addresses import build_store_dsn
 from local_platform.airflow import AirflowPlace, airflow_environment
 
@@ -156,10 +157,9 @@ def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
         "CYCLONE_IMAGE_REPOSITORY": record.image_repository,
         "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),
         "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         BENTOML_HOME_VARIABLE: str(record.bentoml_home),
-        DO_NOT_TRACK_VARIABLE: "True",
+        **SWITCHES,
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
     }

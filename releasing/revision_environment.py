@@ -8,7 +8,6 @@ from cyclone.image_contract import (
     API_KEYS_VARIABLE,
     BENTOML_OPTIONS_VARIABLE,
     CALIBRATION_VARIABLE,
-    DO_NOT_TRACK_VARIABLE,
     REHEARSAL_TOKEN_VARIABLE,
     STORE_DSN_VARIABLE,
 )
@@ -17,6 +16,7 @@ from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.telemetry import SERVING_SWITCHES
 from releasing.cloud_run import CloudRun
 
 REQUEST_SECONDS = 30
@@ -32,7 +32,7 @@ def build_environment(settings: Settings, keys: str, calibration: Calibration | 
         CALIBRATION_VARIABLE: calibration.to_json() if calibration else "",
         REHEARSAL_TOKEN_VARIABLE: secrets.token_urlsafe(),
         BENTOML_OPTIONS_VARIABLE: settings.bentoml_options,
-        DO_NOT_TRACK_VARIABLE: "True",
+        **SERVING_SWITCHES,
     }
     return {name: value for name, value in told.items() if value}
 

@@ -1,7 +1,6 @@
 """The check of a dataset before anything is trained on it: Great Expectations, generated from model.yaml."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from training.tracking.runs import (
 
 PAGE = f"data/{VALIDATION_PAGE}"
 """The page among the artifacts of its MLflow run."""
+PAGE_TEMPLATE = Path(__file__).with_name("validation_page.html")
 SHOWN_ROWS = 5
 REPEATS_SHARE = 0.01
 """More rows than this, equal to another in every value, are warned of; half of all are refused before."""
@@ -63,7 +63,7 @@ def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     outcome = json.loads(text)
     folder = Path(dataset.path).parent
     (folder / VALIDATION_RESULT).write_text(text)
-    (folder / VALIDATION_PAGE).write_text(_render(outcome))
+    (folder / VALIDATION_PAGE).write_text(_render(spec, outcome))
     failed = [item for item in outcome["results"] if not item["success"]]
     is_critical = [item["expectation_config"].get("severity", "critical") == "critical" for item in failed]
     failures = tuple(
@@ -159,7 +159,6 @@ def _expect_bounds(field: Feature | Label, column: str) -> list[Expectation]:
 
 
 def _run_suite(settings: Settings, spec: ModelSpec, dataset: Dataset) -> Any:
-    os.environ["GX_ANALYTICS_ENABLED"] = "False"  # read once, at the import
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
@@ -218,12 +217,16 @@ def _keep(
     return opened
 
 
-def _render(outcome: dict[str, Any]) -> str:
-    """The page of a result that was JSON: of NumPy's numbers its renderers show nothing (Great Expectations 1.24)."""
+def _render(spec: ModelSpec, outcome: dict[str, Any]) -> str:
+    """The page of a result that was JSON: of NumPy's numbers its renderers show nothing (Great Expectations 1.24).
+
+    The stock page loads styles, scripts and a logo from eight hosts, which learn of everyone who opens it.
+    """
     from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView
 
     result = expectationSuiteValidationResultSchema.load(outcome)
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(result)
-    return str(DefaultJinjaPageView().render(document))
+    view = DefaultJinjaPageView(custom_views_directory=str(PAGE_TEMPLATE.parent))
+    return str(view.render(document, template=PAGE_TEMPLATE.name, model=spec.name))

@@ -13,7 +13,8 @@ import pytest
 import requests
 from packaging.requirements import Requirement
 
-from cyclone.settings import REPOSITORY, Settings
+from cyclone.places import REPOSITORY
+from cyclone.settings import Settings
 from cyclone.store import Store
 from local_platform.processes import free_port
 from tests.integration.serving import ROW, wait_until

@@ -19,6 +19,7 @@ from cyclone.places import REPOSITORY
 from cyclone.store import Store
 from local_platform.airflow import AirflowClient
 from local_platform.platform_record import PlatformRecord, read_status
+from tests.browsing import list_foreign_requests, open_browser
 from tests.e2e.lineage import (
     fetch_page,
     find_addresses,
@@ -30,10 +31,14 @@ from tests.e2e.lineage import (
     read_mlflow,
     read_tags,
 )
+from tests.e2e.pages import list_pages
 from tests.statements import execute
+from tests.watching import count_connections, find_program, forget_tests, list_foreign, watch
 
 pytestmark = pytest.mark.e2e
 BIN = Path(sys.executable).parent
+STARTERS = ("strace", "make", "sh")
+"""What stands between a test and the program that it asks make for."""
 DAYS_TO_FIRST_ALARM = 25
 """The error rises in mid-February; a second release could come from March on, after the cooldown."""
 BACKFILL_SECONDS = 180
@@ -47,7 +52,13 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(state_dir: Path) -> dict[str, str]:
-    return os.environ | {"CYCLONE_WORK_DIR": str(state_dir), "COLUMNS": "120"}
+    return forget_tests(dict(os.environ)) | {"CYCLONE_WORK_DIR": str(state_dir), "COLUMNS": "120"}
+
+
+@pytest.fixture(scope="module")
+def watches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what strace saw of the demo and of the platform."""
+    return tmp_path_factory.mktemp("watches")
 
 
 def list_processes_of(state_dir: Path) -> list[str]:
@@ -58,14 +69,16 @@ def list_processes_of(state_dir: Path) -> list[str]:
             texts = [*process.cmdline(), *process.environ().values()]
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
-        if process.pid != os.getpid() and any(str(state_dir) in text for text in texts):
+        if process.pid != os.getpid() and any(str(state_dir) in text for text in texts) and "strace" not in texts:
             found.append(" ".join(process.cmdline()))
     return found
 
 
-def test_the_demo_retrains_and_releases_because_the_error_rose(state_dir: Path, environment: dict[str, str]) -> None:
+def test_the_demo_retrains_and_releases_because_the_error_rose(
+    state_dir: Path, environment: dict[str, str], watches: Path
+) -> None:
     """Exit code 0 means that every claim held: see local_platform/demo_claims.py."""
-    command = ["make", "--silent", "demo", f"DAYS={DAYS_TO_FIRST_ALARM}", "KEEP=1"]
+    command = watch(["make", "--silent", "demo", f"DAYS={DAYS_TO_FIRST_ALARM}", "KEEP=1"], watches / "demo")
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as demo:
@@ -86,8 +99,8 @@ def follow_demo(demo: "subprocess.Popen[str]") -> Iterator[str]:
             address = line.split()[-1]
         if "Everything stays up until Ctrl-C" in line:
             assert requests.get(f"{address}/readyz", timeout=60).status_code == 200
-            (program,) = psutil.Process(demo.pid).children()
-            program.terminate()
+            running = psutil.Process(demo.pid).children(recursive=True)
+            next(each for each in running if each.name() not in STARTERS).terminate()
 
 
 def run_make(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -97,11 +110,13 @@ def run_make(environment: dict[str, str], *arguments: str) -> subprocess.Complet
 
 
 @pytest.fixture(scope="module")
-def platform(state_dir: Path, environment: dict[str, str]) -> Iterator[PlatformRecord]:
+def platform(state_dir: Path, environment: dict[str, str], watches: Path) -> Iterator[PlatformRecord]:
     """The platform again, as `make up` brings it back with what the demo left."""
-    began = run_make(environment, "up")
+    command = watch(["make", "--silent", "up"], watches / "platform")
+    with (watches / "up.log").open("wb") as log:
+        subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, stdout=log, stderr=log)
     record = PlatformRecord.read(state_dir)
-    assert record is not None, began.stdout + began.stderr
+    assert record is not None, (watches / "up.log").read_text()
     yield record
     assert run_make(environment, "down").stdout == "Stopped.\n"
     assert list_processes_of(state_dir) == []
@@ -350,6 +365,20 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(
     assert "replay-2011-02-10T08:00:00Z" in fetch_page(platform, link)
     assert count(store, "release") == releases
     assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(2, 100)]
+
+
+def test_no_page_asks_another_host(platform: PlatformRecord) -> None:
+    pages = list_pages(platform, read_service_address(platform))
+    with open_browser() as browser:
+        asked = {address: list_foreign_requests(browser, address, shown) for address, shown in pages.items()}
+    assert {address: urls for address, urls in asked.items() if urls} == {}
+
+
+def test_no_process_asks_another_host(platform: PlatformRecord, watches: Path) -> None:
+    """Neither those of the demo, with its trainings and validations, nor those that served the pages."""
+    find_program("strace")
+    assert [count_connections(watches / name) > 100 for name in ("demo", "platform")] == [True, True]
+    assert [line for name in ("demo", "platform") for line in list_foreign(watches / name)] == []
 
 
 def test_starting_twice_is_refused_and_changes_nothing(platform: PlatformRecord, environment: dict[str, str]) -> None:

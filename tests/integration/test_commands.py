@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclone.settings import REPOSITORY
+from cyclone.places import REPOSITORY
 from cyclone.store import Store
 
 BIN = Path(sys.executable).parent

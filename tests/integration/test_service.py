@@ -173,6 +173,19 @@ def test_the_openapi_page_has_the_models_own_features(service: Service) -> None:
     assert rows["properties"]["rows"]["items"] == {"$ref": "#/components/schemas/Row"}
 
 
+def test_the_openapi_document_and_the_page_are_the_models_own(service: Service) -> None:
+    info = service.call("GET", "/docs.json")[1]["info"]
+    description = "Hourly demand of a bike-sharing system, from the calendar and the weather."
+    assert info == {"title": "bike_demand", "version": "3", "description": description}
+    status, page = service.call("GET", "/")
+    assert status == 200
+    assert "<title>bike_demand, version 3</title>" in page
+    assert "BentoML" not in page
+    assert [service.call("GET", f"/{path}")[0] for path in ("static_content/index.css", "assets/index.css")] == [
+        404
+    ] * 2
+
+
 def test_health_and_metrics_answer(service: Service) -> None:
     assert [service.call("GET", path)[0] for path in ("/healthz", "/readyz", "/livez")] == [200] * 3
     assert service.predict(ROW)[0] == 200

@@ -101,6 +101,7 @@ def test_invalid_rows_are_named_by_expectation_column_and_id_and_fail_the_run(
     page = Path(report.page.removeprefix("file://")).read_text()
     assert "hail" in page
     assert "history-2011-01-01T04:00:00Z" in page
+    assert [part for part in ("://", "<script", "@import") if part in page] == []
     assert [name for _, name, success in list_assertions(dataset) if not success] == [
         "expect_column_values_to_be_unique",
         "expect_column_values_to_be_in_set",

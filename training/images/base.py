@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, CycloneError, ReleaseError
 from cyclone.image_contract import (
-    DO_NOT_TRACK_VARIABLE,
     PIPELINE_FILE,
     RELEASE_FILE,
     SERVICE_TARGET,
@@ -102,7 +101,6 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     """The base's Bento. It is built around a placeholder, as BentoML wants to import the service, and keeps none."""
     import bentoml
 
-    os.environ.setdefault(DO_NOT_TRACK_VARIABLE, "True")
     bento = find_bento(f"{NAME}:{version}")
     if bento is not None:
         return bento

@@ -1,13 +1,12 @@
 """The image of a version: a Bento of its bundle, or one model layer on the base image of a registry."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclone.errors import ConfigurationError, ReleaseError
-from cyclone.image_contract import DO_NOT_TRACK_VARIABLE, RELEASE_FILE, SERVICE_TARGET
+from cyclone.image_contract import RELEASE_FILE, SERVICE_TARGET
 from cyclone.names import name_tag, read_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -43,7 +42,6 @@ def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
     if settings.image_repository:
         return push_image(settings, spec, version)
     reference = f"{spec.name}:{name_tag(version)}"
-    os.environ.setdefault(DO_NOT_TRACK_VARIABLE, "True")
     bento = find_bento(reference)
     if bento is None:
         bundle = stage_bundle(settings, spec, version)

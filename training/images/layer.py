@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclone.image_contract import BENTOML_HOME_VARIABLE, DO_NOT_TRACK_VARIABLE
+from cyclone.image_contract import BENTOML_HOME_VARIABLE
+from cyclone.telemetry import SERVING_SWITCHES
 
 BUNDLE_ROOT = "home/bentoml/bento/src"
 """Where BentoML lays the code in an image; `bento_service.bundle` finds the model beside it."""
@@ -22,7 +23,7 @@ USER = "1034:1034"
 ENTRYPOINT = ["/app/.venv/bin/python", "-m", "bento_service"]
 ENVIRONMENT = {
     BENTOML_HOME_VARIABLE: "/tmp/bentoml",  # noqa: S108 (of the container, its only writable folder)
-    DO_NOT_TRACK_VARIABLE: "True",
+    **SERVING_SWITCHES,
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 EPOCH = "1970-01-01T00:00:00Z"

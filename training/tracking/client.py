@@ -22,7 +22,6 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no news
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 REQUEST_SECONDS = 10
 CONNECT_SECONDS = 3
