@@ -72,9 +72,22 @@ def run_images(folder: Path) -> Iterator[Settings]:
     settings = read_settings().model_copy(update=found)
     with start_registry(folder / "registry", port) as registry:
         wait_until_ready(f"http://127.0.0.1:{port}/", START_SECONDS, registry)
-        console.print("building the base image: once for this code and these packages, in nobody's figure")
-        push_base(settings)
-        yield settings
+        try:
+            console.print("building the base image: once for this code and these packages, in nobody's figure")
+            push_base(settings)
+            yield settings
+        finally:
+            remove_images(settings.image_repository)
+
+
+def remove_images(repository: str) -> None:
+    """Take what was built for this registry out of the engine, which may be a person's own."""
+    listed = subprocess.run(
+        ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"], capture_output=True, text=True, check=True
+    )
+    ours = [name for name in listed.stdout.split() if name.startswith(f"{repository}/")]
+    if ours:
+        run(["docker", "image", "rm", "--force", *ours])
 
 
 def stage_model(folder: Path) -> int:
