@@ -23,6 +23,26 @@ MAY_IMPORT = {
 }
 
 
+MAY_USE = {
+    "cyclone.commands": {"cyclone.lineage", "cyclone.policy", "cyclone.checks", "cyclone.rows", "cyclone.calibration"},
+    "cyclone.policy": {"cyclone.checks"},
+    "cyclone.checks": set(),
+    "cyclone.calibration": set(),
+    "cyclone.lineage": set(),
+    "cyclone.rows": set(),
+    "cyclone": set(),
+    "training.commands": {"training.backtest", "training"},
+    "training": {"training.images", "training.gate", "training.fit", "training.tracking", "training.data"},
+    "training.backtest": {"training.gate", "training.fit", "training.data"},
+    "training.images": {"training.fit", "training.tracking"},
+    "training.gate": {"training.fit", "training.tracking", "training.data"},
+    "training.fit": {"training.tracking", "training.data"},
+    "training.tracking": {"training.data"},
+    "training.data": set(),
+}
+"""Which subject of a package may use which other. The files right under `cyclone` may be used by all of it."""
+
+
 def find_imports(path: Path, *, at_module_level: bool) -> set[str]:
     tree = ast.parse(path.read_text())
     nodes = list(ast.walk(tree))
@@ -160,6 +180,26 @@ def find_renamed(modules: Mapping[str, ast.Module]) -> list[str]:
     ]
 
 
+def find_subject(name: str) -> str:
+    """The subject that a module belongs to: its folder within the package, or the package for a file right under it."""
+    own = ".".join(name.split(".")[:2])
+    return own if own in MAY_USE else name.split(".")[0]
+
+
+def find_wrong_arrows(modules: Mapping[str, ast.Module]) -> list[str]:
+    """Imports within a package that go from one subject to another that it may not use."""
+    found = []
+    for name in modules:
+        subject = find_subject(name)
+        for source in {source for source, _ in list_own_imports(modules, name)}:
+            target = find_subject(source)
+            is_within = subject in MAY_USE and target.split(".")[0] == subject.split(".")[0]
+            is_free = target in {subject, "cyclone"} or name == "cyclone.__main__"
+            if is_within and not is_free and target not in MAY_USE[subject]:
+                found.append(f"{name} -> {source}")
+    return sorted(found)
+
+
 def list_reached(modules: Mapping[str, ast.Module], start: str) -> set[str]:
     """All that a module imports at its top, and what that imports, and so on; what is not ours by its package."""
     reached: set[str] = set()
@@ -182,6 +222,15 @@ MODULES = read_modules(REPOSITORY)
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     assert find_circle(MODULES) == []
+
+
+def test_a_subject_uses_only_those_that_the_design_allows() -> None:
+    assert find_wrong_arrows(MODULES) == []
+
+
+def test_a_folder_holds_no_more_files_than_a_stranger_can_look_over() -> None:
+    folders = {path.parent for package in MAY_IMPORT for path in (REPOSITORY / package).rglob("*.py")}
+    assert {str(folder) for folder in folders if len([*folder.glob("*.py")]) > 26} == set()
 
 
 def test_a_class_name_means_one_thing() -> None:
@@ -208,6 +257,9 @@ def test_the_rules_see_a_circle_a_twin_and_a_renamed_import() -> None:
     modules = {name: ast.parse(text) for name, text in planted.items()}
     assert find_circle(modules) == ["cyclone.one", "cyclone.two", "cyclone.three", "cyclone.one"]
     assert find_circle({**modules, "cyclone.three": ast.parse("")}) == []
+    wrong = {"cyclone.checks.one": "from cyclone.policy.two import f\n", "cyclone.policy.two": "import cyclone.spec\n"}
+    wrong_modules = {name: ast.parse(text) for name, text in {**wrong, "cyclone.spec": ""}.items()}
+    assert find_wrong_arrows(wrong_modules) == ["cyclone.checks.one -> cyclone.policy.two"]
     assert find_twin_classes(modules) == {"Champion": ["cyclone.one", "cyclone.three"]}
     assert find_renamed(modules) == ["cyclone.two: g as h"]
     assert "psycopg2" in list_reached(modules, "cyclone.five")
