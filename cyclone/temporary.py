@@ -41,8 +41,16 @@ def temporary_folder(purpose: str, parent: Path | None = None) -> Iterator[Path]
 
 def sweep_temporary(parent: Path | None = None) -> list[Path]:
     """Remove the folders that nobody holds and that no process uses; what was removed is returned."""
+    unused = [folder for folder in find_abandoned(parent) if not is_in_use(folder)]
+    for folder in unused:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder for folder in unused if not folder.exists()]
+
+
+def find_abandoned(parent: Path | None = None) -> list[Path]:
+    """The folders of our account whose makers are gone, with every fork of them."""
     parent = Path(tempfile.gettempdir()) if parent is None else parent
-    return [folder for folder in sorted(parent.glob(f"{PREFIX}*")) if _remove_abandoned(folder)]
+    return [folder for folder in sorted(parent.glob(f"{PREFIX}*")) if _is_abandoned(folder)]
 
 
 def is_in_use(folder: Path) -> bool:
@@ -57,15 +65,12 @@ def is_in_use(folder: Path) -> bool:
     return False
 
 
-def _remove_abandoned(folder: Path) -> bool:
-    """Remove a folder of our account that neither its maker nor a fork of its maker has any more."""
-    with suppress(OSError):  # it is somebody else's, a link, or gone meanwhile
+def _is_abandoned(folder: Path) -> bool:
+    with suppress(OSError):  # it is held, somebody else's, a link, or gone meanwhile
         descriptor = _open(folder)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_uid == os.geteuid() and not is_in_use(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-                return not folder.exists()
+            return os.fstat(descriptor).st_uid == os.geteuid()
         finally:
             os.close(descriptor)
     return False

@@ -8,15 +8,17 @@ import atexit
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
+from cyclone.temporary import find_abandoned
 from local_platform.leftovers import temporary_state
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
@@ -26,12 +28,30 @@ FOREIGN = ("AIRFLOW_", "BENTOML_", "CYCLONE_", "K_", "MLFLOW_", "OPENLINEAGE_", 
 """How variables begin that lead to what runs here, as those that `cyclone env` prints."""
 KEPT = ("CYCLONE_IMAGE_FOUNDATION",)
 """What the machine's container engine builds upon; nothing else knows."""
+STOP_SECONDS = 30
 _database_numbers = count(1)
 
 
 def list_foreign(variables: Iterable[str]) -> list[str]:
     """The names of variables that lead to something of whoever started the tests."""
     return [name for name in variables if name.startswith(FOREIGN) and name not in KEPT]
+
+
+def end_killed_sessions() -> None:
+    """End what killed sessions left running, as a platform that a test had started in the background.
+
+    Such a process has the folder of its session for temporary files, and nobody holds that folder any more.
+    """
+    worlds = {str(folder) for folder in find_abandoned()}
+    left = []
+    for process in psutil.process_iter(["environ"]) if worlds else ():
+        if (process.info["environ"] or {}).get("TMPDIR") in worlds:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+                left.append(process)
+    for process in psutil.wait_procs(left, STOP_SECONDS)[1]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def enter_world() -> None:
@@ -42,6 +62,7 @@ def enter_world() -> None:
     if worker:
         world = Path(os.environ["TMPDIR"])
     else:
+        end_killed_sessions()
         leaving = ExitStack()
         world = leaving.enter_context(temporary_state("tests"))
         atexit.register(leaving.close)

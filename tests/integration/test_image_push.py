@@ -16,7 +16,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from tests.integration.image_registry import ImageRegistry, read_image, run_registry, run_registry_with_tokens
 from training.images.base import name_base, open_repository
-from training.images.image import append_layer, list_images, remove_image
+from training.images.image import append_layer, list_images, locate_image, remove_image
 from training.images.layer import CONFIG_TYPE, MANIFEST_TYPE, Blob, to_bytes, write_layer
 from training.images.repository import INDEX_TYPES, ImageRepository
 
@@ -123,6 +123,26 @@ def test_the_same_model_gives_the_same_digest_and_its_blobs_are_not_sent_again(
     assert [kind for kind, _ in list_sent(registry, repository)[3:]] == ["manifest"]
     (model / "release.json").write_text('{"other": 1}')
     assert append_layer(settings, repository, "v4", model, LABELS) != digest
+
+
+def test_the_same_model_has_the_same_digest_in_a_registry_at_another_address(
+    settings: Settings, model: Path, tmp_path: Path
+) -> None:
+    push_base(settings, tmp_path)
+    digest = append_layer(settings, open_model_repository(settings), "v3", model, LABELS)
+    with run_registry(tmp_path / "moved") as other:
+        moved = settings.model_copy(update={"image_repository": f"{other.address}/cyclone"})
+        push_base(moved, tmp_path)
+        assert append_layer(moved, open_model_repository(moved), "v3", model, LABELS) == digest
+
+
+def test_an_image_is_looked_up_where_the_registry_is_now_unless_it_is_named_with_one() -> None:
+    settings = Settings(image_repository="localhost:5000/cyclone")
+    assert locate_image(settings, "bike_demand@sha256:12") == "localhost:5000/cyclone/bike_demand@sha256:12"
+    for reference in ("bike_demand:v2", "gcr.io/other/bike_demand@sha256:12"):
+        assert locate_image(settings, reference) == reference
+    with pytest.raises(ConfigurationError, match="bike_demand@sha256:12 is in a registry, and CYCLONE_"):
+        locate_image(Settings(), "bike_demand@sha256:12")
 
 
 def test_images_are_listed_by_version_over_pages_and_removed(
