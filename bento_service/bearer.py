@@ -1,4 +1,8 @@
-"""Asks clients for a bearer key before anything of their request is read. Only there when keys are configured."""
+"""Asks clients for a bearer key before anything of their request is read. Only there when keys are configured.
+
+Whatever is not named here as open needs a key, also what nobody serves yet. Which route a request is for is asked of
+the router's own table: a reading of the path beside it would sooner or later read one spelling otherwise.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,13 +10,17 @@ from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from bento_service.rehearsal import is_rehearsal
 from cyclone.keys import KeyRing, KeyScope, Refusal
 
+OPEN = frozenset({"/livez", "/healthz", "/readyz", "/metrics", "/docs.json", "/"})
+"""Routes that answer everybody: health, metrics, the OpenAPI document and the page. Each by its declared path."""
 SCOPES: Mapping[str, KeyScope] = {"/predict": "predict", "/labels": "label"}
-"""The paths that need a key; health, metrics and the OpenAPI page answer everybody."""
+"""The scope that a key needs for a route. For any other that is not open, every key will do."""
 
 
 class BearerKeys:
@@ -23,14 +31,29 @@ class BearerKeys:
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        needed = SCOPES.get(scope["path"].rstrip("/")) if scope["type"] == "http" else None
-        if needed:
-            headers = Headers(scope=scope)
-            refusal = self._keys.check(headers.get("authorization"), needed)
-            if refusal and not is_rehearsal(headers):
-                await _refuse(refusal, needed)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "lifespan" and (refusal := self._find_refusal(scope)):
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _find_refusal(self, scope: Scope) -> ASGIApp | None:
+        path = find_declared_path(scope)
+        if path in OPEN:
+            return None
+        needed = SCOPES.get(path)
+        headers = Headers(scope=scope)
+        refusal = self._keys.check(headers.get("authorization"), needed)
+        if refusal is None or (needed == "predict" and is_rehearsal(headers)):
+            return None
+        return WebSocketClose() if scope["type"] == "websocket" else _refuse(refusal, needed)
+
+
+def find_declared_path(scope: Scope) -> str:
+    """The declared path of the route that the router will choose. Empty when it will choose none."""
+    for route in scope["app"].routes:
+        if route.matches(scope)[0] is Match.FULL:
+            return getattr(route, "path", "")
+    return ""
 
 
 def publish_keys(page: Any) -> None:
@@ -46,7 +69,7 @@ def publish_keys(page: Any) -> None:
         }
 
 
-def _refuse(refusal: Refusal, needed: KeyScope) -> Response:
+def _refuse(refusal: Refusal, needed: KeyScope | None) -> Response:
     status, words, challenge = {
         "missing": (401, "a key is needed: Authorization: Bearer <key>", ""),
         "unknown": (401, "the key is not known, or no longer", ', error="invalid_token"'),

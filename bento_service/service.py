@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from bento_service.answers import DRAIN_SECONDS, answer, fail, log_failure, refuse
 from bento_service.batching import Batcher
-from bento_service.bearer import BearerKeys, publish_keys
+from bento_service.bearer import SCOPES, BearerKeys, publish_keys
 from bento_service.body import RawBody, publish_as
 from bento_service.bundle import read_bundle
 from bento_service.ids import PredictionIds
@@ -56,6 +56,8 @@ class LeanService(bentoml.Service):  # type: ignore[misc]  # BentoML is not type
         app.user_middleware = [item for item in app.user_middleware if item.cls.__name__ not in dropped]
         asks_for_key = any(item.cls is BearerKeys for item in app.user_middleware)
         show_page(app, build_page(BUNDLE, asks_for_key))
+        # The table is asked in its order, by the keys and by the router: what is asked most stands first.
+        app.routes.sort(key=lambda route: getattr(route, "path", "") not in SCOPES)
         return app
 
     @property

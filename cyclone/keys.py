@@ -56,8 +56,11 @@ class KeyRing:
         self._seen = _stat(self._path)
         self._keys = _to_digests(read_keys(source) if isinstance(source, Path) else parse_keys(source))
 
-    def check(self, authorization: str | None, scope: KeyScope) -> Refusal | None:
-        """None when the `Authorization` header holds a key for the scope, else why it does not."""
+    def check(self, authorization: str | None, scope: KeyScope | None) -> Refusal | None:
+        """None when the `Authorization` header holds a key for the scope, else why it does not.
+
+        Without a scope any known key will do.
+        """
         self._follow()
         kind, _, token = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not token:
@@ -69,7 +72,7 @@ class KeyRing:
                 found = scopes
         if found is None:
             return "unknown"
-        return None if scope in found else "out_of_scope"
+        return None if scope is None or scope in found else "out_of_scope"
 
     def _follow(self) -> None:
         seen = _stat(self._path)

@@ -2,13 +2,28 @@
 
 import http.client
 import json
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from bento_service.bearer import OPEN
+from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
 from cyclone.keys import add_key, read_keys, revoke_key
 from cyclone.store import Store
 from tests.integration.serving import ROW, TARGET, Service, run_service
+
+TOKEN = "drawn-at-deployment"
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+SPELLINGS = ("{}", "{}%0A", "{}%0a", "{}%0D%0A", "{}/", "{}?x=1", "/{}", "//{}", "{}%2F", "{}%00", "{};x", "/%2e{}")
+LIST_ROUTES = """
+import json
+from bento_service.service import PredictionService
+
+routes = PredictionService.to_asgi(is_main=True).routes
+print(json.dumps([[route.path, sorted(getattr(route, "methods", []))] for route in routes]))
+"""
 
 
 def ask(service: Service, path: str, key: str | None, body: Any) -> tuple[int, str | None, Any]:
@@ -58,3 +73,49 @@ def test_keys_open_what_they_are_for_and_rotate_while_the_service_runs(
         revoke_key(path, "predictor")
         assert [ask(service, "/predict", key, rows)[0] for key in (predict, newer)] == [401, 200]
         assert newer not in service.process.log_path.read_text()
+
+
+def list_routes(bundle: Path, store: Store) -> dict[str, list[str]]:
+    """The table that a service answers by: each route's path with its methods, of which a folder has none."""
+    env = {"PATH": "", "BENTOML_DO_NOT_TRACK": "True", "HOME": str(bundle), "CYCLONE_STORE_DSN": store.dsn}
+    command = [sys.executable, "-c", LIST_ROUTES]
+    listed = subprocess.run(command, cwd=bundle, env=env, capture_output=True, text=True, check=True)
+    return dict(json.loads(listed.stdout.splitlines()[-1]))
+
+
+def ask_plainly(service: Service, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
+        connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def test_without_a_key_every_route_that_is_not_open_answers_401_however_it_is_spelled(
+    bundle: Path, store: Store, tmp_path: Path
+) -> None:
+    add_key(tmp_path / "keys.json", "nobody", ())
+    variables = {"CYCLONE_API_KEYS_FILE": str(tmp_path / "keys.json"), REHEARSAL_TOKEN_VARIABLE: TOKEN}
+    routes = list_routes(bundle, store)
+    assert {"/predict", "/labels", "/schema.json", "/livez", "/docs.json"} <= set(routes)
+    closed = set(routes) - OPEN
+    predict, label = json.dumps({"rows": [ROW]}).encode(), json.dumps({"labels": [{"id": "a", "label": 1}]}).encode()
+    with run_service(bundle, store, tmp_path, TARGET, tmp_path, variables) as service:
+        answers = {
+            (method, spelling.format(path)): ask_plainly(service, method, spelling.format(path), {}, body)[0]
+            for path in [*closed, "/nowhere"]
+            for spelling in SPELLINGS
+            for method in METHODS
+            for body in ((label if path == "/labels" else predict),)
+        }
+        assert {key: status for key, status in answers.items() if status != 401} == {}
+        opened = [path if methods else f"{path}/index.css" for path, methods in routes.items() if path in OPEN]
+        assert [ask_plainly(service, "GET", path, {}, b"")[0] for path in opened] == [200] * len(opened)
+        marked = {REHEARSAL_HEADER: TOKEN}
+        assert ask_plainly(service, "POST", "/predict", marked, predict)[0] == 200  # a rehearsal's
+        assert [ask_plainly(service, "POST", f"/labels{end}", marked, label)[0] for end in ("", "%0A")] == [401, 401]
+        assert [ask_plainly(service, "GET", path, marked, b"")[0] for path in ("/schema.json", "/predict")] == [
+            401,
+            401,
+        ]
+        service.process.stop()
+        assert service.query("SELECT (SELECT count(*) FROM prediction_log), (SELECT count(*) FROM label)") == [(0, 0)]
