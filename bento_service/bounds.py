@@ -6,7 +6,8 @@ Nesting needs no bound of ours: the parser gives up at depth 200, before it has 
 import re
 
 STRING_BYTES = 65_536
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A text that never ends goes to the end of the body. Were it none, each quote within would begin another search."""
 _LONG_RUN = re.compile(rb'"[^"]{%d}' % (STRING_BYTES + 1))
 _LISTS = 3  # rows, ids, created_at
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cyclone.errors import DataError, StoreError
+from cyclone.rows.cells import parse_cell
 from cyclone.rows.validation import LABEL_KEYS, find_label_faults, read_time
 from cyclone.sections import Label
 from cyclone.spec import ModelSpec
@@ -25,9 +25,6 @@ BATCH_LABELS = 10_000
 LINE_BYTES = 8192
 """More than the longest label's line needs: a file without line ends takes no memory."""
 COLUMNS = f"{', '.join(LABEL_KEYS)}; observed_at may be left out"
-BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
-INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ def _read_line(number: int, content: bytes, columns: list[str], label: Label, po
     if isinstance(values, str):
         return Line(number, {}, values, position)
     entry: dict[str, Any] = dict(zip(columns, values, strict=True))
-    entry["label"] = _parse_label(label, entry["label"])
+    entry["label"] = parse_cell(label, entry["label"])
     entry["observed_at"] = entry.get("observed_at") or None
     return Line(number, entry, "", position)
 
@@ -198,17 +195,6 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     is_complete = {"id", "label"} <= set(columns) <= set(LABEL_KEYS)
     if not is_complete or len(set(columns)) != len(columns):
         raise DataError(f"{path}: the columns are {', '.join(map(repr, columns)) or 'missing'}; needed: {COLUMNS}")
-
-
-def _parse_label(kind: Label, text: str) -> Any:
-    """The typed value of a cell, None when empty; what does not fit stays text, for the check to name it."""
-    if text == "":
-        return None
-    if kind.type == "integer" and INTEGER.fullmatch(text):
-        return int(text)
-    if kind.type == "number" and NUMBER.fullmatch(text):
-        return float(text)
-    return BOOLEANS.get(text.lower(), text) if kind.type == "boolean" else text
 
 
 def _find_fault(spec: ModelSpec, line: Line, now: datetime) -> str:

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.image_contract import SPEC_FILE
 from cyclone.releases import current_release
+from cyclone.rows.cells import parse_cell
 from cyclone.rows.frames import LABEL_TYPES, frame_from_rows
 from cyclone.rows.validation import describe_allowed, is_allowed, validate_rows
-from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH_ROWS = 5000
-BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
@@ -122,26 +121,12 @@ def _parse_record(spec: ModelSpec, path: Path, line: int, record: dict[str, str]
         allowed = "an ISO time, e.g. 2011-01-31T23:00:00Z"
         value = record["created_at"]
         raise DataError(f"{path}, line {line}: created_at is {value!r}; allowed: {allowed}") from error
-    label = _parse_value(spec.label, record[spec.label.name])
+    label = parse_cell(spec.label, record[spec.label.name])
     if not is_allowed(spec.label, label):
         allowed = describe_allowed(spec.label)
         raise DataError(f"{path}, line {line}: {spec.label.name} is {label!r}; allowed: {allowed}")
-    features = {feature.name: _parse_value(feature, record[feature.name]) for feature in spec.features}
+    features = {feature.name: parse_cell(feature, record[feature.name]) for feature in spec.features}
     return {"created_at": created_at, "features": features, "label": label}
-
-
-def _parse_value(kind: Feature | Label, text: str) -> Any:
-    """The typed value of a cell, None when empty; what does not fit stays text, for the check to name it."""
-    if text == "":
-        return None
-    try:
-        if kind.type == "integer":
-            return int(text)
-        if kind.type == "number":
-            return float(text)
-    except ValueError:
-        return text
-    return BOOLEANS.get(text.lower(), text) if kind.type == "boolean" else text
 
 
 def _to_records(rows: list[Row], delay: timedelta) -> Iterator[tuple[str, str, str, str, str]]:

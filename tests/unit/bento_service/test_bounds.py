@@ -21,6 +21,8 @@ def find(body: Any, entries: int = 3) -> str | None:
         {"rows": [{**ROW, "text": "[{," * 1000}]},
         {"rows": [{**ROW, "text": '\\"[{,' * 1000}]},
         {"rows": [{**ROW, "text": "x" * STRING_BYTES}]},
+        b'{"rows": [{"text": "never closed' + b"[{," * 1000,
+        b'{"rows": [{"text": "never closed' + b'\\"[{,' * 1000 + b"\\",
     ],
 )
 def test_what_a_request_may_hold_passes_brackets_within_texts_included(body: Any) -> None:
@@ -37,6 +39,7 @@ def test_what_a_request_may_hold_passes_brackets_within_texts_included(body: Any
         ({"rows": [{**ROW, "text": "x" * (STRING_BYTES + 1)}]}, f"a text, or a gap, longer than {STRING_BYTES} bytes"),
         (b'{"rows": [' + b'"[",' * 1_000_000, "more texts than 3 entries of 3 fields have"),
         (b'"' * 100_000 + b"[" * 100, "more texts than 3 entries of 3 fields have"),
+        (b"[" * 100 + b'"' + b'\\"' * 1_000_000, "more than the 3 entries that one request may carry"),
     ],
 )
 def test_more_than_that_is_told(body: Any, words: str) -> None:
