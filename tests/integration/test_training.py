@@ -298,8 +298,8 @@ def test_a_gate_leaves_out_rows_that_the_champion_was_trained_on(
     refused = compare_with_champion(settings, bike_demand, known, challenger)
     assert (refused.passed, refused.champion_error, refused.days) == (False, None, 0)
     assert refused.reason == (
-        f"the champion, version {version}, was trained on all rows up to 2011-01-26 17:00, and the dataset has none"
-        " after it: nothing is left on which both can be compared; retrain when labels of later rows have come"
+        f"the champion, version {version}, was trained on all rows up to 2011-01-26 17:00. The dataset has no"
+        " later row, so nothing is left on which both can be compared. Retrain when labels of later rows have come"
     )
     told = execute(store, "SELECT is_passed, champion_version, reason FROM gate_decision WHERE run_id = 'run_2'")
     assert told == [(False, version, refused.reason)]
