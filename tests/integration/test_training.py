@@ -275,7 +275,7 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
     assert client.get_run(worse.mlflow_run_id).data.tags["cyclone.gate"] == "refused"
     told = execute(store, "SELECT run_id, is_passed, champion_version, reason FROM gate_decision ORDER BY run_id")
     assert told == [("run_1", True, version, again.reason), ("run_shuffled", False, version, decision.reason)]
-    with pytest.raises(ReleaseError, match="the gate refused run"):
+    with pytest.raises(ReleaseError, match="cannot be registered, because the gate refused it"):
         register_challenger(settings, bike_demand, worse, decision)
     assert [item.version for item in client.search_model_versions("name = 'bike_demand'")] == [version]
 

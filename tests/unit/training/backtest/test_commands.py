@@ -93,4 +93,4 @@ def test_a_holdout_longer_than_the_data_is_refused(
     assert told.startswith(
         "cyclone: m: 0 labelled rows of 0 days are left to train on at 2011-01-21, beside the newest"
     )
-    assert told.endswith("begin later with --from")
+    assert told.endswith("Begin later with --from")
