@@ -182,7 +182,7 @@ def test_an_expectation_that_the_data_does_not_meet_or_that_cannot_be_evaluated_
         ("import nowhere", r"expectations.py: it cannot be imported: ModuleNotFoundError"),
         (
             "def extend_suite(suite): suite.add('x')",
-            r"expectations.py: extend_suite\(suite\) failed with AttributeError",
+            r"expectations.py: extend_suite\(suite\) failed with Attribute",
         ),
     ],
 )
