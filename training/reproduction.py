@@ -126,8 +126,8 @@ def _read_spec(settings: Settings, client: Any, run: Any, folder: Path) -> Model
     if not now.is_file() or now.read_bytes() != pipeline.read_bytes():
         raise LineageError(
             f"{now} is not what MLflow run {run.info.run_id} was trained with. Put the run's"
-            f" {SOURCE_FOLDER}/pipeline.py there, or copy the models' folder, put it"
-            " there, and set CYCLONE_MODELS_DIR to the copy"
+            f" {SOURCE_FOLDER}/pipeline.py there, or into a copy of the models' folder and set CYCLONE_MODELS_DIR to"
+            " that copy"
         )
     return spec
 

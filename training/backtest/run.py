@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Two processes halve the time and leave other cores to the machine's own work. Each holds a copy of the history.
+# Each process holds a copy of the history, so more of them need more memory.
 WORKERS = 2
 # How many days of a schedule take about as long as one replay. Only the progress bar depends on it.
 REPLAY_SHARES = 10

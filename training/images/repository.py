@@ -28,9 +28,9 @@ INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 ACCEPTED_TYPES = (MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json", *INDEX_TYPES)
-# Longer than a registry takes to store the largest layer, and short enough for a task to try again.
+# How long a silent registry is waited for. Storing a large layer takes a while, and a task should try again soon.
 REQUEST_SECONDS = 60
-# A page of tags. Registries allow a thousand or more, and most models have fewer images than this.
+# How many tags are asked for at once. Fewer pages are fewer requests. A registry may give smaller pages.
 TAGS_A_PAGE = 500
 GOOGLE_REGISTRIES = (".pkg.dev", "gcr.io")
 
