@@ -235,8 +235,8 @@ class CloudRun:
         if got != asked:
             raise ReleaseError(
                 f"revision {revision} at {self._place} is there already with image {got[0]} and {got[1]} to"
-                f" {got[2]} instances. Asked for was image {asked[0]} and {asked[1]} to {asked[2]} instances. Delete the revision"
-                " if nothing serves it, and try again"
+                f" {got[2]} instances. Asked for was image {asked[0]} and {asked[1]} to {asked[2]} instances. Delete"
+                " the revision if nothing serves it, and try again"
             )
 
     def _get(self, service: str) -> Any | None:

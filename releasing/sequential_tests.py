@@ -60,7 +60,7 @@ def bound_difference(candidate: tuple[int, int], champion: tuple[int, int], alph
 
 
 def bound_mean(estimate: float, standard_error: float, effect: float, alpha: float) -> Interval:
-    """The interval of a mean that was estimated from many samples. It decides soonest if the mean is `effect` away from 0.
+    """The interval of a mean that was estimated from many samples. It decides soonest for a mean near `effect`.
 
     This is the inverse of the mixture sequential probability ratio test, with normal means mixed over N(0, effect²).
     Sources: Robbins 1970. Johari et al. 2017, "Peeking at A/B tests".

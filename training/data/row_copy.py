@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 ROWS, LABELS, NEWEST_LABELS = "training/rows_copy", "training/labels_copy", "training/newest_labels_copy"
 STATEMENTS = (ROWS, LABELS, NEWEST_LABELS)
+"""The statements whose text is part of every fingerprint, comments included.
+
+Any change to these files gives the same rows another fingerprint. Then `cyclone reproduce` refuses rows of the store.
+"""
 # So many lines are parsed together. Larger batches need more memory, and smaller ones more calls.
 BATCH_ROWS = 20_000
 BLOCK_BYTES = 2**31 - 1

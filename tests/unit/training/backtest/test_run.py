@@ -245,7 +245,7 @@ def test_a_start_outside_the_history_is_refused(spec: ModelSpec) -> None:
 
 def test_too_few_rows_to_begin_with_are_counted(spec: ModelSpec) -> None:
     history = build_history(spec, build_frame())
-    words = r"24 labelled rows of 1 days are left to train on at 2011-01-06, .*minimum_rows is 50 .* --from"
+    words = r"24 labelled rows of 1 days are left to train on at 2011-01-06, .*50 rows .retrain.minimum_rows. .* --from"
     with pytest.raises(DataError, match=words):
         run_policy(history, MeanOfHour, 5)
     with pytest.raises(DataError, match=r"0 labelled rows of 0 days are left to train on at 2011-01-02"):
