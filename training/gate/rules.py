@@ -91,7 +91,7 @@ def judge(spec: ModelSpec, losses: PairedLosses) -> GateDecision:
     slices = compare_slices(losses, judged)
     worse = {name: item for name, item in slices.items() if item.lower > 1 + retrain.slice_margin}
     days = len(set(losses.day.tolist()))
-    reason = f"{describe(whole, days)}; {_describe_rule(retrain.gate_rule, retrain.gate_margin, is_met)}"
+    reason = f"{describe(whole, days)}, {_describe_rule(retrain.gate_rule, retrain.gate_margin, is_met)}"
     return GateDecision(
         is_met and not worse,
         whole.champion_error,
@@ -235,10 +235,10 @@ def _describe_slices(worse: Mapping[str, ErrorRatio], margin: float, unjudged: i
     words = ""
     if worse:
         shown = [f"{name} ({format_number(item.ratio)} × on {item.rows} rows)" for name, item in worse.items()]
-        words = f"; shown to be more than {format_percent(margin)} worse where {', '.join(shown)}"
+        words = f", and shown to be more than {format_percent(margin)} worse where {', '.join(shown)}"
     if unjudged:
         limits = f"{MINIMUM_SLICE_ROWS} rows or {MINIMUM_SLICE_DAYS} days"
-        words += f"; {count_of(unjudged, 'slice')} of fewer than {limits} not judged"
+        words += f". Not judged: {count_of(unjudged, 'slice')} of fewer than {limits}"
     return words
 
 
