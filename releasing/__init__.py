@@ -1,1 +1,1 @@
-"""What brings a version into traffic: candidate, rehearsal, canary, promotion, and back."""
+"""Releasing a version: candidate, rehearsal, canary, promotion and roll-back. Each function can run twice."""

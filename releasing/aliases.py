@@ -1,8 +1,9 @@
-"""The version that each alias of a registered model names.
+"""The aliases of a registered model in MLflow: reading, setting and dropping them.
 
-Asked over MLflow's REST API, as its own client takes seconds to import and a roll-back would wait for that. What does
-not go this short way goes the client's: another kind of tracking URI or of credentials, or a server that refuses for
-now. One that does not answer is a `TrackingError`.
+MLflow's REST API is asked directly. MLflow's own client takes seconds to import, and a roll-back would wait for that.
+The client is used if the direct way fails: with another kind of tracking URI or credentials, or when the server
+refuses.
+Errors: a server that does not answer is a `TrackingError`.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ PATH = "/api/2.0/mlflow/registered-models/alias"
 
 
 def find_alias(settings: Settings, model: str, alias: str) -> int | None:
-    """The version behind an alias; None when there is none."""
+    """The version that an alias names, or None when there is no such alias."""
     is_done, body = _ask(settings, "GET", name=model, alias=alias)
     if is_done:
         return int(body["model_version"]["version"])
@@ -25,7 +26,7 @@ def find_alias(settings: Settings, model: str, alias: str) -> int | None:
 
 
 def set_alias(settings: Settings, model: str, alias: str, version: int) -> None:
-    """Let an alias name a version, unless it does."""
+    """Let an alias name a version. Nothing is done if it names that version already."""
     if find_alias(settings, model, alias) == version:
         return
     is_done, _ = _ask(settings, "POST", name=model, alias=alias, version=str(version))
@@ -34,7 +35,7 @@ def set_alias(settings: Settings, model: str, alias: str, version: int) -> None:
 
 
 def drop_alias(settings: Settings, model: str, alias: str, version: int) -> None:
-    """Remove an alias from `version`; one that names another stays."""
+    """Remove an alias if it names `version`. An alias that names another version stays."""
     if find_alias(settings, model, alias) != version:
         return
     is_done, _ = _ask(settings, "DELETE", name=model, alias=alias)
@@ -43,12 +44,12 @@ def drop_alias(settings: Settings, model: str, alias: str, version: int) -> None
 
 
 def _ask(settings: Settings, method: str, **fields: str) -> tuple[bool, dict[str, Any]]:
-    """Whether the server did it, and what it answered; nothing when it cannot be asked this way."""
+    """Whether the server did what was asked, and its answer. The answer is empty if it cannot be asked this way."""
     if not settings.mlflow_uri.startswith(HTTP):
         return False, {}
     content = {"params" if method == "GET" else "json": fields}
     reply = request_server(settings, method, PATH, **content)
     try:
         return reply.ok, reply.json()
-    except ValueError:  # a page of something in between
+    except ValueError:  # no JSON: a proxy in between answered with a page of its own
         return False, {}

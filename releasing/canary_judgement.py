@@ -1,8 +1,8 @@
-"""Judge a canary: candidate against champion, over what both answered in the same stretch of wall time.
+"""The judgement of a canary: the candidate against the champion, over what both answered in the same wall time.
 
-Every rule is a sequential test, so that a canary may be looked at every half second: over all looks of all steps
-together, a candidate within the limits is condemned with a probability of at most `FALSE_ALARM`, and one beyond a
-limit passes a step with at most `MISSED_HARM`.
+Every rule is a sequential test, so a canary may be looked at every half second. A candidate within all limits is
+condemned with a probability of at most `FALSE_ALARM`. That holds for all looks of all steps together. A candidate
+beyond a limit passes a step with a probability of at most `MISSED_HARM`.
 """
 
 import math
@@ -19,14 +19,16 @@ from cyclone.store import Store
 from cyclone.wording import format_number
 from releasing.sequential_tests import Interval, bound_difference, bound_distribution, bound_mean
 
+# One good candidate in twenty may be condemned. A smaller share needs more requests before harm is found.
 FALSE_ALARM = 0.05
+# One harmful candidate in twenty may pass a step. A smaller share makes each step of a good candidate longer.
 MISSED_HARM = 0.05
 MINIMUM_SAMPLES = 20
-"""From so many requests or labelled rows on a mean is nearly normal."""
+"""The least number of requests or labelled rows whose mean is compared. Such a mean is nearly normal."""
 LATENCY_TOLERANCE_MS = 2.0
-"""A mean that is less slower is none, whatever the ratio: a colder cache does as much."""
+"""The rise of the mean latency that is always allowed, whatever the ratio. A colder cache costs as much."""
 VANISHED_ALLOWED = 1
-"""Machines fail too: the candidate may lose one instance more than the champion."""
+"""How many instances more than the champion the candidate may lose. Machines fail too."""
 
 CanaryVerdictName = Literal["passed", "failed", "inconclusive"]
 Numbers = dict[str, float | int | None]
@@ -34,7 +36,10 @@ Numbers = dict[str, float | int | None]
 
 @dataclass(frozen=True)
 class CanaryVerdict:
-    """`numbers` holds what was compared, JSON-able: `<side>_<measure>` and `<side>_<measure>_samples`."""
+    """The verdict on a canary step, with its reason and the compared numbers.
+
+    The keys of `numbers` are `<side>_<measure>` and `<side>_<measure>_samples`. The values can be written as JSON.
+    """
 
     verdict: CanaryVerdictName
     reason: str
@@ -43,7 +48,7 @@ class CanaryVerdict:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """One measure on both sides."""
+    """One measure of the candidate and of the champion."""
 
     candidate: Measurement
     champion: Measurement
@@ -55,7 +60,7 @@ class SideBySide:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule says, as the end of a sentence that begins with the measure's name."""
+    """The finding of one rule. `words` is the end of a sentence that begins with the name of the measure."""
 
     verdict: CanaryVerdictName
     words: str
@@ -63,7 +68,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Levels:
-    """The error probabilities of one test: `alarm` of condemning wrongly, `miss` of passing wrongly."""
+    """The error probabilities of one test. `alarm` is that of condemning wrongly, `miss` that of passing wrongly."""
 
     alarm: float
     miss: float = MISSED_HARM
@@ -77,9 +82,10 @@ def judge_canary(
     since: datetime,
     until: datetime,
 ) -> CanaryVerdict:
-    """Compare what both revisions answered and stored in [since, until), wall time: one step of a canary.
+    """The verdict on one step of a canary, from what both revisions answered and stored.
 
-    Errors: `CheckError` when a canary check is broken, `StoreError` when the store does not answer.
+    The step is from `since` to before `until`, in wall time.
+    Errors: `CheckError` when a canary check is broken. `StoreError` when the store does not answer.
     """
     comparisons = {
         name: _compare(store, name, spec.name, candidate_revision, champion_revision, since, until) for name in RULES
@@ -88,8 +94,12 @@ def judge_canary(
 
 
 def judge_comparisons(release: ReleaseRules, comparisons: Mapping[str, SideBySide]) -> CanaryVerdict:
-    """`failed` when a rule condemns; `passed` when there are enough requests and every rule is sure; else
-    `inconclusive`, with the reason that is still open."""
+    """The verdict from all measures.
+
+    It is `failed` when one rule condemns. It is `passed` when there are enough requests and every rule is sure. Else it
+    is `inconclusive`, and the reason says what is still open.
+    """
+    # The last step is the promotion itself. The others and their rules share the probability of a false alarm.
     judged_steps = max(1, len(release.steps) - 1)
     levels = Levels(FALSE_ALARM / (judged_steps * len(RULES)))
     findings = {name: rule(release, comparisons[name], levels) for name, rule in RULES.items()}
@@ -109,7 +119,7 @@ def judge_comparisons(release: ReleaseRules, comparisons: Mapping[str, SideBySid
 
 
 def judge_shares(comparison: SideBySide, limit: float, levels: Levels, unit: str) -> Finding:
-    """A share that may be at most `limit` above the champion's."""
+    """The finding on a share that may be at most `limit` above the champion's. `unit` names what is counted."""
     sides = [(round((side.value or 0) * side.sample_size), side.sample_size) for side in _list_sides(comparison)]
     if not sides[0][1] or not sides[1][1]:
         return Finding("inconclusive", f"{sides[0][0]} of {sides[0][1]}, the champion {sides[1][0]} of {sides[1][1]}")
@@ -125,12 +135,16 @@ def judge_shares(comparison: SideBySide, limit: float, levels: Levels, unit: str
 
 
 def judge_means(comparison: SideBySide, allowed: float, levels: Levels, unit: str) -> Finding:
-    """A mean that may be at most `allowed`, which is a multiple of the champion's."""
+    """The finding on a mean that may be at most `allowed`, a multiple of the champion's mean.
+
+    `unit` names what the mean is over.
+    """
     candidate, champion = comparison.candidate, comparison.champion
     if candidate.value is None or champion.value is None or min(comparison.sizes) < MINIMUM_SAMPLES:
         return Finding("inconclusive", f"on {comparison.sizes[0]} and {comparison.sizes[1]} {unit} too few to compare")
     if candidate.standard_error is None or champion.standard_error is None:
         return Finding("inconclusive", "its spread is not known yet")
+    # The allowed mean is a multiple of the champion's, so the champion's noise is multiplied too.
     ratio = allowed / champion.value if champion.value else 1.0
     noise = math.hypot(candidate.standard_error, ratio * champion.standard_error)
     excess, effect = candidate.value - allowed, abs(allowed - champion.value)
@@ -150,7 +164,7 @@ def _judge_failures(release: ReleaseRules, comparison: SideBySide, levels: Level
 
 
 def _judge_losses(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
-    """Lost rows condemn; they are no reason to wait, as nothing is lost where all is well."""
+    """Lost rows can condemn, but never make a step wait. Where all is well nothing is lost."""
     return _only_condemn(judge_shares(comparison, release.lost_share_limit, levels, "rows"))
 
 
@@ -167,7 +181,7 @@ def _judge_latency(release: ReleaseRules, comparison: SideBySide, levels: Levels
 
 
 def _judge_error(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
-    """Errors hold a step once the candidate has labels for as many rows as a step needs: then they are mature."""
+    """Errors can always condemn. They make a step wait only once enough of the candidate's rows have labels."""
     allowed = (comparison.champion.value or 0.0) * release.error_ratio_limit
     finding = judge_means(comparison, allowed, levels, "labelled rows")
     is_mature = comparison.sizes[0] >= max(MINIMUM_SAMPLES, release.requests_per_step)
@@ -175,7 +189,10 @@ def _judge_error(release: ReleaseRules, comparison: SideBySide, levels: Levels) 
 
 
 def _judge_shift(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
-    """A new version may answer differently, that is why it was trained: only the gross condemns, nothing waits."""
+    """Only a gross shift of predictions condemns, and none makes a step wait.
+
+    A new version may answer differently, because that is why it was trained.
+    """
     noise = sum(bound_distribution(size, levels.alarm / 2) for size in comparison.sizes)
     distance = comparison.candidate.value or 0.0
     words = f"{distance:.2f} ± {noise:.2f} from the champion's (allowed {release.prediction_shift_limit:g})"
@@ -191,7 +208,7 @@ RULES: dict[str, Rule] = {
     "prediction_shift": _judge_shift,
     "lost_share": _judge_losses,
 }
-"""By check: `sql/checks/canary/<name>.sql`."""
+"""The rule for each canary check. The check is `sql/checks/canary/<name>.sql`."""
 TITLES = {
     "failure_share": "failed requests",
     "vanished_instances": "instances that vanished",

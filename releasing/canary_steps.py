@@ -1,4 +1,4 @@
-"""The canary of one retraining, advanced by whoever calls: its state is in the store, so any process can go on."""
+"""The canary of one retraining, step by step. Its state is in the store, so any process can go on with it."""
 
 import json
 import logging
@@ -17,13 +17,19 @@ from releasing.candidate import candidate_of_run, shift_traffic
 from releasing.promotion import roll_back
 
 log = logging.getLogger(__name__)
+# How long a canary that cannot be judged holds. Half an hour bridges most outages, and the candidate serves meanwhile.
 PATIENCE_SECONDS = 1800.0
 PAUSE_SECONDS = 60.0
-"""A longer time between two looks is one in which nobody could look: an outage, or nobody ran."""
+"""A longer time between two looks counts as a pause, in which nobody could look.
+
+Looks follow each other within seconds, so only an outage or a stopped process makes such a gap.
+"""
 
 
 @dataclass(frozen=True)
 class CanaryState:
+    """How a canary stands: whether it is over, whether the candidate passed, and why."""
+
     is_over: bool
     is_passed: bool
     reason: str
@@ -31,16 +37,17 @@ class CanaryState:
 
 @dataclass(frozen=True)
 class StepEnd:
-    """What follows from a verdict now: nothing yet (`goes_on` is None), the next step, or the roll-back."""
+    """What follows from a verdict. `goes_on` is True for the next step, False for a roll-back, None for waiting."""
 
     goes_on: bool | None
     reason: str
 
 
 class CanaryWatch:
-    """Looks at the canary of one run again and again; who cannot look knows nothing of the candidate.
+    """Looks at the canary of one run again and again.
 
-    The store or Cloud Run may be away for `patience_seconds`, then the canary counts as failed.
+    A look that fails says nothing of the candidate. So the store or Cloud Run may be away for `patience_seconds`. After
+    that the canary counts as failed.
     """
 
     def __init__(
@@ -51,7 +58,7 @@ class CanaryWatch:
         self._unable_since: float | None = None
 
     def look(self) -> CanaryState:
-        """How the canary stands now, one step further where that is due; one that failed is rolled back at once."""
+        """Move the canary on if that is due, and say how it stands. A canary that failed is rolled back at once."""
         try:
             state = advance_canary(self._settings, self._spec, self._run_id)
             if state.is_over and not state.is_passed:
@@ -63,7 +70,7 @@ class CanaryWatch:
 
     def _wait(self, error: Exception) -> CanaryState:
         log.warning("The canary of %s cannot be judged now: %s", self._run_id, error)
-        now = time.monotonic()
+        now = time.monotonic()  # a clock that is set right must not end the patience
         self._unable_since = self._unable_since or now
         is_over = now - self._unable_since >= self._patience_seconds
         for_so_long = f" for {self._patience_seconds:g} s" if is_over else ""
@@ -71,17 +78,20 @@ class CanaryWatch:
 
 
 def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanaryState:
-    """Begin the next step, judge the one under way, or say how the canary ended. Safe to repeat.
+    """Begin the next step, judge the step under way, or say how the canary ended. It can be repeated.
 
-    A step that is sure goes on, or rolls back at once. One that is not holds until `deadline_minutes` are over,
-    not counting time in which nobody could look, and then ends as `release.on_deadline` says.
-    The last step of `release.steps` (100 %) is the promotion itself.
-    Errors: `ReleaseError`, `StoreError`, `CheckError` say nothing of the candidate: try again.
+    A step with a sure verdict goes on or rolls back at once. Without one it holds for `deadline_minutes`, not counting
+    pauses in which nobody could look. Then it ends as `release.on_deadline` says.
+    The last step of `release.steps` (100 %) is the promotion itself, which this function does not do.
+    Errors: `ReleaseError`, `StoreError` and `CheckError` say nothing of the candidate. Try again.
     """
     store = Store(settings.store_dsn)
     release = release_of_run(store, run_id)
     if release is None:
-        raise ReleaseError(f"run {run_id!r} has no candidate; deploy one first")
+        raise ReleaseError(
+            f"{spec.name}: run {run_id!r} has no candidate. Clear the task `candidate` of this run in Airflow to deploy"
+            " one"
+        )
     champion = current_release(store, spec.name)
     if champion is None:
         return CanaryState(True, True, "there is no champion to compare with: the first release")
@@ -100,7 +110,7 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
 
 
 def end_by_hand(settings: Settings, run_id: str, goes_on: bool, reason: str) -> None:
-    """Note that a person ended the step under way, if there is one; whoever leads the canary then sees it."""
+    """Note that a person ended the step under way, if there is one. The process that leads the canary sees that."""
     store = Store(settings.store_dsn)
     release = release_of_run(store, run_id)
     if release is None:
@@ -118,27 +128,29 @@ def end_by_hand(settings: Settings, run_id: str, goes_on: bool, reason: str) -> 
 
 
 def decide_step(verdict: CanaryVerdict, rules: ReleaseRules, elapsed: timedelta) -> StepEnd:
-    """Hold a pass until the step has lasted long enough; end an inconclusive step when its time is over.
+    """What follows from a verdict.
 
-    `elapsed` is the step's time so far without pauses.
+    A passing step lasts `seconds_per_step` at least. An inconclusive step ends when `deadline_minutes` are over.
+    `elapsed` is the time of the step so far, without pauses.
     """
     if verdict.verdict == "failed":
         return StepEnd(False, verdict.reason)
     if verdict.verdict == "passed":
         if elapsed < timedelta(seconds=rules.seconds_per_step):
-            return StepEnd(None, f"passing; the step lasts {rules.seconds_per_step:g} s")
+            return StepEnd(None, f"passing, and the step lasts {rules.seconds_per_step:g} s")
         return StepEnd(True, verdict.reason)
     if elapsed <= timedelta(minutes=rules.deadline_minutes):
         return StepEnd(None, verdict.reason)
     reason = f"inconclusive after {rules.deadline_minutes:g} minutes: {verdict.reason}"
     if rules.on_deadline == "roll_back":
         return StepEnd(False, reason)
+    # Without enough requests nothing is known of the candidate, so even `go_on` waits for them.
     is_asked = (verdict.numbers.get("candidate_failure_share_samples") or 0) >= rules.requests_per_step
     return StepEnd(True if is_asked else None, reason)
 
 
 def _find_end(release: Release, champion: Release) -> CanaryState | None:
-    """Whether the release is over by somebody else's hand: a person's, or a newer release's."""
+    """How the release ended if a person or a newer release ended it, else None."""
     if release.release_id == champion.release_id:
         return CanaryState(True, True, "it is the champion already")
     if release.is_over:

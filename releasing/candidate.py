@@ -1,4 +1,4 @@
-"""The candidate of a release: a revision that is brought up at 0 % of the traffic, and given more."""
+"""The candidate of a release: a revision that starts with 0 % of the traffic and is given more."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from training.images.image import Image, locate_image
 
 @dataclass(frozen=True)
 class Candidate:
-    """A revision that is ready: it answers at `tag_address`, whatever its share of the service's traffic."""
+    """A revision that is ready. It answers at `tag_address` even with 0 % of the service's traffic."""
 
     revision: str
     tag_address: str
@@ -34,11 +34,11 @@ class Candidate:
 
 
 def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: Image, run_id: str) -> Candidate:
-    """Bring the version up at 0 % behind the tag `v<version>`, and wait until it is ready.
+    """Deploy a version with 0 % of the traffic behind the tag `v<version>`, and wait until it is ready.
 
-    It asks clients for the keys that are configured, else for those of the champion.
-    Errors: `ReleaseError` when it does not get ready, answers without a key, or was rolled back before,
-    `StaleReleaseError` when a newer release serves. Traffic is untouched then.
+    The candidate asks clients for the keys that are configured here. Without such keys it asks for the champion's.
+    Errors: `ReleaseError` when it does not get ready, answers without a key, or was rolled back before.
+    `StaleReleaseError` when a newer release serves. Then traffic is as it was.
     """
     store, service, keys = Store(settings.store_dsn), spec.service_name, find_keys(settings, spec)
     release = create_candidate(
@@ -61,18 +61,21 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
 
 
 def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:
-    """The candidate that a run deployed. Errors: `ReleaseError` when there is none, or its tag is gone."""
+    """The candidate that a run deployed. Errors: `ReleaseError` when there is none or its tag is gone."""
     release = release_of_run(Store(settings.store_dsn), run_id)
     running = CloudRun(settings).read_service(spec.service_name)
     if release is None or running is None or running.tags.get(name_tag(release.version)) != release.revision:
-        raise ReleaseError(f"{spec.name}: run {run_id} has no candidate on Cloud Run; deploy one first")
+        raise ReleaseError(
+            f"{spec.name}: run {run_id} has no candidate on Cloud Run. Clear the task `candidate` of this run in"
+            " Airflow to deploy one"
+        )
     return _describe(release, running)
 
 
 def shift_traffic(settings: Settings, spec: ModelSpec, candidate: Candidate, percent: int) -> None:
-    """Give the candidate `percent` of the traffic, and the champion the rest.
+    """Give the candidate `percent` of the traffic, and the champion the rest. Without a champion it gets 100 %.
 
-    Errors: `ReleaseError` when the candidate is over, `StaleReleaseError` when a newer release serves.
+    Errors: `ReleaseError` when the candidate's release is over. `StaleReleaseError` when a newer release serves.
     """
     store = Store(settings.store_dsn)
     with hold_releases(store, spec.name):

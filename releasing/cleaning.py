@@ -1,4 +1,4 @@
-"""Tags, revisions and images that nobody can return to, and their removal."""
+"""Cleaning up after a release: tags, revisions and images that nobody can return to are removed."""
 
 import logging
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 def clean_up(settings: Settings, spec: ModelSpec) -> None:
     """Remove the tags of releases that are over, and the revisions and images that nobody can return to.
 
-    So goes the image of an older version that never was a candidate: its retraining died in between.
-    It is already decided who serves, so what cannot be removed now is only logged: the next release tries again.
+    This includes the image of an older version that never was a candidate, because its retraining died.
+    What cannot be removed is only logged, because it does not change what serves. The next release tries again.
     """
     store, cloud, service = Store(settings.store_dsn), CloudRun(settings), spec.service_name
     champion = current_release(store, spec.name)
@@ -27,7 +27,7 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
     retired, ended = retired_releases(store, champion), ended_releases(store, spec.name)
     led, abandoned = releases_under_way(store, spec.name)
     needed = {item.version for item in [champion, *retired[: spec.release.kept_champions], *led, *abandoned]}
-    # The last champion keeps its tag, and with it its minimum of instances: a roll-back then waits for no start.
+    # The last champion keeps its tag, and so its minimum of instances. A roll-back then waits for no start.
     dropped = frozenset(name_tag(item.version) for item in ended if item not in retired[:1])
     try:
         cloud.set_traffic(service, {champion.revision: 100}, dropped)
@@ -38,7 +38,7 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
             if version in images:
                 remove_image(images[version])
             for revision in revisions:
-                if is_revision_of(revision, spec.name, version):  # with those of its calibrations
+                if is_revision_of(revision, spec.name, version):  # the revisions of its calibrations too
                     cloud.delete_revision(service, revision)
     except ReleaseError as error:
-        log.warning("%s: old revisions are left over: %s", spec.name, error)
+        log.warning("%s: old revisions are left over, and the next release tries again: %s", spec.name, error)

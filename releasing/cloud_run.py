@@ -1,4 +1,4 @@
-"""Cloud Run's Admin API, as far as a release uses it: a service, its revisions, and the traffic between them."""
+"""The client of Cloud Run's Admin API, as far as a release uses it: services, revisions, tags and traffic."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,19 +10,26 @@ from cyclone.errors import ReleaseError
 from cyclone.sections import Serving
 from cyclone.settings import Settings
 
+# How long one call may wait for its answer. The API only notes a change and answers, so seconds are plenty.
 REQUEST_SECONDS = 30
 ROLLOUT_SECONDS = 300
-"""A roll-out that takes longer has failed; a start may take `PROBE_COUNT` seconds."""
+"""A roll-out that takes longer counts as failed. A start may take `PROBE_COUNT` seconds of it."""
+# The start-up probe asks so often, once a second. A large model takes its time to load.
 PROBE_COUNT = 120
+# How often a change is tried that others were faster with. A retraining and a person's commands rarely meet even twice.
 CONFLICT_ATTEMPTS = 10
 RETRY_SECONDS = 60.0
-"""For so long a call is tried again that is answered 429 or 5xx."""
+"""For how long a call is tried again that is answered 429 or 5xx. A longer outage is the task's own retry."""
+# The pause between two questions whether a roll-out has ended. A roll-back waits for it, so it is short.
 SETTLE_PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service as it serves now: percent by revision, and what each tag points to and answers at."""
+    """A service as it serves now.
+
+    `percents` is the traffic of each revision. `tags` is the revision of each tag, and `tag_addresses` its URL.
+    """
 
     name: str
     address: str
@@ -32,13 +39,15 @@ class RunningService:
 
 
 Plan = Callable[[Any], bool]
-"""Changes a service's message in place; False when it is as wished already."""
+"""A function that changes the message of a service in place. It returns False if there is nothing to change."""
 
 
 class CloudRun:
-    """Services of one project and location. Errors: `ReleaseError` naming the endpoint and what it said.
+    """The services of one Google project and location.
 
-    An empty endpoint is Google's, with application default credentials; an `http` one is asked without any.
+    An empty endpoint stands for Google's, with application default credentials. An `http` endpoint is asked without
+    credentials.
+    Errors: every method raises `ReleaseError` with the endpoint and what it said.
     """
 
     def __init__(self, settings: Settings, retry_seconds: float = RETRY_SECONDS) -> None:
@@ -47,21 +56,25 @@ class CloudRun:
         self.parent = f"projects/{settings.cloud_run_project}/locations/{settings.cloud_run_location}"
 
     def read_service(self, service: str) -> RunningService | None:
-        """The service as it serves now; None when there is none."""
+        """The service as it serves now, or None when there is none."""
         message = self._get(service)
         return None if message is None else _describe(service, message)
 
     def read_settled_service(self, service: str) -> RunningService | None:
-        """The service once no roll-out is under way, as one of a killed process may be; None when there is none."""
+        """The service once no roll-out is under way, or None when there is none.
+
+        A process that was killed may have left a roll-out under way.
+        """
         return None if self._get(service) is None else self._settle(service, "a roll-out")
 
     def deploy(
         self, service: str, revision: str, tag: str, image: str, serving: Serving, env: Mapping[str, str]
     ) -> RunningService:
-        """Bring up a revision at 0 % behind a tag and wait until it is ready; a service's first one gets 100 %.
+        """Deploy a revision with 0 % of the traffic behind a tag, and wait until it is ready.
 
-        Errors: `ReleaseError` when it does not become ready, or is another one than was asked for; the other
-        revisions keep their traffic.
+        The first revision of a service gets 100 %. A revision that is there already only gets the tag.
+        Errors: `ReleaseError` when it does not become ready, or is not what was asked for. Then the other revisions
+        keep their traffic.
         """
         template = _build_template(revision, image, serving, env)
         if self._get(service) is not None or not self._create(service, template, tag):
@@ -74,24 +87,31 @@ class CloudRun:
         running = self._settle(service, revision)
         self._check_revision(service, revision, image, serving)
         if running.tags.get(tag) != revision:
-            raise ReleaseError(f"tag {tag} at {self._place} points to {running.tags.get(tag)}, not to {revision}")
+            raise ReleaseError(
+                f"tag {tag} of service {service} at {self._place} points to {running.tags.get(tag)}, not to {revision}."
+                " Look whether something else moves tags, and try again"
+            )
         return running
 
     def move_tag(self, service: str, tag: str, revision: str) -> None:
-        """Let a tag point to a revision; traffic stays."""
+        """Let a tag point to a revision. The traffic stays as it is."""
         self._update(service, lambda message: _plan_revision(message, None, revision, tag))
         self._settle(service, revision)
 
     def set_traffic(self, service: str, percents: Mapping[str, int], drop_tags: frozenset[str] = frozenset()) -> None:
-        """Give each revision its percent, all others none; tags stay but for those to drop.
+        """Give each named revision its percent of the traffic, and all others none. Tags stay, except `drop_tags`.
 
-        Errors: `ReleaseError` also when Cloud Run serves another split afterwards than was asked for.
+        Errors: `ReleaseError`, also when Cloud Run then serves another split than was asked for.
         """
         wished = {revision: percent for revision, percent in percents.items() if percent > 0}
         self._update(service, lambda message: _plan_traffic(message, wished, drop_tags))
         running = self._settle(service, ", ".join(wished))
         if running.percents != wished:
-            raise ReleaseError(f"{service} at {self._place} serves {running.percents}, asked for was {wished}")
+            raise ReleaseError(
+                f"{service} at {self._place} serves {_show_split(running.percents)}, and asked for was"
+                f" {_show_split(wished)}. Look whether something else moves its traffic, then type `cyclone reconcile`"
+                " with the model's name"
+            )
 
     def list_revisions(self, service: str) -> list[str]:
         """The names of a service's revisions, the newest first."""
@@ -100,7 +120,7 @@ class CloudRun:
             return [_last(item.name) for item in sorted(found, key=lambda item: item.create_time, reverse=True)]
 
     def read_variable(self, service: str, revision: str, name: str) -> str:
-        """The value that a variable of a revision was deployed with; empty without it or without the revision."""
+        """The value of a variable that a revision was deployed with. It is empty if either does not exist."""
         from google.api_core.exceptions import NotFound
 
         with self._talking():
@@ -111,7 +131,7 @@ class CloudRun:
         return next((variable.value for variable in found.containers[0].env if variable.name == name), "")
 
     def read_serving(self, service: str, revision: str, serving: Serving) -> Serving:
-        """`serving` with the instances, CPU and memory that a revision was deployed with."""
+        """`serving` with the concurrency, instances, CPU and memory that a revision was deployed with."""
         with self._talking():
             found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
         limits = found.containers[0].resources.limits
@@ -125,7 +145,7 @@ class CloudRun:
         return serving.model_copy(update=deployed)
 
     def delete_revision(self, service: str, revision: str) -> None:
-        """Delete a revision that neither traffic nor a tag points to; one that is gone is fine."""
+        """Delete a revision without traffic and without a tag. Nothing happens if it is gone already."""
         from google.api_core.exceptions import NotFound
 
         with self._talking():
@@ -137,7 +157,10 @@ class CloudRun:
                 return
 
     def _create(self, service: str, template: Any, tag: str) -> bool:
-        """False when somebody else has made the service meanwhile, or we, in a call that seemed to fail."""
+        """Create the service with its first revision. False when the service exists.
+
+        Somebody else may have created it meanwhile, or an earlier call of ours that seemed to fail.
+        """
         from google.api_core.exceptions import Conflict
         from google.cloud import run_v2
 
@@ -154,7 +177,10 @@ class CloudRun:
         return True
 
     def _update(self, service: str, plan: Plan) -> None:
-        """Read, change, write back with the etag; read again when somebody else was faster."""
+        """Read the service, change it by `plan`, and write it back with its etag.
+
+        If somebody else was faster, all of this is done again, `CONFLICT_ATTEMPTS` times at most.
+        """
         from google.api_core.exceptions import Conflict
         from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -171,19 +197,29 @@ class CloudRun:
                     continue
                 return
         raise ReleaseError(
-            f"service {service} at {self._place} was changed by others {CONFLICT_ATTEMPTS} times in a row; try again"
+            f"service {service} at {self._place} was changed by others {CONFLICT_ATTEMPTS} times in a row. Look what"
+            " else changes it, and try again"
         )
 
     def _settle(self, service: str, what: str) -> RunningService:
-        """The service once no roll-out is under way: one may be, of a call that was killed or seemed to fail."""
+        """The service once no roll-out is under way. `what` names in errors what is waited for.
+
+        Errors: `ReleaseError` after `ROLLOUT_SECONDS`, or when the service is deleted meanwhile.
+        """
         deadline = time.monotonic() + ROLLOUT_SECONDS
         while (message := self._get(service)) is not None:
             if not message.reconciling:
                 return _describe(service, message)
             if time.monotonic() > deadline:
-                raise ReleaseError(f"service {service} at {self._place} still rolls out after {ROLLOUT_SECONDS} s")
+                raise ReleaseError(
+                    f"service {service} at {self._place} still rolls out after {ROLLOUT_SECONDS} s. Look at the logs of"
+                    " its newest revision"
+                )
             time.sleep(SETTLE_PAUSE_SECONDS)
-        raise ReleaseError(f"service {service} at {self._place} was deleted while {what} came up")
+        raise ReleaseError(
+            f"service {service} at {self._place} was deleted while {what} came up. Start again with `cyclone retrain`"
+            " and the model's name"
+        )
 
     def _check_revision(self, service: str, revision: str, image: str, serving: Serving) -> None:
         with self._talking():
@@ -191,13 +227,16 @@ class CloudRun:
         condition = next((item for item in found.conditions if item.type_ == "Ready"), None)
         if condition is None or condition.state != type(condition.state).CONDITION_SUCCEEDED:
             said = condition.message if condition is not None else "it has no condition Ready"
-            raise ReleaseError(f"revision {revision} at {self._place} is not ready: {said}; traffic is as it was")
+            raise ReleaseError(
+                f"revision {revision} at {self._place} is not ready, and traffic is as it was. Cloud Run says: {said}"
+            )
         asked = (image, serving.min_instances, serving.max_instances)
         got = (found.containers[0].image, found.scaling.min_instance_count, found.scaling.max_instance_count)
         if got != asked:
             raise ReleaseError(
-                f"revision {revision} at {self._place} is there already with image and instances {got},"
-                f" asked for was {asked}"
+                f"revision {revision} at {self._place} is there already with image {got[0]} and {got[1]} to"
+                f" {got[2]} instances. Asked for was image {asked[0]} and {asked[1]} to {asked[2]} instances. Delete"
+                " the revision if nothing serves it, and try again"
             )
 
     def _get(self, service: str) -> Any | None:
@@ -212,13 +251,13 @@ class CloudRun:
     def _wait(self, operation: Any) -> None:
         from google.api_core.future.polling import DEFAULT_POLLING
 
-        polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=2)  # keeps asking while it is not complete
+        polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=2)  # asks again until the operation is complete
         polling = polling.with_timeout(ROLLOUT_SECONDS)
         operation.result(timeout=ROLLOUT_SECONDS, retry=self._call["retry"], polling=polling)
 
     @property
     def _call(self) -> dict[str, Any]:
-        """How each call is made: what Google or the way there cannot do now is tried again, with growing pauses."""
+        """The options of each call. What fails for the moment is tried again, with growing pauses."""
         from google.api_core import exceptions
         from google.api_core.retry import Retry, if_exception_type
 
@@ -261,7 +300,9 @@ class CloudRun:
         try:
             yield
         except requests.RequestException as error:
-            raise ReleaseError(f"Cloud Run at {self._place} does not answer: {error}") from error
+            raise ReleaseError(
+                f"Cloud Run at {self._place} does not answer. Look whether it runs at this address: {error}"
+            ) from error
         except (GoogleAPIError, GoogleAuthError, TimeoutError) as error:
             raise ReleaseError(f"Cloud Run at {self._place} refused: {error}") from error
 
@@ -278,7 +319,7 @@ def _build_template(revision: str, image: str, serving: Serving, env: Mapping[st
     container = {
         "image": image,
         "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
-        # Idle CPU: the log's background writer works after the answer has left.
+        # An idle instance keeps its CPU, because the log's background writer works after the answer has left.
         "resources": {"limits": {"cpu": serving.cpu, "memory": serving.memory}, "cpu_idle": False},
         "startup_probe": probe,
     }
@@ -291,14 +332,17 @@ def _build_template(revision: str, image: str, serving: Serving, env: Mapping[st
 
 
 def _plan_revision(message: Any, template: Any | None, revision: str, tag: str) -> bool:
-    """Without a template the revision is there already, and only its tag may be missing."""
+    """Change the service's message so that it has the revision behind its tag. False if it has already.
+
+    Without a template the revision exists, and only its tag may be missing.
+    """
     running = _describe("", message)
     is_wished = any((target.tag, target.revision) == (tag, revision) for target in message.traffic)
     if running.tags.get(tag) == revision or (is_wished and message.reconciling):
         return False
     if template is not None:
         message.template = template
-    # Where nothing serves, as the first revision never came up, the whole traffic waits for this one.
+    # If nothing serves, because the first revision never came up, all traffic waits for this one.
     message.traffic = _list_targets(running.percents or {revision: 100}, {**running.tags, tag: revision})
     return True
 
@@ -314,7 +358,10 @@ def _plan_traffic(message: Any, wished: dict[str, int], drop_tags: frozenset[str
 
 
 def _list_targets(percents: Mapping[str, int], tags: Mapping[str, str]) -> list[Any]:
-    """One target a revision with traffic, and one a tag; a revision's first tag shares its target."""
+    """The traffic targets: one for each tag, and one for each revision with traffic that has no tag.
+
+    The traffic of a revision with tags goes with its first tag.
+    """
     from google.cloud import run_v2
 
     pinned = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
@@ -343,6 +390,10 @@ def _describe(service: str, message: Any) -> RunningService:
         tags={status.tag: _last(status.revision) for status in tagged},
         tag_addresses={status.tag: status.uri for status in tagged},
     )
+
+
+def _show_split(percents: Mapping[str, int]) -> str:
+    return ", ".join(f"{revision} {percent} %" for revision, percent in sorted(percents.items())) or "nothing"
 
 
 def _last(name: str) -> str:

@@ -20,7 +20,7 @@ console = Console(markup=False)
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Called by the `cyclone` command at its start."""
+    """Add the commands of releases to the `cyclone` command, which calls this at its start."""
     app.command("promote")(promote_by_hand)
     app.command("rollback")(roll_back_by_hand)
     app.command()(redeploy)
@@ -29,7 +29,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def promote_by_hand(model: ModelName, because: Because = "") -> None:
-    """Give the candidate in its canary all traffic now, without waiting for the rest of it."""
+    """Give the candidate in its canary all traffic now, without waiting for the rest of the canary."""
     from releasing.canary_steps import end_by_hand
     from releasing.candidate import candidate_of_run
     from releasing.promotion import promote
@@ -37,7 +37,10 @@ def promote_by_hand(model: ModelName, because: Because = "") -> None:
     settings, spec, store = open_model(model)
     led, _ = releases_under_way(store, spec.name)
     if not led:
-        raise ReleaseError(f"{spec.name}: no candidate is under way, so there is nothing to promote")
+        raise ReleaseError(
+            f"{spec.name}: no candidate is under way, so there is nothing to promote. `cyclone retrain {spec.name}`"
+            " asks for one"
+        )
     candidate = candidate_of_run(settings, spec, led[0].run_id)
     end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign(because))
     promote(settings, spec, candidate)
@@ -49,7 +52,7 @@ def roll_back_by_hand(
     to: Annotated[int | None, typer.Option(help="Return to this version, rolling back all after it.")] = None,
     because: Because = "",
 ) -> None:
-    """Return to what served before: end a canary under way, else take back the last calibration, else the version."""
+    """Return to what served before. This ends a canary, or takes back the last calibration, or else the version."""
     from releasing.canary_steps import end_by_hand
     from releasing.promotion import roll_back
 
@@ -62,11 +65,11 @@ def roll_back_by_hand(
     for release in led:
         end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
         roll_back(settings, spec, release.run_id, reason)
-    console.print(f"version {led[0].version} of {spec.name} is rolled back; the champion has all traffic")
+    console.print(f"version {led[0].version} of {spec.name} is rolled back, and the champion has all traffic")
 
 
 def _return(settings: Settings, spec: ModelSpec, to: int | None, reason: str) -> None:
-    """Return to an older revision, which then gets the keys that the one before it asked for, or newer ones."""
+    """Return to an older revision. Then give it the configured keys, or those of the revision that served."""
     from releasing.promotion import restore_champion
     from releasing.recalibration import roll_back_calibration
     from releasing.redeployment import return_keys
@@ -85,7 +88,7 @@ def _return(settings: Settings, spec: ModelSpec, to: int | None, reason: str) ->
         tell(f"{before} has all traffic, without the last calibration")
     else:
         restore_champion(settings, spec, reason, to, tell)
-    # Traffic first: keys that cannot be read hold up no roll-back.
+    # Keys come after the traffic, so that keys that cannot be read delay no roll-back.
     keys = pack_keys(settings) or keys
     if renewed := return_keys(settings, spec, keys, getpass.getuser(), read_now(store, settings, spec.name)):
         tell(f"{renewed} has all traffic, as the revision before it asked for older keys")
@@ -96,7 +99,7 @@ def redeploy(
     without_keys: Annotated[bool, typer.Option("--without-keys", help="Ask clients for no key from now on.")] = False,
     because: Because = "",
 ) -> None:
-    """Deploy what serves once more, with the environment of today: so changed keys of the clients reach it."""
+    """Deploy what serves once more, with the environment of today. So it gets changed keys of the clients."""
     from releasing.redeployment import deploy_again
 
     settings, spec, store = open_model(model)
@@ -108,7 +111,7 @@ def redeploy(
 def reconcile_by_hand(
     model: ModelName,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only report; fails when something is to be mended.")
+        bool, typer.Option("--dry-run", help="Only report. It fails if there is something to mend.")
     ] = False,
 ) -> None:
     """Make Cloud Run's traffic and MLflow's aliases follow the release record, and say what did not."""
@@ -136,5 +139,5 @@ def withdraw_by_hand(model: ModelName, because: Because = "") -> None:
 
 
 def _sign(because: str) -> str:
-    """Who did it and why; what was done is told where this is shown."""
+    """The text that says which person did something, and why."""
     return f"by hand ({getpass.getuser()})" + (f": {because}" if because else "")

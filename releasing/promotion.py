@@ -1,4 +1,4 @@
-"""Releasing a version: traffic on Cloud Run, the aliases in MLflow and the release record move together."""
+"""Promotion and roll-back: traffic on Cloud Run, the aliases in MLflow and the release record move together."""
 
 import logging
 from collections.abc import Callable
@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
-    """Give the candidate all traffic, the record and the alias `champion`; the champion before it retires.
+    """Give the candidate all traffic, the release record and the alias `champion`. The champion before it retires.
 
-    Errors: `StaleReleaseError` when a newer release holds the record: this one is then rolled back.
+    Errors: `StaleReleaseError` when a newer release has the record. Then this release is rolled back.
+    `ReleaseError` when the candidate's release is over or Cloud Run refuses.
     """
     store = Store(settings.store_dsn)
     with hold_releases(store, spec.name):
@@ -51,10 +52,10 @@ def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
 
 
 def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> None:
-    """Return all traffic to the recorded champion and mark the run's release as rolled back.
+    """Return all traffic to the recorded champion, and mark the release of the run as rolled back.
 
-    A run whose release is that champion has nothing to take back: traffic and aliases are only made to fit the
-    record. A run without a release is none to roll back.
+    If the release of the run is that champion, nothing is taken back. Then traffic and aliases are only made to follow
+    the record. For a run without a release nothing is done.
     """
     store = Store(settings.store_dsn)
     with hold_releases(store, spec.name):
@@ -75,18 +76,21 @@ def restore_champion(
     version: int | None = None,
     on_step: Callable[[str], None] = lambda what: None,
 ) -> Release:
-    """Return to `version`, or to the champion before the present one; what serves then is returned.
+    """Return to `version`, or to the champion before the present one. The release that then serves is returned.
 
-    Traffic, record and alias move, in this order, and with the record the reference profile and accepted error that
-    the checks measure against. All releases after it are rolled back, a canary under way included. `on_step` is told
-    what is done.
+    Traffic, record and alias move in this order. With the record moves what the checks compare with: the reference
+    profile and the accepted error. All later releases are rolled back, including a canary under way.
+    `on_step` is called with each thing that is done, in words.
     Errors: `ReleaseError` naming the versions that one can return to.
     """
     store = Store(settings.store_dsn)
     with hold_releases(store, spec.name):
         champion = current_release(store, spec.name)
         if champion is None:
-            raise ReleaseError(f"{spec.name}: nothing has been promoted yet, so there is nothing to return to")
+            raise ReleaseError(
+                f"{spec.name}: nothing has been promoted yet, so there is nothing to return to. `cyclone retrain"
+                f" {spec.name}` asks for a first version"
+            )
         target = _find_target(settings, spec, champion, version)
         led, abandoned = releases_under_way(store, spec.name)
         ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
@@ -111,8 +115,8 @@ def _find_target(settings: Settings, spec: ModelSpec, champion: Release, version
     known = ", ".join(str(item.version) for item in targets) or "none"
     what = "a champion before the present one" if version is None else f"version {version}"
     raise ReleaseError(
-        f"{spec.name}: {what} is not there to return to; version {champion.version} serves, and the versions with a"
-        f" revision that served before it are: {known}"
+        f"{spec.name}: {what} is not there to return to. Version {champion.version} serves. The earlier versions that"
+        f" still have a revision are: {known}. Choose one with `cyclone rollback {spec.name} --to VERSION`"
     )
 
 
@@ -134,7 +138,10 @@ def _return_traffic(settings: Settings, spec: ModelSpec, champion: Release, drop
 
 
 def align_aliases(settings: Settings, spec: ModelSpec) -> None:
-    """Let MLflow's alias `champion` name the recorded one. Without the lock: an MLflow that is away holds nobody."""
+    """Let MLflow's alias `champion` name the recorded champion.
+
+    This holds no lock on the releases, so an MLflow that is away stops nobody else.
+    """
     champion = current_release(Store(settings.store_dsn), spec.name)
     if champion is None:
         return

@@ -1,6 +1,7 @@
-"""Recalibration: fit a calibration of the champion on the newest labels, and release it as a light revision.
+"""Recalibration: a calibration of the champion is fitted on the newest labels, and released as a light release.
 
-The image stays; only the environment changes, so it takes seconds, and the revision before it stays to return to.
+The image stays the same and only the environment changes, so it takes seconds. The revision before it is kept to return
+to.
 """
 
 import logging
@@ -37,7 +38,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What became of one: the revision that answers now, whether it is new, why, and the version that it corrects."""
+    """The result of a recalibration: the revision that answers now, whether it is new, and why.
+
+    `version` is the version that a new revision corrects.
+    """
 
     revision: str | None
     is_new: bool
@@ -46,9 +50,10 @@ class Recalibration:
 
 
 def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibration:
-    """Fit on what is known at the beginning of `now`'s day (UTC), every `every_days`, and release what changed.
+    """Fit a calibration every `every_days` on what is known at 00:00 UTC of `now`, and release it if it changed.
 
-    Safe to repeat. Nothing is changed while a canary is under way or while upstream data are broken.
+    It can be repeated. Nothing is changed while a canary is under way or while upstream data are broken.
+    Errors: those of `deploy_calibration`.
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
@@ -73,14 +78,17 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
 
 @dataclass(frozen=True)
 class Source:
-    """What a calibration was fitted on: rows created from `since` on, known at its day's beginning, and their hash."""
+    """The rows that a calibration was fitted on: those created from `since` on, with their fingerprint."""
 
     since: datetime
     fingerprint: str
 
 
 def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime) -> tuple[CalibrationChoice, Source]:
-    """The calibration of a version from all labelled rows that it was not trained on, whoever answered them."""
+    """The calibration of a version at `day`, and the rows it was fitted on.
+
+    These are all labelled rows that the version was not trained on, whichever version answered them.
+    """
     own = fetch_version(settings, spec, version)
     since = max(own.trained_until + timedelta(microseconds=1), day - timedelta(days=find_memory_days(spec)))
     known = read_known_rows(settings, own.spec, as_of=day.isoformat(), since=since.isoformat())
@@ -101,11 +109,11 @@ def deploy_calibration(
     now: datetime,
     keys: str | None = None,
 ) -> str:
-    """Bring up the champion's image with another calibration, and give it all traffic once it is ready.
+    """Deploy the champion's image with another calibration, and give it all traffic once it is ready. Its revision.
 
-    `keys` are what it asks clients for; None takes those that are configured, else the champion's.
-    Errors: `StaleReleaseError` when another version took over or a canary began meanwhile, `ReleaseError` when it does
-    not get ready or answers without a key. Traffic is untouched then.
+    The new revision asks clients for `keys`. None stands for the configured keys, or else the champion's.
+    Errors: `StaleReleaseError` when another version took over or a canary began meanwhile. `ReleaseError` when the
+    revision does not get ready or answers without a key. Then traffic is as it was.
     """
     store, cloud = Store(settings.store_dsn), CloudRun(settings)
     revision = name_revision(spec.name, champion.version, calibration_id)
@@ -115,8 +123,12 @@ def deploy_calibration(
         present = current_release(store, spec.name)
         if present != champion or any(releases_under_way(store, spec.name)):
             _take_back(store, cloud, spec, champion, revision)
-            raise StaleReleaseError(f"{spec.name}: another release took over while {revision} started")
-        # Named before it can answer: whoever dies in between leaves no row in the log that seems to be raw.
+            raise StaleReleaseError(
+                f"{spec.name}: another release took over while {revision} started, so it was not released. The next"
+                " recalibration fits the version that serves then"
+            )
+        # The store learns the revision before it can answer. Else a process that dies in between would leave rows in
+        # the log that seem to be raw.
         store.run("calibration/name", calibration_id=calibration_id, revision=revision)
         cloud.set_traffic(spec.service_name, {revision: 100})
         store.run(
@@ -133,7 +145,10 @@ def deploy_calibration(
 def _bring_up(
     settings: Settings, spec: ModelSpec, champion: Release, revision: str, calibration: Calibration | None, keys: str
 ) -> None:
-    """Deploy a revision of the champion's image behind its tag; one that answers without a key is taken back."""
+    """Deploy a revision of the champion's image behind the version's tag.
+
+    Errors: `ReleaseError` when it does not get ready, or answers without a key. Then it is taken back.
+    """
     cloud, tag = CloudRun(settings), name_tag(champion.version)
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
     env = build_environment(settings, keys, calibration)
@@ -147,13 +162,13 @@ def _bring_up(
 
 
 def _take_back(store: Store, cloud: CloudRun, spec: ModelSpec, champion: Release, revision: str) -> None:
-    """Let the version's tag point to what the record names, and remove what came up too late.
+    """Let the version's tag point to the revision of the record, and remove the revision that came too late.
 
-    Cloud Run deletes no service's newest revision: that one goes with the next calibration, or with the version.
+    Cloud Run does not delete the newest revision of a service. That one goes with the next calibration or the version.
     """
     kept = read_release(store, champion.release_id).revision
     if kept == revision:
-        return  # another run of the day was faster
+        return  # another run of the same day has released this revision
     try:
         cloud.move_tag(spec.service_name, name_tag(champion.version), kept)
         cloud.delete_revision(spec.service_name, revision)
@@ -162,16 +177,20 @@ def _take_back(store: Store, cloud: CloudRun, spec: ModelSpec, champion: Release
 
 
 def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: str, now: datetime) -> str:
-    """Answer raw again, in a new revision of the same image; the version is not calibrated any more. The revision.
+    """Answer raw again, in a new revision of the same image, and return its name.
 
-    Errors: `ReleaseError` when the champion has no calibration, or a release is under way; traffic is untouched.
+    The version is not calibrated again.
+    Errors: `ReleaseError` when the champion has no calibration or a release is under way. Then traffic is as it was.
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
     if champion is None or read_calibration(store, spec.name, champion.revision) is None:
-        raise ReleaseError(f"{spec.name}: the champion has no calibration to withdraw")
+        raise ReleaseError(f"{spec.name}: the champion has no calibration to withdraw, so it answers raw already")
     if any(releases_under_way(store, spec.name)):
-        raise ReleaseError(f"{spec.name}: a release is under way; end it first")
+        raise ReleaseError(
+            f"{spec.name}: a release is under way. End it first with `cyclone promote {spec.name}` or `cyclone rollback"
+            f" {spec.name}`"
+        )
     run_id = f"withdrawn__{champion.revision}"
     reason = f"withdrawn by {by}" + (f": {because}" if because else "")
     _record(store, spec, champion, run_id, now, CalibrationChoice(None, reason, 0), asked_by=by)
@@ -184,9 +203,9 @@ def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: 
 
 
 def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> str | None:
-    """Return to the revision that the serving calibration replaced; the version is not calibrated any more.
+    """Return to the revision that the serving calibration replaced, and return its name.
 
-    None when what serves is no fitted calibration, or what it replaced is gone.
+    The version is not calibrated again. It is None if no fitted calibration serves, or the revision before it is gone.
     """
     store, cloud = Store(settings.store_dsn), CloudRun(settings)
     with hold_releases(store, spec.name):
@@ -237,7 +256,7 @@ def _record(
 
 
 def _remove_others(cloud: CloudRun, spec: ModelSpec, version: int, kept: set[str]) -> None:
-    """Remove the version's revisions but for some; what cannot go now goes another time."""
+    """Remove the revisions of a version except those to keep. What cannot go now goes with the next calibration."""
     try:
         for revision in set(cloud.list_revisions(spec.service_name)) - kept:
             if is_revision_of(revision, spec.name, version):

@@ -1,4 +1,4 @@
-"""Traffic on Cloud Run and the aliases in MLflow follow the release record; what does not is found and mended here."""
+"""Reconciling: Cloud Run's traffic and MLflow's aliases are compared with the release record, and made to follow it."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from training.tracking.client import CHALLENGER, CHAMPION
 
 @dataclass(frozen=True)
 class Drift:
-    """One thing that is not as the release record says."""
+    """One difference from the release record: where it is, what was found, and what is wanted."""
 
     where: str
     found: str
@@ -36,11 +36,12 @@ class Drift:
 
 
 def reconcile(settings: Settings, spec: ModelSpec, should_mend: bool = True) -> list[Drift]:
-    """Compare Cloud Run and MLflow with the record, and make them follow it. Safe to repeat; then it finds nothing.
+    """Compare Cloud Run and MLflow with the release record, and make them follow it. The differences are returned.
 
-    A candidate whose retraining has ended, or that a newer release overtook, is rolled back: nobody leads it.
-    A retraining under way is not disturbed: its canary keeps the share that the record gives it.
-    Errors: `ReleaseError` when Cloud Run has no service although a champion is recorded, or refuses.
+    It can be repeated, and then finds nothing. With `should_mend` False nothing is changed.
+    A candidate is rolled back if its retraining has ended or a newer release overtook it, because nobody leads it.
+    A retraining under way is not disturbed. Its canary keeps the share of the traffic that the store gives it.
+    Errors: `ReleaseError` when Cloud Run refuses, or has no service although there is a champion.
     """
     store = Store(settings.store_dsn)
     with hold_releases(store, spec.name):
@@ -68,14 +69,15 @@ def _mend_traffic(
     running = cloud.read_settled_service(spec.service_name)
     if running is None:
         raise ReleaseError(
-            f"Cloud Run has no service {spec.service_name}, but release {champion.release_id} ({champion.revision})"
-            f" is recorded as the champion of {spec.name}: retrain it to deploy it anew"
+            f"{spec.name}: Cloud Run has no service {spec.service_name}, but release {champion.release_id}"
+            f" ({champion.revision}) is recorded as the champion. Deploy a new version with `cyclone retrain"
+            f" {spec.name}`"
         )
     percents = {item.revision: item.traffic_percent for item in led if item.traffic_percent}
     percents[champion.revision] = 100 - sum(percents.values())
     last = retired_releases(Store(settings.store_dsn), champion)[:1]
     wanted = {name_tag(item.version): item for item in [champion, *led, *last]}
-    # A calibration that comes up has its version's tag before it has the traffic.
+    # The revision of a new calibration has its version's tag before it has the traffic.
     stray = {
         tag
         for tag, revision in running.tags.items()
@@ -100,7 +102,7 @@ def _mend_aliases(
     if versions[CHAMPION] != champion.version:
         drifts.append(Drift(f"alias {CHAMPION}", str(versions[CHAMPION]), str(champion.version)))
     challenger = versions[CHALLENGER]
-    # A version that is registered and not yet deployed has no release yet: its alias is right.
+    # A version that is registered and not yet deployed has no release. Its alias is right.
     over = {item.version for item in [champion, *ended_releases(Store(settings.store_dsn), spec.name)]}
     is_stray = challenger in over - {item.version for item in led}
     if is_stray:

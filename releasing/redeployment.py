@@ -1,7 +1,7 @@
-"""Deploying what serves once more: the same image and the same answers, with the environment of today.
+"""Redeployment: what serves is deployed once more, with the same image and answers and with the environment of today.
 
-A revision keeps the environment that it was deployed with. So changed keys of the clients reach the one that serves in
-this way, and return after a roll-back to a revision that has older ones.
+A revision keeps the environment that it was deployed with. So only a new revision gets changed keys of the clients. The
+same is needed after a roll-back to a revision with older keys.
 """
 
 import uuid
@@ -20,19 +20,23 @@ from releasing.revision_environment import find_keys, read_keys_of
 def deploy_again(
     settings: Settings, spec: ModelSpec, by: str, because: str, now: datetime, keys: str | None = None
 ) -> str:
-    """Give all traffic to a new revision of the champion's image that answers as the present one. The revision.
+    """Give all traffic to a new revision of the champion's image, and return its name. It answers as the present one.
 
-    `keys` are what it asks clients for; None takes those that are configured, else those of the present one.
+    The new revision asks clients for `keys`. None stands for the configured keys, or else the keys of the present
+    revision. An empty text stands for no keys.
     Errors: `ReleaseError` when nothing serves, a release is under way, or the revision does not ask for its keys.
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
     if champion is None:
-        raise ReleaseError(f"{spec.name}: nothing has been promoted yet, so there is nothing to deploy again")
+        raise ReleaseError(
+            f"{spec.name}: nothing has been promoted yet, so there is nothing to deploy again. `cyclone retrain"
+            f" {spec.name}` asks for a first version"
+        )
     if any(releases_under_way(store, spec.name)):
         raise ReleaseError(
-            f"{spec.name}: a release is under way; end it first, with `cyclone promote {spec.name}` or"
-            f" `cyclone rollback {spec.name}`"
+            f"{spec.name}: a release is under way. End it first with `cyclone promote {spec.name}` or `cyclone rollback"
+            f" {spec.name}`"
         )
     keys = find_keys(settings, spec) if keys is None else keys
     kept = store.fetch_one(
@@ -41,7 +45,7 @@ def deploy_again(
         version=champion.version,
         run_id=f"deployed_again__{uuid.uuid4()}",
         revision=champion.revision,
-        reason=f"deployed again by {by}{f': {because}' if because else ''}; it answers as {champion.revision} did",
+        reason=f"deployed again by {by}{f': {because}' if because else ''}, and answers as {champion.revision} did",
         asked_by=by,
         at=now,
     )
@@ -51,9 +55,9 @@ def deploy_again(
 
 
 def return_keys(settings: Settings, spec: ModelSpec, keys: str, by: str, now: datetime) -> str | None:
-    """Deploy what serves once more if it was deployed with other keys than these. The revision, if so.
+    """Deploy what serves once more if it was deployed with other keys. The name of the new revision, or None.
 
-    Without keys nothing is done: what asks for keys goes on to ask.
+    With empty `keys` nothing is done. So a revision that asks for keys never becomes open in this way.
     """
     champion = current_release(Store(settings.store_dsn), spec.name)
     if champion is None or not keys or read_keys_of(settings, spec, champion.revision) == keys:

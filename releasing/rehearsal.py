@@ -1,4 +1,4 @@
-"""The rehearsal: the newest logged requests, played to a candidate's own address before it has any traffic."""
+"""The rehearsal of a candidate: the newest logged requests are sent to its own address before it has any traffic."""
 
 import math
 import time
@@ -21,15 +21,21 @@ from training.fit.scores import predict
 from training.tracking.versions import fetch_version
 
 WARM_UP_REQUESTS = 5
-"""The first answers of an instance are slower; what they cost says nothing of the next thousand."""
+"""How many requests are sent before the measured ones. The first answers of an instance are slower than all later."""
+# Below so many labelled rows one odd row decides which mean error is larger, so errors are not compared.
 MINIMUM_LABELLED_ROWS = 20
+# A request without an answer for so long fails the rehearsal. It is far above any `rehearsal_latency_ms`.
 REQUEST_SECONDS = 30
+# Differences up to here are rounding: the same model may add numbers in another order elsewhere.
 TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a rehearsal saw; errors are of the same labelled rows, None where the champion had answered too few."""
+    """The measurements of a rehearsal.
+
+    Both errors are means over the same labelled rows. They are None if the champion had answered too few of them.
+    """
 
     requests: int
     latency_p95_ms: float
@@ -39,11 +45,12 @@ class Rehearsal:
 
 
 def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version: int) -> Rehearsal:
-    """Play the newest `release.rehearsal_requests` rows, one a request, marked so that none of them is logged.
+    """Send the newest `release.rehearsal_requests` logged rows to the candidate, one row a request.
 
-    Errors: `RehearsalError` when an answer is not valid, the 95th percentile is above `rehearsal_latency_ms`, a
-    prediction is another than the registered model's, or the error is above the champion's by more than the gate
-    allows.
+    The requests are marked, so that none of them is logged.
+    Errors: `RehearsalError` when an answer is not valid, the 95th percentile of the latency is above
+    `rehearsal_latency_ms`, a prediction differs from the registered model's, or the error is above the champion's by
+    more than the gate allows.
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
@@ -76,7 +83,10 @@ def _play(candidate: Candidate, rows: Sequence[Row], token: str) -> tuple[list[P
                     f"{candidate.tag_address}/predict", json={"rows": [row["input"]]}, timeout=REQUEST_SECONDS
                 )
             except requests.RequestException as error:
-                raise RehearsalError(f"{candidate.revision} did not answer logged row {row['id']}: {error}") from error
+                raise RehearsalError(
+                    f"{candidate.revision} did not answer logged row {row['id']}. Look at the logs of this revision:"
+                    f" {error}"
+                ) from error
             latencies.append((time.perf_counter() - began) * 1000)
             answers.append(_read_answer(candidate, row, reply))
     return answers[-len(rows) :], latencies[-len(rows) :]
@@ -91,6 +101,7 @@ def _read_answer(candidate: Candidate, row: Row, reply: Any) -> Prediction:
     if reply.status_code != 200 or not values or not all(_is_finite(value) for value in values):
         raise RehearsalError(
             f"{candidate.revision} answered logged row {row['id']} with {reply.status_code}: {reply.text[:300]}"
+            " Look at the logs of this revision"
         )
     return answer
 
@@ -100,6 +111,7 @@ def _is_finite(value: Any) -> bool:
 
 
 def predict_offline(settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row]) -> list[Prediction]:
+    """What the registered model predicts here for the logged rows, in the form in which a service answers."""
     trained = fetch_version(settings, spec, version)
     inputs = inputs_from_rows(trained.spec, [row["input"] for row in rows])
     predictions = predict(trained.spec, trained.stored.load(), inputs).tolist()
@@ -112,12 +124,16 @@ def predict_offline(settings: Settings, spec: ModelSpec, version: int, rows: Seq
 def check_skew(
     spec: ModelSpec, rows: Sequence[Row], served: Sequence[Prediction], offline: Sequence[Prediction]
 ) -> None:
-    """Errors: `RehearsalError` naming the first row that the image answers otherwise than the registered model."""
+    """Compare what the image answered with what the registered model predicts here, row by row.
+
+    Errors: `RehearsalError` naming the first row whose answers differ by more than `TOLERANCE`.
+    """
     for row, ours, theirs in zip(rows, served, offline, strict=True):
         if not _is_same(ours, theirs):
             raise RehearsalError(
                 f"{spec.name}: the image answers logged row {row['id']} with {ours}, the registered model with"
-                f" {theirs}: they are not the same model, or they build their inputs differently"
+                f" {theirs}. They are not the same model, or they build their inputs differently. Compare the packages"
+                f" and pipeline.py of the image with those of the training, then type `cyclone retrain {spec.name}`"
             )
 
 
@@ -130,7 +146,10 @@ def _is_same(one: Prediction, other: Prediction) -> bool:
 
 
 def summarize(rows: Sequence[Row], answers: Sequence[Prediction], latencies: Sequence[float]) -> Rehearsal:
-    """Both errors are of the labelled rows that the champion had answered."""
+    """The measurements of a rehearsal. Latencies are in milliseconds, in any order.
+
+    Both errors are over the labelled rows that the champion had answered.
+    """
     pairs = [
         (compute_error(row["label"], answer), compute_error(row["label"], row["champion_prediction"]))
         for row, answer in zip(rows, answers, strict=True)
@@ -147,12 +166,13 @@ def summarize(rows: Sequence[Row], answers: Sequence[Prediction], latencies: Seq
 
 
 def check_limits(spec: ModelSpec, rehearsal: Rehearsal) -> None:
-    """Errors: `RehearsalError` when it is too slow, or worse than the gate allows."""
+    """Hold a rehearsal to its limits. Errors: `RehearsalError` when it is too slow, or worse than the gate allows."""
     limit = spec.release.rehearsal_latency_ms
     if rehearsal.latency_p95_ms > limit:
         raise RehearsalError(
             f"{spec.name}: of {rehearsal.requests} rehearsed requests 95 % took up to"
-            f" {format_number(rehearsal.latency_p95_ms)} ms; release.rehearsal_latency_ms allows {limit:g}"
+            f" {format_number(rehearsal.latency_p95_ms)} ms. release.rehearsal_latency_ms in model.yaml allows"
+            f" {limit:g}. Raise it, or build a faster estimator in pipeline.py"
         )
     if rehearsal.candidate_error is None or rehearsal.champion_error is None:
         return
@@ -160,6 +180,7 @@ def check_limits(spec: ModelSpec, rehearsal: Rehearsal) -> None:
     if rehearsal.candidate_error > allowed:
         raise RehearsalError(
             f"{spec.name}: the candidate's error {format_number(rehearsal.candidate_error)} on"
-            f" {rehearsal.labelled_rows} logged rows is above the allowed {format_number(allowed)} (the champion's"
-            f" {format_number(rehearsal.champion_error)}, retrain.gate_margin {spec.retrain.gate_margin:g})"
+            f" {rehearsal.labelled_rows} logged rows is above the allowed {format_number(allowed)}. The champion's is"
+            f" {format_number(rehearsal.champion_error)}, and retrain.gate_margin allows {spec.retrain.gate_margin:g}"
+            " of it more. The champion goes on to serve"
         )

@@ -1,4 +1,4 @@
-"""The environment of a revision: everything that it is told. An instance inherits nothing beside it."""
+"""The environment variables of a revision. An instance gets these and inherits no others."""
 
 import secrets
 
@@ -19,13 +19,17 @@ from cyclone.store import Store
 from cyclone.telemetry import SERVING_SWITCHES
 from releasing.cloud_run import CloudRun
 
+# How long the one request waits for its answer. The revision is ready, so seconds are plenty.
 REQUEST_SECONDS = 30
 REFUSED = (401, 403)
-"""What a service answers to a request without a key, or Cloud Run's own access control in front of it."""
+"""The status codes of a refusal, by the service or by Cloud Run's access control in front of it."""
 
 
 def build_environment(settings: Settings, keys: str, calibration: Calibration | None = None) -> dict[str, str]:
-    """The variables of a deployment. One without a value is left out: what is set and empty counts as broken."""
+    """The variables of a new revision, by name.
+
+    A variable without a value is left out, because one that is set and empty counts as broken.
+    """
     told = {
         STORE_DSN_VARIABLE: settings.store_dsn,
         API_KEYS_VARIABLE: keys,
@@ -38,10 +42,11 @@ def build_environment(settings: Settings, keys: str, calibration: Calibration | 
 
 
 def find_keys(settings: Settings, spec: ModelSpec) -> str:
-    """The keys that a new revision asks for: those configured here, else those of the revision that serves.
+    """The keys that a new revision asks clients for, or an empty text if there are none.
 
-    Whoever deploys without the setting so never opens a service that asks for keys. Empty: there are none.
-    Errors: `ConfigurationError` when the keys that are configured cannot be read.
+    They are the keys configured here, or else those of the revision that serves. So a deployment without the setting
+    never opens a service that asks for keys.
+    Errors: `ConfigurationError` when the configured keys cannot be read.
     """
     if keys := pack_keys(settings):
         return keys
@@ -50,12 +55,15 @@ def find_keys(settings: Settings, spec: ModelSpec) -> str:
 
 
 def read_keys_of(settings: Settings, spec: ModelSpec, revision: str) -> str:
-    """The keys that a revision was deployed with; empty without keys or without the revision."""
+    """The keys that a revision was deployed with. The text is empty if it has none or does not exist."""
     return CloudRun(settings).read_variable(spec.service_name, revision, API_KEYS_VARIABLE)
 
 
 def check_keys_are_asked_for(keys: str, revision: str, address: str) -> None:
-    """Errors: `ReleaseError` when a revision that was given keys answers without one, or does not answer."""
+    """Check with one request that a revision with keys refuses a client without one. Without keys nothing is asked.
+
+    Errors: `ReleaseError` when the revision does not refuse, or does not answer.
+    """
     import requests
 
     if not keys:
@@ -63,9 +71,12 @@ def check_keys_are_asked_for(keys: str, revision: str, address: str) -> None:
     try:
         reply = requests.post(f"{address}/predict", json={"rows": []}, timeout=REQUEST_SECONDS)
     except requests.RequestException as error:
-        raise ReleaseError(f"revision {revision} at {address} does not answer: {error}") from error
+        raise ReleaseError(
+            f"revision {revision} at {address} does not answer. Look at the logs of this revision: {error}"
+        ) from error
     if reply.status_code not in REFUSED:
         raise ReleaseError(
-            f"revision {revision} answers {reply.status_code} to a request without a key, although it was given keys:"
-            f" its image does not know {API_KEYS_VARIABLE}. Retrain, so that the model gets an image of today's code"
+            f"revision {revision} answers {reply.status_code} to a request without a key, although it was given keys."
+            f" Its image does not know {API_KEYS_VARIABLE}. Retrain with `cyclone retrain` and the model's name, so"
+            " that it gets an image of today's code"
         )

@@ -1,7 +1,9 @@
-"""Intervals that stay valid however often one looks: the level holds at all times together, not at one chosen time.
+"""Confidence sequences: intervals that stay valid however often one looks at them.
 
-A fixed 95 % test that is repeated until it speaks condemns nearly everybody in the end. These are confidence
-sequences, each from a mixture of likelihood ratios, whose crossing Ville's inequality bounds.
+The error probability holds for all times together, not only for one chosen time. A fixed 95 % test that is repeated
+until it speaks would condemn nearly every candidate in the end.
+Each interval comes from a mixture of likelihood ratios. Ville's inequality bounds the probability that the mixture ever
+exceeds a limit.
 """
 
 import math
@@ -9,22 +11,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SHARE_PRIOR = (0.5, 5.0)
-"""Beta(a, b) over which the likelihood of a share is mixed: most weight on small shares, as failures are."""
+"""The parameters a and b of the beta distribution over which the likelihood of a share is mixed.
+
+It gives most weight to small shares, because shares of failures are small. There the intervals are the narrowest.
+"""
+# Each halving adds one binary digit. A float has 53 of them.
+BISECTIONS = 50
 
 
 @dataclass(frozen=True)
 class Interval:
-    """From `low` to `high`, both possible."""
+    """An interval from `low` to `high`. Both ends belong to it."""
 
     low: float
     high: float
 
 
 def bound_share(count: int, size: int, alpha: float) -> Interval:
-    """Where a probability lies of which `count` of `size` trials came true; it leaves with at most `alpha`, ever.
+    """The interval of a probability when `count` of `size` trials came true.
 
-    Exact: the shares against which the beta-binomial mixture has not yet `1 / alpha` times the likelihood
-    (Robbins 1970; Howard, Ramdas et al. 2021).
+    The probability that the true value is ever outside is at most `alpha`. It is exact: it holds the shares whose
+    likelihood is more than `alpha` times that of the beta-binomial mixture.
+    Sources: Robbins 1970. Howard, Ramdas et al. 2021.
 
     >>> bound_share(0, 0, 0.05)
     Interval(low=0.0, high=1.0)
@@ -46,16 +54,16 @@ def bound_share(count: int, size: int, alpha: float) -> Interval:
 
 
 def bound_difference(candidate: tuple[int, int], champion: tuple[int, int], alpha: float) -> Interval:
-    """Where the candidate's share minus the champion's lies, both as (count, size)."""
+    """The interval of the candidate's share minus the champion's. Both are given as (count, size)."""
     ours, theirs = bound_share(*candidate, alpha / 2), bound_share(*champion, alpha / 2)
     return Interval(ours.low - theirs.high, ours.high - theirs.low)
 
 
 def bound_mean(estimate: float, standard_error: float, effect: float, alpha: float) -> Interval:
-    """Where the mean lies that was estimated, for many samples; tightest when it is `effect` away from the null.
+    """The interval of a mean that was estimated from many samples. It decides soonest for a mean near `effect`.
 
-    The mixture sequential probability ratio test turned round: normal means, mixed over N(0, effect²)
-    (Robbins 1970; Johari et al. 2017, "Peeking at A/B tests").
+    This is the inverse of the mixture sequential probability ratio test, with normal means mixed over N(0, effect²).
+    Sources: Robbins 1970. Johari et al. 2017, "Peeking at A/B tests".
     """
     if standard_error == 0 or effect == 0:
         half = math.inf if standard_error else 0.0
@@ -66,9 +74,10 @@ def bound_mean(estimate: float, standard_error: float, effect: float, alpha: flo
 
 
 def bound_distribution(size: int, alpha: float) -> float:
-    """How far an empirical distribution function may be from the true one anywhere, at all sizes together.
+    """The largest distance between an empirical distribution function and the true one, for all sizes together.
 
-    Howard & Ramdas 2022, "Sequential estimation of quantiles", equation 4.
+    A larger distance ever occurs with a probability of at most `alpha`.
+    Source: Howard & Ramdas 2022, "Sequential estimation of quantiles", equation 4, with its constants.
     """
     if size == 0:
         return 1.0
@@ -84,8 +93,8 @@ def _log_likelihood(count: int, size: int, share: float) -> float:
 
 
 def _bisect(refuted: float, possible: float, is_refuted: Callable[[float], bool]) -> float:
-    """The border between a share that is refuted and one that is not, 0 and 1 being refuted."""
-    for _ in range(50):
+    """The border between the refuted shares and the possible ones, from one share of each kind."""
+    for _ in range(BISECTIONS):
         middle = (refuted + possible) / 2
         refuted, possible = (middle, possible) if is_refuted(middle) else (refuted, middle)
     return possible

@@ -1,1 +1,1 @@
-"""Retraining and releasing a model: plain functions, each safe to run twice, callable without Airflow."""
+"""Retraining a model in plain functions. Each can run twice, and none needs Airflow."""

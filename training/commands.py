@@ -10,7 +10,7 @@ from training.backtest.commands import backtest
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Called by the `cyclone` command at its start."""
+    """Add the commands of training to the `cyclone` command, which calls this at its start."""
     app.command("backtest")(backtest)
     app.command("reproduce")(show_reproduction)
 
@@ -18,7 +18,7 @@ def add_commands(app: typer.Typer) -> None:
 def show_reproduction(
     model: ModelName, version: Annotated[int, typer.Option(min=1, help="The registered version to make again.")]
 ) -> None:
-    """Train a version again from its data's fingerprint and compare; fails when it is not the same, bit for bit."""
+    """Train a version again on the same data and compare. It fails unless both are the same, bit for bit."""
     from training.reproduction import reproduce
 
     made = reproduce(read_settings(), model, version)

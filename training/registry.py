@@ -1,4 +1,4 @@
-"""Registering a challenger that passed its gate: a version in MLflow, its reference profile in the store."""
+"""Registration of a challenger that passed its gate: a version in MLflow, and its reference profile in the store."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from training.tracking.runs import (
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """One version of the registered model that bears the model's name."""
+    """One version of the MLflow registered model of the same name, and the MLflow run of its training."""
 
     version: int
     mlflow_run_id: str
@@ -36,12 +36,16 @@ class RegisteredVersion:
 def register_challenger(
     settings: Settings, spec: ModelSpec, challenger: Challenger, gate: GateDecision
 ) -> RegisteredVersion:
-    """Make the challenger a version, once per MLflow run, with alias `challenger` and its profile in the store.
+    """Make the challenger a version with the alias `challenger`, and write its profile to the store.
 
-    Errors: `ReleaseError` when its gate did not pass; nothing is registered then.
+    An MLflow run becomes one version, however often this is called.
+    Errors: `ReleaseError` when the gate refused the challenger. Then nothing is registered.
     """
     if not gate.passed:
-        raise ReleaseError(f"{spec.name}: the gate refused run {challenger.mlflow_run_id}: {gate.reason}")
+        raise ReleaseError(
+            f"{spec.name}: MLflow run {challenger.mlflow_run_id} cannot be registered, because the gate refused it:"
+            f" {gate.reason}. Retrain with `cyclone retrain {spec.name}` when more labels have come"
+        )
     client = connect(settings)
     found = _find_version_of_run(client, spec.name, challenger.mlflow_run_id)
     version = found if found is not None else _create_version(client, spec, challenger, gate)
@@ -51,17 +55,20 @@ def register_challenger(
 
 
 def note_image(settings: Settings, spec: ModelSpec, version: int, image: Image) -> None:
-    """Let MLflow's version and its run name the image that serves them. Safe to run twice."""
+    """Note in MLflow, at the version and its run, the image that serves the version. It can run twice."""
     _note(settings, spec, version, {IMAGE_TAG: image.reference, DIGEST_TAG: image.digest})
 
 
 def note_revision(settings: Settings, spec: ModelSpec, version: int, revision: str) -> None:
-    """Let MLflow's version and its run name the revision that answers with them. Safe to run twice."""
+    """Note in MLflow, at the version and its run, the revision that answers with the version. It can run twice."""
     _note(settings, spec, version, {REVISION_TAG: revision})
 
 
 def note_calibration(settings: Settings, spec: ModelSpec, version: int, revision: str, reason: str) -> None:
-    """Let MLflow's version and its run name the calibration that corrects it. Errors: `TrackingError`."""
+    """Note in MLflow, at the version and its run, the revision with its calibration and why it was fitted.
+
+    Errors: `TrackingError` when MLflow does not answer.
+    """
     require_answer(settings)
     _note(settings, spec, version, {REVISION_TAG: revision, CALIBRATION_TAG: reason})
 
@@ -76,6 +83,7 @@ def _note(settings: Settings, spec: ModelSpec, version: int, tags: Mapping[str, 
 
 def _find_version_of_run(client: Any, model: str, mlflow_run_id: str) -> int | None:
     found = client.search_model_versions(f"name = '{model}' and run_id = '{mlflow_run_id}'")
+    # Two tasks at once could have made two versions of one run. All go by the first.
     return min((int(item.version) for item in found), default=None)
 
 
@@ -104,6 +112,7 @@ def _store_profile(settings: Settings, spec: ModelSpec, challenger: Challenger, 
     bins, nulls = (
         mlflow.artifacts.load_text(f"runs:/{challenger.mlflow_run_id}/{name}") for name in (PROFILE_FILE, NULLS_FILE)
     )
+    # The accepted error is in the profile itself, and a bias has a sign, so it is no error.
     errors = {name: value for name, value in challenger.metrics.items() if name not in ("accepted_error", "bias")}
     store = Store(settings.store_dsn)
     created_at = read_now(store, settings, spec.name)

@@ -1,4 +1,4 @@
-"""Making a version again: the same rows, code and seed have to give the same predictions, bit for bit."""
+"""Reproduction of a version: the same rows, code and seed have to give the same predictions, bit for bit."""
 
 import hashlib
 import io
@@ -28,11 +28,13 @@ FRAME = "data/dataset.parquet"
 
 @dataclass(frozen=True)
 class Reproduction:
-    """How the model made again differs from the registered one.
+    """How the reproduced model differs from the registered one.
 
-    `largest_difference`: of two predictions for the same row of the dataset. `metrics`, `arrays`: how many of how
-    many are identical, of those that MLflow holds, and in the larger of both models' files. `packages`: name → then
-    and now, where they differ.
+    `frame` says in words where the rows came from, and `rows` is their number.
+    `largest_difference` is between two predictions for the same row of the dataset.
+    `metrics` is how many metrics are identical, and how many MLflow holds.
+    `arrays` is how many arrays are identical, and how many the larger of the two model files has.
+    `packages` holds by name the versions of then and now that differ.
     """
 
     version: int
@@ -47,7 +49,7 @@ class Reproduction:
 
     @property
     def differing(self) -> list[str]:
-        """What of predictions, metrics and the model's arrays is not the same, bit for bit; packages may differ."""
+        """Which of predictions, metrics and arrays are not the same, bit for bit. Packages are not compared here."""
         is_same = {
             "predictions": self.largest_difference == 0,
             "metrics": 0 < self.metrics[0] == self.metrics[1],
@@ -57,9 +59,9 @@ class Reproduction:
 
 
 def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
-    """Train `version` again from its fingerprint and compare; nothing is registered or changed.
+    """Train a version again on the data of its fingerprint, and compare. Nothing is registered or changed.
 
-    Errors: `LineageError` when the version, its rows or its code are not there as they were, `TrackingError` when
+    Errors: `LineageError` when the version, its rows or its code are not there as they were. `TrackingError` when
     MLflow does not answer.
     """
     require_answer(settings)
@@ -94,39 +96,62 @@ def _find_run(client: Any, model: str, version: int) -> Any:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        raise LineageError(f"{model} has no version {version} in MLflow, or its run is gone: {error}") from error
+        raise LineageError(
+            f"{model} has no version {version} in MLflow, or its run is gone. `cyclone timeline {model}` shows"
+            f" which versions there are: {error}"
+        ) from error
     missing = [name for name in (RUN_TAG, FINGERPRINT_TAG, MODEL_TAG) if name not in run.data.tags]
     if missing:
-        raise LineageError(f"MLflow run {run.info.run_id} has no tag {missing[0]}: Cyclone did not train it")
+        raise LineageError(
+            f"{model}: MLflow run {run.info.run_id} has no tag {missing[0]}, so Cyclone did not train it. Choose"
+            " another --version"
+        )
     return run
 
 
 def _read_spec(settings: Settings, client: Any, run: Any, folder: Path) -> ModelSpec:
-    """The model.yaml of then. Its pipeline.py is code, which is run from the models' folder only, if it is the same."""
+    """The spec by the model.yaml of the training.
+
+    Its pipeline.py is code, and code is only run from the models' folder. So it has to be the same there.
+    """
     config = _download(client, run, f"{SOURCE_FOLDER}/{SPEC_FILE}", folder)
     pipeline = _download(client, run, f"{SOURCE_FOLDER}/{PIPELINE_FILE}", folder)
     if config is None or pipeline is None:
-        raise LineageError(f"MLflow run {run.info.run_id} does not keep {SOURCE_FOLDER}/model.yaml and pipeline.py")
+        raise LineageError(
+            f"MLflow run {run.info.run_id} does not keep {SOURCE_FOLDER}/model.yaml and pipeline.py, without which"
+            " nothing can be reproduced. Choose another --version"
+        )
     spec = read_model_yaml(config)
     now = find_pipeline(settings, spec)
     if not now.is_file() or now.read_bytes() != pipeline.read_bytes():
         raise LineageError(
-            f"{now} is not what run {run.info.run_id} was trained with: put its {SOURCE_FOLDER}/pipeline.py there, or"
-            " into another folder that CYCLONE_MODELS_DIR names"
+            f"{now} is not what MLflow run {run.info.run_id} was trained with. Put the run's"
+            f" {SOURCE_FOLDER}/pipeline.py there, or into a copy of the models' folder and set CYCLONE_MODELS_DIR to"
+            " that copy"
         )
     return spec
 
 
 def _read_frame(settings: Settings, spec: ModelSpec, client: Any, run: Any, folder: Path) -> "tuple[Any, str]":
-    """The stored Parquet file, or the same rows of the store; either way they are what was trained on, or an error."""
+    """The rows of the training, and in words where they came from.
+
+    They come from the Parquet file in MLflow, or from the store if that file is gone.
+    Errors: `LineageError` when they are not the rows that were trained on.
+    """
     stored = _download(client, run, FRAME, folder)
     if stored is not None:
         if hash_file(stored) != run.data.tags.get(FRAME_TAG):
-            raise LineageError(f"{FRAME} of run {run.info.run_id} is not the file that was trained on")
+            raise LineageError(
+                f"{spec.name}: {FRAME} of MLflow run {run.info.run_id} is not the file that was trained on. Remove it"
+                " there to read the rows from the store"
+            )
         return read_dataset(spec, _describe(stored, run)), f"{FRAME} of the MLflow run"
     record = Store(settings.store_dsn).fetch_one("lineage/dataset", run_id=run.data.tags[RUN_TAG])
     if record is None:
-        raise LineageError(f"the store has no dataset of {run.data.tags[RUN_TAG]}, and {FRAME} is gone from MLflow")
+        raise LineageError(
+            f"{spec.name}: the store has no dataset of {run.data.tags[RUN_TAG]}, and {FRAME} is gone from MLflow."
+            " Choose another --version"
+        )
     return _read_store(settings, spec, run, record, folder), "the store, by the same query and bounds"
 
 
@@ -136,11 +161,12 @@ def _read_store(settings: Settings, spec: ModelSpec, run: Any, record: Row, fold
     wanted = run.data.tags[FINGERPRINT_TAG]
     if rows.fingerprint != wanted:
         raise LineageError(
-            f"the store gives other rows than then: {len(rows.frame)} with fingerprint {rows.fingerprint},"
-            f" {record['row_count']} with {wanted} were trained on; the log, its labels or the query have changed"
+            f"{spec.name}: the store gives {len(rows.frame)} rows with fingerprint {rows.fingerprint}."
+            f" {record['row_count']} rows with {wanted} were trained on. The log, its labels or the query have changed"
+            " since"
         )
     path = folder / "dataset.parquet"
-    rows.frame.to_parquet(path, index=False)  # through a file, as then
+    rows.frame.to_parquet(path, index=False)  # the training read them from a file, which may change types
     return read_dataset(spec, _describe(path, run))
 
 
@@ -157,7 +183,7 @@ def _describe(path: Path, run: Any) -> Dataset:
 
 
 def _download(client: Any, run: Any, path: str, folder: Path) -> Path | None:
-    """An artifact of the run; None when it is gone."""
+    """The path of a downloaded artifact of the run, or None when it is gone."""
     parent = path.rsplit("/", 1)[0]
     if path not in {item.path for item in client.list_artifacts(run.info.run_id, parent)}:
         return None
@@ -165,7 +191,7 @@ def _download(client: Any, run: Any, path: str, folder: Path) -> Path | None:
 
 
 def _compare(then: Any, now: Any) -> float:
-    """The largest difference; infinite where only one of both is a number."""
+    """The largest absolute difference. It is infinite where only one of the two is a finite number."""
     import numpy as np
 
     if np.array_equal(then, now, equal_nan=True):
@@ -175,7 +201,10 @@ def _compare(then: Any, now: Any) -> float:
 
 
 def _compare_arrays(stored: StoredModel, estimator: Any) -> tuple[int, int]:
-    """Arrays that both files have, of the larger one's. The rest of a skops file holds times and addresses."""
+    """How many arrays both model files have, and how many the larger one has.
+
+    The rest of a skops file is not compared. It holds times and addresses, which differ each time.
+    """
     import skops.io
 
     then, now = _hash_arrays(stored.path.read_bytes()), _hash_arrays(skops.io.dumps(estimator))

@@ -1,4 +1,4 @@
-"""The check of a dataset before anything is trained on it: Great Expectations, generated from model.yaml."""
+"""The validation of a dataset before anything is trained on it, by Great Expectations made from model.yaml."""
 
 import json
 from collections.abc import Sequence
@@ -28,20 +28,27 @@ from training.tracking.runs import (
 )
 
 PAGE = f"data/{VALIDATION_PAGE}"
-"""The page among the artifacts of its MLflow run."""
+"""The path of the page among the artifacts of its MLflow run."""
 PAGE_TEMPLATE = Path(__file__).with_name("validation_page.html")
+# A failure names so many rows. They show what is wrong, and the page has the others.
 SHOWN_ROWS = 5
 REPEATS_SHARE = 0.01
-"""More rows than this, equal to another in every value, are warned of; half of all are refused before."""
+"""The share of rows equal to another in every value above which a warning is given.
+
+Rows of few categories repeat each other honestly, so a warning stops nothing. `training.data.dataset.REPEATED_SHARE` is
+the share above which a dataset is refused.
+"""
 Expectation = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """Whether a dataset meets every critical expectation, how many there are of all, and the run that keeps the page.
+    """The result of a validation.
 
-    `page` is where the page can be seen now. It is for people, and MLflow may have another address tomorrow.
-    `failures` and `warnings` are in words; only the first stop a retraining.
+    `success` says whether every critical expectation is met. `expectations` is the number of all.
+    `mlflow_run_id` is the MLflow run that keeps the page. `page` is the page's address today, for people to open.
+    MLflow may have another address tomorrow.
+    `failures` and `warnings` are failed expectations in words. Only failures stop a retraining.
     """
 
     success: bool
@@ -53,10 +60,10 @@ class ValidationReport:
 
 
 def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> ValidationReport:
-    """Hold the dataset to its model.yaml and to the model's own expectations.py.
+    """Validate a dataset by its model.yaml and the model's own expectations.py.
 
-    The MLflow run of the retraining keeps `validation.json` and `validation.html`, and fails with the dataset.
-    A failure names the expectation, its column, and its first rows by their ids.
+    The MLflow run of the retraining keeps `validation.json` and `validation.html`. It is marked as failed if the
+    dataset fails. A failure names the expectation, its column, and its first rows by their ids.
     Errors: `ConfigurationError` when expectations.py is not usable.
     """
     text = json.dumps(_run_suite(settings, spec, dataset).to_json_dict(), indent=2)
@@ -79,22 +86,28 @@ def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
 
 
 def check_report(spec: ModelSpec, report: ValidationReport) -> ValidationReport:
-    """The report of valid data. Errors: `DataError` with all that failed, and the run that keeps the page."""
+    """The report, if its data are valid.
+
+    Errors: `DataError` with every failure, and the MLflow run that keeps the page.
+    """
     if not report.success:
         failed = "; ".join(report.failures)
-        raise DataError(f"{spec.name}: {failed}; see {PAGE} of MLflow run {report.mlflow_run_id}")
+        raise DataError(f"{spec.name}: {failed}. See {PAGE} of MLflow run {report.mlflow_run_id}")
     return report
 
 
 def list_assertions(dataset: Dataset) -> list[tuple[str | None, str, bool]]:
-    """What the dataset was held to: column (None: the whole of it), expectation, whether it was met."""
+    """The expectations of a validated dataset: the column, the type of expectation, and whether it was met.
+
+    The column is None for an expectation of the whole dataset.
+    """
     outcome = json.loads((Path(dataset.path).parent / VALIDATION_RESULT).read_text())
     configured = [(item["expectation_config"], item["success"]) for item in outcome["results"]]
     return [(config["kwargs"].get("column"), config["type"], success) for config, success in configured]
 
 
 def list_expectations(spec: ModelSpec) -> list[Expectation]:
-    """What the spec promises about a dataset, as Great Expectations' types and their arguments."""
+    """The expectations that follow from the spec, as types of Great Expectations with their arguments."""
     found: list[Expectation] = [
         ("expect_table_row_count_to_be_between", {"min_value": spec.retrain.minimum_rows}),
         ("expect_column_values_to_be_unique", {"column": "id"}),
@@ -116,7 +129,7 @@ def list_expectations(spec: ModelSpec) -> list[Expectation]:
 
 
 def describe_failed_expectation(result: dict[str, Any]) -> str:
-    """One failed expectation in words: its type, column, bounds, how many rows, the first of them with values."""
+    """One failed expectation in words: its type, column and bounds, and its first rows with their values."""
     kwargs = dict(result["expectation_config"]["kwargs"])
     kwargs.pop("batch_id", None)
     column = kwargs.pop("column", None)
@@ -140,7 +153,7 @@ def _describe_row(row: dict[str, Any], column: str | None) -> str:
 
 
 def _find_message(info: dict[str, Any]) -> str:
-    """Why an expectation could not be evaluated; Great Expectations tells it once, or once a metric."""
+    """Why an expectation could not be evaluated. Great Expectations says it once, or once for each metric."""
     found = [info] if "exception_message" in info else list(info.values())
     return next((str(item["exception_message"]) for item in found if item.get("exception_message")), "no reason told")
 
@@ -174,9 +187,10 @@ def _run_suite(settings: Settings, spec: ModelSpec, dataset: Dataset) -> Any:
 
 
 def build_suite(settings: Settings, spec: ModelSpec) -> Any:
-    """The `ExpectationSuite` of model.yaml, extended by `extend_suite(suite)` of the model's expectations.py.
+    """The `ExpectationSuite` of a model: the expectations of its model.yaml, and those of its expectations.py.
 
-    Errors: `ConfigurationError` quoting what is wrong with that file.
+    The function `extend_suite(suite)` of expectations.py adds the model's own.
+    Errors: `ConfigurationError` quoting what is wrong with expectations.py.
     """
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
@@ -197,14 +211,17 @@ def build_suite(settings: Settings, spec: ModelSpec) -> Any:
     try:
         extend(suite)
     except Exception as error:
-        raise ConfigurationError(f"{path}: extend_suite failed: {error!r}") from error
+        raise ConfigurationError(f"{path}: extend_suite(suite) failed with {error!r}. Correct it there") from error
     return suite
 
 
 def _keep(
     settings: Settings, client: Any, spec: ModelSpec, dataset: Dataset, run_id: str, failures: Sequence[str]
 ) -> str:
-    """The MLflow run that keeps the page: a training that has finished keeps its own."""
+    """Keep the page in the MLflow run of the retraining, and return the run's id.
+
+    A training that has finished on these data keeps the page already.
+    """
     done = find_finished_run(client, spec, dataset, run_id)
     if done is not None:
         return str(done.info.run_id)
@@ -218,9 +235,11 @@ def _keep(
 
 
 def _render(spec: ModelSpec, outcome: dict[str, Any]) -> str:
-    """The page of a result that was JSON: of NumPy's numbers its renderers show nothing (Great Expectations 1.24).
+    """The page of a validation's result, as HTML.
 
-    The stock page loads styles, scripts and a logo from eight hosts, which learn of everyone who opens it.
+    `outcome` went through JSON before, because the renderers of Great Expectations 1.24 do not show NumPy's numbers.
+    The template is our own. That of Great Expectations loads styles, scripts and a logo from eight hosts, and all of
+    them learn who opens it.
     """
     from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer

@@ -1,4 +1,4 @@
--- Note a canary step's verdict with its numbers, and whether the release goes on; the first verdict counts.
+-- Note the verdict of a canary step with its numbers, and whether the release goes on. The first verdict counts.
 -- params: release_id bigint, step_number integer, verdict text, goes_on boolean, detail json text,
 --   ended_at timestamptz
 UPDATE release_step

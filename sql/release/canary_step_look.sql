@@ -1,7 +1,8 @@
--- Note what a look at a canary step saw. Time in which nobody looked is not the candidate's: it does not count.
+-- Note what a look at a canary step saw. A pause in which nobody looked is added up, because it does not count as time
+-- of the step.
 -- params: release_id bigint, step_number integer, detail json text, looked_at timestamptz,
---   pause_seconds double precision: a longer gap between two looks is a pause
--- returns: paused_seconds double precision (in all), one row, or none when the step has ended
+--   pause_seconds double precision (a longer gap between two looks is a pause)
+-- returns: paused_seconds double precision (of all pauses), one row, or none when the step has ended
 UPDATE release_step
 SET
     paused_seconds = paused_seconds + CASE

@@ -1,4 +1,4 @@
--- Note that a canary step has begun; the first note counts.
+-- Note that a canary step has begun. The first note counts.
 -- params: release_id bigint, step_number integer, traffic_percent integer, started_at timestamptz
 INSERT INTO release_step (release_id, step_number, traffic_percent, verdict, detail, started_at)
 VALUES (

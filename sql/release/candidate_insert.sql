@@ -1,4 +1,4 @@
--- Note a new candidate; a run has at most one, and its first note counts.
+-- Note a new candidate. A run has at most one candidate, and the first note counts.
 -- params: model text, version integer, revision text, image text, image_digest text, run_id text,
 --   created_at timestamptz
 INSERT INTO release (

@@ -1,4 +1,4 @@
--- Note that a release is the champion; one that was rolled back never is.
+-- Note that a release is the champion. A release that was rolled back stays as it is.
 -- params: release_id bigint, at timestamptz
 UPDATE release
 SET

@@ -1,8 +1,8 @@
--- The releases of a model, the release that a run made, or the one with a number.
--- params: model text, run_id text, release_id bigint: the one that is asked by, the others NULL; states text[]:
---   only releases in one of them, NULL: in any
--- returns: the releases, the newest first. is_abandoned boolean: nobody leads it any more, as its retraining has
---   ended, or a newer release serves
+-- The releases of a model, or the release of a run, or the release with a number.
+-- params: model text, run_id text, release_id bigint (one of the three is given, and the others are NULL),
+--   states text[] (only releases in one of these states, or NULL for all)
+-- returns: the releases, the newest first. is_abandoned boolean says that nobody leads the release any more, because
+--   its retraining has ended or a newer release serves
 SELECT
     release.release_id,
     release.model,

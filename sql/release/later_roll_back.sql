@@ -1,4 +1,5 @@
--- Note that every release after one was rolled back, and why: those on their way and those that had served.
+-- Note that every release after one was rolled back, and why. These are releases on their way and releases that had
+-- served.
 -- params: model text, release_id bigint (the one to return to), at timestamptz, reason text
 UPDATE release
 SET

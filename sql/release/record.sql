@@ -1,4 +1,4 @@
--- The model's record: which release is its champion.
+-- The release record of a model, which says which release is its champion.
 -- params: model text
 -- returns: release_id bigint, generation bigint, one row or none
 SELECT

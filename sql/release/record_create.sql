@@ -1,4 +1,4 @@
--- Make the model's record, if it has none.
+-- Make the release record of a model, unless it has one.
 -- params: model text, release_id bigint
 INSERT INTO release_record (model, release_id, generation)
 VALUES (%(model)s::text, %(release_id)s::bigint, 1)

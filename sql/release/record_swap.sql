@@ -1,4 +1,4 @@
--- Let the model's record name another release, unless somebody moved it since it was read.
+-- Let the release record of a model name another release, unless it was changed since it was read.
 -- params: model text, release_id bigint, generation bigint (as it was read)
 UPDATE release_record
 SET

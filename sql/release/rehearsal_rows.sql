@@ -1,5 +1,5 @@
 -- The newest logged rows of a model, each with its newest label and what the champion predicted for it, if known.
--- params: model text, champion integer: its version, or NULL; newest integer: how many rows
+-- params: model text, champion integer (its version, or NULL), newest integer (how many rows)
 -- returns: id text, input jsonb, label jsonb, champion_prediction jsonb
 SELECT
     id,

@@ -1,4 +1,4 @@
--- Note that a release that is not over was rolled back, and why.
+-- Note that a release was rolled back, and why. A release that is over stays as it is.
 -- params: release_id bigint, at timestamptz, reason text
 UPDATE release
 SET

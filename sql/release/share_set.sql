@@ -1,4 +1,4 @@
--- Note the share of the traffic that a release which is not over has in its canary.
+-- Note the share of the traffic that a release has in its canary. A release that is over stays as it is.
 -- params: release_id bigint, traffic_percent integer
 UPDATE release
 SET

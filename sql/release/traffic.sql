@@ -1,4 +1,4 @@
--- The releases that have a share of the traffic, or wait for one.
+-- The releases of a model that have a share of the traffic, or wait for one.
 -- params: model text
 -- returns: version integer, revision text, state text, traffic_percent integer
 SELECT

@@ -1,6 +1,7 @@
--- The rows of a dataset; see training_row(). Ids in the order of their bytes, wherever the store is.
+-- The rows of a dataset, as training_row() gives them. Rows of one moment are in the order of their ids' bytes, which
+-- is the same in every store.
 -- params: model text, as_of timestamptz, since timestamptz (-infinity for all)
--- returns: id text, created_at timestamptz, input jsonb, label jsonb; the oldest first
+-- returns: id text, created_at timestamptz, input jsonb, label jsonb, the oldest first
 SELECT
     id,
     created_at,

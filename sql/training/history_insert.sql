@@ -1,4 +1,4 @@
--- Move the staged history into the log and the labels; an id that is there already stays as it is.
+-- Move the rows of history_stage into the log and the labels. An id that is there already stays as it is.
 -- params: model text
 -- returns: inserted bigint, the number of rows that were new
 WITH new_id AS (

@@ -1,4 +1,4 @@
--- Where the rows of a history file wait within one transaction.
+-- Make a temporary table in which the rows of a history file wait until the transaction ends.
 -- params: none
 CREATE TEMPORARY TABLE history_stage (
     id text NOT NULL,

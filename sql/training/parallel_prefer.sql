@@ -1,5 +1,5 @@
--- Lets Postgres spread this transaction's reading over workers. It takes the features of a row for nearly free, and to
--- hand a row from one process to another for dear; with JSONB it is the other way round.
+-- Let Postgres read with several workers in this transaction. Postgres assumes that reading the features of a row costs
+-- nearly nothing, and that handing a row from one process to another costs much. With JSONB it is the other way round.
 -- params: none
 -- returns: one row, of no use
 SELECT

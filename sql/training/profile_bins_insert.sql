@@ -1,4 +1,4 @@
--- Note the bins of a version's reference profile; bins that are there already stay as they are.
+-- Note the bins of a version's reference profile. Bins that are there already stay as they are.
 -- params: model text, version integer, bins json text: an array of feature, bin, lower_bound, upper_bound,
 --   category, count, is_calendar, expected_error
 INSERT INTO reference_bin (

@@ -1,4 +1,5 @@
--- Note a version's metrics on the rows that were kept from its training; what is there already stays as it is.
+-- Note a version's metrics, as its siblings had them on days that they were not trained on. Metrics that are there
+-- already stay as they are.
 -- params: model text, version integer, errors json text: an object of metric and value
 INSERT INTO reference_error (model, version, metric, value)
 SELECT

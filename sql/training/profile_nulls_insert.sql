@@ -1,4 +1,4 @@
--- Note how far a version's checks stray by chance; what is there already stays as it is.
+-- Note the null distributions of a version's drift checks. Those that are there already stay as they are.
 -- params: model text, version integer, nulls json text: an array of the other columns of reference_null
 INSERT INTO reference_null (
     model,

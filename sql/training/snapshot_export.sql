@@ -1,4 +1,4 @@
--- Lets another connection see what this transaction sees, while it lasts.
+-- Export what this transaction sees as a snapshot. Another transaction can take it as long as this one lasts.
 -- params: none
 -- returns: snapshot text
 SELECT pg_export_snapshot() AS snapshot

@@ -1,4 +1,4 @@
--- Lets this transaction see what another one sees.
+-- Let this transaction see what another transaction sees, by the snapshot that it has exported.
 -- params: snapshot text
 -- returns: nothing
 SET TRANSACTION SNAPSHOT %(snapshot)s -- noqa: PRS

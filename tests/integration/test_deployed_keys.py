@@ -166,7 +166,7 @@ def test_changed_keys_reach_what_serves_when_it_is_deployed_again(
     assert reconcile(keyed, small) == []
     events = [(row["event"], row["detail"]) for row in store.fetch("lineage/timeline", model="bike_demand")]
     (told,) = [detail for event, detail in events if event == "deployed again"]
-    assert told.endswith(": a key leaked; it answers as bike-demand-v1 did")
+    assert told.endswith(": a key leaked, and answers as bike-demand-v1 did")
     assert ("promoted", "bike-demand-v1") in events
 
 
@@ -263,7 +263,7 @@ def test_nothing_is_deployed_again_that_does_not_serve_or_while_a_release_is_und
     register_versions(keyed, 2)
     release(keyed, small, 1)
     shift_traffic(keyed, small, deploy(keyed, small, 2, KEYED), 20)
-    with pytest.raises(ReleaseError, match="a release is under way; end it first, with `cyclone promote bike_demand`"):
+    with pytest.raises(ReleaseError, match=r"a release is under way\. End it first with `cyclone promote bike_demand`"):
         deploy_again(keyed, small, "ada", "", NOW)
     assert read_percents(keyed) == {"bike-demand-v1": 80, "bike-demand-v2": 20}
 

@@ -261,5 +261,5 @@ def write_docker_config(folder: Path, address: str, password: str) -> None:
 
 @pytest.mark.parametrize("name", ["cyclone", "localhost/cyclone", "localhost:5000/", "localhost:5000/cyclone:tag"])
 def test_a_repository_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no image repository: HOST/PATH is needed"):
+    with pytest.raises(ConfigurationError, match=r"is no image repository\. Set CYCLONE_IMAGE_REPOSITORY to HOST/PATH"):
         ImageRepository(name)

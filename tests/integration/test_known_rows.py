@@ -147,16 +147,16 @@ def test_a_label_has_the_type_of_the_spec(store: Store, kind: str, label: Any, d
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"count": "three"}, "count is 'three'; allowed: an integer"),
-        ({"count": 3.5}, "count is 3.5; allowed: an integer"),
-        ({"count": 2**63}, "count is '9223372036854775808'; allowed: an integer"),
-        ({"count": None}, "count is None; allowed: an integer"),
-        ({"size": "NaN"}, "size is 'NaN'; allowed: a finite number"),
-        ({"size": ""}, "size is ''; allowed: a finite number"),
-        ({"100% 'odd'": "Infinity"}, "100% 'odd' is 'Infinity'; allowed: a finite number"),
-        ({"flag": 1}, "flag is 1; allowed: true or false"),
-        ({"flag": None}, "flag is None; allowed: true or false"),
-        ({"words": None}, "words is None; allowed: a text"),
+        ({"count": "three"}, "count is 'three', allowed: an integer"),
+        ({"count": 3.5}, "count is 3.5, allowed: an integer"),
+        ({"count": 2**63}, "count is '9223372036854775808', allowed: an integer"),
+        ({"count": None}, "count is None, allowed: an integer"),
+        ({"size": "NaN"}, "size is 'NaN', allowed: a finite number"),
+        ({"size": ""}, "size is '', allowed: a finite number"),
+        ({"100% 'odd'": "Infinity"}, "100% 'odd' is 'Infinity', allowed: a finite number"),
+        ({"flag": 1}, "flag is 1, allowed: true or false"),
+        ({"flag": None}, "flag is None, allowed: true or false"),
+        ({"words": None}, "words is None, allowed: a text"),
     ],
 )
 def test_a_value_of_another_type_is_named_with_its_row(store: Store, change: dict[str, Any], words: str) -> None:
@@ -169,7 +169,7 @@ def test_a_value_of_another_type_is_named_with_its_row(store: Store, change: dic
 @pytest.mark.parametrize("label", ["seven", True, None])
 def test_a_label_of_another_type_is_named_with_its_row(store: Store, label: Any) -> None:
     put_rows(store, [ROW], label)
-    with pytest.raises(DataError, match=f'm: row i0, "é": y is {label!r}; allowed: a finite number'):
+    with pytest.raises(DataError, match=f'm: row i0, "é": y is {label!r}, allowed: a finite number'):
         read(store)
 
 

@@ -140,7 +140,7 @@ def test_a_version_can_be_released_and_rolled_out_over_a_calibrated_one(
     assert read_percents(cloud) == {"bike-demand-v1-c1": 80, "bike-demand-v2": 20}
     assert recalibrate(cloud, small, NOW).reason == "a release is under way"
     assert not is_recalibration_due(store, small, NOW)
-    with pytest.raises(ReleaseError, match="a release is under way; end it first"):
+    with pytest.raises(ReleaseError, match=r"a release is under way\. End it first with `cyclone promote bike_demand`"):
         withdraw_calibration(cloud, small, "Ada", "", NOW)
     present = current_release(store, "bike_demand")
     assert present is not None

@@ -91,7 +91,7 @@ def test_a_revision_of_this_name_with_another_image_is_not_taken_for_ours(cloud:
     register_versions(cloud, 2)
     release_version(cloud, small, 1)
     deploy(cloud, small, 2)
-    with pytest.raises(ReleaseError, match=r"revision bike-demand-v2 .* is there already with image and instances"):
+    with pytest.raises(ReleaseError, match=r"revision bike-demand-v2 .* is there already with image"):
         CloudRun(cloud).deploy(SERVICE, "bike-demand-v2", "v2", "/another/image.py", small.serving, {})
 
 

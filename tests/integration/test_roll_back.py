@@ -86,7 +86,7 @@ def test_rolling_back_to_a_version_rolls_back_all_after_it_and_the_checks_follow
         release_version(cloud, small, version)
         note_profile(store, version)
     shift_traffic(cloud, small, deploy(cloud, small, 4), 20)
-    with pytest.raises(ReleaseError, match=r"version 9 is not there to return to; version 3 serves, .* are: 2, 1"):
+    with pytest.raises(ReleaseError, match=r"version 9 is not there to return to\. Version 3 serves\. .* are: 2, 1"):
         restore_champion(cloud, small, "complaints", version=9)
     restore_champion(cloud, small, "complaints", version=1)
     assert read_percents(cloud) == {"bike-demand-v1": 100}

@@ -88,4 +88,4 @@ def test_what_the_champion_could_not_answer_is_not_held_against_it(
     dataset = build_dataset(settings, windless, "run_3", FEBRUARY)
     refused = compare_with_champion(settings, windless, dataset, train_challenger(settings, windless, dataset, "run_3"))
     assert (refused.passed, refused.champion_error) == (False, None)
-    assert refused.reason.startswith("the champion, version 1, was trained with wind, which model.yaml has no more")
+    assert refused.reason.startswith("the champion, version 1, was trained with wind, which model.yaml no longer has.")

@@ -154,7 +154,7 @@ def test_a_window_leaves_older_rows_out(settings: Settings, bike_demand: ModelSp
 
 
 def test_too_few_rows_are_counted(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
-    with pytest.raises(DataError, match=r"bike_demand: 25 labelled rows are known at 2011-01-03 00:00, .* is 200"):
+    with pytest.raises(DataError, match=r"bike_demand: 25 labelled rows are known at 2011-01-03 00:00, .* needs 200"):
         build_dataset(settings, bike_demand, "run_1", datetime(2011, 1, 3, tzinfo=UTC))
 
 
@@ -168,7 +168,7 @@ def test_rows_without_labels_are_no_training_data(
 
 def test_a_constant_label_is_refused(settings: Settings, store: Store, bike_demand: ModelSpec, january: int) -> None:
     execute(store, "UPDATE label SET label = '5'")
-    with pytest.raises(DataError, match="all 688 rows have the label 5: nothing can be learned"):
+    with pytest.raises(DataError, match="all 688 rows have the label 5, so nothing can be learned"):
         make_dataset(settings, bike_demand)
 
 
@@ -176,7 +176,7 @@ def test_a_holdout_longer_than_the_data_is_refused_and_nothing_is_written(
     settings: Settings, store: Store, bike_demand: ModelSpec, january: int
 ) -> None:
     retrain = bike_demand.retrain.model_copy(update={"holdout_days": 31})
-    with pytest.raises(DataError, match=r"rows lie on 31 days and retrain.holdout_days keeps the newest 31: none"):
+    with pytest.raises(DataError, match=r"rows lie on 31 days and retrain.holdout_days keeps the newest 31, so none"):
         make_dataset(settings, bike_demand.model_copy(update={"retrain": retrain}))
     assert execute(store, "SELECT count(*) FROM dataset") == [(0,)]
     assert list((settings.work_dir / "retrainings" / "run_1").iterdir()) == []
@@ -185,7 +185,7 @@ def test_a_holdout_longer_than_the_data_is_refused_and_nothing_is_written(
 def test_too_few_days_for_the_folds_are_counted(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
     retrain = bike_demand.retrain.model_copy(update={"holdout_days": 6})
     spec = bike_demand.model_copy(update={"retrain": retrain})
-    with pytest.raises(DataError, match=r"rows lie on 4 days before the newest 6, .*: too few for retrain.folds 5"):
+    with pytest.raises(DataError, match=r"rows lie on 4 days before the newest 6, .* retrain.folds 5 needs"):
         build_dataset(settings, spec, "run_1", datetime(2011, 1, 11, tzinfo=UTC))
 
 
@@ -204,7 +204,7 @@ def test_a_value_of_another_type_is_named_with_its_row(
         store,
         "UPDATE prediction_log SET input = input || '{\"workingday\": null}' WHERE id = 'history-2011-01-05T00:00:00Z'",
     )
-    with pytest.raises(DataError, match="row history-2011-01-05T00:00:00Z: workingday is None; allowed: true or"):
+    with pytest.raises(DataError, match="row history-2011-01-05T00:00:00Z: workingday is None, allowed: true or"):
         make_dataset(settings, bike_demand)
 
 
@@ -275,7 +275,7 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
     assert client.get_run(worse.mlflow_run_id).data.tags["cyclone.gate"] == "refused"
     told = execute(store, "SELECT run_id, is_passed, champion_version, reason FROM gate_decision ORDER BY run_id")
     assert told == [("run_1", True, version, again.reason), ("run_shuffled", False, version, decision.reason)]
-    with pytest.raises(ReleaseError, match="the gate refused run"):
+    with pytest.raises(ReleaseError, match="cannot be registered, because the gate refused it"):
         register_challenger(settings, bike_demand, worse, decision)
     assert [item.version for item in client.search_model_versions("name = 'bike_demand'")] == [version]
 
@@ -298,8 +298,8 @@ def test_a_gate_leaves_out_rows_that_the_champion_was_trained_on(
     refused = compare_with_champion(settings, bike_demand, known, challenger)
     assert (refused.passed, refused.champion_error, refused.days) == (False, None, 0)
     assert refused.reason == (
-        f"the champion, version {version}, was trained on all rows up to 2011-01-26 17:00, and the dataset has none"
-        " after it: nothing is left on which both can be compared; retrain when labels of later rows have come"
+        f"the champion, version {version}, was trained on all rows up to 2011-01-26 17:00. The dataset has no"
+        " later row, so nothing is left on which both can be compared. Retrain when labels of later rows have come"
     )
     told = execute(store, "SELECT is_passed, champion_version, reason FROM gate_decision WHERE run_id = 'run_2'")
     assert told == [(False, version, refused.reason)]

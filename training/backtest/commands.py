@@ -15,7 +15,7 @@ from cyclone.spec import ModelSpec, find_model, replace_policy
 
 console = Console(markup=False)
 TABLE_CHARACTERS = 140
-"""Reasons are sentences: a table is not cut to a narrow terminal, nor to a pipe's 80."""
+"""The least width of a table. Its reasons are sentences, which the 80 characters of a pipe would cut."""
 PICTURES = (".png", ".svg", ".pdf")
 
 
@@ -23,14 +23,14 @@ def backtest(
     model: ModelName,
     policy: Annotated[Path | None, typer.Option(help="A YAML file whose retrain: and recalibrate: are tried.")] = None,
     since: Annotated[
-        str, typer.Option("--from", help="The first day (ISO, UTC) that is replayed; the first version knows the rest.")
+        str, typer.Option("--from", help="The first replayed day (ISO, UTC). The first version knows all before.")
     ] = "",
     until: Annotated[str, typer.Option("--to", help="The day (ISO, UTC) before which it ends.")] = "",
     store: Annotated[bool, typer.Option("--store", help="Replay the store's rows, not the history file's.")] = False,
     worlds: Annotated[int, typer.Option(min=0, max=100, help="Unchanging worlds, for the rate of false alarms.")] = 4,
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
 ) -> None:
-    """Replay history through the policy beside never, monthly, weekly and daily retraining: a minute or two a year."""
+    """Replay history through the policy, beside retraining never, monthly, weekly and daily. A year takes minutes."""
     from training.backtest.history import build_history, cut_history, find_start
     from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
     from training.backtest.run import check_start, run_backtest
@@ -63,15 +63,18 @@ def backtest(
 
 
 def _check_picture(path: Path) -> None:
-    """Before minutes of work. Errors: `ConfigurationError`."""
+    """Check the picture's name before minutes of work.
+
+    Errors: `ConfigurationError` for another ending or a missing folder.
+    """
     if path.suffix not in PICTURES:
-        raise ConfigurationError(f"--picture {path}: a name that ends with {', '.join(PICTURES)} is needed")
+        raise ConfigurationError(f"--picture {path}: the name has to end with one of {', '.join(PICTURES)}")
     if not path.absolute().parent.is_dir():
-        raise ConfigurationError(f"--picture {path}: the folder {path.absolute().parent} does not exist")
+        raise ConfigurationError(f"--picture {path}: the folder {path.absolute().parent} does not exist. Make it first")
 
 
 class EstimatorOf:
-    """`build_estimator` of a model's pipeline.py, in whichever process it is called."""
+    """A call of `build_estimator` of a model's pipeline.py. The object can be sent to another process."""
 
     def __init__(self, settings: Settings, spec: ModelSpec) -> None:
         self.settings, self.spec = settings, spec
@@ -97,7 +100,8 @@ def _find_first_day(spec: ModelSpec, since: str, first: datetime) -> datetime:
     if spec.history_until:
         return _parse_day("history_until", spec.history_until)
     raise ConfigurationError(
-        f"--from is needed: {spec.name} has no history_until, and its rows begin on {first:%Y-%m-%d}"
+        f"{spec.name}: model.yaml has no history_until to begin with. Add --from with a day after the first row,"
+        f" {first:%Y-%m-%d}"
     )
 
 
@@ -107,4 +111,4 @@ def _parse_day(name: str, text: str) -> datetime:
     try:
         return parse_time(text)
     except ValueError as error:
-        raise ConfigurationError(f"{name} {text!r}: an ISO date is needed, e.g. 2011-02-01") from error
+        raise ConfigurationError(f"{name} {text!r}: this is no ISO date. Write it as 2011-02-01") from error

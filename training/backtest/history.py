@@ -1,4 +1,7 @@
-"""The labelled rows of a replay: which were known on a day, which were created on it, and the same days shuffled."""
+"""The labelled rows of a replay, by the day they were created on and the day their labels were known on.
+
+The same days in random order are a world that does not change.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class History:
-    """Labelled rows, the oldest first, with all that a replay asks of them; `days` counts from the first row's day."""
+    """Labelled rows with everything that a replay asks of them. The oldest row is the first.
+
+    All arrays have one element a row. `days` counts from the day of the first row, which is day 0. `numbers` are the
+    labels as numbers. `slices` holds each row's value of the features of `retrain.slices`.
+    """
 
     spec: ModelSpec
     created_at: "pd.Series[Any]"
@@ -48,18 +55,18 @@ class History:
         return slice(int(start), int(stop))
 
     def known_at(self, day: int) -> int:
-        """How many of the oldest rows have a label before 00:00 of `day`."""
+        """How many of the oldest rows have a label that came before 00:00 UTC of `day`."""
         newest = self.time_of(day) - timedelta(hours=self.spec.label.expected_delay_hours)
         return int(self.created_at.searchsorted(newest))
 
     def training_rows(self, day: int) -> slice:
-        """What is known at `day` of the last `retrain.window_days`."""
+        """The rows of the last `retrain.window_days` whose labels are known at `day`."""
         window = self.spec.retrain.window_days
         start = 0 if window is None else self.rows_of(0, max(0, day - window)).stop
         return slice(start, self.known_at(day))
 
     def shuffle_days(self, seed: int) -> "History":
-        """The same days in random order, gaps where they were: a world that does not change."""
+        """A world that does not change: the same days in random order, with days without rows where they were."""
         import numpy as np
         import pandas as pd
 
@@ -76,11 +83,17 @@ class History:
 
 
 def build_history(spec: ModelSpec, frame: "pd.DataFrame") -> History:
-    """From a frame with `created_at`, the features and `label`. Errors: `DataError` for a frame without rows."""
+    """The history in a frame with `created_at`, the features and `label`.
+
+    Errors: `DataError` for a frame without rows.
+    """
     from cyclone.rows.frames import inputs_from_frame
 
     if frame.empty:
-        raise DataError(f"{spec.name}: there is no labelled row to replay")
+        raise DataError(
+            f"{spec.name}: there is no labelled row to replay. Name a file of rows as history in model.yaml, or choose"
+            " a later --to"
+        )
     frame = frame.sort_values("created_at", kind="stable").reset_index(drop=True)
     day = frame["created_at"].dt.floor("D")
     return History(
@@ -95,17 +108,17 @@ def build_history(spec: ModelSpec, frame: "pd.DataFrame") -> History:
 
 
 def cut_history(frame: "pd.DataFrame", end: datetime | None) -> "pd.DataFrame":
-    """The rows before `end`."""
+    """The rows created before `end`, or all rows if `end` is None."""
     return frame if end is None else frame[frame["created_at"] < end]
 
 
 def find_start(history: History, moment: datetime) -> int:
-    """The day of `moment`. Errors: `DataError` when the history does not reach around it."""
+    """The number of the day of `moment`. Errors: `DataError` unless there are rows before and after it."""
     day = (moment.astimezone(UTC) - history.first_day).days
     if not 0 < day < history.day_count:
         last = history.time_of(history.day_count - 1)
         raise DataError(
-            f"{history.spec.name}: {moment:%Y-%m-%d} is no start for a replay: rows are there from"
-            f" {history.first_day:%Y-%m-%d} to {last:%Y-%m-%d}, and some must be known before it"
+            f"{history.spec.name}: {moment:%Y-%m-%d} is no start for a replay. Choose a --from after"
+            f" {history.first_day:%Y-%m-%d}, the first day with rows, and not after {last:%Y-%m-%d}, the last one"
         )
     return day

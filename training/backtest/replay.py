@@ -1,7 +1,8 @@
-"""The replay of a model's own policy, day by day, through the functions that decide, calibrate and gate in service.
+"""The replay of a model's own policy, day by day. The functions that decide, calibrate and gate are those of service.
 
-At 00:00 UTC of each day the policy sees what was known then: rows before it, labels `expected_delay_hours` late.
-A version serves from the day on which it was trained; in service a canary comes between.
+At 00:00 UTC of each day the policy sees what was known then. Those are all rows created before, and their labels
+`expected_delay_hours` after them. A version serves from the day on which it was trained. Service differs in one point:
+there a canary comes between.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,26 +26,34 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# The gain of a retraining is measured over so many days after it: one of each weekday.
 HINDSIGHT_DAYS = 7
+# As many versions as sql/policy/fresh_ratios.sql gives, so that the replay decides as service does.
 FRESH_VERSIONS = 10
 Builder = Callable[[], Any]
 
 
 @dataclass(frozen=True)
 class Version:
-    """One trained version in a replay; `trained_until` is the number of the first row that it has not seen."""
+    """One trained version in a replay.
+
+    `day` is the day of its training. `trained_until` is the number of the first row that it has not seen.
+    """
 
     number: int
     day: int
     trained_until: int
     accepted_error: float
     predictions: "Array"
-    """Of the whole history: NaN on the rows before `trained_until`."""
+    """The raw predictions of all rows of the history. They are NaN on the rows before `trained_until`."""
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """One retraining of a replay. `gain`: by how much it lowered the error of the next days; None where refused."""
+    """One retraining of a replay.
+
+    `gain` is by how much it lowered the mean error of the next days. It is None if the gate refused the version.
+    """
 
     day: int
     reason: str
@@ -60,23 +69,27 @@ class Retraining:
 
 @dataclass
 class PolicyRun:
-    """What a policy did: each row's loss (NaN before the start), retrainings, calibrations, when a person was told."""
+    """What a policy did in a replay.
+
+    `losses` has one element a row, and NaN before the start. `recalibrations` counts changed calibrations. `holds` are
+    the days on which a person was told, with the reason.
+    """
 
     losses: "Array"
     retrainings: list[Retraining] = field(default_factory=list)
     recalibrations: int = 0
     holds: list[tuple[int, str]] = field(default_factory=list)
     highest_ratio: float = 0.0
-    """Of a typical day's error to the accepted one, on any day on which the error trigger looked."""
+    """The highest ratio of a typical day's error to the accepted error, on all days when the error trigger looked."""
 
 
 def run_policy(history: History, build: Builder, start: int) -> PolicyRun:
-    """Replay the model's own policy from day `start` on; the first version is trained on what is known then."""
+    """Replay the model's own policy from day `start` on. The first version is trained on what is known at `start`."""
     return _Replay(history, build, start).run()
 
 
 class _Replay:
-    """The state of one replay: what serves, with which calibration, and what it answered."""
+    """The state of one replay: which version serves, with which calibration, and what it has answered."""
 
     def __init__(self, history: History, build: Builder, start: int) -> None:
         import numpy as np
@@ -112,7 +125,7 @@ class _Replay:
             self.run_so_far.highest_ratio = max(self.run_so_far.highest_ratio, ratio)
 
     def train(self, number: int, day: int) -> Version:
-        """As `training.fit.train` does: accepted by siblings, fitted on all but the newest days."""
+        """Train a version as `training.fit.train` does, with an error from siblings and without the newest days."""
         history, rows = self.history, find_fitted_rows(self.history, day)
         parts = history.features[rows], history.labels[rows], history.created_at[rows]
         accepted = measure(self.spec, *predict_unseen(self.spec, self.build, *parts))[self.spec.error_metric]
@@ -132,7 +145,10 @@ class _Replay:
         return LabelledDays(self.history.days[rows], self.history.numbers[rows], self.champion.predictions[rows])
 
     def collect_evidence(self, day: int) -> Evidence:
-        """What `cyclone.policy.evidence` reads from the store: errors by the day on which their labels came."""
+        """The evidence that `cyclone.policy.evidence` would read from the store.
+
+        Errors belong to the day on which their labels came.
+        """
         days = self.list_labelled_days(self.champion, day - self.spec.retrain.error.window_days, day)
         champion = ServingVersion(
             self.champion.number,
@@ -145,7 +161,10 @@ class _Replay:
         return Evidence(self.history.time_of(day), champion, retrainings=self.past, fresh_ratios=ratios)
 
     def list_labelled_days(self, version: Version, first: int, end: int) -> Iterator[tuple[DailyError, bool]]:
-        """The days on which labels of a version's rows came, and whether all of the day's were its own."""
+        """The daily errors of a version from day `first` to before `end`, by the day on which the labels came.
+
+        Each comes with whether all labels of the day were of this version's rows.
+        """
         for labelled in range(first, end):
             rows = slice(self.history.known_at(labelled), self.history.known_at(labelled + 1))
             own = self.run_so_far.losses[rows][self.version_of[rows] == version.number]
@@ -154,7 +173,10 @@ class _Replay:
                 yield error, len(own) == rows.stop - rows.start
 
     def list_fresh_ratios(self, day: int) -> list[float]:
-        """As sql/policy/fresh_ratios: how earlier versions did on their first labelled days."""
+        """How earlier versions did on their first labelled days, as a ratio to their accepted errors.
+
+        sql/policy/fresh_ratios.sql computes the same in service.
+        """
         import numpy as np
 
         found = []
@@ -192,14 +214,17 @@ class _Replay:
         )
 
     def find_gain(self, challenger: Version, day: int) -> float:
-        """In hindsight: how much higher the old version's error on the next days, after any gap, would have been."""
+        """How much higher the old version's mean error on the next days would have been.
+
+        The next days begin with the first day that has rows.
+        """
         first = int(self.history.days[self.history.rows_of(0, day).stop])
         rows = self.history.rows_of(first, first + HINDSIGHT_DAYS)
         old, new = self.measure(self.champion, self.calibration, rows), self.measure(challenger, None, rows)
         return float(old.mean() - new.mean())
 
     def find_delay_days(self, day: int) -> int:
-        """Since how many days the daily error has been above the limit, the label's own delay included."""
+        """For how many days the daily error has been above the limit, including the delay of the labels."""
         limit = self.spec.retrain.error.limit * self.champion.accepted_error
         days = [item for item, is_whole in self.list_labelled_days(self.champion, self.promoted_day, day) if is_whole]
         count = sum(1 for _ in takewhile(lambda item: item.error > limit, reversed(days)))
@@ -217,7 +242,10 @@ class _Replay:
 
 
 def find_fitted_rows(history: History, day: int) -> slice:
-    """All that is known at `day` but the newest `holdout_days`. Errors: `DataError` when too few are left."""
+    """The rows to train on at `day`: all that are known then, without the newest `holdout_days`.
+
+    Errors: `DataError` when too few rows or days are left.
+    """
     import numpy as np
 
     retrain, known = history.spec.retrain, history.training_rows(day)
@@ -227,15 +255,15 @@ def find_fitted_rows(history: History, day: int) -> slice:
     if rows.stop - rows.start < retrain.minimum_rows or days < retrain.folds:
         raise DataError(
             f"{history.spec.name}: {rows.stop - rows.start} labelled rows of {days} days are left to train on at"
-            f" {history.time_of(day):%Y-%m-%d}, beside the newest {len(kept)} days for the gate;"
-            f" retrain.minimum_rows is {retrain.minimum_rows} and retrain.folds {retrain.folds};"
-            " begin later with --from"
+            f" {history.time_of(day):%Y-%m-%d}, beside the newest {len(kept)} days for the gate."
+            f" Needed are {retrain.minimum_rows} rows (retrain.minimum_rows) of {retrain.folds} days (retrain.folds)."
+            " Begin later with --from"
         )
     return rows
 
 
 def predict_rest(history: History, estimator: Any, start: int, end: int | None = None) -> "Array":
-    """Predictions of the rows from `start` on to before `end`; NaN elsewhere."""
+    """Predictions for the whole history, which are NaN except on the rows from `start` to before `end`."""
     import numpy as np
 
     part = predict(history.spec, estimator, history.features[start:end])

@@ -1,4 +1,4 @@
-"""What a backtest found, as tables and a picture."""
+"""The result of a backtest as tables and a picture."""
 
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +12,13 @@ from training.backtest.run import Backtest, iterate_summaries
 if TYPE_CHECKING:
     import numpy as np
 
+# A week holds one of each weekday, so the curve does not follow the weekdays.
 ROLLING_DAYS = 7
 COLOURS = {"never": "#b0b0b0", "monthly": "#d9822b", "weekly": "#7a9e3a", "daily": "#9467bd"}
 
 
 def build_policy_table(backtest: Backtest) -> Table:
-    """The policy beside its peers: error, retrainings, those without gain, delay."""
+    """A table of the policy and its peers, with mean error, retrainings, those without gain, and delay in days."""
     metric = backtest.history.spec.error_metric
     first = backtest.history.time_of(backtest.start)
     last = backtest.history.time_of(backtest.history.day_count - 1)
@@ -57,7 +58,7 @@ def _describe(backtest: Backtest) -> str:
 
 
 def build_retraining_table(backtest: Backtest) -> Table:
-    """Every retraining with its reason and the gate's, and every day on which a person was told to look."""
+    """A table of every retraining with its reason or the gate's, and of every day on which holding began."""
     table = Table(title="What the policy did", show_lines=False)
     for heading in ("day", "outcome", "gain", "because"):
         table.add_column(heading, justify="right" if heading == "gain" else "left")
@@ -73,7 +74,7 @@ def build_retraining_table(backtest: Backtest) -> Table:
 
 
 def draw_picture(backtest: Backtest, path: Path) -> None:
-    """The error of the policy and its peers over the days before each, and the policy's retrainings."""
+    """Draw the error of the policy and its peers as means over `ROLLING_DAYS`, and mark the policy's retrainings."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -88,6 +89,7 @@ def draw_picture(backtest: Backtest, path: Path) -> None:
         moment = _to_number(backtest.history.time_of(item.day))
         axes.axvline(moment, color="#0b6e99", linestyle="-" if item.is_promoted else ":", linewidth=0.6)
     top = max(float(max(_roll(backtest, losses)[1])) for losses in _without_never(backtest))
+    # A third of room above the highest curve is for the legend. Never retraining may be far above, and is cut off.
     axes.set_ylim(0, 1.3 * top)
     axes.xaxis.set_major_formatter(mdates.DateFormatter("%Y-%m-%d"))
     axes.set_ylabel(f"{backtest.history.spec.error_metric}, {ROLLING_DAYS} days")
@@ -102,7 +104,7 @@ def _without_never(backtest: Backtest) -> "list[np.ndarray[Any, Any]]":
 
 
 def _roll(backtest: Backtest, losses: "np.ndarray[Any, Any]") -> tuple[list[float], list[float]]:
-    """Matplotlib's day numbers, and the mean loss of the days up to each."""
+    """Day numbers of Matplotlib, and the mean loss of the last `ROLLING_DAYS` days before each."""
     import numpy as np
 
     times, means = [], []

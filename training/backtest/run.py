@@ -1,4 +1,4 @@
-"""The backtest: a policy beside its peers on the same rows, and in worlds that do not change, in two processes."""
+"""The backtest of a policy: a replay beside its peers on the same rows, and replays of worlds that do not change."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,20 +19,26 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# Each process holds a copy of the history, so more of them need more memory.
 WORKERS = 2
+# How many days of a schedule take about as long as one replay. Only the progress bar depends on it.
+REPLAY_SHARES = 10
 Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """A policy beside its peers on the same rows, and how often it fires in worlds that do not change."""
+    """A policy and its peers on the same rows, and how often the policy retrains in worlds that do not change.
+
+    `schedules` holds each peer and the loss of each row under it.
+    """
 
     history: History
     start: int
     policy: PolicyRun
     schedules: "dict[str, tuple[Schedule, Array]]"
     stationary: list[int]
-    """Retrainings in each shuffled world, of as many days as the replay."""
+    """The number of retrainings in each shuffled world. A world has as many days as the replay."""
 
     @property
     def days(self) -> int:
@@ -46,21 +52,23 @@ class Backtest:
 
 
 def run_backtest(history: History, build: Builder, start: int, worlds: int, tell: Progress) -> Backtest:
-    """Replay policy, peers and `worlds` shuffled worlds in two processes; `tell(what, share done)` as they end.
+    """Replay the policy, its peers, and `worlds` shuffled worlds, in two processes.
 
-    `build` is sent to those processes: a function of a module, or an object that can be pickled.
+    `tell` is called with what is done and the share that is done, each time a part ends.
+    `build` is sent to the processes, so it is a function of a module or another object that can be pickled.
+    Errors: `DataError` when too little is known at `start` to train on.
     """
-    find_fitted_rows(history, start)  # what cannot begin is told before anything is computed
+    find_fitted_rows(history, start)  # raises before anything is computed if the start is too early
     schedules = build_schedules(history, start)
     until = _find_ends(schedules, history.day_count)
-    total = len(until) + 10 * (1 + worlds)
+    total = len(until) + REPLAY_SHARES * (1 + worlds)
     done = 0
     with _open_pool(history, build) as pool:
         replays: list[Future[PolicyRun]] = [pool.submit(_replay_world, seed, start) for seed in (None, *range(worlds))]
         fits: list[Future[tuple[int, Array]]] = [pool.submit(_fit_day, day, end) for day, end in sorted(until.items())]
         waiting: list[Future[Any]] = [*replays, *fits]
         for item in as_completed(waiting):
-            done += 10 if item in replays else 1
+            done += REPLAY_SHARES if item in replays else 1
             tell("replaying", done / total)
         runs = [replay.result() for replay in replays]
         predicted = dict(fit.result() for fit in fits)
@@ -69,9 +77,9 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
 
 
 def check_start(history: History, frame: "pd.DataFrame", start: int) -> None:
-    """Refuse what a dataset of day `start` would be refused for; `frame`: what the history was built from.
+    """Refuse a start if the rows known then would be refused as a dataset.
 
-    Errors: `DataError` with the reason.
+    `frame` is what the history was built from. Errors: `DataError` with the reason.
     """
     find_fitted_rows(history, start)
     ordered = frame.sort_values("created_at", kind="stable")
@@ -79,7 +87,7 @@ def check_start(history: History, frame: "pd.DataFrame", start: int) -> None:
 
 
 def _find_ends(schedules: list[Schedule], day_count: int) -> dict[int, int]:
-    """For each day on which somebody trains: how far the version has to predict."""
+    """For each day on which a peer trains, the day before which its predictions end."""
     ends: dict[int, int] = {}
     for schedule in schedules:
         for day, end in zip(schedule.days, [*schedule.days[1:], day_count], strict=True):
@@ -97,7 +105,7 @@ def _open_pool(history: History, build: Builder) -> ProcessPoolExecutor:
 
 
 def _prepare_process(history: History, build: Builder) -> None:
-    os.environ[THREADS_VARIABLE] = "1"  # two processes, a thread each: threads of both would wait for each other
+    os.environ[THREADS_VARIABLE] = "1"  # with more threads the two processes would wait for each other's cores
     _of_this_process.update(history=history, build=build)
 
 
@@ -112,7 +120,7 @@ def _fit_day(day: int, until: int) -> "tuple[int, Array]":
 
 
 def iterate_summaries(backtest: Backtest) -> Iterator[tuple[str, float, int]]:
-    """Name, mean error and retrainings of the policy and its peers."""
+    """The name, the mean error and the number of retrainings of the policy and of each peer."""
     import numpy as np
 
     yield "Cyclone", float(np.nanmean(backtest.policy.losses)), len(backtest.policy.retrainings)

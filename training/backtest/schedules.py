@@ -1,4 +1,4 @@
-"""The peers of a policy in a backtest: retraining on fixed days."""
+"""The peers of a policy in a backtest, which retrain on fixed days."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A peer: retrain on all that is known on given days, without gate, calibration or question."""
+    """A peer that retrains on given days on everything known then. It has no gate and no calibration."""
 
     name: str
     days: tuple[int, ...]
-    """The first is the start; the others are retrainings."""
+    """The days of training. The first is the start of the replay, and the others are retrainings."""
 
     @property
     def retrainings(self) -> int:
@@ -28,7 +28,7 @@ class Schedule:
 
 
 def build_schedules(history: History, start: int) -> list[Schedule]:
-    """Never, on the first of each month, every seven days, and every day."""
+    """The schedules never, on the first of each month, every seven days, and every day."""
     days = range(start, history.day_count)
     months = [day for day in days if day > start and history.time_of(day).day == 1]
     return [
@@ -40,7 +40,7 @@ def build_schedules(history: History, start: int) -> list[Schedule]:
 
 
 def fit_schedule_day(history: History, build: Builder, day: int, until: int) -> "tuple[int, Array]":
-    """Train at `day` on what is known, and predict the rows of the days up to before `until`."""
+    """Train at `day` on what is known then, and predict the rows from `day` to before day `until`."""
     known, served = history.training_rows(day), history.rows_of(day, until)
     parts = history.features[known], history.labels[known], history.created_at[known]
     estimator = fit_estimator(history.spec, build, *parts)
@@ -48,7 +48,7 @@ def fit_schedule_day(history: History, build: Builder, day: int, until: int) -> 
 
 
 def score_schedule(history: History, schedule: Schedule, predicted: "dict[int, Array]") -> "Array":
-    """Each row's loss, NaN before the start."""
+    """The loss of each row under a schedule, NaN before the start."""
     import numpy as np
 
     losses = np.full(len(history.days), np.nan)

@@ -1,4 +1,4 @@
-"""The training data of one retraining: what was known at a moment, frozen in a file with a fingerprint."""
+"""The dataset of one retraining: the rows and labels known at one moment, in a file with a fingerprint."""
 
 import hashlib
 import json
@@ -20,13 +20,22 @@ from training.data.known_rows import read_known_rows, read_query
 if TYPE_CHECKING:
     import pandas as pd
 
+# Up to half of the rows may repeat another in every value. A file that is in the log twice repeats just half of them,
+# and rows of few categories repeat each other honestly.
 REPEATED_SHARE = 0.5
+# Above it a feature is the label in other units. The rest to 1 is for values that were rounded on conversion.
 LEAK_CORRELATION = 0.999999
+# Two points always lie on a line, so from three on a line says something.
+LEAK_ROWS = 3
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A Parquet file with `id`, `created_at`, the features and `label`, oldest row first. Times: ISO, UTC."""
+    """A dataset as a Parquet file, with its bounds and fingerprint.
+
+    The columns are `id`, `created_at`, the features and `label`. The oldest row is the first. Times are ISO texts in
+    UTC. `as_of` is the moment at which rows and labels were known.
+    """
 
     path: str
     rows: int
@@ -37,10 +46,11 @@ class Dataset:
 
 
 def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datetime) -> Dataset:
-    """Freeze every row created before `as_of` whose label was observed by then, and find it when called again.
+    """Write every row that was created before `as_of` and whose label was observed by then.
 
-    Errors: `DataError` with too few labelled rows or days, a constant label, a class without rows, a feature that is
-    the label, rows that repeat each other, or a row that has not the spec's types; nothing is written then.
+    A second call with the same run and `as_of` returns the dataset of the first one.
+    Errors: `DataError` when there are too few labelled rows or days, a constant label, a class without rows, a feature
+    that is the label, too many repeated rows, or a row without the spec's types. Then nothing is written.
     """
     folder = find_run_folder(settings, run_id)
     record = folder / "dataset.json"
@@ -70,23 +80,36 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
 
 
 def read_dataset(spec: ModelSpec, dataset: Dataset) -> "pd.DataFrame":
-    """The frame of a dataset; its features have exactly the types that serving gives them."""
+    """The rows of a dataset as a frame. Its features have exactly the types that serving gives them.
+
+    Errors: `DataError` when the file is gone.
+    """
     import pandas as pd
 
     if not Path(dataset.path).is_file():
-        raise DataError(f"dataset {dataset.path} is gone; build it again")
+        raise DataError(
+            f"{spec.name}: the file of the dataset, {dataset.path}, is gone. In Airflow clear the task `dataset`"
+            f" of this run and all tasks after it, or begin again with `cyclone retrain {spec.name}`"
+        )
     frame = pd.read_parquet(dataset.path)
     for feature in spec.features:
-        if find_dtype(feature) == "object":  # pandas reads text as its own type, with NaN where None was
+        if find_dtype(feature) == "object":  # pandas reads text as a type of its own, with NaN in place of None
             column = frame[feature.name].astype("object")
             frame[feature.name] = column.where(column.notna(), None)
     return frame
 
 
 def find_run_folder(settings: Settings, run_id: str) -> Path:
-    """The folder that keeps the files of one retraining, made when missing."""
+    """The folder for the files of one retraining. It is made if it is missing.
+
+    Errors: `ConfigurationError` for a run id that is no name of a folder.
+    """
+    # The run id becomes a part of a path, so it must not lead out of the folder.
     if not re.fullmatch(r"[A-Za-z0-9_.~:+-]+", run_id) or run_id in (".", ".."):
-        raise ConfigurationError(f"run id {run_id!r}: allowed are letters, digits and _.~:+-")
+        raise ConfigurationError(
+            f"run id {run_id!r} cannot name a folder. Allowed are letters, digits and _.~:+-, but not . or .. alone."
+            " Start the run under another id"
+        )
     folder = settings.work_dir / "retrainings" / run_id
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -99,32 +122,40 @@ def _bound(spec: ModelSpec, as_of: datetime) -> dict[str, str]:
 
 
 def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
-    """Errors: `DataError` when nothing true can be learned from these rows, with the reason."""
+    """Refuse rows from which nothing true can be learned.
+
+    Errors: `DataError` with the reason, for too few rows or days, a constant label, a class without rows, a feature
+    that is the label, or too many repeated rows.
+    """
     needed = spec.retrain.minimum_rows
     if len(frame) < needed:
         raise DataError(
-            f"{spec.name}: {len(frame)} labelled rows are known at {as_of:%Y-%m-%d %H:%M}, "
-            f"retrain.minimum_rows is {needed}; wait for labels, or name a file of known rows in history"
+            f"{spec.name}: {len(frame)} labelled rows are known at {as_of:%Y-%m-%d %H:%M}, and retrain.minimum_rows"
+            f" needs {needed}. Wait for labels, or name a file of known rows as history in model.yaml"
         )
     _check_labels(spec, frame, f"all {len(frame)} rows")
-    older, _ = split_newest_days(frame, spec.retrain.holdout_days)
+    try:
+        older, _ = split_newest_days(frame, spec.retrain.holdout_days)
+    except DataError as error:
+        raise DataError(f"{spec.name}: {error}") from error
     days = older["created_at"].dt.floor("D").nunique()
     if days < spec.retrain.folds:
         raise DataError(
-            f"{spec.name}: rows lie on {days} days before the newest {spec.retrain.holdout_days}, which are kept from"
-            f" training: too few for retrain.folds {spec.retrain.folds}"
+            f"{spec.name}: rows lie on {days} days before the newest {spec.retrain.holdout_days}, which are the"
+            f" hold-out. retrain.folds {spec.retrain.folds} needs at least as many. Wait for more days, or lower"
+            " retrain.folds or retrain.holdout_days in model.yaml"
         )
     _check_labels(spec, older, f"the {len(older)} rows before the newest {spec.retrain.holdout_days} days")
     for name in find_leaks(spec, frame):
         raise DataError(
-            f"{spec.name}: feature {name!r} is the label in all {len(frame)} rows, in other units or under other names:"
-            " it leaks the answer"
+            f"{spec.name}: feature {name!r} is the label in all {len(frame)} rows, in other units or under other names."
+            " It tells the model the answer, which nobody knows in service. Remove it from model.yaml"
         )
     repeated = int(frame.duplicated([*spec.feature_names, "created_at", "label"]).sum())
     if repeated > len(frame) * REPEATED_SHARE:
         raise DataError(
-            f"{spec.name}: {repeated} of {len(frame)} rows repeat another one in every value; the log may hold a file"
-            " twice"
+            f"{spec.name}: {repeated} of {len(frame)} rows repeat another one in every value. At most"
+            f" {REPEATED_SHARE:.0%} may. Look whether a client sends its rows twice, or the history file has them twice"
         )
 
 
@@ -132,14 +163,24 @@ def _check_labels(spec: ModelSpec, frame: "pd.DataFrame", which: str) -> None:
     labels = frame["label"].unique()
     if len(labels) == 1:
         shown = json.dumps(labels.tolist()[0])
-        raise DataError(f"{spec.name}: {which} have the label {shown}: nothing can be learned")
+        raise DataError(
+            f"{spec.name}: {which} have the label {shown}, so nothing can be learned. Wait for other labels, or look at"
+            " what sends them"
+        )
     missing = [value for value in spec.label.values or () if value not in labels]
     if missing and spec.task == "multiclass":
-        raise DataError(f"{spec.name}: none of {which} has the label {missing[0]!r}: nothing can be learned of it")
+        raise DataError(
+            f"{spec.name}: none of {which} has the label {missing[0]!r}, so nothing can be learned of it. Wait for such"
+            " rows, or remove it from label.values in model.yaml"
+        )
 
 
 def find_leaks(spec: ModelSpec, frame: "pd.DataFrame") -> list[str]:
-    """Features that are the label under another name: a line that only rises or falls, or a name for each class."""
+    """The names of the features that are the label in disguise.
+
+    For a regression such a feature is a line that only rises or only falls with the label. For classes it has one
+    value of its own for each class.
+    """
     is_leak = _orders_alike if spec.task == "regression" else _names_each_class
     found = []
     for feature in spec.features:
@@ -152,11 +193,15 @@ def find_leaks(spec: ModelSpec, frame: "pd.DataFrame") -> list[str]:
 
 
 def _orders_alike(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:
-    """On a straight line but for rounding, or equal where the label is and else in its order, as its logarithm is."""
+    """Whether the feature and the label are on one straight line but for rounding, or have the same order.
+
+    The opposite order counts too. The order finds a feature that is the label's logarithm. Where labels are equal, such
+    features are equal.
+    """
     import numpy as np
 
     values, truths = column.to_numpy(dtype="float64"), label.to_numpy(dtype="float64")
-    if len(values) < 3 or values.std() == 0 or truths.std() == 0:
+    if len(values) < LEAK_ROWS or values.std() == 0 or truths.std() == 0:
         return False
     if abs(float(np.corrcoef(values, truths)[0, 1])) > LEAK_CORRELATION:
         return True
@@ -165,7 +210,7 @@ def _orders_alike(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:
 
 
 def _names_each_class(column: "pd.Series[Any]", label: "pd.Series[Any]") -> bool:
-    """Each value goes with one class alone, and each class with one value."""
+    """Whether each value goes with one class alone, and each class with one value."""
     import pandas as pd
 
     classes = label.nunique()
@@ -190,27 +235,28 @@ def _record(settings: Settings, spec: ModelSpec, run_id: str, dataset: Dataset, 
 
 
 def _write(path: Path, write_to: Callable[[Path], Any]) -> None:
-    """Write whole or not at all: a task killed half-way leaves no half file under the name."""
+    """Write a file whole or not at all. A task that is killed half-way leaves no half file under the name."""
     partial = path.with_suffix(".partial")
     write_to(partial)
     os.replace(partial, path)
 
 
 def split_newest_days(frame: "pd.DataFrame", days: int) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """The rows before the newest `days` UTC days that have rows, and the rows of those days.
+    """The older rows, and the rows of the newest `days` days. Days are of UTC, and only days with rows count.
 
-    Errors: `DataError` when nothing is left to train on.
+    Errors: `DataError` when no older row is left to train on.
     """
     day = frame["created_at"].dt.floor("D")
     present = sorted(day.unique())
     if len(present) <= days:
         raise DataError(
-            f"rows lie on {len(present)} days and retrain.holdout_days keeps the newest {days}: none is left"
+            f"rows lie on {len(present)} days and retrain.holdout_days keeps the newest {days}, so none is left to"
+            " train on. Wait for more days, or lower retrain.holdout_days in model.yaml"
         )
     is_newest = day >= present[-days]
     return frame[~is_newest].reset_index(drop=True), frame[is_newest].reset_index(drop=True)
 
 
 def split_features(spec: ModelSpec, frame: "pd.DataFrame") -> "tuple[Any, pd.Series[Any]]":
-    """What an estimator is given, and what it shall say."""
+    """The inputs of an estimator and the labels that it should predict, one row each."""
     return inputs_from_frame(spec, frame), frame["label"]

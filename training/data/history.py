@@ -1,4 +1,4 @@
-"""What was known before Cyclone: a model's history file, read, checked and brought into the store."""
+"""A model's history: rows known before Cyclone, read from a file, checked, and brought into the store."""
 
 import csv
 import io
@@ -24,13 +24,16 @@ from cyclone.times import floor_month
 if TYPE_CHECKING:
     import pandas as pd
 
+# So many rows are checked together. It bounds the memory of the checks, and fewer calls are faster.
 BATCH_ROWS = 5000
 
 
 def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
-    """Every row of `<folder>/<spec.history>` in the file's order: `created_at` (UTC), `features`, `label`.
+    """Every row of the CSV file `<folder>/<spec.history>`, in the file's order.
 
-    Errors: `ConfigurationError` without such a file; `DataError` naming line, column, value, what is allowed.
+    A row has `created_at` (UTC), `features` and `label`.
+    Errors: `ConfigurationError` when the file is missing. `DataError` naming line, column and value, and what is
+    allowed.
     """
     path = _find_history(spec, folder)
     with path.open(newline="", encoding="utf-8") as file:
@@ -41,7 +44,10 @@ def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
 
 
 def read_history_frame(spec: ModelSpec, folder: Path) -> "pd.DataFrame":
-    """The same as a frame: `created_at` (UTC), the features, `label`."""
+    """The rows of the history file as a frame with `created_at` (UTC), the features and `label`.
+
+    Errors: those of `read_history`.
+    """
     import pandas as pd
 
     rows = list(read_history(spec, folder))
@@ -52,10 +58,11 @@ def read_history_frame(spec: ModelSpec, folder: Path) -> "pd.DataFrame":
 
 
 def load_history(store: Store, spec: ModelSpec, folder: Path) -> int:
-    """Bring the rows before `history_until` and their labels into the store; the number of rows that are new.
+    """Bring the history before `history_until` into the store, and return the number of rows that are new there.
 
-    All or nothing: an invalid row leaves the store as it was. Nothing predicted these rows, so they have neither
-    version nor prediction. A label counts as observed `expected_delay_hours` after its row.
+    The whole file is loaded or nothing: an invalid row leaves the store as it was. No version predicted these rows, so
+    they have neither version nor prediction. A label counts as observed `expected_delay_hours` after its row.
+    Errors: those of `read_history`.
     """
     until = parse_time(spec.history_until) if spec.history_until else None
     rows = [row for row in read_history(spec, folder) if until is None or row["created_at"] < until]
@@ -70,7 +77,7 @@ def load_history(store: Store, spec: ModelSpec, folder: Path) -> int:
 
 
 def bring_history(settings: Settings, spec: ModelSpec) -> int:
-    """Load the history file of a model that nothing serves yet; the number of rows that are new.
+    """Load the history file of a model if no version of it serves yet. The number of rows that are new in the store.
 
     Errors: those of `load_history`.
     """
@@ -81,17 +88,22 @@ def bring_history(settings: Settings, spec: ModelSpec) -> int:
 
 
 def parse_time(text: str) -> datetime:
-    """An ISO date or time; without an offset it is UTC. Errors: `ValueError`."""
+    """The time in UTC that an ISO text names. A text without an offset is in UTC. Errors: `ValueError`."""
     time = datetime.fromisoformat(text)
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _find_history(spec: ModelSpec, folder: Path) -> Path:
     if spec.history is None:
-        raise ConfigurationError(f"{folder / SPEC_FILE}: history is not set; it names a CSV in the model's folder")
+        raise ConfigurationError(
+            f"{folder / SPEC_FILE}: history is not set. Set it to the name of a CSV file in the model's folder"
+        )
     path = folder / spec.history
     if not path.is_file():
-        raise ConfigurationError(f"{folder / SPEC_FILE}: history {spec.history!r}: {path} does not exist")
+        raise ConfigurationError(
+            f"{folder / SPEC_FILE}: history {spec.history!r}: {path} does not exist. Put the file there, or correct"
+            " history"
+        )
     return path
 
 
@@ -99,7 +111,9 @@ def _check_header(spec: ModelSpec, path: Path, columns: Iterable[str]) -> None:
     needed = ["created_at", *spec.feature_names, spec.label.name]
     missing = [name for name in needed if name not in set(columns)]
     if missing:
-        raise DataError(f"{path}, line 1: no column {', '.join(missing)}; needed are {', '.join(needed)}")
+        raise DataError(
+            f"{path}, line 1: no column {', '.join(missing)}. Needed are {', '.join(needed)}. Add the missing ones"
+        )
 
 
 def _parse_batch(spec: ModelSpec, path: Path, batch: list[tuple[int, dict[str, str]]]) -> list[Row]:
@@ -108,29 +122,37 @@ def _parse_batch(spec: ModelSpec, path: Path, batch: list[tuple[int, dict[str, s
     if errors:
         first = errors[0]
         line = batch[first.index][0]
-        raise DataError(f"{path}, line {line}: {first.feature} is {first.value!r}; allowed: {first.allowed}")
+        raise DataError(
+            f"{path}, line {line}: {first.feature} is {first.value!r}, allowed: {first.allowed}. Correct the line"
+        )
     return rows
 
 
 def _parse_record(spec: ModelSpec, path: Path, line: int, record: dict[str, str]) -> Row:
     if any(value is None for value in record.values()) or None in record:
-        raise DataError(f"{path}, line {line}: it has not as many values as the header has columns")
+        raise DataError(f"{path}, line {line}: the number of values is not that of the header. Correct the line")
     try:
         created_at = parse_time(record["created_at"])
     except ValueError as error:
         allowed = "an ISO time, e.g. 2011-01-31T23:00:00Z"
         value = record["created_at"]
-        raise DataError(f"{path}, line {line}: created_at is {value!r}; allowed: {allowed}") from error
+        raise DataError(
+            f"{path}, line {line}: created_at is {value!r}, allowed: {allowed}. Correct the line"
+        ) from error
     label = parse_cell(spec.label, record[spec.label.name])
     if not is_allowed(spec.label, label):
         allowed = describe_allowed(spec.label)
-        raise DataError(f"{path}, line {line}: {spec.label.name} is {label!r}; allowed: {allowed}")
+        raise DataError(f"{path}, line {line}: {spec.label.name} is {label!r}, allowed: {allowed}. Correct the line")
     features = {feature.name: parse_cell(feature, record[feature.name]) for feature in spec.features}
     return {"created_at": created_at, "features": features, "label": label}
 
 
 def _to_records(rows: list[Row], delay: timedelta) -> Iterator[tuple[str, str, str, str, str]]:
-    """Lines for the store: id, created_at, input, label, observed_at. The nth row of one moment gets `-n`."""
+    """Lines for the store with id, created_at, input, label and observed_at.
+
+    The id is made from the time. From the second row of one moment on it ends with `-2`, `-3` and so on.
+    """
+    # So the same file gives the same ids, and loading it again brings nothing twice.
     seen: Counter[str] = Counter()
     for row in rows:
         moment = f"{row['created_at']:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,4 +1,4 @@
-"""Labelled rows out of the training store, typed, with the labels that were known at a moment."""
+"""Labelled rows from the training store, with the spec's types and the labels that were known at one moment."""
 
 import hashlib
 import json
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IN_SQL = "training/dataset"
-"""What `read_known_rows` gives, row by row: to name one that has not the spec's types."""
+"""The statement that gives the same rows one by one. It is asked only to name a row without the spec's types."""
 
 
 @dataclass(frozen=True)
 class KnownRows:
-    """A frame with `id`, `created_at`, the features and `label`, the oldest first; the hash of what it came from."""
+    """Labelled rows, and the fingerprint of their query, bounds and values.
+
+    The frame has `id`, `created_at`, the features and `label`. The oldest row is the first.
+    """
 
     frame: "pd.DataFrame"
     fingerprint: str
@@ -34,28 +37,32 @@ class KnownRows:
 def read_known_rows(
     settings: Settings, spec: ModelSpec, as_of: str = "infinity", since: str = "-infinity"
 ) -> KnownRows:
-    """The rows created from `since` on, with the labels that were known at `as_of`: ISO times.
+    """The rows created from `since` to before `as_of` whose labels were known at `as_of`. Both are ISO times.
 
-    Errors: `DataError` naming a row that has not the spec's types.
+    Errors: `DataError` naming a row whose values have not the spec's types.
     """
     parameters = {"model": spec.name, "as_of": as_of, "since": since}
     store = Store(settings.training_store_dsn)
     if copied := copy_known(store, spec, parameters):
         table = join_newest(*copied)
+        # Hashing needs only the table, so the frame is built at the same time.
         with ThreadPoolExecutor(1) as hasher:
             fingerprint = hasher.submit(compute_fingerprint, parameters, table)
             frame = build_frame(spec, table)
         if frame is not None:
             return KnownRows(frame, fingerprint.result())
     _name_first_fault(spec, store.fetch(IN_SQL, **parameters))
-    raise DataError(f"{spec.name}: the rows known at {as_of} cannot be read with the types of model.yaml")
+    raise DataError(
+        f"{spec.name}: the rows known at {as_of} cannot be read with the types of model.yaml, although each alone can."
+        " Give the features and the label the types that the rows had"
+    )
 
 
 def join_newest(rows: "pa.Table", labels: "pa.Table") -> "pa.Table":
-    """The labelled rows with their newest label, the oldest first, rows of one moment by id.
+    """The rows that have a label, each with its newest one. The oldest row is the first, and equal times go by id.
 
-    `labels`: an id's newest before its others. Finding a row's label takes as long as putting the rows in order: both
-    are done at once.
+    In `labels` the newest label of an id stands before its others.
+    Finding the labels takes as long as sorting the rows, so both are done at the same time.
     """
     import pyarrow.compute as pc
 
@@ -70,7 +77,10 @@ def join_newest(rows: "pa.Table", labels: "pa.Table") -> "pa.Table":
 
 
 def build_frame(spec: ModelSpec, table: "pa.Table") -> "pd.DataFrame | None":
-    """The frame with exactly the types that serving gives; None when a value is missing or not finite."""
+    """The table as a frame with exactly the types that serving gives.
+
+    None when a value is null where the spec does not allow it, or a number is not finite.
+    """
     import pandas as pd
 
     columns = {"id": table["id"].to_pandas(), "created_at": table["created_at"].to_pandas()}
@@ -86,12 +96,12 @@ def build_frame(spec: ModelSpec, table: "pa.Table") -> "pd.DataFrame | None":
 
 
 def read_query() -> str:
-    """The SQL that gives the rows and their labels."""
+    """The SQL statements that give the rows and their labels, as one text."""
     return "\n".join(map(load_statement, STATEMENTS))
 
 
 def compute_fingerprint(parameters: dict[str, str], table: "pa.Table") -> str:
-    """sha256 over the query, its bounds, and every value of every column under its name and type."""
+    """The sha256 over the query, its bounds, and every value of every column with its name and type, in hexadecimal."""
     digest = hashlib.sha256(read_query().encode())
     columns = [(name, str(kind)) for name, kind in zip(table.schema.names, table.schema.types, strict=True)]
     digest.update(json.dumps([parameters, columns, table.num_rows], sort_keys=True).encode())
@@ -102,7 +112,10 @@ def compute_fingerprint(parameters: dict[str, str], table: "pa.Table") -> str:
 
 
 def _list_bytes(column: Any) -> Iterator[Any]:
-    """Which values are null, then the values: texts by their lengths and in UTF-8, the others as NumPy has them."""
+    """The bytes of a column to hash: first which values are null, then the values.
+
+    Texts are their lengths and then UTF-8. The lengths tell `ab, c` from `a, bc`. Other values are as NumPy has them.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -121,7 +134,7 @@ def _list_bytes(column: Any) -> Iterator[Any]:
 
 
 def _is_sound(column: Any, *, nullable: bool) -> bool:
-    """Without a null where none may be; a number is finite."""
+    """Whether the column has no null that is not allowed, and only finite numbers."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -131,11 +144,11 @@ def _is_sound(column: Any, *, nullable: bool) -> bool:
 
 
 def _convert(column: Any, dtype: str) -> Any:
-    """A column of the wanted NumPy type; nulls become NaN in numbers and None in objects."""
+    """The column with the wanted NumPy type. Nulls become NaN in numbers and None in objects."""
     import numpy as np
     import pandas as pd
 
-    if dtype == "object":  # one object a distinct text
+    if dtype == "object":  # equal texts share one Python object, which saves memory
         encoded = column.combine_chunks().dictionary_encode()
         texts = np.array([*encoded.dictionary.to_pylist(), None], dtype="object")
         return pd.Series(texts[encoded.indices.fill_null(-1).to_numpy()], dtype="object")
@@ -143,7 +156,11 @@ def _convert(column: Any, dtype: str) -> Any:
 
 
 def _name_first_fault(spec: ModelSpec, rows: Sequence[Row]) -> None:
-    """Ranges and values are left to the validation of the whole dataset."""
+    """Refuse the first row whose values have not the spec's types.
+
+    Ranges and allowed values are not looked at here. The validation of the whole dataset does that.
+    Errors: `DataError` naming the row, the value and what is allowed.
+    """
     features = {item.name: item.model_copy(update={"range": None, "values": None}) for item in spec.features}
     label = spec.label.model_copy(update={"range": None, "values": None})
     for row in rows:
@@ -156,4 +173,7 @@ def _name_first_fault(spec: ModelSpec, rows: Sequence[Row]) -> None:
 
 
 def _describe_fault(spec: ModelSpec, row: Row, name: str, value: Any, allowed: str) -> str:
-    return f"{spec.name}: row {row['id']}: {name} is {show_value(value)!r}; allowed: {allowed}"
+    return (
+        f"{spec.name}: row {row['id']}: {name} is {show_value(value)!r}, allowed: {allowed}. Change the type in"
+        " model.yaml, or correct what sends such rows"
+    )

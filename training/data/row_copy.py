@@ -1,6 +1,7 @@
-"""Rows and labels out of the training store as Arrow tables: copied at once from one snapshot, parsed as they come.
+"""Rows and labels from the training store as Arrow tables.
 
-Postgres takes most of the time, to turn JSONB into text: see benchmarks/backtest.py.
+Both are copied at the same time from one snapshot, and parsed as they arrive. Postgres needs most of the time, to turn
+JSONB into text. benchmarks/backtest.py measures it.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,16 +18,22 @@ if TYPE_CHECKING:
 
 ROWS, LABELS, NEWEST_LABELS = "training/rows_copy", "training/labels_copy", "training/newest_labels_copy"
 STATEMENTS = (ROWS, LABELS, NEWEST_LABELS)
+"""The statements whose text is part of every fingerprint, comments included.
+
+Any change to these files gives the same rows another fingerprint. Then `cyclone reproduce` refuses rows of the store.
+"""
+# So many lines are parsed together. Larger batches need more memory, and smaller ones more calls.
 BATCH_ROWS = 20_000
 BLOCK_BYTES = 2**31 - 1
-"""A batch is parsed in one piece."""
+"""Arrow's largest block, so that it never splits a batch."""
 
 
 def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tuple[pa.Table, pa.Table] | None":
-    """The rows (`id`, `created_at`, the features) and the labels (`id`, `label`), an id's newest before its others.
+    """The rows and the labels of a model as two tables, or None when a value has not its type in the spec.
 
-    `parameters`: model, as_of, since. None when a value is none of its type in the spec; a text that spells a number
-    or a truth is one.
+    Rows have `id`, `created_at` and the features. Labels have `id` and `label`, the newest label of an id before its
+    others. A text that spells a number or a boolean counts as one.
+    `parameters` are `model`, `as_of` and `since`, as in sql/training/rows_copy.sql.
     """
     import pyarrow as pa
 
@@ -42,7 +49,7 @@ def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tu
 
 
 def build_schemas(spec: ModelSpec) -> "tuple[pa.Schema, pa.Schema]":
-    """Of rows and of labels."""
+    """The Arrow schemas of the rows and of the labels."""
     import pyarrow as pa
 
     features = [(feature.name, _find_type(feature)) for feature in spec.features]
@@ -51,7 +58,7 @@ def build_schemas(spec: ModelSpec) -> "tuple[pa.Schema, pa.Schema]":
 
 
 class Batches:
-    """A file that `copy_out` writes one line after the other: many at once are parsed in the background."""
+    """A file to which `copy_out` writes line after line. A full batch of lines is parsed in the background."""
 
     def __init__(self, parser: ThreadPoolExecutor, schema: "pa.Schema") -> None:
         self.parser = parser
@@ -65,7 +72,7 @@ class Batches:
             self._parse()
 
     def collect(self) -> "pa.Table":
-        """All that was written. Errors: `pa.ArrowInvalid` for a value of another type."""
+        """Everything that was written, as one table. Errors: `pa.ArrowInvalid` for a value of another type."""
         import pyarrow as pa
 
         self._parse()
@@ -78,7 +85,10 @@ class Batches:
 
 
 def parse_lines(schema: "pa.Schema", lines: list[bytes]) -> "pa.Table":
-    """CSV as Postgres writes it: null is nothing, an empty text is quoted. Errors: `pa.ArrowInvalid`."""
+    """Parse CSV lines as Postgres writes them, where null is an empty cell and an empty text is quoted.
+
+    Errors: `pa.ArrowInvalid` for a value of another type.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
@@ -99,7 +109,7 @@ def parse_lines(schema: "pa.Schema", lines: list[bytes]) -> "pa.Table":
 
 @contextmanager
 def _open_snapshot(store: Store) -> Iterator[tuple[Transaction, Transaction]]:
-    """Two transactions that see the same rows."""
+    """Two transactions that see the same rows, because the second takes the snapshot of the first."""
     with store.transaction("snapshot") as first, store.transaction("snapshot") as second:
         exported = first.fetch_one("training/snapshot_export") or {}
         second.run("training/snapshot_take", **exported)
@@ -110,7 +120,11 @@ def _open_snapshot(store: Store) -> Iterator[tuple[Transaction, Transaction]]:
 def _copy_labels(
     transaction: Transaction, parameters: dict[str, Any], schema: "pa.Schema", parser: ThreadPoolExecutor
 ) -> "pa.Table":
-    """To put all of them in order costs Postgres as much time again as to copy them: few ids have more than one."""
+    """The labels with the newest of each id before its others.
+
+    Sorting all labels would cost Postgres as much time as copying them. Few ids have more than one label, so only the
+    labels of those are sorted.
+    """
     import pyarrow as pa
 
     labels = Batches(parser, schema)

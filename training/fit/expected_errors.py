@@ -1,7 +1,8 @@
-"""The error to expect of a prediction before its label is there, by the prediction's bin.
+"""The error to expect of a prediction before its label is known, by the bin of the prediction.
 
-The idea of direct loss estimation, as in NannyML (https://nannyml.readthedocs.io, "Direct Loss Estimation"), with bins
-of the prediction in place of a second model: they are what roll-ups count, so it costs serving nothing.
+This is direct loss estimation, as in NannyML (https://nannyml.readthedocs.io, "Direct Loss Estimation"). NannyML
+trains a second model for it. Here the bins of the prediction take its place, because roll-ups count them already. So
+the estimate costs nothing in service.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 PRIOR_ROWS = 10
-"""A bin's error counts as if so many rows more had the mean error of all: few rows say little."""
+"""How many rows with the mean error of all rows are added to each bin.
+
+A bin of few rows says little, so its error stays near the mean. A larger number hides differences between bins.
+"""
 
 
 def expect_errors(spec: ModelSpec, bins: Sequence[Bin], predictions: "Array", labels: "pd.Series[Any]") -> list[Bin]:
-    """The bins of the prediction with the mean error of the unseen rows whose prediction falls into them.
+    """The bins of the prediction, each with the error to expect, in the unit of the task's metric.
 
-    Beyond the predictions of the reference nothing is known: the outer bins take the error of their neighbours.
+    `predictions` and `labels` are of rows that the predicting siblings did not see. The error of a bin is their mean
+    error in it, drawn towards the mean of all by `PRIOR_ROWS`.
+    The two outer bins lie beyond all predictions of the reference. They take the error of their neighbours.
     """
     errors = list_errors(spec, predictions, labels)
     places = place_rows(bins, name_predicted(spec, predictions))

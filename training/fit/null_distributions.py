@@ -1,8 +1,13 @@
-"""What is chance for a version: how far each drift check strays between windows of its own reference.
+"""The null distributions of a version: how far each drift check strays by chance, in windows of its own reference.
 
-Rows of a day resemble each other, and days of a season do, so windows of whole days stray further than their numbers
-of rows say. Three kinds of windows are drawn and measured: rows one by one; random days of the reference, against all
-its other days; days in a row, likewise. Each counts where it clearly strays further than the one before.
+Rows of one day resemble each other, and so do days of one season. So windows of whole days stray further than as many
+independent rows. Three kinds of windows are drawn and measured:
+
+1. rows, drawn one by one,
+2. random days, against all other days of the reference,
+3. days in a row, against all other days of the reference.
+
+A kind replaces the one before it if it clearly strays further.
 """
 
 import math
@@ -21,16 +26,24 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# At `TAIL` so many draws leave 40 beyond the fitted quantile. More draws steady the fit and take longer.
 DRAWS = 4000
 TAIL = 0.01
-"""The share of windows beyond what the degrees of freedom are fitted to: so many of the draws."""
+"""The share of drawn windows above the quantile to which the degrees of freedom are fitted.
+
+A smaller share is nearer to where verdicts are decided, and leaves fewer draws to fit to.
+"""
+# The degrees of freedom between which the fit is sought. Beyond 1,000 a χ² is as good as normal.
 FREEDOMS = (0.5, 1000.0)
+# Any fixed number makes a training repeatable. This one is the first day of the example's data.
 SEED = 20110101
+# By so many standard errors the mean of one kind of windows has to exceed that of the kind before.
+CLEAR_ERRORS = 2
 
 
 @dataclass(frozen=True)
 class SubjectNull:
-    """What is chance for one check of one subject."""
+    """The null distribution of one check for one subject."""
 
     check_name: str
     subject: str
@@ -39,19 +52,22 @@ class SubjectNull:
 
 @dataclass(frozen=True)
 class _Spread:
-    """Mean and degrees of freedom of a quadratic distance, whose windows spread like mean × χ²(freedom) / freedom."""
+    """How a quadratic distance spreads between windows: like mean × χ²(freedom) / freedom."""
 
     mean: float
     freedom: float
 
     def is_above(self, other: "_Spread", windows: float) -> bool:
-        """Whether so many independent windows show that it is the wider one: by two standard errors of its mean."""
+        """Whether so many independent windows show that the mean of this spread is above the other's."""
         error = self.mean * math.sqrt(2 / self.freedom / windows)
-        return self.mean - 2 * error > other.mean
+        return self.mean - CLEAR_ERRORS * error > other.mean
 
 
 def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series[Any]") -> list[SubjectNull]:
-    """Of every drift check and every subject but the calendar's; `created_at` of the rows that the subjects counted."""
+    """The null distributions of every drift check and every subject. Calendar features are left out.
+
+    `created_at` holds the times of the rows that the subjects counted, in the same order.
+    """
     day = created_at.dt.floor("D").rank(method="dense").astype("int64").to_numpy() - 1
     found = []
     for subject in subjects:
@@ -66,13 +82,16 @@ def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series
 
 
 def flatten_null(item: SubjectNull) -> dict[str, Any]:
-    """One row of `reference_null`."""
+    """A null distribution as one row of the table `reference_null`."""
     fields = asdict(item)
     return {**fields.pop("null"), **fields}
 
 
 def count_days(subject: Subject, day: "Array") -> "tuple[Bins, Array]":
-    """A subject's bins, one for unknown values among them, and its rows by day and bin."""
+    """A subject's bins, and its number of rows by day and bin, shape (days, bins).
+
+    The first bin is for values that the reference does not know. `day` numbers the day of each row from 0.
+    """
     import numpy as np
 
     numbers = [UNKNOWN, *(item.bin for item in subject.bins)]
@@ -89,13 +108,17 @@ def count_days(subject: Subject, day: "Array") -> "tuple[Bins, Array]":
 
 
 def find_null(check: str, bins: Bins, counts: "Array", window_days: int) -> Null | None:
-    """What is chance for windows of `window_days`, or of half the reference's days where these are too few."""
+    """The null distribution of a check for windows of `window_days`, or None if the check cannot be measured.
+
+    A window has at most half of the reference's days, because the other half is compared with it.
+    """
     days, rows = len(counts), int(counts.sum())
     window_days = max(1, min(window_days, days // 2))
     window_rows = rows * window_days / days
     chance = _measure_spread(check, bins, *_draw_rows(check, counts.sum(axis=0), round(window_rows)))
     if chance is None:
         return None
+    # None says that the rows stray as independent ones do, so that no number of days limits what is known.
     known_days = None
     windows = (_draw_days(days, window_days), _list_days_in_a_row(days, window_days)) if days > 1 else ()
     for drawn in windows:
@@ -111,10 +134,10 @@ def _find_center(lower: float | None, upper: float | None) -> float:
 
 
 def _draw_rows(check: str, counts: "Array", window_rows: int) -> "tuple[Array, Array]":
-    """Windows and references whose rows have nothing to do with each other."""
+    """Random windows and references of independent rows, both as counts of shape (draws, bins)."""
     import numpy as np
 
-    # What the reference has never seen may still come: half a row of it is as if seen (Jeffreys 1946).
+    # What the reference has never seen may still come. So half a row of it counts as seen (Jeffreys 1946).
     weights = counts + 0.5 if check.endswith("_share") else counts
     shares, rng = weights / weights.sum(), np.random.default_rng(SEED)
     rows = int(counts.sum())
@@ -129,19 +152,23 @@ def _draw_days(days: int, window_days: int) -> "Array":
 
 
 def _list_days_in_a_row(days: int, window_days: int) -> "Array":
-    """Every stretch of days; the first day follows the last."""
+    """Every stretch of `window_days` days, shape (days, window_days). After the last day comes the first again."""
     import numpy as np
 
     return (np.arange(days)[:, None] + np.arange(window_days)) % days
 
 
 def _measure_days(check: str, bins: Bins, counts: "Array", windows: "Array") -> _Spread | None:
-    """Of windows against all other days, as if against a reference of all days."""
+    """How windows of days spread against all other days of the reference.
+
+    The mean is scaled as if the reference had all days, as it will have in service.
+    """
     days, window_days = len(counts), windows.shape[1]
     observed = counts[windows].sum(axis=1)
     spread = _measure_spread(check, bins, observed, counts.sum(axis=0) - observed)
     if spread is None:
         return None
+    # The variance of a difference falls with the days of both sides, as 1 / window + 1 / reference.
     scale = (1 / window_days + 1 / days) / (1 / window_days + 1 / (days - window_days))
     return _Spread(spread.mean * scale, spread.freedom)
 
@@ -153,6 +180,7 @@ def _measure_spread(check: str, bins: Bins, observed: "Array", expected: "Array"
     if values is None:
         return None
     squares = as_quadratic(check, values, observed.sum(axis=1), expected.sum(axis=1))
+    # A window without a value to compare says nothing of the distance.
     squares = squares[~np.isnan(squares)]
     if len(squares) < 2 or squares.var() == 0:
         return None
@@ -160,8 +188,11 @@ def _measure_spread(check: str, bins: Bins, observed: "Array", expected: "Array"
 
 
 def _find_freedom(squares: "Array") -> float:
-    """Whose χ² has the tail of these: verdicts are made there, and a sum of unlike squares has a heavier one than a χ²
-    of its variance. By the variance (Satterthwaite 1946) where values are too coarse for a tail, as those of rare bins.
+    """Degrees of freedom of the χ² that has the same upper tail as these squared distances.
+
+    The tail is fitted and not the variance, because verdicts are decided in the tail. The tail of a sum of unlike
+    squares is heavier than that of the χ² with its variance.
+    Rare bins give values that are too coarse for a tail. Then the variance is fitted (Satterthwaite 1946).
     """
     import numpy as np
     from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]

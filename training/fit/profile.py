@@ -1,4 +1,4 @@
-"""The reference profile: how features and predictions were distributed where a version was trained."""
+"""The reference profile: how features and predictions were distributed in the rows that a version was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 
 Bounds = tuple[float | None, float | None, str | None]
 NUMBER_BINS = 15
-"""More than the usual ten: they see a quarter of a standard deviation better, see benchmarks/monitoring_alarms.py."""
+"""How many bins a number gets.
+
+Ten are usual. Fifteen see a shift by a quarter of a standard deviation better. benchmarks/monitoring_alarms.py
+measures it.
+"""
 COUNTED_INTEGERS = 12
-"""Integers of at most so many different values get one bin a value."""
+"""Up to so many different integers get one bin each.
+
+Such integers are mostly codes, as of months or weather. A wider limit makes more bins with fewer rows.
+"""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """A bin of one subject, a feature or the prediction, numbered from 0; `MISSING` counts nulls.
+    """One bin of a subject, which is a feature or the prediction.
 
-    Numbers: lower <= x < upper, None at an open end; the first and the last bin lie beyond all numbers that were seen.
-    Categories and booleans: `category`, booleans as in JSON.
+    Bins are numbered from 0. The bin `MISSING` counts nulls.
+    A bin of numbers holds lower <= x < upper, and an open end is None. The first and the last bin lie beyond all
+    numbers that were seen.
+    A bin of categories or booleans holds the one value `category`. Booleans are spelled as in JSON.
     """
 
     feature: str
@@ -38,12 +47,12 @@ class Bin:
     count: int
     is_calendar: bool
     expected_error: float | None = None
-    """Of a bin of the prediction: see `training/fit/expected_errors.py`."""
+    """The error to expect of a prediction in this bin. Only bins of the prediction have it."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The bins of a feature or of the prediction, and the number of the bin that each row fell into."""
+    """The bins of a feature or of the prediction. `rows` holds the number of each row's bin, shape (rows,)."""
 
     bins: list[Bin]
     rows: "Array"
@@ -58,7 +67,10 @@ class Subject:
 
 
 def build_profile(spec: ModelSpec, features: "pd.DataFrame", predictions: "Array") -> list[Subject]:
-    """Every feature but texts, and `prediction`; a multiclass prediction is its likeliest class."""
+    """The subjects of a profile: every feature that is not a text, and `prediction` as the last.
+
+    A multiclass prediction counts as its likeliest class.
+    """
     known = [feature for feature in spec.features if feature.type != "text"]
     return [
         *(_bin_feature(feature, features[feature.name]) for feature in known),
@@ -67,7 +79,10 @@ def build_profile(spec: ModelSpec, features: "pd.DataFrame", predictions: "Array
 
 
 def place_rows(bins: Sequence[Bin], values: "Any") -> "Array":
-    """The number of the bin that each of a subject's values falls into, new ones among them."""
+    """The number of the bin that each value of a subject falls into, shape (values,).
+
+    The values need not be those that the bins were made from.
+    """
     import numpy as np
     import pandas as pd
 
@@ -83,7 +98,7 @@ def place_rows(bins: Sequence[Bin], values: "Any") -> "Array":
 
 
 def name_predicted(spec: ModelSpec, predictions: "Array") -> Any:
-    """What is binned of predictions: numbers as they are, and of a multiclass prediction its likeliest class."""
+    """Predictions as they are binned. A multiclass prediction becomes its likeliest class, others stay numbers."""
     if spec.task != "multiclass":
         return predictions
     names = list(spec.label.values or ())
@@ -91,7 +106,9 @@ def name_predicted(spec: ModelSpec, predictions: "Array") -> Any:
 
 
 def find_edges(values: "Array", is_integer: bool) -> list[float]:
-    """The inner edges of the bins: one bin a value for few integers, else bins of about equal counts.
+    """The inner edges of the bins.
+
+    Few different integers get one bin each. Other numbers get bins of about equal counts.
 
     >>> import numpy as np
     >>> find_edges(np.array([1, 1, 2, 4]), is_integer=True)
@@ -130,6 +147,7 @@ def _bin_numbers(name: str, values: "Array", is_integer: bool, is_calendar: bool
     known = values[~np.isnan(values)]
     if not len(known):
         return _count(name, [], np.full(len(values), MISSING), is_calendar, may_miss)
+    # The last edge is just above the greatest number, so that the bin after it is empty in the reference.
     beyond = np.nextafter(known.max(), np.inf)
     edges = [float(known.min()), *find_edges(known, is_integer), float(beyond)]
     rows = np.where(np.isnan(values), MISSING, np.searchsorted(edges, values, side="right"))

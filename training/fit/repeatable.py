@@ -1,22 +1,27 @@
-"""What makes a training repeatable: open seeds are set, and sums are added up in one order on any number of cores.
+"""What makes a training repeatable: open seeds are set, and sums are added in one order on any number of cores.
 
-And what keeps it quick beside other work: threads only for as many rows as give each enough to do.
+The number of threads also follows the number of rows. So a small training is fast beside other work.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Any fixed number makes a training repeatable. This one is the first day of the example's data.
 SEED = 20110101
 ROWS_PER_THREAD = 100_000
-"""A boosted tree meets its threads thousands of times a fit. Where another process holds one of the cores, each
-meeting waits for it: 2,000 rows took 5 s on two such cores and 0.3 s on one thread, 200,000 rows 9 s and 1.4 s."""
+"""How many rows keep one thread of OpenMP busy.
+
+A boosted tree waits for all its threads thousands of times a fit. If another process holds one of the cores, each of
+these waits is long. On two such cores 2,000 rows took 5 s, and on one thread 0.3 s. For 200,000 rows it was 9 s and
+1.4 s.
+"""
 
 
 def seed(estimator: Any) -> Any:
-    """The estimator with every `random_state` that its pipeline.py left open, its steps' too, set to `SEED`.
+    """The estimator with every `random_state` set to `SEED` that pipeline.py left open, in its steps too.
 
-    Left open, each fit would draw its own, and nobody could train the version again.
+    An open seed is drawn anew in each fit. Then nobody could train the same version again.
     """
     if not hasattr(estimator, "get_params"):
         return estimator
@@ -30,10 +35,14 @@ def seed(estimator: Any) -> Any:
 
 @contextmanager
 def limit_threads(rows: int) -> Iterator[None]:
-    """One thread of linear algebra, whose sums depend on their number; an OpenMP thread for `ROWS_PER_THREAD` rows."""
+    """Limit threads while the block runs: one for linear algebra, and one of OpenMP for each `ROWS_PER_THREAD` rows.
+
+    The sums of linear algebra depend on the number of threads, so there is always one.
+    """
     from threadpoolctl import ThreadpoolController
 
     controller = ThreadpoolController()
+    # A smaller limit that somebody has set stays.
     allowed = [pool["num_threads"] for pool in controller.select(user_api="openmp").info()]
     openmp = max(1, min([*allowed, rows // ROWS_PER_THREAD]))
     with controller.limit(limits={"blas": 1, "openmp": openmp}):
@@ -42,7 +51,10 @@ def limit_threads(rows: int) -> Iterator[None]:
 
 @contextmanager
 def one_job(rows: int) -> Iterator[None]:
-    """The same, and joblib's jobs one after the other: a forest adds up its trees in the order in which they end."""
+    """Limit threads as `limit_threads` does, and run joblib's jobs one after the other.
+
+    A forest adds its trees in the order in which their jobs end. Side by side that order is another each time.
+    """
     from joblib import parallel_config
 
     with limit_threads(rows), parallel_config(backend="sequential"):

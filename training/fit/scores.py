@@ -1,4 +1,4 @@
-"""How far predictions are from the truth, by the task's own metric: smaller is better."""
+"""Predictions of an estimator, and their error by the metrics of the task. A smaller error is better."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, Any]":
-    """Regression → values; binary → P(true); multiclass → one column a class, as in `label.values`.
+    """The predictions of an estimator, one row each. They are the same bits every time, on any number of cores.
 
-    The same bits every time, on any number of cores.
+    A regression gives values and a binary task the probability of true, both of shape (rows,). A multiclass task gives
+    probabilities of shape (rows, classes), in the order of `label.values`.
+    Errors: `DataError` when no training row had one of the classes.
     """
     import numpy as np
 
@@ -23,17 +25,24 @@ def predict(spec: ModelSpec, estimator: Any, features: Any) -> "np.ndarray[Any, 
         if spec.task == "regression":
             return np.asarray(estimator.predict(features), dtype="float64")
         probabilities = np.asarray(estimator.predict_proba(features), dtype="float64")
+    # An estimator sorts its classes, and the spec has an order of its own.
     classes = list(estimator.classes_)
     wanted = [True] if spec.task == "binary" else list(spec.label.values or ())
     missing = [name for name in wanted if name not in classes]
     if missing:
-        raise DataError(f"{spec.name}: no training row has the label {missing[0]!r}; labels there: {classes}")
+        raise DataError(
+            f"{spec.name}: no training row has the label {missing[0]!r}, only {classes}. Train on rows that have every"
+            " class, or remove the class from label.values in model.yaml"
+        )
     ordered = probabilities[:, [classes.index(name) for name in wanted]]
     return ordered[:, 0] if spec.task == "binary" else ordered
 
 
 def encode_labels(spec: ModelSpec, labels: "pd.Series[Any]") -> "np.ndarray[Any, Any]":
-    """Labels as numbers: as they are, 0 and 1 of a binary one, the place in `label.values` of a multiclass one."""
+    """Labels as numbers, shape (rows,).
+
+    A regression's labels stay as they are. A binary label is 0 or 1. A multiclass label is its place in `label.values`.
+    """
     import numpy as np
 
     if spec.task == "multiclass":
@@ -43,9 +52,9 @@ def encode_labels(spec: ModelSpec, labels: "pd.Series[Any]") -> "np.ndarray[Any,
 
 
 def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]") -> dict[str, float]:
-    """The metrics of predictions, each as the error check of its name defines it, but `bias` with its sign.
+    """The metrics of predictions by name, each as the error check of the same name defines it.
 
-    `spec.error_metric` is among them, as an average over rows.
+    Only `bias` differs: it keeps its sign here. `spec.error_metric` is among them, as a mean over rows.
     """
     import numpy as np
 
@@ -59,6 +68,7 @@ def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Se
         "root_mean_squared_error": float(np.sqrt((differences**2).mean())),
         "bias": float(differences.mean()),
     }
+    # Without any truth above 0 this percentage has no meaning.
     if total := float(np.abs(truths).sum()):
         metrics["weighted_absolute_percentage_error"] = float(losses.sum()) / total
     return metrics
@@ -80,5 +90,8 @@ def _measure_classes(
 def list_errors(
     spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Series[Any]"
 ) -> "np.ndarray[Any, Any]":
-    """What each row adds to `spec.error_metric`: |prediction - label|, or -ln(probability of the true label)."""
+    """The loss of each row, shape (rows,). Its mean is `spec.error_metric`.
+
+    It is |prediction - label| for a regression, else -ln(probability of the true label).
+    """
     return measure_losses(spec, encode_labels(spec, labels), predictions)

@@ -1,4 +1,4 @@
-"""The challenger: fitted, measured, and kept as one MLflow run with all that is needed to judge it again."""
+"""Training of a challenger: it is fitted, measured, and kept as one MLflow run with all that judging it again needs."""
 
 import json
 import platform
@@ -42,15 +42,20 @@ if TYPE_CHECKING:
 
 PACKAGE_PARAM = "package."
 PACKAGES = ("cyclone-mlops", "numpy", "pandas", "scikit-learn")
-"""What the numbers of a fit depend on, with the Python that runs them."""
+"""The packages whose versions can change the numbers of a fit. The version of Python can too."""
 PROFILE_FILE = "reference_profile.json"
 NULLS_FILE = "reference_nulls.json"
+# MLflow shows a few rows as an example of the input. More would only make the page longer.
 EXAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """A fitted version that is not registered yet; `accepted_error` is its error on random days unseen by siblings."""
+    """A fitted model that is not registered yet.
+
+    `accepted_error` is the mean loss of its siblings on random days that they did not see, in the unit of
+    `spec.error_metric`. `training_rows` is the number of rows that it was fitted on.
+    """
 
     mlflow_run_id: str
     accepted_error: float
@@ -60,7 +65,10 @@ class Challenger:
 
 @dataclass(frozen=True)
 class Fit:
-    """What training found: the final estimator, what it was fitted on, and the metrics of its siblings."""
+    """The result of a fit: the estimator, the rows it was fitted on, and the metrics of its siblings.
+
+    `profile` and `nulls` are what the version's drift checks will compare with.
+    """
 
     estimator: Any
     rows: "pd.DataFrame"
@@ -70,20 +78,25 @@ class Fit:
 
 
 def train_challenger(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> Challenger:
-    """Fit on all but the newest `holdout_days`; what `run_id` has finished on the same data is returned as it is.
+    """Train on all days but the newest `holdout_days`, once for a run id and a dataset.
 
+    If `run_id` has finished on the same data before, that result is returned.
     Errors: `ConfigurationError` when pipeline.py is not usable, `DataError` when too little is left to train on.
     """
     client = connect(settings)
     done = find_finished_run(client, spec, dataset, run_id)
     if done is None:
         done = client.get_run(_train(settings, spec, dataset, run_id))
+    # The gate adds metrics of its own to the same run.
     metrics = {name: value for name, value in done.data.metrics.items() if not name.startswith("gate.")}
     return Challenger(done.info.run_id, metrics["accepted_error"], metrics, int(done.data.params["training_rows"]))
 
 
 def fit_challenger(spec: ModelSpec, build_estimator: Callable[[], Any], frame: "pd.DataFrame") -> Fit:
-    """Measure on days that siblings did not see, then fit on all rows but the newest days."""
+    """Measure siblings on days that they did not see, then fit the challenger on all rows before the hold-out.
+
+    Errors: those of `predict_unseen` and `fit_estimator`, and `DataError` when the hold-out leaves no row.
+    """
     rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
     features, labels = split_features(spec, rows)
     unseen_predictions, unseen_labels = predict_unseen(spec, build_estimator, features, labels, rows["created_at"])
@@ -104,16 +117,16 @@ def fit_estimator(
     labels: "pd.Series[Any]",
     created_at: "pd.Series[Any]",
 ) -> Any:
-    """Fit on all rows, the same every time; with `retrain.half_life_days` newer rows weigh more.
+    """A fitted estimator, the same bits every time. With `retrain.half_life_days` newer rows weigh more.
 
-    Errors: `ConfigurationError` when weights are wanted and the estimator takes none.
+    Errors: `ConfigurationError` when `half_life_days` is set and the estimator takes no weights.
     """
     estimator = seed(build_estimator())
     half_life_days = spec.retrain.half_life_days
     if half_life_days is None:
         with limit_threads(len(labels)):
             return estimator.fit(features, labels)
-    # A pipeline hands arguments on by the name of a step; the estimator itself is the last one.
+    # A scikit-learn pipeline passes an argument on by the name of a step. Its last step is the estimator itself.
     steps = getattr(estimator, "steps", None)
     name = f"{steps[-1][0]}__sample_weight" if steps else "sample_weight"
     try:
@@ -123,17 +136,18 @@ def fit_estimator(
         if "sample_weight" not in str(error):
             raise
         raise ConfigurationError(
-            f"{spec.name}: retrain.half_life_days needs an estimator that takes sample_weight: {error}"
+            f"{spec.name}: retrain.half_life_days needs an estimator whose fit takes sample_weight. Remove it from"
+            f" model.yaml, or build another estimator in pipeline.py. The estimator said: {error}"
         ) from error
 
 
 def list_packages() -> dict[str, str]:
-    """The versions of `PACKAGES` and of Python."""
+    """The installed versions of Python and of `PACKAGES`, by name."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarray[Any, Any]":
-    """1 for the newest row, half of it for one that is `half_life_days` older."""
+    """The weight of each row, shape (rows,). The newest weighs 1, and one `half_life_days` older weighs half."""
     import numpy as np
 
     age_days = ((created_at.max() - created_at) / DAY).to_numpy()
@@ -147,15 +161,19 @@ def predict_unseen(
     labels: "pd.Series[Any]",
     created_at: "pd.Series[Any]",
 ) -> "tuple[np.ndarray[Any, Any], pd.Series[Any]]":
-    """Every row's prediction by a sibling that saw nothing of the row's day, and its label.
+    """A prediction of every row by a sibling that was not trained on the row's day, and the row's label.
 
-    Whole days, as rows of one day are alike; random ones, as a hold-out in time would be inflated by drift and
-    blind the monitor. Errors: `DataError` with fewer days than folds.
+    Whole days are left out, because rows of one day resemble each other. The days are random, because the error on the
+    newest days would contain drift. The monitor compares with this error and would not see that drift again.
+    The rows of both results are ordered by fold. Errors: `DataError` with fewer days than folds.
     """
     import numpy as np
     import pandas as pd
 
-    fold = assign_folds(created_at, spec.retrain.folds)
+    try:
+        fold = assign_folds(created_at, spec.retrain.folds)
+    except DataError as error:
+        raise DataError(f"{spec.name}: {error}") from error
     predictions, truths = [], []
     for number in range(spec.retrain.folds):
         unseen, seen = fold == number, fold != number
@@ -166,18 +184,28 @@ def predict_unseen(
 
 
 def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, Any]":
-    """The fold of each row, from 0: random whole days, as many in each; the same every time. Errors: `DataError`."""
+    """The fold of each row, counted from 0, shape (rows,).
+
+    A fold is random whole days, about as many as in every other fold. It is the same every time.
+    Errors: `DataError` with fewer days than folds.
+    """
     import numpy as np
 
     days, place = np.unique(created_at.dt.floor("D").to_numpy(), return_inverse=True)
     if len(days) < folds:
-        raise DataError(f"rows lie on {len(days)} days before the newest ones: too few for retrain.folds {folds}")
+        raise DataError(
+            f"rows lie on {len(days)} days before the hold-out, and retrain.folds {folds} needs at least as many. Wait"
+            " for more days, or lower retrain.folds or retrain.holdout_days in model.yaml"
+        )
     fold_of_day = np.random.default_rng(SEED).permutation(len(days)) % folds
     return np.asarray(fold_of_day[place])
 
 
 def _train(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> str:
-    """One MLflow run; it only counts once it has finished, so a task that died leaves nothing that is reused."""
+    """Train in one MLflow run and return its id.
+
+    A run counts only once it has finished. So a task that died leaves nothing that is used again.
+    """
     import mlflow
 
     opened = open_run(settings, spec, dataset, run_id)
@@ -194,7 +222,10 @@ def _train(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -
 
 
 def _log_data(dataset: Dataset, *, is_page_kept: bool) -> None:
-    """The rows, and what validation said of them if the run before this one keeps that: a training failed between."""
+    """Keep the rows in the MLflow run, and the validation's page unless the run has it.
+
+    The run has no page if an earlier training failed after the validation. Then this run is another one.
+    """
     import mlflow
 
     folder = Path(dataset.path).parent
@@ -206,11 +237,11 @@ def _log_data(dataset: Dataset, *, is_page_kept: bool) -> None:
     for path in validated:
         mlflow.log_artifact(str(path), "data")
     if validated:
-        mlflow.set_tag(VALIDATION_TAG, PASSED)  # or nothing would be trained on them
+        mlflow.set_tag(VALIDATION_TAG, PASSED)  # nothing is trained on rows that failed
 
 
 def _log_source(settings: Settings, spec: ModelSpec) -> None:
-    """The model's configuration as it was, and its own code."""
+    """Keep the model's configuration and code of this training in the MLflow run."""
     import mlflow
 
     mlflow.log_text(yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False), f"{SOURCE_FOLDER}/{SPEC_FILE}")
@@ -242,7 +273,7 @@ def _log_model(spec: ModelSpec, fit: Fit) -> str:
     features, _ = split_features(spec, fit.rows)
     example = features[:EXAMPLE_ROWS]
     with warnings.catch_warnings():
-        # The spec says which integers may be missing, and those are float64.
+        # MLflow warns that integers cannot be missing. The spec makes those that may be missing float64.
         warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer")
         logged = mlflow.sklearn.log_model(
             fit.estimator,

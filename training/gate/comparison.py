@@ -1,4 +1,4 @@
-"""The gate: champion and challenger, scored on the same newest rows, which neither was trained on."""
+"""The gate scores the champion and the challenger on the same newest rows. Neither was trained on these rows."""
 
 import json
 from dataclasses import asdict
@@ -31,10 +31,13 @@ GATE_FILE = "gate.json"
 def compare_with_champion(
     settings: Settings, spec: ModelSpec, dataset: Dataset, challenger: Challenger
 ) -> GateDecision:
-    """Score both on the newest `holdout_days` of the dataset, as they would have answered then.
+    """Decide whether the challenger may become a version.
 
-    Rows that the champion was trained on are left out, as when `holdout_days` was raised since. MLflow's run and the
-    store keep the decision.
+    Both are scored on the newest `holdout_days` of the dataset. Each answers a day with the calibration that it would
+    have had on that day. Rows that the champion was trained on are left out. There are such rows if `holdout_days` was
+    raised after the champion's training.
+    The decision is written to the challenger's MLflow run and to the store.
+    Without a champion the challenger passes.
     """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
@@ -53,13 +56,16 @@ def compare_with_champion(
 
 
 def measure_raw(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame") -> "Array":
-    """The loss of each row, without a calibration."""
+    """The loss of each row, from predictions without a calibration."""
     days = build_labelled_days(spec, estimator, rows)
     return measure_losses(spec, days.label, days.prediction)
 
 
 def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
-    """On the rows that the champion could have answered: by the features and categories of its own training."""
+    """Compare on the rows that the champion could have answered.
+
+    The champion reads the features and categories of its own training, which may differ from today's model.yaml.
+    """
     own = fetch_version(settings, spec, number)
     _, newest = split_newest_days(frame, spec.retrain.holdout_days)
     error = float(measure_raw(spec, challenger, newest).mean())
@@ -69,6 +75,7 @@ def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number:
     unseen = known[known["created_at"] >= newest["created_at"].iloc[0]].reset_index(drop=True)
     if unseen.empty:
         return refuse_unseen(error, len(newest), number, own.trained_until)
+    # The champion's calibration on the first compared day was fitted on days before it, so those are predicted too.
     begin = unseen["created_at"].iloc[0].floor("D")
     since = begin - timedelta(days=find_memory_days(spec))
     rows = build_labelled_days(own.spec, own.stored.load(), known[known["created_at"] >= since])
@@ -85,6 +92,7 @@ def _record(
     settings: Settings, spec: ModelSpec, client: Any, run: Any, decision: GateDecision, champion: int | None
 ) -> None:
     run_id = run.info.run_id
+    # MLflow has no metric without a value, so what a first version lacks is left out.
     for name in ("champion_error", "challenger_error", "ratio_lower", "ratio_upper"):
         if (value := getattr(decision, name)) is not None:
             client.log_metric(run_id, f"gate.{name}", value)

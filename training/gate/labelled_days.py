@@ -1,4 +1,4 @@
-"""Labelled rows with a version's answers, day by day."""
+"""Labelled rows with the predictions of a version, grouped by day."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") -> LabelledDays:
-    """Rows of a dataset with a version's raw predictions; days since 1970."""
+    """The labelled rows of a dataset with a version's raw predictions. Days are counted from 1970-01-01 UTC."""
     features, labels = split_features(spec, frame)
     return LabelledDays(
         day=((frame["created_at"] - EPOCH) // DAY).to_numpy(),
@@ -29,7 +29,11 @@ def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") 
 
 
 def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
-    """As `answer_past_days`; as it answers now where a person has taken a calibration of the version back."""
+    """The predictions of a version from day `first` on, each corrected as on its day in service.
+
+    If a person has withdrawn a calibration of this version, the version is not calibrated again. Then every day is
+    corrected as the version answers now.
+    """
     if store.fetch_one("calibration/withdrawn", model=spec.name, version=version):
         champion = current_release(store, spec.name)
         is_serving = champion is not None and champion.version == version

@@ -1,4 +1,4 @@
-"""The rules of the gate: what the losses of champion and challenger on the same rows allow. Pure functions."""
+"""The rules of the gate. Pure functions decide from the losses of champion and challenger on the same rows."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,17 +13,26 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# The 5 % quantile of so many draws has 100 draws beyond it. More draws steady the bounds and take longer.
 DRAWS = 2000
+# Any fixed number makes the gate repeatable. This one is the first day of the example's data.
 SEED = 20110101
+# The usual level of a one-sided bound. A higher one refuses fewer good challengers and sees less harm.
 CONFIDENCE = 0.95
+# Below about 20 rows one odd row moves a mean loss. More rows would leave rare values unjudged.
 MINIMUM_SLICE_ROWS = 20
+# The spread of a slice is measured between its days. One day has none, and two days hardly any.
 MINIMUM_SLICE_DAYS = 3
-"""A slice of one day has no spread to be judged by, and two days hardly any."""
+# Stands for an infinite ratio, which JSON cannot hold.
+LARGEST_RATIO = 1e9
 
 
 @dataclass(frozen=True)
 class ErrorRatio:
-    """The challenger's mean error over the champion's on the same rows; `lower` and `upper` are one-sided bounds."""
+    """The challenger's mean error divided by the champion's on the same rows.
+
+    `lower` and `upper` are one-sided bounds of the ratio.
+    """
 
     champion_error: float
     challenger_error: float
@@ -35,7 +44,11 @@ class ErrorRatio:
 
 @dataclass(frozen=True)
 class GateDecision:
-    """Whether a challenger may become a version, and the numbers that say so. Slices: `feature=value` each."""
+    """Whether a challenger may become a version, with the numbers and the reason.
+
+    Errors and losses are in the unit of the task's metric. The keys of `slices` and `unjudged` are `feature=value`.
+    The champion's numbers are None when it was not compared.
+    """
 
     passed: bool
     champion_error: float | None
@@ -47,14 +60,15 @@ class GateDecision:
     ratio_upper: float | None = None
     slices: Mapping[str, Mapping[str, float]] | None = None
     unjudged: Mapping[str, str] | None = None
-    """Slices that are too small to be judged: how small."""
+    """The slices that are too small to be judged, each with its number of rows and days in words."""
 
 
 @dataclass(frozen=True)
 class PairedLosses:
-    """Losses of both on the same rows, by the task's metric; `day` numbers the day of each row.
+    """The losses of champion and challenger on the same rows, by the task's metric.
 
-    `slices`: feature → its value in each row, for `retrain.slices`.
+    `day`, `champion` and `challenger` have one element a row. `day` is the number of the row's day.
+    `slices` holds for each feature of `retrain.slices` its value in each row.
     """
 
     day: "Array"
@@ -64,9 +78,10 @@ class PairedLosses:
 
 
 def judge(spec: ModelSpec, losses: PairedLosses) -> GateDecision:
-    """Hold the whole to `gate_margin` by `gate_rule`, and each slice that is large enough to `slice_margin`.
+    """Decide by `gate_rule` and `gate_margin` for all rows, and by `slice_margin` for each large enough slice.
 
-    Days are drawn again, as rows of one day are alike; one day alone gives no bounds, and its ratio counts.
+    Whole days are drawn again, because rows of one day resemble each other. One day alone has no spread, so both of
+    its bounds are the ratio itself.
     """
     whole = compare(losses.day, losses.champion, losses.challenger)
     retrain = spec.retrain
@@ -76,7 +91,7 @@ def judge(spec: ModelSpec, losses: PairedLosses) -> GateDecision:
     slices = compare_slices(losses, judged)
     worse = {name: item for name, item in slices.items() if item.lower > 1 + retrain.slice_margin}
     days = len(set(losses.day.tolist()))
-    reason = f"{describe(whole, days)}; {_describe_rule(retrain.gate_rule, retrain.gate_margin, is_met)}"
+    reason = f"{describe(whole, days)}, {_describe_rule(retrain.gate_rule, retrain.gate_margin, is_met)}"
     return GateDecision(
         is_met and not worse,
         whole.champion_error,
@@ -97,29 +112,32 @@ def pass_first(challenger_error: float, rows: int) -> GateDecision:
 
 
 def refuse_unseen(challenger_error: float, rows: int, champion: int, trained_until: datetime) -> GateDecision:
-    """The decision where the champion was trained on every row that the challenger was kept from.
+    """The refusal when the champion was trained on every row that was held out from the challenger.
 
-    Labels of later rows end it, however `holdout_days` is set.
+    Only labels of later rows help. Another `holdout_days` does not.
     """
     reason = (
-        f"the champion, version {champion}, was trained on all rows up to {trained_until:%Y-%m-%d %H:%M}, and the"
-        f" dataset has none after it: nothing is left on which both can be compared; retrain when labels of later rows"
-        " have come"
+        f"the champion, version {champion}, was trained on all rows up to {trained_until:%Y-%m-%d %H:%M}. The dataset"
+        " has no later row, so nothing is left on which both can be compared. Retrain when labels of later rows have"
+        " come"
     )
     return GateDecision(False, None, challenger_error, rows, reason)
 
 
 def refuse_incomparable(challenger_error: float, rows: int, champion: int, missing: list[str]) -> GateDecision:
-    """The decision where the dataset has no values of features that the champion was trained with."""
+    """The refusal when model.yaml no longer has features that the champion was trained with."""
     reason = (
-        f"the champion, version {champion}, was trained with {', '.join(missing)}, which model.yaml has no more: it"
-        " cannot be compared, and what clients send it would be refused by a version without; begin a new model"
+        f"the champion, version {champion}, was trained with {', '.join(missing)}, which model.yaml no longer has."
+        " Without these values the champion cannot be compared. A version without them would refuse what clients send"
+        " today. Put them back into model.yaml, or begin a new model under another name"
     )
     return GateDecision(False, None, challenger_error, rows, reason)
 
 
 def compare(day: "Array", champion: "Array", challenger: "Array") -> ErrorRatio:
-    """A paired block bootstrap by day (Künsch 1989; Efron & Tibshirani 1993, ch. 8): both keep their rows of a day.
+    """The ratio of the mean errors, with bounds by a paired block bootstrap of whole days.
+
+    A drawn day brings the same rows of both. Sources: Künsch 1989. Efron & Tibshirani 1993, chapter 8.
 
     >>> import numpy as np
     >>> found = compare(np.array([0, 0, 1]), np.array([2.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0]))
@@ -128,6 +146,7 @@ def compare(day: "Array", champion: "Array", challenger: "Array") -> ErrorRatio:
     """
     import numpy as np
 
+    # A drawn day adds its sums as they are, so rows need not be drawn and this stays fast.
     sums = _sum_days(day, champion, challenger)
     ratio = _divide(sums[1].sum(), sums[0].sum())
     drawn = np.random.default_rng(SEED).integers(0, sums.shape[1], (DRAWS, sums.shape[1]))
@@ -140,7 +159,10 @@ def compare(day: "Array", champion: "Array", challenger: "Array") -> ErrorRatio:
 
 
 def split_slices(losses: PairedLosses) -> "tuple[dict[str, Array], dict[str, str]]":
-    """The rows of each value of the configured features; those of too few rows or days, with how many they have."""
+    """The slices that can be judged and those that are too small, both by `feature=value`.
+
+    A judged slice is a boolean mask with one element a row. A small one is its number of rows and days in words.
+    """
     judged, unjudged = {}, {}
     for feature, values in losses.slices.items():
         for value in sorted(set(values.tolist()), key=str):
@@ -154,7 +176,11 @@ def split_slices(losses: PairedLosses) -> "tuple[dict[str, Array], dict[str, str
 
 
 def compare_slices(losses: PairedLosses, judged: "Mapping[str, Array]") -> dict[str, ErrorRatio]:
-    """All slices together refute wrongly as seldom as the whole: each bound is given its part of the error."""
+    """The ratio and its bounds in each slice.
+
+    All slices together may refuse wrongly as seldom as the rule for all rows. So each bound gets an equal part of
+    that error probability (Bonferroni).
+    """
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(judged))
     return {
         name: compare_days(losses.day[rows], losses.champion[rows], losses.challenger[rows], confidence)
@@ -163,10 +189,11 @@ def compare_slices(losses: PairedLosses, judged: "Mapping[str, Array]") -> dict[
 
 
 def compare_days(day: "Array", champion: "Array", challenger: "Array", confidence: float) -> ErrorRatio:
-    """Student's bounds of a ratio of sums from its days (Cochran, Sampling Techniques, 1977, ch. 6).
+    """The ratio of the mean errors, with Student's bounds from the sums of its days.
 
-    For slices: drawing a few days again never leaves the worst and the best of them, so that a bound which has to be
-    as sure as one of many slices cannot be had that way.
+    This is for slices, where a bootstrap does not work. A few days that are drawn again are never worse than the worst
+    of them. That gives no bound as sure as one of many slices has to be.
+    Source: Cochran, Sampling Techniques, 1977, chapter 6.
 
     >>> import numpy as np
     >>> found = compare_days(np.array([0, 1, 2]), np.full(3, 2.0), np.array([2.0, 3.0, 4.0]), 0.95)
@@ -178,6 +205,7 @@ def compare_days(day: "Array", champion: "Array", challenger: "Array", confidenc
 
     below, above = _sum_days(day, champion, challenger)
     ratio, count = _divide(above.sum(), below.sum()), len(below)
+    # The days' deviations from the common ratio are what the bounds know of chance.
     spread = float(np.sqrt(count / (count - 1) * ((above - ratio * below) ** 2).sum()))
     half = float(stdtrit(count - 1, confidence)) * spread / float(below.sum()) if below.sum() > 0 else 0.0
     lower, upper = max(0.0, ratio - half), ratio + half
@@ -185,7 +213,7 @@ def compare_days(day: "Array", champion: "Array", challenger: "Array", confidenc
 
 
 def describe(found: ErrorRatio, days: int) -> str:
-    """E.g. `error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)`."""
+    """A ratio in words, as `error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)`."""
     return (
         f"error {format_number(found.challenger_error)} against the champion's {format_number(found.champion_error)}"
         f" on {count_of(found.rows, 'row')} of {count_of(days, 'day')}: {format_number(found.ratio)} ×"
@@ -207,15 +235,15 @@ def _describe_slices(worse: Mapping[str, ErrorRatio], margin: float, unjudged: i
     words = ""
     if worse:
         shown = [f"{name} ({format_number(item.ratio)} × on {item.rows} rows)" for name, item in worse.items()]
-        words = f"; shown to be more than {format_percent(margin)} worse where {', '.join(shown)}"
+        words = f", and shown to be more than {format_percent(margin)} worse where {', '.join(shown)}"
     if unjudged:
         limits = f"{MINIMUM_SLICE_ROWS} rows or {MINIMUM_SLICE_DAYS} days"
-        words += f"; {count_of(unjudged, 'slice')} of fewer than {limits} not judged"
+        words += f". Not judged: {count_of(unjudged, 'slice')} of fewer than {limits}"
     return words
 
 
 def _sum_days(day: "Array", champion: "Array", challenger: "Array") -> "Array":
-    """One row each, one column a day."""
+    """The sums of losses by day, shape (2, days). The champion's are the first row, the challenger's the second."""
     import numpy as np
 
     _, place = np.unique(day, return_inverse=True)
@@ -223,7 +251,7 @@ def _sum_days(day: "Array", champion: "Array", challenger: "Array") -> "Array":
 
 
 def _divide(above: float, below: float) -> float:
-    """1 where both are 0, a large number where only the champion is: numbers that JSON can hold."""
+    """`above / below` as a number that JSON can hold. It is 1 when both are 0, and large when only `below` is 0."""
     if below > 0:
         return float(above / below)
-    return 1.0 if above <= 0 else 1e9
+    return 1.0 if above <= 0 else LARGEST_RATIO

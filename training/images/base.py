@@ -1,7 +1,7 @@
 """The base image: service code, locked dependencies and Python, without a model. Retraining never builds it.
 
-`python -m training.images.base` builds and pushes the one of this source, unless it is there; `--context DIR` only
-writes down what an engine elsewhere builds it from.
+`python -m training.images.base` builds the base image of this source and pushes it, unless the registry has it.
+With `--context DIR` it builds nothing. It writes the Dockerfile and files from which an engine elsewhere can build.
 """
 
 import argparse
@@ -40,39 +40,46 @@ COMMAND = "python -m training.images.base"
 
 
 def name_base(settings: Settings) -> str:
-    """What the base of this source is called: sixteen digits over code, requirements, Python and foundation."""
+    """The tag of this source's base image: sixteen digits of a hash over code, requirements, Python and foundation."""
     with TemporaryDirectory() as folder:
-        stage_code(Path(folder))  # what is digested is what an image gets, from a checkout and from a wheel alike
+        stage_code(Path(folder))  # the files as an image gets them, so a checkout and a wheel give the same name
         code = compute_digest(Path(folder))
     parts = [code, RECIPE.read_text(), settings.image_foundation, str(sys.version_info[:2])]
+    # Sixteen digits never meet by chance, and a person can still read the tag.
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def find_base(settings: Settings) -> tuple["ImageRepository", dict[str, Any]]:
-    """Where the base of this source is, and its manifest. Errors: `ReleaseError` when nobody has pushed it."""
+    """The repository of the base images, and the manifest of this source's base image.
+
+    Errors: `ReleaseError` when nobody has pushed it.
+    """
     repository, version = open_repository(settings), name_base(settings)
     found = repository.read_manifest(version)
     if found is None:
         raise ReleaseError(
-            f"the base image {repository.name}:{version} is not there; code, requirements or Python have changed: "
-            f"push it with `{COMMAND}`"
+            f"the base image {repository.name}:{version} is not in the registry, because code, requirements or Python"
+            f" have changed since the last was pushed. Build and push it with `{COMMAND}`"
         )
     return repository, found[0]
 
 
 def open_repository(settings: Settings) -> "ImageRepository":
-    """The repository of the bases. Errors: `ConfigurationError` when no repository is configured."""
+    """The repository of the base images. Errors: `ConfigurationError` when no repository is configured."""
     from training.images.repository import ImageRepository
 
     if not settings.image_repository:
         raise ConfigurationError(
-            "CYCLONE_IMAGE_REPOSITORY is empty; it names where images go, as localhost:5000/cyclone"
+            "CYCLONE_IMAGE_REPOSITORY is empty. Set it to where images go, as localhost:5000/cyclone"
         )
     return ImageRepository(f"{settings.image_repository}/{NAME}")
 
 
 def push_base(settings: Settings) -> str:
-    """Build the base with the container engine at hand and push it, unless it is there; its reference."""
+    """Build the base image with the local container engine and push it, unless the registry has it. Its reference.
+
+    Errors: `ReleaseError` when the engine or the registry fails.
+    """
     repository, version = open_repository(settings), name_base(settings)
     reference = f"{repository.name}:{version}"
     if repository.read_manifest(version) is None:
@@ -82,23 +89,33 @@ def push_base(settings: Settings) -> str:
         _run([*containerize, "-t", reference, "--opt", "network=host", "--opt", label])
         _run(["docker", "push", "--quiet", reference])
         if repository.read_manifest(version) is None:
-            raise ReleaseError(f"docker pushed {reference}, but the registry does not have it")
+            raise ReleaseError(
+                f"docker pushed {reference}, but the registry does not have it. Look whether CYCLONE_IMAGE_REPOSITORY"
+                " names the same registry for docker and for this command"
+            )
     return reference
 
 
 def write_context(settings: Settings, folder: Path) -> None:
-    """Lay out Dockerfile and files in an empty or new folder, for an engine that is elsewhere."""
+    """Write the Dockerfile and all files of the base image to an empty or new folder, for an engine elsewhere.
+
+    Errors: `ConfigurationError` when the folder is not empty.
+    """
     import bentoml
 
     if folder.exists() and any(folder.iterdir()):
-        raise ConfigurationError(f"--context {folder}: not empty; name a new folder")
+        raise ConfigurationError(f"--context {folder}: the folder is not empty. Name a new one")
     bento = _find_or_build(settings, name_base(settings))
     shutil.copytree(bento.path, folder, dirs_exist_ok=True)
     bentoml.container.get_containerfile(str(bento.tag), output_path=str(folder / "Dockerfile"), enable_buildkit=False)
 
 
 def _find_or_build(settings: Settings, version: str) -> Any:
-    """The base's Bento. It is built around a placeholder, as BentoML wants to import the service, and keeps none."""
+    """The Bento of the base image. It is built if the local store has none.
+
+    BentoML imports the service to build it, and the service needs a model. So a placeholder is there for the build, and
+    removed afterwards.
+    """
     import bentoml
 
     bento = find_bento(f"{NAME}:{version}")
@@ -129,9 +146,9 @@ def _stage_placeholder(bundle: Path) -> None:
 
 
 def _read_revision() -> str:
-    """The commit of this source, with `-changed` where files differ from it. A wheel has its version instead.
+    """The commit of this source, with `-changed` at its end if files differ from the commit.
 
-    It is `unknown` in a checkout without git.
+    A wheel has its version instead. A checkout without git is `unknown`.
     """
     if not is_checkout():
         return metadata.version("cyclone-mlops")
@@ -146,14 +163,17 @@ def _run(command: Sequence[str], cwd: Path | None = None, env: dict[str, str] | 
     try:
         done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise ReleaseError(f"{command[0]} cannot be started: {error.strerror}; a container engine is needed") from error
+        raise ReleaseError(
+            f"{command[0]} cannot be started: {error.strerror}. Install it, or write the files for another engine with"
+            f" `{COMMAND} --context DIR`"
+        ) from error
     if done.returncode != 0:
         said = (done.stderr or done.stdout)[-SHOWN_CHARACTERS:].strip()
         raise ReleaseError(f"`{' '.join(command[:6])} …` ended with {done.returncode}: {said}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("--context", type=Path, help="write Dockerfile and files to this folder, build nothing")
     options, settings = parser.parse_args(arguments), read_settings()

@@ -1,7 +1,7 @@
-"""Builds the Bento of a base image, in a process of its own whose working folder is the bundle.
+"""A script that builds the Bento of a base image. It runs in a process of its own, in the folder of the bundle.
 
-`python -B -P base_recipe.py NAME VERSION FOUNDATION SERVICE`. BentoML takes how an image is made from the service
-alone: no file can say that the foundation is complete, and that nothing is to be installed with apt.
+`python -B -P base_recipe.py NAME VERSION FOUNDATION SERVICE`. The foundation is complete, and nothing is to be
+installed with apt. BentoML takes such a thing from the service alone and from no file, so a script has to say it.
 """
 
 import sys
@@ -9,7 +9,7 @@ from importlib import import_module
 
 
 def main(name: str, version: str, foundation: str, target: str) -> None:
-    """Build `NAME:VERSION` into the local store."""
+    """Build the Bento `name:version` into the local store."""
     import bentoml
     from bentoml.images import Image
 

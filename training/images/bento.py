@@ -1,4 +1,4 @@
-"""Bentos of the local store: how one is built, found and listed, and its code compiled."""
+"""Bentos of the local store: building, finding and listing them, and compiling their code."""
 
 import compileall
 import py_compile
@@ -10,11 +10,12 @@ from typing import Any
 from cyclone.errors import ReleaseError
 from cyclone.image_contract import REQUIREMENTS_FILE
 
+# So much of a failed build's output is shown. Its end has the error, and a whole build would fill the log.
 SHOWN_CHARACTERS = 2000
 
 
 def find_bento(reference: str) -> Any | None:
-    """The Bento of the local store; None when there is none."""
+    """The Bento of the local store with this reference, as `name:version`, or None."""
     import bentoml
     from bentoml.exceptions import NotFound
 
@@ -25,6 +26,7 @@ def find_bento(reference: str) -> Any | None:
 
 
 def list_bentos(name: str) -> list[Any]:
+    """All Bentos of the local store with this name."""
     import bentoml
     from bentoml.exceptions import NotFound
 
@@ -35,10 +37,14 @@ def list_bentos(name: str) -> list[Any]:
 
 
 def build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
-    """Build in a process of its own: a build imports the service, and no process can import two bundles."""
+    """Build a Bento from a bundle. `plan` is the content of a bentofile.yaml.
+
+    A build imports the service, and no process can import two bundles. So each build has a process of its own.
+    Errors: `ReleaseError` with the end of the build's output.
+    """
     import yaml
 
-    # BentoML reads no requirements file below a hidden folder, which the state of the local platform is.
+    # BentoML reads no requirements file below a hidden folder. The local platform keeps its state in one.
     plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS_FILE), "lock_packages": False}}
     plan_path = bundle.with_name(f"{version}.bentofile.yaml")
     plan_path.write_text(yaml.safe_dump(plan))
@@ -50,7 +56,7 @@ def build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
     bento = find_bento(reference)
     if built.returncode != 0 or bento is None:
         said = (built.stderr or built.stdout)[-SHOWN_CHARACTERS:].strip()
-        raise ReleaseError(f"image {reference} could not be built from {bundle}: {said}")
+        raise ReleaseError(f"image {reference} could not be built from {bundle}. The build said: {said}")
     compile_code(Path(bento.path))
     return bento
 
@@ -62,7 +68,7 @@ def list_packages(requirements: Path) -> list[str]:
 
 
 def compile_code(bento: Path) -> None:
-    """Compile the code, as a build leaves compiled files out and a start without them takes seconds longer."""
+    """Compile the code of a Bento. A build leaves compiled files out, and a start without them is seconds slower."""
     compileall.compile_dir(
         str(bento / "src"),
         quiet=1,

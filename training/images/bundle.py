@@ -1,4 +1,4 @@
-"""The bundle of a version, laid out in a folder: code, SQL, the model's spec, its fitted estimator, release.json."""
+"""The bundle of a version: a folder with code, SQL, the model's spec, its fitted estimator and release.json."""
 
 import hashlib
 import json
@@ -19,19 +19,22 @@ from training.tracking.versions import fetch_model_yaml
 PACKAGES = ("bento_service", "cyclone")
 CODE = (*PACKAGES, "sql")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "data", "shipped")
-"""`shipped` is where a wheel holds the SQL, which a bundle has beside the packages."""
+"""What a bundle leaves out of the packages. A wheel holds the SQL in `shipped`, and a bundle beside the packages."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a version comes from; `fingerprint` is that of its training data, empty when nobody noted it."""
+    """Where a version comes from: its MLflow run, and the fingerprint of its dataset.
+
+    `fingerprint` is empty when the run does not have it.
+    """
 
     mlflow_run_id: str
     fingerprint: str
 
 
 def stage_bundle(settings: Settings, spec: ModelSpec, version: int) -> Path:
-    """Lay out the whole bundle in a new folder."""
+    """Write the whole bundle of a version to a new folder, and return the folder."""
     folder = clear_folder(settings.work_dir / "bundles" / spec.name / name_tag(version))
     stage_code(folder)
     stage_model(settings, spec, version, folder)
@@ -39,14 +42,14 @@ def stage_bundle(settings: Settings, spec: ModelSpec, version: int) -> Path:
 
 
 def clear_folder(folder: Path) -> Path:
-    """An empty folder, whatever was there."""
+    """Make an empty folder. What was there is removed."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
 
 
 def stage_code(folder: Path) -> None:
-    """Lay out what every model of this source shares, with the locked dependencies."""
+    """Write what all models of this source share to a folder: packages, SQL and the locked requirements."""
     shutil.copy(find_requirements(), folder / REQUIREMENTS_FILE)
     shutil.copytree(find_shipped("sql"), folder / "sql")
     for name in PACKAGES:
@@ -55,21 +58,24 @@ def stage_code(folder: Path) -> None:
 
 
 def open_to_readers(folder: Path) -> None:
-    """Let every account read a folder, and its owner remove it, whatever the modes of the checkout and the umask are.
+    """Let every account read a folder and everything in it, and let its owner remove it.
 
-    A container may run as any account.
+    A container may run as any account. The checkout's modes and the umask may not allow that account to read.
     """
     for path in (folder, *folder.rglob("*")):
         path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
 
 def find_requirements() -> Path:
-    """The locked dependencies of the service."""
+    """The path of the file with the locked dependencies of the service."""
     return find_shipped(f"requirements/{REQUIREMENTS_FILE}")
 
 
 def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path) -> None:
-    """Lay out what is the version's own; its model.yaml is that of its training."""
+    """Write what is the version's own to a folder: pipeline.py, model.yaml, the estimator and release.json.
+
+    The model.yaml is that of the version's training.
+    """
     target = folder / SPECS_FOLDER / spec.name
     target.mkdir(parents=True)
     shutil.copy(find_pipeline(settings, spec), target / PIPELINE_FILE)
@@ -91,14 +97,17 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
 
 
 def read_origin(settings: Settings, spec: ModelSpec, version: int) -> Origin:
-    """The MLflow run of a version, and the data that it was trained on."""
+    """The MLflow run of a version, and the fingerprint of the data that it was trained on."""
     client = connect(settings)
     run_id = str(client.get_model_version(spec.name, str(version)).run_id)
     return Origin(run_id, client.get_run(run_id).data.tags.get(FINGERPRINT_TAG, ""))
 
 
 def compute_digest(folder: Path) -> str:
-    """sha256 over the sorted paths and contents; compiled files, which are not reproducible, are left out."""
+    """The sha256 over the sorted paths and contents of a folder, as `sha256:…`.
+
+    Compiled files are left out, because they differ each time.
+    """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix != ".pyc":

@@ -1,4 +1,4 @@
-"""The image of a version: a Bento of its bundle, or one model layer on the base image of a registry."""
+"""The image of a version: a Bento of its bundle, or a model layer on the base image in a registry."""
 
 import json
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ RUN_LABEL = "cyclone.mlflow-run"
 
 @dataclass(frozen=True)
 class Image:
-    """What a revision is deployed from: its reference, and the digest of what is in it.
+    """An image from which a revision is deployed: its reference, and the digest of its content.
 
-    The reference is a Bento's tag, or `<model>@<digest>` of an image below `image_repository`. Records keep it, and a
-    registry may have another address tomorrow. `locate_image` tells where it is now.
+    The reference is the tag of a Bento, or `<model>@<digest>` for an image below `image_repository`. Records keep it
+    without the registry, whose address may change. `locate_image` tells where the image is now.
     """
 
     reference: str
@@ -32,11 +32,11 @@ class Image:
 
 
 def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
-    """Build the version's image; one that holds this version's model already is taken as it is.
+    """Build the image of a version. An image that holds this version's model already is taken as it is.
 
-    With `image_repository` it is a model layer on the base image, pushed there; without, the Bento
-    `<model>:v<version>`.
-    Errors: `ReleaseError` when the tag is taken by another model, the service cannot be imported, or the
+    With `image_repository` the image is a model layer on the base image, and is pushed there. Without it the image is
+    the Bento `<model>:v<version>`.
+    Errors: `ReleaseError` when the tag has the model of another MLflow run, the service cannot be imported, or the
     registry refuses.
     """
     if settings.image_repository:
@@ -53,7 +53,10 @@ def build_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
 
 
 def push_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
-    """Append the version's model to the base image, over the registry's API alone. The same model, the same digest."""
+    """Add the version's model to the base image as a layer, over the registry's API. No container engine is needed.
+
+    The same model gives the same digest.
+    """
     from training.images.repository import ImageRepository
 
     repository = ImageRepository(f"{settings.image_repository}/{spec.name}")
@@ -70,7 +73,7 @@ def push_image(settings: Settings, spec: ModelSpec, version: int) -> Image:
 
 
 def locate_image(settings: Settings, reference: str) -> str:
-    """Where an image can be had now; a Bento, and an image that is named with its registry, are what they are called.
+    """The address of an image now. A Bento, and an image that is named with its registry, keep their reference.
 
     Errors: `ConfigurationError` when the image is in a registry and none is configured.
     """
@@ -79,8 +82,8 @@ def locate_image(settings: Settings, reference: str) -> str:
         return reference
     if not settings.image_repository:
         raise ConfigurationError(
-            f"image {reference} is in a registry, and CYCLONE_IMAGE_REPOSITORY is empty: set it to where images are,"
-            " as localhost:5000/cyclone"
+            f"image {reference} is in a registry, and CYCLONE_IMAGE_REPOSITORY is empty. Set it to where images are, as"
+            " localhost:5000/cyclone"
         )
     return f"{settings.image_repository}/{reference}"
 
@@ -88,9 +91,9 @@ def locate_image(settings: Settings, reference: str) -> str:
 def append_layer(
     settings: Settings, repository: "ImageRepository", tag: str, folder: Path, labels: dict[str, str]
 ) -> str:
-    """Push the base image with the folder's content laid over the bundle's root; the digest that the tag has now.
+    """Push the base image with the folder's content as a layer over the bundle's root. The digest of the tag.
 
-    Errors: `ReleaseError` when the base is not there, or the registry refuses; the tag is then as it was.
+    Errors: `ReleaseError` when the base image is missing or the registry refuses. Then the tag is as it was.
     """
     from training.images.base import find_base
     from training.images.layer import CONFIG_TYPE, Blob, extend_config, extend_manifest, write_layer
@@ -101,7 +104,7 @@ def append_layer(
     path = folder.with_name(f"{folder.name}.tar")
     layer = write_layer(folder, path)
     repository.write_blob(path, layer)
-    model = repository.name.rpartition("/")[2]  # not the registry: the same version has the same digest wherever it is
+    model = repository.name.rpartition("/")[2]  # without the registry, so that the digest is the same in each
     config = extend_config(base.read_config(manifest), layer, labels, f"cyclone: {model}:{tag}")
     path.write_bytes(config)
     repository.write_blob(path, config_blob := Blob.of(CONFIG_TYPE, config))
@@ -110,7 +113,7 @@ def append_layer(
 
 
 def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
-    """Where the images are that `build_image` made and that are there, by version; deployed or not."""
+    """The address of every image of the model that exists, by version, whether it is deployed or not."""
     if settings.image_repository:
         from training.images.repository import ImageRepository
 
@@ -124,9 +127,9 @@ def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
 
 
 def remove_image(image: str) -> None:
-    """Remove an image by where it is, a Bento or one in a registry; one that is gone is fine.
+    """Remove an image, which is a Bento or one in a registry. Nothing happens if it is gone already.
 
-    What it shares with others stays. A registry that allows no deletion keeps it.
+    What it shares with other images stays. A registry that allows no deletion keeps the image.
     """
     name, _, digest = image.partition("@")
     if digest:
@@ -140,7 +143,7 @@ def remove_image(image: str) -> None:
 
 
 def _label(spec: ModelSpec, version: int, origin: Origin) -> dict[str, str]:
-    """What the image says of itself; `org.opencontainers.image.revision` is the base's."""
+    """The labels of a version's image. The base image adds `org.opencontainers.image.revision`."""
     return {
         "org.opencontainers.image.title": spec.name,
         "org.opencontainers.image.version": name_tag(version),
@@ -154,6 +157,6 @@ def _label(spec: ModelSpec, version: int, origin: Origin) -> dict[str, str]:
 def _check_run(image: str, held: str | None, origin: Origin, means: str) -> None:
     if held != origin.mlflow_run_id:
         raise ReleaseError(
-            f"{image} holds the model of MLflow run {held}, the version is of run {origin.mlflow_run_id}; "
-            f"delete it with {means} if nothing serves it"
+            f"{image} holds the model of MLflow run {held}, and the version is of run {origin.mlflow_run_id}. If"
+            f" nothing serves the image, delete it with {means}, and clear the task `image` in Airflow"
         )

@@ -1,7 +1,7 @@
-"""A model layer: what a version adds to the base image, and the manifest and configuration of the two together.
+"""A model layer: what a version adds to the base image, with the manifest and configuration of both together.
 
-The layer is a plain tar, not compressed: a model file hardly shrinks, the same model gives the same bytes whatever
-the zlib, and its digest is its `diff_id` (OCI image specification 1.1, config.md).
+The layer is a tar that is not compressed. A model file hardly shrinks, and without compression the same model gives the
+same bytes with every zlib. The layer's digest then is its `diff_id` too (OCI image specification 1.1, config.md).
 """
 
 import copy
@@ -17,15 +17,16 @@ from cyclone.image_contract import BENTOML_HOME_VARIABLE
 from cyclone.telemetry import SERVING_SWITCHES
 
 BUNDLE_ROOT = "home/bentoml/bento/src"
-"""Where BentoML lays the code in an image; `bento_service.bundle` finds the model beside it."""
+"""The folder of an image in which BentoML puts the code. `bento_service.bundle` finds the model there."""
 USER = "1034:1034"
-"""BentoML's user by number, so that Kubernetes can see that it is not root."""
+"""BentoML's user and group. They are numbers, because Kubernetes cannot tell of a name that it is not root."""
 ENTRYPOINT = ["/app/.venv/bin/python", "-m", "bento_service"]
 ENVIRONMENT = {
     BENTOML_HOME_VARIABLE: "/tmp/bentoml",  # noqa: S108 (of the container, its only writable folder)
     **SERVING_SWITCHES,
     "PYTHONDONTWRITEBYTECODE": "1",
 }
+# A fixed time, so that the same model gives the same digest.
 EPOCH = "1970-01-01T00:00:00Z"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
@@ -34,12 +35,12 @@ OCI_TYPES = {
     "application/vnd.docker.image.rootfs.diff.tar": LAYER_TYPE,
     "application/vnd.docker.image.rootfs.diff.tar.gzip": f"{LAYER_TYPE}+gzip",
 }
-"""What Docker calls the layers of a base that it pushed, and what they are called in an OCI image."""
+"""Docker's name for each type of layer in a base image that it pushed, and the name in an OCI image."""
 
 
 @dataclass(frozen=True)
 class Blob:
-    """Bytes in a registry."""
+    """A blob of a registry: bytes, named by their digest. `size` is in bytes."""
 
     media_type: str
     digest: str
@@ -58,7 +59,10 @@ class Blob:
 
 
 def write_layer(folder: Path, path: Path) -> Blob:
-    """Write the folder's content as a layer at `path`: sorted, of root, from 1970, readable by everybody."""
+    """Write a folder's content as a layer to `path`, and return its blob.
+
+    Files are sorted, owned by root, dated 1970, and readable by everybody. So the same content gives the same bytes.
+    """
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         for source in sorted(folder.rglob("*")):
             entry = tarfile.TarInfo(f"{BUNDLE_ROOT}/{source.relative_to(folder).as_posix()}")
@@ -75,7 +79,10 @@ def write_layer(folder: Path, path: Path) -> Blob:
 
 
 def extend_config(base: Mapping[str, Any], layer: Blob, labels: Mapping[str, str], created_by: str) -> bytes:
-    """The image configuration of the base with the layer on top, run as a user who is not root, without a shell."""
+    """The base image's configuration with the layer added, as JSON. It runs without a shell as a user who is not root.
+
+    Labels and variables are added to those of the base image.
+    """
     config = copy.deepcopy(dict(base))
     container = config.setdefault("config", {})
     container["Labels"] = {**(container.get("Labels") or {}), **labels}
@@ -88,7 +95,7 @@ def extend_config(base: Mapping[str, Any], layer: Blob, labels: Mapping[str, str
 
 
 def extend_manifest(base: Mapping[str, Any], layer: Blob, config: Blob) -> bytes:
-    """The OCI manifest of the base's layers and one more."""
+    """The OCI manifest of the base image's layers and one more, as JSON."""
     layers = [Blob.from_json(each) for each in base["layers"]]
     renamed = [Blob(OCI_TYPES.get(each.media_type, each.media_type), each.digest, each.size) for each in layers]
     return to_bytes(
@@ -102,5 +109,5 @@ def extend_manifest(base: Mapping[str, Any], layer: Blob, config: Blob) -> bytes
 
 
 def to_bytes(content: Mapping[str, Any]) -> bytes:
-    """JSON that is the same bytes for the same content."""
+    """The content as JSON. The same content gives the same bytes."""
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

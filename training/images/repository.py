@@ -1,4 +1,4 @@
-"""A repository of images in a registry, over the OCI distribution API (1.1): no container engine is needed."""
+"""A repository of images in a registry, used over the OCI distribution API 1.1. No container engine is needed."""
 
 import json
 import os
@@ -22,29 +22,34 @@ from cyclone.temporary import temporary_folder
 from training.images.layer import MANIFEST_TYPE, Blob
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
-"""What Cloud Run runs, of an index of several platforms."""
+"""The platform that Cloud Run runs. It is chosen from an index of several."""
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 ACCEPTED_TYPES = (MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json", *INDEX_TYPES)
+# How long a silent registry is waited for. Storing a large layer takes a while, and a task should try again soon.
 REQUEST_SECONDS = 60
+# How many tags are asked for at once. Fewer pages are fewer requests. A registry may give smaller pages.
 TAGS_A_PAGE = 500
 GOOGLE_REGISTRIES = (".pkg.dev", "gcr.io")
 
 
 class ImageRepository:
-    """One repository, as `europe-west1-docker.pkg.dev/project/cyclone/bike_demand`.
+    """One repository of a registry, as `europe-west1-docker.pkg.dev/project/cyclone/bike_demand`.
 
-    Credentials are those that Docker has (`config.json` and its helpers); Google's registries take application
-    default credentials where Docker has none. Loopback registries are spoken to without TLS, as Docker does.
-    Every method raises `ReleaseError` with what the registry said.
+    The credentials are Docker's, from `config.json` and its helpers. If Docker has none for a registry of Google,
+    application default credentials are used. Registries on loopback are asked without TLS, as Docker does.
+    Errors: every method raises `ReleaseError` with what the registry said. `ConfigurationError` for a name that is no
+    repository.
     """
 
     def __init__(self, name: str) -> None:
         host, _, path = name.partition("/")
         if not path or not {".", ":"} & set(host) or "@" in path or ":" in path:
-            raise ConfigurationError(f"{name!r} is no image repository: HOST/PATH is needed, as localhost:5000/cyclone")
+            raise ConfigurationError(
+                f"{name!r} is no image repository. Set CYCLONE_IMAGE_REPOSITORY to HOST/PATH, as localhost:5000/cyclone"
+            )
         self.name, self._place = name, Container(name)
         is_local = host.rsplit(":", 1)[0] in ("localhost", "127.0.0.1", "[::1]")
         self._client = _Client(insecure=is_local)
@@ -56,7 +61,10 @@ class ImageRepository:
             self._load_credentials(host)
 
     def read_manifest(self, tag: str) -> tuple[dict[str, Any], str] | None:
-        """The manifest of a tag or digest and its digest; of an index the one for Cloud Run. None: there is none."""
+        """The manifest of a tag or digest, and the manifest's digest, or None when there is none.
+
+        Of an index of several platforms it is the one for Cloud Run.
+        """
         response = self._ask("GET", self._place.manifest_url(tag), {"Accept": ", ".join(ACCEPTED_TYPES)}, (200, 404))
         if response.status_code == 404:
             return None
@@ -65,7 +73,8 @@ class ImageRepository:
             return manifest, Blob.of(MANIFEST_TYPE, response.content).digest
         fitting = [each["digest"] for each in manifest["manifests"] if PLATFORM.items() <= each["platform"].items()]
         if not fitting:
-            raise ReleaseError(f"{self.name}:{tag} has no image for {PLATFORM['os']}/{PLATFORM['architecture']}")
+            platform = "/".join(PLATFORM.values())
+            raise ReleaseError(f"{self.name}:{tag} has no image for {platform}. Build and push one for this platform")
         return self.read_manifest(fitting[0])
 
     def read_config(self, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -74,14 +83,17 @@ class ImageRepository:
         return dict(json.loads(response.content))
 
     def write_blob(self, path: Path, blob: Blob) -> None:
-        """Send a file, unless it is there already, and look whether it arrived."""
+        """Send a file as a blob, unless the repository has it, and check that it arrived."""
         with self._talking():
             self._check(self._client.upload_blob(str(path), self._place, blob.to_json()), (200, 201))
         if not self._has(blob):
-            raise ReleaseError(f"{self.name}: {blob.digest} was sent, but is not there with its {blob.size} bytes")
+            raise ReleaseError(
+                f"{self.name}: {blob.digest} was sent, but the registry does not have its {blob.size} bytes. Try again,"
+                " and look at the registry's disk"
+            )
 
     def take_blob(self, blob: Blob, source: "ImageRepository") -> None:
-        """Have a blob that another repository has: mounted within a registry, else fetched and sent."""
+        """Take over a blob from another repository. Within one registry it is mounted, else it is fetched and sent."""
         if self._has(blob):
             return
         if source._place.registry == self._place.registry:
@@ -94,16 +106,19 @@ class ImageRepository:
             self.write_blob(path, blob)
 
     def write_manifest(self, tag: str, content: bytes) -> str:
-        """Give a manifest, whose blobs are all there, a tag. The digest, read back."""
+        """Write a manifest under a tag and return its digest, as it was read back. All its blobs have to be there."""
         url, digest = self._place.manifest_url(tag), Blob.of(MANIFEST_TYPE, content).digest
         self._ask("PUT", url, {"Content-Type": MANIFEST_TYPE}, (201,), content)
         stored = self.read_manifest(tag)
         if stored is None or stored[1] != digest:
-            raise ReleaseError(f"{self.name}:{tag} is {stored and stored[1]} after {digest} was sent: somebody else's?")
+            raise ReleaseError(
+                f"{self.name}:{tag} is {stored and stored[1]} after {digest} was sent. Look whether something else"
+                " pushes this tag"
+            )
         return digest
 
     def list_tags(self) -> list[str]:
-        """The tags of all images there are; none where nothing was ever pushed."""
+        """The tags of all images. There are none if nothing was ever pushed."""
         url, tags = str(self._place.tags_url(TAGS_A_PAGE)), list[str]()
         while url:
             response = self._ask("GET", url, {}, (200, 404))
@@ -115,7 +130,10 @@ class ImageRepository:
         return tags
 
     def delete_manifest(self, digest: str) -> None:
-        """Delete an image if it is there and the registry allows it; unshared blobs go with its next clean-up."""
+        """Delete an image, if it is there and the registry allows it.
+
+        The registry's next clean-up removes the blobs that no other image has.
+        """
         self._ask("DELETE", self._place.manifest_url(digest), {}, (202, 404, 405))
 
     def _has(self, blob: Blob) -> bool:
@@ -139,7 +157,7 @@ class ImageRepository:
 
     def _check(self, response: requests.Response, expected: tuple[int, ...]) -> None:
         if response.status_code not in expected:
-            raise ReleaseError(f"{self.name}: the registry says {response.status_code}: {_read_reason(response)}")
+            raise ReleaseError(f"{self.name}: the registry answers {response.status_code}: {_read_reason(response)}")
 
     def _load_credentials(self, host: str) -> None:
         auth = self._client.auth
@@ -153,11 +171,13 @@ class ImageRepository:
         try:
             yield
         except (requests.RequestException, oras.auth.AuthenticationException, ValueError, OSError) as error:
-            raise ReleaseError(f"{self.name}: the registry does not answer as it should: {error}") from error
+            raise ReleaseError(
+                f"{self.name}: the registry does not answer as it should. Look whether it runs at this address: {error}"
+            ) from error
 
 
 class _Client(Registry):  # type: ignore[misc]  # oras is not typed
-    """oras' client with one retry after a second: a task that fails is tried again as a whole."""
+    """The client of oras with one retry after a second. That is enough, because a failed task is tried again."""
 
     do_request = oras.decorator.retry(attempts=1, timeout=0)(Registry.do_request.__wrapped__)
 
@@ -167,14 +187,17 @@ class _Client(Registry):  # type: ignore[misc]  # oras is not typed
 
 
 class _TimedAdapter(HTTPAdapter):
-    """Gives up on a registry that is silent: oras sets no limit."""
+    """An adapter that gives up on a silent registry after `REQUEST_SECONDS`. oras itself sets no limit."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         return super().send(request, *args, **{**options, "timeout": options.get("timeout") or REQUEST_SECONDS})
 
 
 class _Auth(TokenAuth):  # type: ignore[misc]
-    """oras' token flow, with a new token for each challenge, as pulling's has too small a scope to push; and Basic."""
+    """The authentication of oras with two changes.
+
+    Each challenge gets a new token, because the token of a pull may not push. Basic authentication works too.
+    """
 
     _scheme = "Bearer"
     token: str | None
@@ -186,7 +209,7 @@ class _Auth(TokenAuth):  # type: ignore[misc]
             headers, changed = super().authenticate_request(original, headers, refresh=True)
             return headers, changed
         if self.token is not None or not hasattr(self, "_basic_auth"):
-            return headers, True  # asked again in vain, so that what the registry says is seen
+            return headers, True  # the request is repeated in vain, so that the registry's own error is seen
         self._scheme, self.token = "Basic", self._basic_auth
         return {**(headers or {}), **self.get_auth_header()}, True
 
@@ -203,7 +226,10 @@ def _read_google_token() -> str:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
         credentials.refresh(google.auth.transport.requests.Request())
     except GoogleAuthError as error:
-        raise ReleaseError(f"Docker has no credentials for the registry, and Google gives none: {error}") from error
+        raise ReleaseError(
+            "Docker has no credentials for Google's registry, and there are no application default credentials. Type"
+            f" `gcloud auth application-default login`, or `docker login` for this registry: {error}"
+        ) from error
     return str(credentials.token)
 
 

@@ -1,4 +1,4 @@
-"""MLflow, as far as a retraining uses it: runs, models in skops files, versions and their aliases."""
+"""The client of MLflow, as far as a retraining uses it: runs, models in skops files, versions and their aliases."""
 
 import logging
 import os
@@ -17,20 +17,22 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 HTTP = ("http://", "https://")
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-"""MLflow's codes for a model or an alias that is not there."""
+"""The error codes with which MLflow says that a model or an alias does not exist."""
 QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no news
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+# How long one request may wait for its answer. An alias is one row of a database, and a busy server needs seconds.
 REQUEST_SECONDS = 10
+# Three attempts of 3 s and the pauses between them end well within half a minute. A person may be waiting.
 CONNECT_SECONDS = 3
 CONNECT_RETRIES = 2
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A fitted estimator as MLflow keeps it: a skops file and the types that training said may be in it."""
+    """A fitted estimator as MLflow keeps it: a skops file, and the types that training allowed in it."""
 
     path: Path
     trusted_types: list[str]
@@ -42,13 +44,21 @@ class StoredModel:
         try:
             return skops.io.load(self.path, trusted=self.trusted_types)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{self.path}: the estimator cannot be loaded: {error}") from error
+            raise DataError(
+                f"{self.path}: the estimator cannot be loaded. The file is damaged, or holds a type that training did"
+                f" not list. Remove {self.path.parent} to download it again: {error}"
+            ) from error
 
 
 def connect(settings: Settings) -> Any:
-    """An `MlflowClient`; the fluent functions of `mlflow` use the same server from here on."""
+    """An `MlflowClient`. From here on the functions of the module `mlflow` use the same server.
+
+    Errors: `ConfigurationError` when no server is configured.
+    """
     if not settings.mlflow_uri:
-        raise ConfigurationError("MLFLOW_TRACKING_URI is empty; it names the MLflow server, e.g. http://host:5000")
+        raise ConfigurationError(
+            "MLFLOW_TRACKING_URI is empty. Set it to the address of the MLflow server, as http://host:5000"
+        )
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow
@@ -59,18 +69,19 @@ def connect(settings: Settings) -> Any:
 
 
 def require_answer(settings: Settings) -> None:
-    """Before a person waits for MLflow's client, which asks a server that is away for more than four minutes.
+    """Check that the MLflow server answers. An address that is not over HTTP, as that of a file, is not asked.
 
-    Errors: `TrackingError`. An address that is not over HTTP, as that of a file, is not asked.
+    MLflow's own client asks an absent server for more than four minutes. This check spares a person that wait.
+    Errors: `TrackingError` after at most half a minute without an answer.
     """
     if settings.mlflow_uri.startswith(HTTP):
         request_server(settings, "GET", "/health")
 
 
 def request_server(settings: Settings, method: str, path: str, **content: Any) -> "requests.Response":
-    """One request over HTTP with MLflow's credentials. `content`: as `requests` takes it.
+    """The answer to one HTTP request to MLflow, made with MLflow's credentials.
 
-    Errors: `TrackingError` after at most half a minute without an answer.
+    `content` is passed to `requests`. Errors: `TrackingError` after at most half a minute without an answer.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -92,20 +103,20 @@ def request_server(settings: Settings, method: str, path: str, **content: Any) -
             )
         except requests.RequestException as error:
             raise TrackingError(
-                f"MLflow at {settings.mlflow_uri} does not answer ({_find_cause(error)}): start it, or let"
-                " MLFLOW_TRACKING_URI name another"
+                f"MLflow at {settings.mlflow_uri} does not answer: {_find_cause(error)}. Start it, or set"
+                " MLFLOW_TRACKING_URI to another server"
             ) from error
 
 
 def _find_cause(error: BaseException) -> BaseException:
-    """What the operating system said, under the layers of the client."""
+    """The innermost error, which is what the operating system said."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return error
 
 
 def find_version(client: Any, model: str, alias: str) -> Any | None:
-    """The registered version behind an alias; None when there is none."""
+    """The registered version that an alias names, or None."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -117,8 +128,8 @@ def find_version(client: Any, model: str, alias: str) -> Any | None:
 
 
 def fetch_model(settings: Settings, source: str, folder: Path) -> StoredModel:
-    """Download a logged model (`models:/…` or `runs:/…`) into `folder`."""
-    connect(settings)  # the functions below ask the server that was named last, whoever named it
+    """Download a logged model into `folder`. `source` is an address as `models:/…` or `runs:/…`."""
+    connect(settings)  # the functions below ask the server that any code of this process named last
     import mlflow
     from mlflow.models import Model
 

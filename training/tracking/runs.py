@@ -1,4 +1,4 @@
-"""The MLflow run of a retraining: opened by its validation, filled by its training, tagged with what led to it."""
+"""The MLflow run of a retraining. The validation opens it, the training fills it, and tags say what led to it."""
 
 import hashlib
 from pathlib import Path
@@ -33,27 +33,29 @@ VALIDATION_PAGE, VALIDATION_RESULT = VALIDATION_FILES = ("validation.html", "val
 PASSED = "passed"
 EXPECTATIONS_FILE = "expectations.py"
 TAG_CHARACTERS = 5000
-"""Of a tag that MLflow keeps at least."""
+"""How many characters of a tag's value every MLflow server keeps. Longer values are cut here."""
 LINEAGE_TAGS = (
     *(RUN_TAG, AS_OF_TAG, FINGERPRINT_TAG, INCIDENT_TAG, REASON_TAG, REQUESTER_TAG, CHECKS_TAG),
     *(GATE_TAG, GATE_REASON_TAG),
 )
-"""What a registered version takes over from its run."""
+"""The tags that a registered version takes over from its run."""
 
 
 def find_finished_run(client: Any, spec: ModelSpec, dataset: Dataset, run_id: str) -> Any | None:
-    """The MLflow run that a retraining finished before on the same data, if any."""
+    """The MLflow run that this retraining has finished on the same data, or None."""
     found = _search(client, find_experiment(client, spec), dataset, run_id, "FINISHED")
     return found[0] if found else None
 
 
 def open_run(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> str:
-    """The id of the run that this retraining opened for this data and nothing was trained in yet, or of a new one.
+    """The id of an MLflow run for this retraining and this data, in which nothing was trained yet.
 
-    One that a dead task has begun to fill is left behind.
+    A run that the retraining has opened before is used again. Without one a new run is made. A run that a dead task
+    has begun to fill is left behind.
     """
     client = connect(settings)
     experiment_id = find_experiment(client, spec)
+    # Training writes its params together with its results, so a run without params is unused.
     unused = [run for run in _search(client, experiment_id, dataset, run_id, "RUNNING") if not run.data.params]
     if unused:
         return str(unused[0].info.run_id)
@@ -69,14 +71,15 @@ def open_run(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str)
 
 
 def find_experiment(client: Any, spec: ModelSpec) -> str:
-    """The id of the model's experiment, made when missing."""
+    """The id of the model's MLflow experiment. It is made if it is missing."""
     experiment = client.get_experiment_by_name(spec.name)
     return str(experiment.experiment_id if experiment else client.create_experiment(spec.name))
 
 
 def read_request(settings: Settings, run_id: str) -> dict[str, str]:
-    """Tags that say which incident a retraining answers, who or what asked, and which checks had failed with which
-    numbers; none where nobody recorded it.
+    """Tags that say which incident a retraining answers, who or what asked for it, and which checks had failed.
+
+    The failed checks come with their numbers. There are no tags when the store knows no incident of the run.
     """
     store = Store(settings.store_dsn)
     retraining = store.fetch_one("lineage/retraining", run_id=run_id, incident_id=None)
@@ -96,7 +99,10 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
 
 
 def find_page(settings: Settings, client: Any, mlflow_run_id: str, artifact: str) -> str:
-    """Where MLflow shows an artifact of a run, without a password; its address where MLflow has no pages."""
+    """The address of the page on which MLflow shows an artifact of a run, without a password.
+
+    If MLflow has no pages, as on a file system, it is the address of the artifact itself.
+    """
     run = client.get_run(mlflow_run_id)
     address = urlsplit(settings.mlflow_uri)
     if not address.scheme.startswith("http"):
@@ -107,7 +113,7 @@ def find_page(settings: Settings, client: Any, mlflow_run_id: str, artifact: str
 
 
 def hash_file(path: Path) -> str:
-    """sha256 of the content, in hexadecimal."""
+    """The sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,6 +1,7 @@
-"""A registered version as it was trained: its estimator, and the features that it was fitted on, whatever they are now.
+"""A registered version as it was trained: its estimator, and the features that it was fitted on.
 
-Its image holds the model.yaml of its training, so whoever predicts with it must go by that one too.
+Today's model.yaml may have other features. The version's image holds the model.yaml of its training, so predicting with
+the version elsewhere has to follow that one too.
 """
 
 import json
@@ -22,22 +23,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OWN_KEYS = ("name", "task", "features", "inputs", "label")
-"""Of model.yaml: what an estimator is fitted on. All else is policy, and today's counts."""
+"""The keys of model.yaml that an estimator is fitted by. All others are policy, and those of today count."""
 
 
 @dataclass(frozen=True)
 class TrainedVersion:
-    """`spec`: today's policy over the version's own features, inputs and label."""
+    """A registered version with its estimator.
+
+    `spec` is today's policy with the features, inputs and label of the version's own training.
+    """
 
     number: int
     spec: ModelSpec
     stored: StoredModel
     trained_until: datetime
-    """The time of the newest row that it was trained on."""
+    """The creation time of the newest row that the version was trained on."""
 
 
 def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVersion:
-    """A version of the model; MLflow is asked once for each."""
+    """A registered version of the model. It is downloaded from MLflow once and then kept in `work_dir`."""
     folder = settings.work_dir / "versions" / spec.name / name_tag(number)
     source, note = folder / SPEC_FILE, folder / "version.json"
     if not note.is_file() or not source.is_file():
@@ -49,6 +53,7 @@ def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVe
         content = {
             "path": str(stored.path),
             "trusted_types": stored.trusted_types,
+            # Without the param the version was trained on the whole dataset.
             "trained_until": params.get(TRAINED_UNTIL, params["last_created_at"]),
         }
         note.write_text(json.dumps(content))
@@ -62,7 +67,7 @@ def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVe
 
 
 def fetch_model_yaml(settings: Settings, mlflow_run_id: str, folder: Path) -> Path:
-    """Download the model.yaml that a run was trained with."""
+    """Download the model.yaml that an MLflow run was trained with, and return its path."""
     connect(settings)
     import mlflow
 
@@ -72,15 +77,18 @@ def fetch_model_yaml(settings: Settings, mlflow_run_id: str, folder: Path) -> Pa
 
 
 def replace_features(spec: ModelSpec, source: Path) -> ModelSpec:
-    """The spec with what an estimator is fitted on from another model.yaml; how late labels come is today's."""
-    content = yaml.safe_load(source.read_text())  # policies that were allowed then may be refused now
+    """The spec with the task, features, inputs and label of the model.yaml at `source`.
+
+    Only the label's `expected_delay_hours` stays that of today.
+    """
+    content = yaml.safe_load(source.read_text())  # not all of it is validated: an old policy may be refused today
     own = ModelSpec.model_validate({key: content[key] for key in OWN_KEYS})
     label = own.label.model_copy(update={"expected_delay_hours": spec.label.expected_delay_hours})
     return spec.model_copy(update={"task": own.task, "features": own.features, "inputs": own.inputs, "label": label})
 
 
 def keep_answerable(spec: ModelSpec, frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows that hold no category and no class that is unknown to the spec: its service refuses the others."""
+    """The rows whose categories and label the spec knows. A service with this spec refuses all other rows."""
     allowed = {feature.name: feature.values for feature in spec.features}
     for name, values in {**allowed, "label": spec.label.values}.items():
         if values is not None:

@@ -18,7 +18,7 @@ GOES_ON = RULES.model_copy(update={"on_deadline": "go_on"})
 @pytest.mark.parametrize(
     ("rules", "given", "seconds", "end"),
     [
-        (RULES, verdict("passed"), 29, StepEnd(None, "passing; the step lasts 30 s")),
+        (RULES, verdict("passed"), 29, StepEnd(None, "passing, and the step lasts 30 s")),
         (RULES, verdict("passed"), 30, StepEnd(True, "so it is")),
         (RULES, verdict("failed"), 0, StepEnd(False, "so it is")),
         (RULES, verdict("inconclusive"), 120, StepEnd(None, "so it is")),

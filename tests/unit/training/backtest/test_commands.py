@@ -13,6 +13,7 @@ from cyclone.__main__ import main
 
 PIPELINE = 'def build_estimator():\n    raise AssertionError("nothing is trained")\n'
 DAYS = 30
+WAIT = ". Wait for other labels, or look at what sends them"
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_a_constant_target_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rows: pd.DataFrame
 ) -> None:
     told = refuse(tmp_path, monkeypatch, capsys, rows.assign(y=5.0))
-    assert told == "cyclone: m: all 456 rows have the label 5.0: nothing can be learned"
+    assert told == "cyclone: m: all 456 rows have the label 5.0, so nothing can be learned" + WAIT
 
 
 def test_one_class_is_refused(
@@ -68,7 +69,7 @@ def test_one_class_is_refused(
     label = {"name": "y", "type": "boolean", "expected_delay_hours": 24}
     late = rows.assign(y=np.arange(len(rows)) > 24 * 25)
     told = refuse(tmp_path, monkeypatch, capsys, late, task="binary", label=label)
-    assert told == "cyclone: m: all 456 rows have the label false: nothing can be learned"
+    assert told == "cyclone: m: all 456 rows have the label false, so nothing can be learned" + WAIT
 
 
 def test_a_column_that_is_the_label_is_refused(
@@ -92,4 +93,4 @@ def test_a_holdout_longer_than_the_data_is_refused(
     assert told.startswith(
         "cyclone: m: 0 labelled rows of 0 days are left to train on at 2011-01-21, beside the newest"
     )
-    assert told.endswith("begin later with --from")
+    assert told.endswith("Begin later with --from")

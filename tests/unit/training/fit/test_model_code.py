@@ -32,5 +32,5 @@ def test_a_pipeline_that_cannot_be_imported_says_why(bike_demand: ModelSpec, tmp
 
 
 def test_a_missing_pipeline_is_named(bike_demand: ModelSpec, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"pipeline.py: missing"):
+    with pytest.raises(ConfigurationError, match=r"pipeline.py: the file is missing"):
         load_builder(Settings(models_dir=tmp_path), bike_demand)

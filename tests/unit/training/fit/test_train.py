@@ -36,7 +36,7 @@ def test_folds_are_random_whole_days_and_the_same_every_time() -> None:
 
 
 def test_fewer_days_than_folds_are_refused() -> None:
-    with pytest.raises(DataError, match=r"rows lie on 4 days before the newest ones: too few for retrain.folds 5"):
+    with pytest.raises(DataError, match=r"rows lie on 4 days before the hold-out, and retrain.folds 5 needs"):
         assign_folds(build_days(4), 5)
 
 
@@ -78,5 +78,5 @@ def test_weights_need_an_estimator_that_takes_them(constant: ModelSpec) -> None:
             return self
 
     spec = constant.model_copy(update={"retrain": Retrain(half_life_days=1)})
-    with pytest.raises(ConfigurationError, match=r"half_life_days needs an estimator that takes sample_weight"):
+    with pytest.raises(ConfigurationError, match=r"half_life_days needs an estimator whose fit takes sample_weight"):
         fit_estimator(spec, Deaf, *build_labelled([0.0, 6.0]))

@@ -64,7 +64,7 @@ def test_the_margin_is_configuration(bike_demand: ModelSpec) -> None:
 def test_a_reason_has_both_errors_the_bounds_and_the_rule(bike_demand: ModelSpec) -> None:
     losses = PairedLosses(DAYS, np.full(120, 10.0), np.full(120, 12.5), {})
     assert judge(bike_demand, losses).reason == (
-        "error 12.5 against the champion's 10 on 120 rows of 5 days: 1.25 × (1.25 to 1.25);"
+        "error 12.5 against the champion's 10 on 120 rows of 5 days: 1.25 × (1.25 to 1.25),"
         " shown to be more than 2 % worse"
     )
 
@@ -105,7 +105,7 @@ def test_slices_of_few_rows_or_days_are_named_and_not_judged(bike_demand: ModelS
     assert decision.passed
     assert decision.unjudged == {"holiday=True": "24 rows of 1 day", "storm=True": "5 rows of 5 days"}
     assert set(decision.slices or {}) == {"holiday=False", "storm=False"}
-    assert decision.reason.endswith("; 2 slices of fewer than 20 rows or 3 days not judged")
+    assert decision.reason.endswith(". Not judged: 2 slices of fewer than 20 rows or 3 days")
 
 
 def test_the_bound_of_a_slice_is_that_of_students_test_on_its_days() -> None:
