@@ -317,10 +317,10 @@ def test_a_version_that_was_not_trained_here_tells_where_it_served(store: Store)
 @pytest.mark.parametrize(
     ("subject", "message"),
     [
-        ("incident 9", "incident 9 is not in the store; `cyclone timeline <model>` shows those of a model"),
-        ("bike_demand:v9", "bike_demand has no version 9; versions in the store: v2"),
-        ("iris:v9", "iris has no version 9; versions in the store: none"),
-        ("p9", "'p9' is no prediction in the log of bike_demand, iris; explained are a prediction's id, "),
+        ("incident 9", "incident 9 is not in the store: `cyclone timeline <model>` shows those of a model"),
+        ("bike_demand:v9", "bike_demand has no version 9. Versions in the store: v2"),
+        ("iris:v9", "iris has no version 9. Versions in the store: none"),
+        ("p9", "'p9' is no prediction in the log of bike_demand, iris. A subject is a prediction's id, "),
         ("other:v1", "'other:v1' is no prediction in the log of bike_demand, iris"),
         ("incident 99999999999999999999", "is no prediction in the log"),
     ],
