@@ -347,7 +347,7 @@ class ReleaseRules(Section):
     rehearsal_latency_ms: float = Field(default=500, gt=0)
     """The time in which 95 % of these rows have to be answered, in milliseconds."""
     steps: Annotated[tuple[Percent, ...], FromList] = (5, 20, 50, 100)
-    """The canary's shares of the live traffic, in percent. The first is small, so that few requests meet a bad version."""
+    """The canary's shares of the live traffic, in percent. Small first ones keep most requests from a bad version."""
     requests_per_step: int = Field(default=50, ge=1)
     """The fewest requests that a candidate answers at a step before it may pass."""
     seconds_per_step: float = Field(default=30, ge=0)

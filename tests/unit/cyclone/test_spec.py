@@ -111,7 +111,7 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ),
         ({"retrain": {"breaker": {"rejected_share": 1.0}}}, r"retrain.breaker.rejected_share: .*less than 1"),
         ({"retrain": {"slice_margin": 9.0}}, r"retrain.slice_margin: .*less than or equal to 0.5 \(value 9.0\)"),
-        ({"retrain": {"slices": ["x"]}}, r"retrain.slices names 'x', a number: .* allowed are category, boolean"),
+        ({"retrain": {"slices": ["x"]}}, r"retrain.slices names 'x', a number: .* Allowed are category, boolean"),
         ({"retrain": {"gate_margin": 0.5}}, r"retrain.gate_margin: .*less than or equal to 0.25 \(value 0.5\)"),
         (
             {"retrain": {"gate_margin": 0.2, "error": {"limit": 1.2}}},
