@@ -228,6 +228,6 @@ def _find_keys_file() -> Path:
     path = read_settings().api_keys_file
     if path is None:
         raise ConfigurationError(
-            f"{API_KEYS_FILE_VARIABLE} is empty: set it to the file that holds the clients' bearer keys, or shall hold them"
+            f"{API_KEYS_FILE_VARIABLE} is empty: set it to the file of the clients' bearer keys, which may be a new one"
         )
     return path
