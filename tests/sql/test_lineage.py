@@ -333,6 +333,6 @@ def test_what_there_is_not_is_named(story: Store, subject: str, message: str) ->
 
 def test_an_id_that_two_models_have_needs_the_model(story: Store) -> None:
     put_row(story, "p1", 1, "iris-v1", ALARM, model="iris")
-    with pytest.raises(LineageError, match="'p1' is a prediction of bike_demand, iris: name one with --model"):
+    with pytest.raises(LineageError, match="'p1' is a prediction of bike_demand, iris: name one of them with --model"):
         explain(story, MODELS, "p1")
     assert format_lineage(explain(story, ["bike_demand"], "p1")) == TEXT
