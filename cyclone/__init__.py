@@ -1,4 +1,4 @@
-"""The core of Cyclone: the model spec, the evaluation store's client, and the decisions."""
+"""The core of Cyclone: the model spec, the client of the evaluation store, and the decisions."""
 
 from cyclone.telemetry import switch_off
 

@@ -1,4 +1,4 @@
-"""The `cyclone` command. Other packages add commands through the entry point group `cyclone.commands`."""
+"""The `cyclone` command. Other packages add their commands through the entry point group `cyclone.commands`."""
 
 import sys
 from importlib.metadata import entry_points
@@ -21,7 +21,7 @@ add_commands(app)
 
 
 def main() -> None:
-    """Run the command; an error that the user can mend is one sentence, not a traceback."""
+    """Run the command. An error that the user can mend is shown as its message, without a traceback."""
     try:
         for entry in entry_points(group="cyclone.commands"):
             entry.load()(app)

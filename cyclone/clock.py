@@ -1,4 +1,4 @@
-"""The present: the wall's, or in a replay of history the newest event time that was logged."""
+"""The clock: the present time of a model. It is the wall time, or in a replay the newest event time in the log."""
 
 from datetime import UTC, datetime
 
@@ -7,7 +7,7 @@ from cyclone.store import Store
 
 
 def read_now(store: Store, settings: Settings, model: str) -> datetime:
-    """The present moment of `model`, UTC. In a replay without any row yet, the wall's."""
+    """The present time of a model, in UTC. In a replay without any logged row, it is the wall time."""
     if settings.clock == "wall":
         return datetime.now(UTC)
     row = store.fetch_one("log/newest_event", model=model)

@@ -1,4 +1,4 @@
-"""The `cyclone` commands that need nothing but this package."""
+"""The commands of `cyclone` that need only this package."""
 
 import getpass
 import json
@@ -29,22 +29,23 @@ from cyclone.settings import read_settings
 from cyclone.spec import find_changed_spec, find_model, load_model_specs
 from cyclone.store import Store
 
-labels_app = typer.Typer(no_args_is_help=True, help="What turned out to be true.")
+labels_app = typer.Typer(no_args_is_help=True, help="True values of what was predicted.")
 keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, in the file of CYCLONE_API_KEYS_FILE.")
 log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
 monitor_app = typer.Typer(no_args_is_help=True, help="The checks and what they decide.")
-rollups_app = typer.Typer(no_args_is_help=True, help="What the checks read: the log, counted by hour.")
+rollups_app = typer.Typer(no_args_is_help=True, help="The log counted by hour, which checks read.")
 GROUPS = {"labels": labels_app, "keys": keys_app, "log": log_app, "monitor": monitor_app, "rollups": rollups_app}
-console = Console(markup=False)  # features, reasons and what people wrote may hold brackets
+# Without markup, because features, reasons and what people wrote may contain brackets.
+console = Console(markup=False)
 TABLE_CHARACTERS = 160
-"""A table of many columns is not cut to a narrow terminal, nor to a pipe's 80."""
+"""The least width of a table with many columns. A pipe's 80 characters, or a narrow terminal, would cut it."""
 REDEPLOY = "cyclone redeploy MODEL"
-"""The command that brings changed keys to a revision. `training` adds it."""
-KeyName = Annotated[str, typer.Argument(help="Whose key it is.")]
+"""The command that brings changed keys to a revision. The package `training` adds it."""
+KeyName = Annotated[str, typer.Argument(help="The name of the client that has the key.")]
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Called by the `cyclone` command at its start."""
+    """Add the commands of this package to the `cyclone` command."""
     for command in (models, migrate, timeline, retrain):
         app.command()(command)
     app.command("explain")(show_lineage)
@@ -81,13 +82,11 @@ def timeline(model: ModelName) -> None:
 
 
 def show_lineage(
-    subject: Annotated[
-        list[str], typer.Argument(help="A prediction's id, a version as <model>:v<number>, or: incident <number>.")
-    ],
-    model: Annotated[str, typer.Option(help="The model of the id, where several models have it.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    subject: Annotated[list[str], typer.Argument(help="A prediction's id, <model>:v<version>, or incident <number>.")],
+    model: Annotated[str, typer.Option(help="The model of a prediction's id that several models have.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Tell what led to a prediction, a version, or the answer to an incident."""
+    """Show what led to a prediction, a version, or the answer to an incident."""
     settings = read_settings()
     specs = [find_model(settings.models_dir, model)] if model else load_model_specs(settings.models_dir)[0]
     found = explain(Store(settings.store_dsn), [spec.name for spec in specs], " ".join(subject))
@@ -98,10 +97,10 @@ def retrain(
     model: ModelName,
     because: Because = "",
     despite: Annotated[
-        list[str] | None, typer.Option(help=f"Ask in spite of {', '.join(CAUSES)}; may be given again.")
+        list[str] | None, typer.Option(help=f"Ask despite {', '.join(CAUSES)}. May be given several times.")
     ] = None,
 ) -> None:
-    """Ask the policy for a retraining. The monitor's next run starts it; one that runs already answers it as well."""
+    """Ask the policy for a retraining. The monitor's next run starts it, unless one that runs already answers it."""
     settings, spec, store = open_model(model)
     person = getpass.getuser()
     request = build_request(person, is_person=True, because=because, despite=despite or [])
@@ -116,7 +115,7 @@ def retrain(
 
 
 def resume_model(model: ModelName, because: Because = "") -> None:
-    """End what holds a model's retrainings: those before now neither pause the next one nor count in the budget."""
+    """End the holds of a model. Earlier retrainings then count neither for a pause nor for the budget."""
     settings, spec, store = open_model(model)
     for reason in resume(store, spec, getpass.getuser(), because, read_now(store, settings, spec.name)):
         console.print(f"no longer held: {reason}", highlight=False)
@@ -127,7 +126,7 @@ def load_label_file(
     model: ModelName,
     file: Annotated[Path, typer.Argument(help="A .csv or .parquet file with id, label and perhaps observed_at.")],
 ) -> None:
-    """Keep a file's labels; bad lines are named on standard error and the good ones land. Safe to run twice."""
+    """Store the labels of a file. Good lines are stored, bad ones named on standard error. Safe to run twice."""
     _, spec, store = open_model(model)
     labels = LabelFile(file, spec.label)
     with Progress(console=console, transient=True) as progress:
@@ -151,9 +150,9 @@ def load_label_file(
 @keys_app.command("add")
 def add_client_key(
     name: KeyName,
-    scope: Annotated[list[str], typer.Option(help="What the key is for; may be given twice.")] = list(SCOPES),  # noqa: B006
+    scope: Annotated[list[str], typer.Option(help="What the key is for. May be given twice.")] = list(SCOPES),  # noqa: B006
 ) -> None:
-    """Add a key and print it, this once: only its hash is kept. A deployed revision takes it when deployed again."""
+    """Add a key and print it once. Only its hash is kept. A deployed revision accepts it once deployed again."""
     for value in scope:
         if value not in SCOPES:
             raise ConfigurationError(f"--scope {value!r} must be one of {', '.join(SCOPES)}")
@@ -172,7 +171,7 @@ def list_client_keys() -> None:
 
 @keys_app.command("revoke")
 def revoke_client_key(name: KeyName) -> None:
-    """Take a key away. A deployed revision refuses it once it is deployed again."""
+    """Revoke a key. A deployed revision refuses it once deployed again."""
     revoke_key(_find_keys_file(), name)
     console.print(f"revoked: {name}", highlight=False)
     typer.echo(f"A revision that serves refuses it after: {REDEPLOY}", err=True)
@@ -182,7 +181,7 @@ def revoke_client_key(name: KeyName) -> None:
 def show_log_status(
     model: Annotated[str, typer.Argument(help="Only this model, as in models/<name>/.")] = "",
 ) -> None:
-    """Show what became of every answered row, by revision, and the hours that are not complete. Fails on a loss."""
+    """Show what became of the answered rows by revision, and the incomplete hours. Exits with 1 if rows were lost."""
     settings = read_settings()
     name = find_model(settings.models_dir, model).name if model else ""
     store = Store(settings.store_dsn)
@@ -202,7 +201,7 @@ def show_what_if(
     model: ModelName,
     config: Annotated[Path, typer.Option(help="The changed model.yaml.")],
     since: Annotated[datetime, typer.Option("--from", help="UTC, e.g. 2026-11-01.")],
-    until: Annotated[datetime, typer.Option("--to", help="UTC; days that end up to here are judged.")],
+    until: Annotated[datetime, typer.Option("--to", help="UTC. Days that end up to here are judged.")],
 ) -> None:
     """Show what a changed configuration would have decided, day by day. Nothing is recorded."""
     settings = read_settings()
@@ -228,5 +227,7 @@ def rebuild_rollups(model: ModelName) -> None:
 def _find_keys_file() -> Path:
     path = read_settings().api_keys_file
     if path is None:
-        raise ConfigurationError(f"{API_KEYS_FILE_VARIABLE} is empty: it names the file of the clients' bearer keys")
+        raise ConfigurationError(
+            f"{API_KEYS_FILE_VARIABLE} is empty: set it to the file of the clients' bearer keys, which may be a new one"
+        )
     return path

@@ -1,17 +1,24 @@
-"""Every error that Cyclone raises on purpose. The message names the thing, its value and what is allowed."""
+"""The errors that Cyclone raises on purpose.
+
+A message names the thing, its value, what is allowed and what to do next.
+"""
 
 from typing import Literal
 
 StatementFault = Literal["value", "parameter", "stopped", "statement"]
-"""A value of the wrong type or range, a parameter that is not given, a time limit, or the SQL itself."""
+"""What was wrong with a statement.
+
+`value` is a value of the wrong type or range. `parameter` is one that was not given. `stopped` is a limit of time, or a
+person who stopped it. `statement` is the SQL itself.
+"""
 
 
 class CycloneError(Exception):
-    """Something that the user can mend; the message says how, and no traceback is shown."""
+    """An error that the user can mend. The message says how. Commands show it without a traceback."""
 
 
 class ConfigurationError(CycloneError):
-    """A setting, a `model.yaml` or a model's folder is not usable; nothing was changed."""
+    """A setting, a `model.yaml` or a model's folder is not usable. Nothing was changed."""
 
 
 class StoreError(CycloneError):
@@ -19,7 +26,7 @@ class StoreError(CycloneError):
 
 
 class StatementError(CycloneError):
-    """Postgres refused a statement. `cause` tells a value that does not fit from all else."""
+    """Postgres refused a statement. `cause` says what was wrong with it."""
 
     def __init__(self, message: str, cause: StatementFault) -> None:
         super().__init__(message)
@@ -27,7 +34,7 @@ class StatementError(CycloneError):
 
 
 class CheckError(CycloneError):
-    """A check's SQL does not keep its contract: `subject, value, sample_size[, standard_error]`."""
+    """A check's SQL does not run, or returns other columns than `subject, value, sample_size[, standard_error]`."""
 
 
 class DataError(CycloneError):
@@ -35,7 +42,7 @@ class DataError(CycloneError):
 
 
 class HoldError(CycloneError):
-    """The policy holds a retraining that a person asked for, or there is nothing to resume; nothing was changed."""
+    """The policy holds a retraining that a person asked for, or there is nothing to resume. Nothing was changed."""
 
 
 class LineageError(CycloneError):
@@ -43,19 +50,19 @@ class LineageError(CycloneError):
 
 
 class TrackingError(CycloneError):
-    """MLflow does not answer; the message says at which address."""
+    """MLflow does not answer. The message has its address."""
 
 
 class ReleaseError(CycloneError):
-    """A revision could not be deployed, judged, promoted or rolled back; traffic is as the message says."""
+    """A revision could not be deployed, judged, promoted or rolled back. The message tells where the traffic is."""
 
 
 class RehearsalError(ReleaseError):
-    """A candidate answered logged requests wrongly, late or not at all; it has had no traffic."""
+    """A candidate answered logged requests wrongly, late or not at all. It has had no traffic."""
 
 
 class StaleReleaseError(ReleaseError):
-    """A newer release holds the model's record; this one must not overwrite it."""
+    """A newer release holds the model's record. This one must not overwrite it."""
 
 
 class PlatformError(CycloneError):

@@ -1,16 +1,17 @@
-"""What training packs and deploys and what the service reads: each of these names stands here, once.
+"""The names that training, deployments and the service must agree on. Each name stands here once.
 
 A revision gets the variables of its deployment and of its runtime, and nothing else. So a variable that the service
-reads is in `DEPLOYED_VARIABLES`, in `RUNTIME_VARIABLES` or, with the reason, in `PROCESS_VARIABLES`. A test holds that.
+reads has to be in `DEPLOYED_VARIABLES`, in `RUNTIME_VARIABLES` or, with the reason, in `PROCESS_VARIABLES`. A test
+checks that.
 """
 
 STORE_DSN_VARIABLE = "CYCLONE_STORE_DSN"
 API_KEYS_VARIABLE = "CYCLONE_API_KEYS"
-"""The clients' bearer keys, as the content of a keys file: their hashes, never the keys themselves."""
+"""The content of a keys file. It holds hashes of the clients' bearer keys, never the keys themselves."""
 CALIBRATION_VARIABLE = "CYCLONE_CALIBRATION"
-"""What the revision corrects its predictions by."""
+"""The calibration of the revision, as JSON. Empty for raw predictions."""
 REHEARSAL_TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
-"""What a request bears that the revision answers without logging it. It is drawn at each deployment."""
+"""The secret of a rehearsal. Requests that bear it are answered and not logged. Each deployment draws a new one."""
 BENTOML_OPTIONS_VARIABLE = "BENTOML_CONFIG_OPTIONS"
 DO_NOT_TRACK_VARIABLE = "BENTOML_DO_NOT_TRACK"
 DEPLOYED_VARIABLES = (
@@ -21,14 +22,14 @@ DEPLOYED_VARIABLES = (
     BENTOML_OPTIONS_VARIABLE,
     DO_NOT_TRACK_VARIABLE,
 )
-"""What a deployment tells a revision. `releasing.revision_environment` gives each of them that has a value."""
+"""The variables that a deployment gives to a revision. `releasing.revision_environment` gives those with a value."""
 
 PORT_VARIABLE = "PORT"
 SERVICE_VARIABLE = "K_SERVICE"
 REVISION_VARIABLE = "K_REVISION"
 CONFIGURATION_VARIABLE = "K_CONFIGURATION"
 RUNTIME_VARIABLES = (PORT_VARIABLE, SERVICE_VARIABLE, REVISION_VARIABLE, CONFIGURATION_VARIABLE)
-"""What Cloud Run itself gives to each instance. A deployment that names one of them is refused."""
+"""The variables that Cloud Run gives to each instance. It refuses a deployment that names one of them."""
 
 API_KEYS_FILE_VARIABLE = "CYCLONE_API_KEYS_FILE"
 SPOOL_DIR_VARIABLE = "CYCLONE_SPOOL_DIR"
@@ -55,20 +56,20 @@ PROCESS_VARIABLES = {
     PROXY_TARGET_VARIABLE: _OF_THE_PROXY,
     HOST_VARIABLE: _OF_THE_PROXY,
 }
-"""What a service reads that no deployment gives, and why not."""
+"""The variables that a service reads and no deployment gives, each with the reason."""
 
 REHEARSAL_HEADER = "x-cyclone-rehearsal"
-"""The header of a request that bears the rehearsal's token."""
+"""The header in which a request bears the rehearsal's secret."""
 
 SERVICE_TARGET = "bento_service.service:PredictionService"
-"""What BentoML is told to serve from a bundle's root."""
+"""The service that BentoML starts, as `module:class` from the root of a bundle."""
 RELEASE_FILE = "release.json"
-"""The model, the version and the MLflow run of a bundle, in its root."""
+"""The file in a bundle's root with its model, its version and its MLflow run."""
 REQUIREMENTS_FILE = "serving.txt"
 SPECS_FOLDER = "models"
-"""The folder with a folder for each model, in a bundle as in a checkout."""
+"""The folder that has one folder a model, in a bundle as in a checkout."""
 SPEC_FILE = "model.yaml"
 PIPELINE_FILE = "pipeline.py"
 MODEL_FILE = "model.skops"
 MODEL_PATH = f"model/{MODEL_FILE}"
-"""The fitted estimator, in a bundle's root."""
+"""The path of the fitted estimator from a bundle's root."""

@@ -1,7 +1,7 @@
-"""Bearer keys of a service's clients: a file of their hashes, and its content as a deployment carries it.
+"""Bearer keys of a service's clients, kept as a file of their hashes.
 
-A key is 256 random bits, so a single SHA-256 is enough at rest: there is no likely key to guess, and a slow hash, as
-passwords need it, would only cost every request milliseconds.
+A deployment carries the content of the file to a revision. A key is 256 random bits, so it cannot be guessed from its
+hash, and one SHA-256 is enough. The slow hash that passwords need would cost every request milliseconds.
 """
 
 import fcntl
@@ -25,18 +25,20 @@ from cyclone.settings import Settings
 
 KeyScope = Literal["predict", "label"]
 SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
+"""What a key may be for."""
 KEY_BYTES = 32
+"""The random bytes of a key. 32 are as many as its hash has, and cannot be guessed."""
 MOST_PACKED_BYTES = 32 * 1024
-"""Of one variable on Cloud Run, as its page of quotas says. It is enough for about 170 keys."""
+"""The most bytes of one environment variable on Cloud Run, as its page of quotas says. About 170 keys fit."""
 PREFIX = "cyclone_"
-"""Lets scanners for leaked secrets, and people, see what it is."""
+"""The beginning of every key. People and scanners for leaked secrets recognise a key by it."""
 Refusal = Literal["missing", "unknown", "out_of_scope"]
 logger = logging.getLogger("bentoml.keys")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """What is kept of a key: never the key itself."""
+    """What is kept of a key: its name, hash, scopes and ISO time. The key itself is never kept."""
 
     name: str
     sha256: str
@@ -45,10 +47,10 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys of a file, read again whenever it changes, or those of a text, which stay.
+    """The keys that a service accepts, from a file or from a text. A file is read again whenever it changes.
 
-    Errors: `ConfigurationError` when they cannot be read at first: whoever demands keys then must not start.
-    A file that breaks later changes nothing: the keys known so far stay, and the log says so.
+    A file that cannot be read later changes nothing. The keys known so far stay, and the log says so.
+    Errors: `ConfigurationError` when the keys cannot be read at first. A service that demands keys then must not start.
     """
 
     def __init__(self, source: Path | str) -> None:
@@ -57,7 +59,7 @@ class KeyRing:
         self._keys = _to_digests(read_keys(source) if isinstance(source, Path) else parse_keys(source))
 
     def check(self, authorization: str | None, scope: KeyScope | None) -> Refusal | None:
-        """None when the `Authorization` header holds a key for the scope, else why it does not.
+        """Why an `Authorization` header is refused for a scope. None when it holds a key for the scope.
 
         Without a scope any known key will do.
         """
@@ -67,7 +69,8 @@ class KeyRing:
             return "missing"
         digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
         found: frozenset[str] | None = None
-        for known, scopes in self._keys:  # all of them: the time tells nothing
+        # All keys are compared, so that the time of an answer tells nothing about them.
+        for known, scopes in self._keys:
             if hmac.compare_digest(known, digest):
                 found = scopes
         if found is None:
@@ -88,21 +91,21 @@ class KeyRing:
 
 
 def find_source(settings: Settings) -> Path | str | None:
-    """Where this process's keys are: a file, or the text itself. None when it is to ask nobody for a key.
+    """The source of this process's keys: a file or a text. None when the process asks nobody for a key.
 
-    Errors: `ConfigurationError` when both are named, as they may differ.
+    Errors: `ConfigurationError` when both are set, because they may differ.
     """
     if settings.api_keys is not None and settings.api_keys_file is not None:
         raise ConfigurationError(
-            f"{API_KEYS_VARIABLE} and {API_KEYS_FILE_VARIABLE} are both set; unset one of them, as only one can count"
+            f"{API_KEYS_VARIABLE} and {API_KEYS_FILE_VARIABLE} are both set: unset one of them, as only one can count"
         )
     return settings.api_keys_file if settings.api_keys is None else settings.api_keys
 
 
 def pack_keys(settings: Settings) -> str:
-    """The keys configured here as a deployment carries them; empty when there are none.
+    """The keys of this process as JSON text, as a deployment carries them. Empty when there are none.
 
-    Errors: `ConfigurationError` when they cannot be read, or are too many for a variable on Cloud Run.
+    Errors: `ConfigurationError` when they cannot be read, or are too many for one variable on Cloud Run.
     """
     source = find_source(settings)
     if source is None:
@@ -118,28 +121,31 @@ def pack_keys(settings: Settings) -> str:
 
 
 def read_keys(path: Path) -> list[ApiKey]:
-    """The file's keys. Errors: `ConfigurationError` naming the file and what is wrong with it."""
+    """The keys of a file. Errors: `ConfigurationError` naming the file and what is wrong with it."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not readable: {error}; `cyclone keys add` makes it") from error
+        raise ConfigurationError(f"{path}: not readable: {error}. `cyclone keys add NAME` makes it") from error
     return parse_keys(text, str(path))
 
 
 def parse_keys(text: str, place: str = API_KEYS_VARIABLE) -> list[ApiKey]:
-    """The keys in the content of a file. Errors: `ConfigurationError` naming the place and what is wrong there."""
+    """The keys in the content of a file. Errors: `ConfigurationError` naming `place` and what is wrong there."""
     try:
         content = json.loads(text)
     except ValueError as error:
         raise ConfigurationError(f"{place}: not valid JSON: {error}") from error
     entries = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise ConfigurationError(f"{place}: an object with a list of keys is needed; `cyclone keys add` makes it")
+        raise ConfigurationError(f"{place}: an object with a list of keys is needed. `cyclone keys add NAME` makes it")
     return [_read_entry(place, index, entry) for index, entry in enumerate(entries)]
 
 
 def add_key(path: Path, name: str, scopes: Sequence[KeyScope]) -> str:
-    """Add a key under a new name and return it: it can never be read again. Errors: `ConfigurationError`."""
+    """Add a key under a new name to the file, and return it. It can never be read again.
+
+    Errors: `ConfigurationError` for a name that is taken or not printable, and for a file that cannot be read.
+    """
     if not name.strip() or not name.isprintable() or len(name) > 80:
         raise ConfigurationError(f"key name {name!r}: 1 to 80 printable characters are needed")
     key = PREFIX + secrets.token_urlsafe(KEY_BYTES)
@@ -147,20 +153,22 @@ def add_key(path: Path, name: str, scopes: Sequence[KeyScope]) -> str:
     with _locked(path):
         keys = read_keys(path) if path.exists() else []
         if any(known.name == name for known in keys):
-            raise ConfigurationError(f"key {name!r} is in {path} already: choose another name, or revoke it first")
+            raise ConfigurationError(
+                f"key {name!r} is in {path} already: choose another name, or run `cyclone keys revoke {name!r}`"
+            )
         created_at = datetime.now(UTC).isoformat(timespec="seconds")
         _write_keys(path, [*keys, ApiKey(name, digest, tuple(scopes), created_at)])
     return key
 
 
 def revoke_key(path: Path, name: str) -> None:
-    """Take a key out of the file. Errors: `ConfigurationError` naming the keys there are."""
+    """Take a key out of the file. Errors: `ConfigurationError` naming the keys that exist."""
     with _locked(path):
         keys = read_keys(path)
         left = [key for key in keys if key.name != name]
         if len(left) == len(keys):
             known = ", ".join(sorted(key.name for key in keys)) or "none"
-            raise ConfigurationError(f"key {name!r} is not in {path}; keys there: {known}")
+            raise ConfigurationError(f"key {name!r} is not in {path}. Keys there: {known}")
         _write_keys(path, left)
 
 
@@ -177,7 +185,7 @@ def _read_entry(place: str, index: int, entry: Any) -> ApiKey:
 
 
 def _write_keys(path: Path, keys: Sequence[ApiKey]) -> None:
-    """Replace the file in one step, with the mode it had; a new one is its owner's alone."""
+    """Replace the file in one step. It keeps its mode, and only its owner can read a new one."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -194,7 +202,8 @@ def _write_keys(path: Path, keys: Sequence[ApiKey]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Two that change the file at once wait for each other. The lock lies beside: the file itself is replaced."""
+    """A lock on a keys file. Two processes that change the file wait for each other."""
+    # The lock is a file beside it, because the keys file itself is replaced.
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(path.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

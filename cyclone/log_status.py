@@ -1,4 +1,4 @@
-"""The tables of `cyclone log status`: what became of the answered rows."""
+"""The tables of `cyclone log status`, which show what became of the answered rows."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,14 @@ from rich.table import Table
 from cyclone.store import Row
 
 COUNTS = ("stored", "repeated", "dropped", "set_aside")
+"""The ways in which an answered row can end, by their names in the loss ledger."""
 
 
 def build_revision_table(rows: Sequence[Row]) -> Table:
-    """One line a revision; waiting rows are with instances that run, lost ones with instances that ended."""
+    """A table with one line a revision, in counts of rows.
+
+    Rows that wait are still with instances that run. Rows that are lost were with instances that have ended.
+    """
     table = Table("model", "revision", "instances", "answered", *COUNTS, "waiting", "lost", "complete", "last seen")
     for row in rows:
         in_log = row["stored"] + row["repeated"]
@@ -29,7 +33,7 @@ def build_revision_table(rows: Sequence[Row]) -> Table:
 
 
 def build_window_table(rows: Sequence[Row]) -> Table:
-    """One line for each revision and hour of event time of which rows are missing."""
+    """A table with one line for each revision and hour of event time that misses rows."""
     table = Table("model", "revision", "hour (event time)", "expected", *COUNTS, "waiting", "complete")
     for row in rows:
         table.add_row(
@@ -45,5 +49,5 @@ def build_window_table(rows: Sequence[Row]) -> Table:
 
 
 def show_share(share: float | None) -> str:
-    """A share in percent, cut and never rounded up: 100 % means every row."""
+    """A share in percent, with two decimals. It is cut and never rounded up, so that 100 % means every row."""
     return "" if share is None else f"{int(share * 10_000) / 100:.2f} %"

@@ -1,4 +1,4 @@
-"""The loss of a row: the absolute error, or minus the logarithm of the true class's probability."""
+"""The loss of a row: the absolute error of a number, or the log-loss of a class, in nats."""
 
 import math
 import sys
@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 Prediction = float | dict[str, float]
-"""Of one row, as a service answers: a number, P(true), or a probability for each class."""
+"""The prediction of one row, as a service answers it: a number, P(true), or a probability for each class."""
 LEAST_PROBABILITY = sys.float_info.epsilon
-"""A class that was thought impossible counts as this likely, so that a loss is finite."""
+"""The least probability of a class. A class that was thought impossible counts as this likely.
+
+Without it, one wrong row would give an infinite loss. It is the smallest step of a float at 1, as in scikit-learn.
+"""
 
 
 def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "Array":
-    """The loss of each row by the task's metric: |difference|, or -ln(probability of the true class)."""
+    """The loss of each row by the task's metric, as an array of one value a row.
+
+    It is |difference| in the label's unit for a regression, else -ln(probability of the true class).
+    """
     import numpy as np
 
     if spec.task == "regression":
@@ -29,14 +35,14 @@ def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "A
 
 
 def to_columns(probabilities: "Array") -> "Array":
-    """One column a class; P(true) alone becomes two."""
+    """Probabilities with one column a class. P(true) alone becomes two columns, false and true."""
     import numpy as np
 
     return probabilities if probabilities.ndim == 2 else np.column_stack([1 - probabilities, probabilities])
 
 
 def compute_error(label: Any, prediction: Prediction) -> float:
-    """Of one row, as the checks define it: absolute error of numbers, else log-loss."""
+    """The loss of one row, as the SQL of the checks defines it: absolute error of numbers, else log-loss."""
     if isinstance(prediction, dict):
         share = prediction.get(str(label), 0.0)
     elif isinstance(label, bool):

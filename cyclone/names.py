@@ -1,4 +1,4 @@
-"""The names that several parts must agree on: of DAGs, retrainings, services, revisions and tags."""
+"""The names that several parts must agree on: names of DAGs, retrainings, services, revisions and tags."""
 
 import re
 from typing import Literal
@@ -7,7 +7,7 @@ DagKind = Literal["monitor", "retrain"]
 
 
 def name_dag(kind: DagKind, model: str) -> str:
-    """The DAG of a model.
+    """The id of a DAG of a model.
 
     >>> name_dag("monitor", "bike_demand")
     'monitor__bike_demand'
@@ -16,7 +16,7 @@ def name_dag(kind: DagKind, model: str) -> str:
 
 
 def name_retraining(model: str, incident_id: int) -> str:
-    """The run that answers an incident: whoever asks gets the same name, so it can be started only once.
+    """The id of the run that answers an incident. It depends on the incident alone, so the run can start only once.
 
     >>> name_retraining("bike_demand", 7)
     'retrain__bike_demand__incident_7'
@@ -25,7 +25,7 @@ def name_retraining(model: str, incident_id: int) -> str:
 
 
 def read_incident(model: str, run_id: str) -> int | None:
-    """The incident that `name_retraining` named a run after; None for a run with another name.
+    """The incident in a run id that `name_retraining` made. None for any other run id.
 
     >>> read_incident("bike_demand", "retrain__bike_demand__incident_7"), read_incident("bike_demand", "manual__1")
     (7, None)
@@ -37,22 +37,22 @@ def read_incident(model: str, run_id: str) -> int | None:
 
 
 def name_service(model: str) -> str:
-    """The model's service on Cloud Run, whose names have no underscore."""
+    """The name of a model's service. Cloud Run allows no underscore in it."""
     return model.replace("_", "-")
 
 
 def name_tag(version: int) -> str:
-    """The tag of a version's image, and the one behind which its revision answers whatever its share."""
+    """The tag of a version's image, and of its revision. Behind its tag a revision answers even without traffic."""
     return f"v{version}"
 
 
 def read_tag(tag: str) -> int | None:
-    """The version that `name_tag` named a tag after; None for another tag."""
+    """The version in a tag that `name_tag` made. None for any other tag."""
     return int(tag[1:]) if re.fullmatch(r"v\d+", tag) else None
 
 
 def name_revision(model: str, version: int, calibration_id: int | None = None) -> str:
-    """The revision that answers with a version, raw or with one of its calibrations.
+    """The name of a version's revision, with the number of its calibration if it has one.
 
     >>> name_revision("bike_demand", 3), name_revision("bike_demand", 3, calibration_id=12)
     ('bike-demand-v3', 'bike-demand-v3-c12')
@@ -62,7 +62,7 @@ def name_revision(model: str, version: int, calibration_id: int | None = None) -
 
 
 def is_revision_of(revision: str, model: str, version: int) -> bool:
-    """Whether a revision answers with a version, raw or calibrated.
+    """Whether a revision answers with a version, with a calibration or without one.
 
     >>> is_revision_of("bike-demand-v1-c2", "bike_demand", 1), is_revision_of("bike-demand-v12", "bike_demand", 1)
     (True, False)

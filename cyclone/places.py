@@ -1,4 +1,7 @@
-"""Where the files are that come along with the code: beside the package in a checkout, inside it in a wheel."""
+"""The places of files that come along with the code.
+
+In a checkout they are beside the package. In a wheel they are inside it.
+"""
 
 from importlib.resources import files
 from pathlib import Path
@@ -6,12 +9,11 @@ from pathlib import Path
 from cyclone.errors import ConfigurationError
 
 PACKAGE = Path(str(files("cyclone")))
+"""The folder of the package `cyclone`."""
 REPOSITORY = PACKAGE.parent
 """The folder that holds the packages: the checkout, the root of a bundle, or `site-packages`."""
 SHIPPED = PACKAGE / "shipped"
-"""Only a wheel has this folder. `pyproject.toml` says what goes into it."""
-
-
+"""The folder of files that come along. Only a wheel has it, and `pyproject.toml` says what goes into it."""
 SHIPPED_ROOT = SHIPPED if SHIPPED.is_dir() else REPOSITORY
 """The folder that holds `sql`, `dags` and `requirements`."""
 
@@ -36,5 +38,5 @@ def find_shipped(name: str) -> Path:
 
 
 def find_home() -> Path:
-    """The folder of models and state where no setting names one: the checkout, or else the working directory."""
+    """The folder of models and state when no setting names one: the checkout, or else the working directory."""
     return REPOSITORY if is_checkout() else Path.cwd()

@@ -1,4 +1,7 @@
-"""The release record: which release serves a model. It only ever moves to a newer one, or back when told to."""
+"""The release record of a model, which says which release serves.
+
+It moves to newer releases only, except when it is told to go back.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +13,14 @@ from cyclone.store import Row, Store, Transaction
 
 Source = Store | Transaction
 UNDER_WAY = ("candidate", "canary")
+"""The states of a release that does not serve yet."""
 ENDED = ("retired", "rolled_back")
+"""The states of a release that does not serve any more."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """One version on its way into, in, or out of service. Times are event time."""
+    """One version's way into service, and out of it. Times are event time, `traffic_percent` is from 0 to 100."""
 
     release_id: int
     model: str
@@ -38,29 +43,29 @@ class Release:
 
 @dataclass(frozen=True)
 class ReleaseRecord:
-    """The release that a model's record names, and how often the record has moved to come there."""
+    """The record of a model: the release that serves, and the generation, which grows with each change."""
 
     release: Release
     generation: int
 
 
 def current_release(store: Store, model: str) -> Release | None:
-    """The champion that the record names; None before the first promotion."""
+    """The release of the champion, by the record. None before the first promotion."""
     with store.transaction() as transaction:
         record = _read_record(transaction, model)
     return record.release if record else None
 
 
 def release_of_run(store: Store, run_id: str) -> Release | None:
-    """The release that a retraining made; None when it made none."""
+    """The release that a retraining made. None when it made none."""
     return _find_one(store, run_id=run_id)
 
 
 def read_release(store: Store, release_id: int) -> Release:
-    """One release. Errors: `ReleaseError` when there is none with this number."""
+    """The release with a number. Errors: `ReleaseError` when there is none."""
     found = _find_one(store, release_id=release_id)
     if found is None:
-        raise ReleaseError(f"release {release_id} is not in the store")
+        raise ReleaseError(f"release {release_id} is not in the store: `cyclone timeline <model>` shows what happened")
     return found
 
 
@@ -76,13 +81,16 @@ def ended_releases(store: Store, model: str) -> list[Release]:
 
 
 def retired_releases(store: Store, champion: Release) -> list[Release]:
-    """The champions before `champion` that were not rolled back, the newest first: one can return to them."""
+    """The earlier champions that a roll-back can return to, the newest first. Those rolled back are not among them."""
     found = [_convert(row) for row in _find(store, model=champion.model, states=("retired",))]
     return [release for release in found if release.release_id < champion.release_id]
 
 
 def releases_under_way(store: Store, model: str) -> tuple[list[Release], list[Release]]:
-    """Candidates and canaries, the newest first: those that somebody leads, and those that nobody does any more."""
+    """The candidates and canaries of a model, the newest first.
+
+    The first list has those that a retraining still leads. The second has those that nobody leads any more.
+    """
     rows = _find(store, model=model, states=UNDER_WAY)
     led = [_convert(row) for row in rows if not row["is_abandoned"]]
     return led, [_convert(row) for row in rows if row["is_abandoned"]]
@@ -90,7 +98,10 @@ def releases_under_way(store: Store, model: str) -> tuple[list[Release], list[Re
 
 @contextmanager
 def hold_releases(store: Store, model: str) -> Iterator[None]:
-    """Nobody else moves this model's traffic and record meanwhile; a process that dies lets go."""
+    """Hold the lock on a model's traffic and record. Whoever else wants it waits.
+
+    A process that dies lets go of the lock, because Postgres ends its transaction.
+    """
     with store.transaction() as transaction:
         transaction.fetch_one("release/lock", model=model)
         yield
@@ -106,7 +117,10 @@ def create_candidate(
     run_id: str,
     created_at: datetime,
 ) -> Release:
-    """The candidate of a run, noted once: a second call returns the first's."""
+    """Record the candidate of a run, and return its release. A repeated call returns the first one.
+
+    Errors: `ReleaseError` when the run has already released another version.
+    """
     with store.transaction() as transaction:
         transaction.run(
             "release/candidate_insert",
@@ -120,30 +134,44 @@ def create_candidate(
         )
         found = _find_one(transaction, run_id=run_id)
     if found is None or (found.model, found.version) != (model, version):
-        raise ReleaseError(f"run {run_id} has released another version already: {found}")
+        other = f"version {found.version} of {found.model} as {found.revision}" if found else "none is recorded"
+        raise ReleaseError(
+            f"run {run_id} has released another version already: {other}. It cannot release version {version} of"
+            f" {model}: ask for a new run with `cyclone retrain {model}`"
+        )
     return found
 
 
 def note_share(store: Store, release: Release, percent: int) -> None:
-    """Note that a candidate has `percent` of the traffic, and the champion the rest."""
+    """Record that a candidate has `percent` of the traffic, and the champion the rest.
+
+    Errors: `ReleaseError` when the release is no candidate or canary any more.
+    """
     with store.transaction() as transaction:
         noted = transaction.run("release/share_set", release_id=release.release_id, traffic_percent=percent)
         if not noted:
-            raise ReleaseError(f"release {release.release_id} ({release.revision}) is no candidate any more")
+            raise ReleaseError(
+                f"{release.model}: release {release.release_id} ({release.revision}) is no candidate any more:"
+                f" `cyclone timeline {release.model}` shows how it ended"
+            )
         transaction.run("release/champion_share_set", model=release.model, traffic_percent=100 - percent)
 
 
 def check_promotable(store: Store, release: Release) -> None:
-    """Errors: `StaleReleaseError` when a newer release holds the record, `ReleaseError` when this one is over."""
+    """Check that a release may be promoted.
+
+    Errors: `StaleReleaseError` when a newer release holds the record. `ReleaseError` when this release is over.
+    """
     with store.transaction() as transaction:
         _check_promotable(release, _read_record(transaction, release.model))
 
 
 def promote_release(store: Store, release: Release, at: datetime) -> None:
-    """Let the record name `release` and retire the champion before it, together; a second call changes nothing.
+    """Point the record to `release` and retire the champion before it, in one transaction.
 
-    Errors: `StaleReleaseError` when a newer release holds the record or took it meanwhile, `ReleaseError` when
-    this one was rolled back; nothing is changed then.
+    A repeated call changes nothing.
+    Errors: `StaleReleaseError` when a newer release holds the record, or took it meanwhile. `ReleaseError` when this
+    release was rolled back. After an error nothing has changed.
     """
     with store.transaction() as transaction:
         record = _read_record(transaction, release.model)
@@ -154,18 +182,24 @@ def promote_release(store: Store, release: Release, at: datetime) -> None:
 
 
 def restore_release(store: Store, release: Release, champion: Release, at: datetime, reason: str) -> None:
-    """Let the record name the older `release` again, and note why all after it are over, together."""
+    """Point the record back to the older `release`, and roll back all releases after it, in one transaction.
+
+    Errors: `StaleReleaseError` when `champion` does not hold the record any more.
+    """
     with store.transaction() as transaction:
         record = _read_record(transaction, release.model)
         if record is None or record.release.release_id != champion.release_id:
-            raise StaleReleaseError(f"{release.model}: release {champion.release_id} is not the champion any more")
+            raise StaleReleaseError(
+                f"{release.model}: release {champion.release_id} is not the champion any more."
+                f" Look at `cyclone timeline {release.model}` and decide again"
+            )
         target = {"model": release.model, "release_id": release.release_id}
         transaction.run("release/later_roll_back", **target, at=at, reason=reason)
         _move_record(transaction, release, record.generation, at)
 
 
 def mark_rolled_back(store: Store, release: Release, at: datetime, reason: str) -> None:
-    """Note that a candidate is over. The first reason counts, and the champion has all the traffic again."""
+    """Record that a candidate was rolled back and that the champion has all traffic again. The first reason stays."""
     with store.transaction() as transaction:
         transaction.run("release/roll_back", release_id=release.release_id, at=at, reason=reason)
         transaction.run("release/champion_share_set", model=release.model, traffic_percent=100)
@@ -184,7 +218,10 @@ def _check_promotable(release: Release, record: ReleaseRecord | None) -> None:
 
 
 def _move_record(transaction: Transaction, release: Release, generation: int | None, at: datetime) -> None:
-    """Swap by comparison: whoever read an older generation has lost, and rolls its own work back."""
+    """Move the record, if nobody has moved it since it was read with `generation`.
+
+    Errors: `StaleReleaseError` when somebody has. The caller then rolls its own work back.
+    """
     target = {"model": release.model, "release_id": release.release_id}
     if generation is None:
         moved = transaction.run("release/record_create", **target)

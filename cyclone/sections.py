@@ -1,4 +1,8 @@
-"""The sections of a `model.yaml`, each with its defaults and what it refuses."""
+"""The sections of a `model.yaml`, with their keys, defaults and allowed values.
+
+The file is longer than others because `model.yaml` has one place where all of its keys are told.
+Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `ConfigurationError` that names the file.
+"""
 
 import re
 from typing import Annotated, Literal, Self, get_args
@@ -12,15 +16,20 @@ FeatureType = Literal["integer", "number", "category", "boolean", "text"]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
 FromList = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-"""YAML has lists, and a frozen section tuples."""
+"""Turns a list into a tuple. YAML has only lists, and a frozen section may only hold tuples."""
 
 
 class Section(BaseModel):
+    """One section of a `model.yaml`. It cannot be changed, and refuses unknown keys and values of another type."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Feature(Section):
-    """One input of the model. `range` bounds numbers, inclusive; `values` lists a category's values."""
+    """One input of the model.
+
+    `range` has the lowest and the highest number that is allowed. `values` lists the values of a category.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: FeatureType
@@ -28,7 +37,7 @@ class Feature(Section):
     values: Annotated[tuple[str, ...] | None, FromList] = None
     nullable: bool = False
     calendar: bool = False
-    """Follows the calendar (hour, weekday, season): it moves by itself, so drift checks leave it out."""
+    """Whether the feature moves with the calendar, as hour, weekday and season do. Drift checks leave it out."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -37,7 +46,7 @@ class Feature(Section):
 
 
 class Label(Section):
-    """The true value, which arrives about `expected_delay_hours` after the prediction."""
+    """The true value of what was predicted. It is expected `expected_delay_hours` after its prediction."""
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: Literal["integer", "number", "category", "boolean"]
@@ -53,20 +62,21 @@ class Label(Section):
 
 def _check_bounds(field: Feature | Label) -> None:
     if field.range is not None and field.type not in ("integer", "number"):
-        raise ValueError(f"range is for type integer and number; {field.name!r} is {field.type}")
+        raise ValueError(f"range is for type integer and number, and {field.name!r} is {field.type}")
     if field.range is not None and field.range[0] >= field.range[1]:
         raise ValueError(f"range {list(field.range)} must have its lower bound first")
     if (field.type == "category") != (field.values is not None):
-        raise ValueError(f"values are needed for a category and only there; {field.name!r} is {field.type}")
+        raise ValueError(f"values are needed for a category and only there, and {field.name!r} is {field.type}")
     if field.values is not None and (not field.values or len(set(field.values)) != len(field.values)):
         raise ValueError(f"values {list(field.values)} must be distinct and not empty")
 
 
 class CheckRules(Section):
-    """When one check fails.
+    """The rules of one check: its limit, its window and the samples that it needs.
 
-    `limit` is absolute for drift and service, for error and estimate a multiple of the accepted error. Without one,
-    drift and error checks fail on what `monitor.alpha` does not call chance.
+    For drift and service checks, `limit` is in the unit of the check's value. For error and estimate checks, it is a
+    multiple of the accepted error. Without a limit, drift and error checks fail on what is too unlikely to be chance.
+    `monitor.alpha` says how unlikely that is.
     """
 
     limit: float | None = Field(default=None, gt=0)
@@ -80,14 +90,15 @@ SHARES = frozenset(
         *("missing_share", "outside_share", "unknown_share", "kolmogorov_smirnov", "jensen_shannon"),
     }
 )
-"""Checks whose value is 1 at most."""
+"""Checks whose value is at most 1. A limit of 1 or more could never be exceeded."""
 
 
 CRON = {"minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
+"""The fields of a cron expression in their order, with the lowest and the highest number of each."""
 
 
 def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
-    """Like `*`, `5`, `1-5`, `*/10`, or several with commas between them."""
+    """Whether a text is one field of a cron expression, such as `*`, `5`, `1-5`, `*/10` or `1,15`."""
     for part in text.split(","):
         match = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/0*[1-9]\d*)?", part)
         if match is None:
@@ -99,18 +110,28 @@ def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
 
 
 class Monitor(Section):
+    """The checks of a model, and how often they run. `schedule` is a cron expression of five fields, in UTC."""
+
     schedule: str = "*/5 * * * *"
     sample_above_rows_per_hour: int = Field(default=100_000, ge=1000)
-    """Of an hour with more rows, features are counted on a half, a quarter, … of them, chosen by their ids."""
+    """The most rows of an hour whose features are all counted.
+
+    Of an hour with more rows, a half, a quarter or less is counted, chosen by the rows' ids. A larger sample finds
+    smaller changes and takes longer to count.
+    """
     drift: dict[Name, CheckRules] = {
         "population_stability": CheckRules(minimum_samples=150),
         "wasserstein": CheckRules(minimum_samples=150),
     }
-    """The first sees any change of shape, the second sooner where numbers lie."""
+    """By default two checks that complement each other.
+
+    `population_stability` sees any change of shape. `wasserstein` sees sooner that numbers have moved up or down.
+    150 samples are most of a week of hourly rows.
+    """
     error: dict[Name, CheckRules] = {}
-    """Empty means the task's own: `DEFAULT_ERROR_CHECKS`."""
+    """The error checks. Empty means the usual ones of the task, `DEFAULT_ERROR_CHECKS`."""
     estimate: dict[Name, CheckRules] = {"expected_error": CheckRules(limit=1.5)}
-    """Before labels are there. The limit is a multiple of the accepted error; a failed one only warns."""
+    """Estimates of the error before labels are there. A failed one warns and by default starts no retraining."""
     service: dict[Name, CheckRules] = {
         "failure_share": CheckRules(limit=0.01, window_days=1, minimum_samples=20),
         "latency_p95_ms": CheckRules(limit=500, window_days=1, minimum_samples=20),
@@ -118,9 +139,13 @@ class Monitor(Section):
         "traffic_drop": CheckRules(limit=0.9, window_days=1, minimum_samples=20),
     }
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    """The chance in a year of a false alarm: of any drift check, and of each error check without a limit."""
+    """The false alarm rate of a year.
+
+    It is the chance of a false alarm by any drift check, and by each error check without a limit. A lower rate needs
+    larger changes to be seen.
+    """
     completeness_floor: float = Field(default=0.95, ge=0, le=1)
-    """Drift and error are `no_data` while a smaller share of a window's answered rows is in the log."""
+    """The least share of a window's answered rows in the log. Below it, drift and error checks say `no_data`."""
 
     @field_validator("estimate", "service")
     @classmethod
@@ -148,17 +173,21 @@ class Monitor(Section):
         return value
 
     def checks(self, kind: CheckKind) -> dict[str, CheckRules]:
+        """The checks of one kind, by name."""
         return dict(getattr(self, kind))
 
 
 class ErrorTrigger(Section):
-    """When the error of the version that serves opens an incident."""
+    """The rule by which the error of the version that serves opens an incident."""
 
     limit: float = Field(default=1.5, gt=1, le=100)
-    """Fires when a typical day's error is above so many times the accepted error."""
+    """The multiple of the accepted error above which a typical day's error fires. A lower limit retrains sooner."""
     window_days: int = Field(default=7, ge=1, le=90)
     minimum_days: int = Field(default=3, ge=1)
-    """Labelled whole days of the version that serves, before its error says anything."""
+    """The labelled whole days of the version that serves that are needed before its error is judged.
+
+    With fewer, one odd day is much of the evidence. With more, a bad version serves longer.
+    """
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:
@@ -170,56 +199,84 @@ class ErrorTrigger(Section):
 
 
 class Breaker(Section):
-    """Upstream faults on which no retraining starts and a person is told."""
+    """The limits of upstream faults. Beyond one of them no retraining starts, and a person is told."""
 
     rejected_share: float = Field(default=0.5, gt=0, lt=1)
-    """Of a day's requests, refused because their rows do not fit model.yaml."""
+    """The most of a day's requests, as a share, that may be refused because their rows do not fit model.yaml."""
     missing_share: float = Field(default=0.2, gt=0, lt=1)
-    """Of a day's values of one feature, missing beyond the share where the version was trained."""
+    """How much more of a day's values of a feature may be missing than at training, as a difference of shares."""
     stuck_rows: int = Field(default=24, ge=2, le=1000)
-    """Of two days, if at least so many, all with one value of a feature of type number."""
+    """The number of rows over two days at which one and the same value of a `number` feature is a fault."""
     silent_days: float = Field(default=3, gt=0, le=366)
-    """No label came for so long beyond `label.expected_delay_hours`, though rows were answered."""
+    """The days without any label, beyond the labels' expected delay, after which answered rows show a fault."""
     completeness: float = Field(default=0.95, gt=0, le=1)
-    """Of a day's answered rows, at least in the log."""
+    """The least share of a day's answered rows that has to be in the log."""
 
 
 class Retrain(Section):
+    """The policy of retraining, and how a challenger is trained and compared with the champion."""
+
     triggered_by: Annotated[tuple[Trigger, ...], FromList] = ("error",)
-    """`error`: a typical day's error has risen, see `error`. `error_checks`, `drift`, `estimate`, `service`: a check of
-    the kind has failed; others warn. `request`: only people and alerts ask; they may always."""
+    """What may start a retraining.
+
+    `error` means that a typical day's error has risen, by the rule `error`. `error_checks`, `drift`, `estimate` and
+    `service` mean that a check of this kind has failed. Failed checks of kinds that are not named only warn. People
+    and alerts may always ask, and `request` alone means that nothing else does.
+    """
     error: ErrorTrigger = ErrorTrigger()
     maximum_age_days: float | None = Field(default=None, gt=0, le=3660)
-    """Retrain a version that serves for so long, whatever its error."""
+    """The days after which a version is retrained, whatever its error. None means never."""
     minimum_gain: float | None = Field(default=None, gt=0, le=0.9)
-    """Retrain when a new version is expected to lower the error by this share, as earlier new versions did."""
+    """The share of the error that a new version has to be expected to remove. None turns the trigger off.
+
+    What is expected comes from how earlier versions did when they were new.
+    """
     cooldown_days: float = Field(default=10, ge=0, le=366)
-    """Counted from the last retraining's end; alarms within it join no incident."""
+    """The days after the end of a retraining in which alarms open no incident.
+
+    10 days are longer than the 7 days of the error trigger. So the next decision rests on days after the retraining.
+    """
     cost: float = Field(default=1, gt=0)
-    """Of one retraining, in the unit of the budget: hours, euros, or just one."""
+    """The cost of one retraining, in the unit of the budget, such as hours, euros, or retrainings."""
     budget_per_week: float = Field(default=2, gt=0)
+    """What retrainings may cost in seven days. By default these are two retrainings."""
     pause_after: int = Field(default=2, ge=1, le=10)
-    """So many retrainings in a row without gain, or that failed: stop, and tell a person."""
+    """The retrainings in a row without gain, or that failed, after which a pause begins and a person is told."""
     pause_days: float = Field(default=28, ge=1, le=366)
+    """The days of a pause, counted from the last of these retrainings. A person may end it sooner."""
     breaker: Breaker = Breaker()
     window_days: int | None = Field(default=None, ge=7)
-    """Train on the last so many days; null means on everything."""
+    """The days to train on, counted back from the newest. Null means all days."""
     half_life_days: float | None = Field(default=None, ge=1)
-    """Weights of training rows halve with every so many days of age; null weighs all alike."""
+    """The days of age with which the weight of a training row halves. Null gives all rows the same weight."""
     holdout_days: int = Field(default=5, ge=1, le=90)
-    """The newest days: kept from the challenger that the gate scores."""
+    """The newest days, which a challenger is not trained on and the gate compares on.
+
+    More days make the comparison surer, and the challenger older.
+    """
     folds: int = Field(default=5, ge=2, le=20)
-    """Parts of random whole days, each predicted by a sibling fitted on the others: they give the accepted error."""
+    """The parts of random whole days that the accepted error is measured on.
+
+    Each part is predicted by a sibling that was fitted on the other parts. More parts cost more fits, and give siblings
+    that resemble the version more.
+    """
     minimum_rows: int = Field(default=200, ge=20)
+    """The fewest labelled rows that a version is trained on."""
     gate_rule: Literal["refute", "prove"] = "refute"
-    """`refute`: a challenger is refused when shown to be worse by more than the margin; `prove`: it passes only when
-    shown not to be."""
+    """How the gate decides.
+
+    With `refute`, a challenger is refused if it is shown to be worse by more than the margin. With `prove`, it passes
+    only if it is shown not to be.
+    """
     gate_margin: float = Field(default=0.02, ge=0, le=0.25)
-    """How many times worse than the champion's, beyond 1, a challenger's error may be."""
+    """How much worse a challenger's error may be than the champion's, as a share of the latter.
+
+    With 0, the rule `prove` would refuse nearly every challenger that is as good as the champion.
+    """
     slices: Annotated[tuple[str, ...], FromList] = ()
-    """Features by whose values the gate compares too."""
+    """The features whose values split the held-out rows into slices, which the gate compares one by one."""
     slice_margin: float = Field(default=0.1, ge=0, le=0.5)
-    """The margin on each slice."""
+    """The margin on each slice. It is wider than `gate_margin` because a slice has fewer rows."""
 
     @property
     def triggering_checks(self) -> list[CheckKind]:
@@ -231,8 +288,8 @@ class Retrain(Section):
     def _check_that_it_can_fire(self) -> Self:
         if not self.triggered_by and self.maximum_age_days is None and self.minimum_gain is None:
             raise ValueError(
-                "triggered_by is empty and neither maximum_age_days nor minimum_gain is set: it could never fire;"
-                " if only people shall ask, say so with triggered_by: [request]"
+                "triggered_by is empty and neither maximum_age_days nor minimum_gain is set: it could never fire."
+                " If only people shall ask, say so with triggered_by: [request]"
             )
         if self.cost > self.budget_per_week:
             raise ValueError(
@@ -259,17 +316,21 @@ CalibrationMethod = Literal["ratio", "bias", "prior_shift", "temperature"]
 
 
 class Recalibrate(Section):
-    """The correction of predictions that is fitted from the newest labels; see `correction.py`."""
+    """How calibrations are fitted on a version's newest labels. `auto` takes the usual method of the task."""
 
     enabled: bool = True
     method: Literal["auto", "ratio", "bias", "prior_shift", "temperature"] = "auto"
     memory_days: int = Field(default=7, ge=2, le=366)
-    """Labelled days that it is fitted on."""
+    """The most labelled days that a calibration is fitted on. More days are surer, and follow changes later."""
     minimum_days: int = Field(default=2, ge=2)
+    """The fewest labelled days that a calibration is fitted on."""
     every_days: int = Field(default=1, ge=1, le=366)
-    """A correction of a version is looked for so often: each that is found is a revision of its own."""
+    """The days between two searches for a calibration. Each calibration that is found is a revision of its own."""
     shrinkage_days: float = Field(default=1, ge=0, le=100)
-    """Pulled towards no correction as by so many average days on which predictions were right."""
+    """How strongly a calibration is shrunk towards no correction.
+
+    It is shrunk as if so many more average days had been predicted without any error.
+    """
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:
@@ -279,28 +340,37 @@ class Recalibrate(Section):
 
 
 class ReleaseRules(Section):
+    """How a candidate is rehearsed and judged before it serves."""
+
     rehearsal_requests: int = Field(default=200, ge=0, le=100_000)
-    """Logged rows, the newest, that a candidate answers before it has traffic."""
+    """The newest logged rows that a candidate has to answer before it has traffic."""
     rehearsal_latency_ms: float = Field(default=500, gt=0)
-    """In which 95 % of them have to be answered."""
+    """The time in which 95 % of these rows have to be answered, in milliseconds."""
     steps: Annotated[tuple[Percent, ...], FromList] = (5, 20, 50, 100)
+    """The canary's shares of the live traffic, in percent. Small first ones keep most requests from a bad version."""
     requests_per_step: int = Field(default=50, ge=1)
-    """The candidate answers at least so many requests at a step before it may pass."""
+    """The fewest requests that a candidate answers at a step before it may pass."""
     seconds_per_step: float = Field(default=30, ge=0)
+    """The least time of a step."""
     deadline_minutes: float = Field(default=60, gt=0)
-    """A step that is inconclusive for so long ends as `on_deadline` says."""
+    """The minutes after which an inconclusive step ends, as `on_deadline` says."""
     on_deadline: Literal["roll_back", "go_on"] = "roll_back"
-    """`go_on` waits for `requests_per_step` all the same: a candidate that nobody asked has shown nothing."""
+    """What ends an inconclusive step at its deadline.
+
+    Even `go_on` waits for `requests_per_step`, because a candidate without requests has shown nothing.
+    """
     failure_share_limit: float = Field(default=0.02, ge=0, lt=1)
-    """How much more of its requests the candidate may fail than the champion."""
+    """How much more of its requests the candidate may fail than the champion, as a difference of shares."""
     latency_ratio_limit: float = Field(default=1.4, gt=1, le=100)
+    """The candidate's mean latency over the champion's, beyond which it is condemned."""
     error_ratio_limit: float = Field(default=1.15, gt=1, le=10)
+    """The candidate's error over the champion's, beyond which it is condemned."""
     prediction_shift_limit: float = Field(default=0.5, gt=0, lt=1)
-    """Kolmogorov-Smirnov distance between the predictions of both; beyond it the candidate is condemned."""
+    """The Kolmogorov-Smirnov distance between both versions' predictions, beyond which a candidate is condemned."""
     lost_share_limit: float = Field(default=0.02, ge=0, lt=1)
-    """How much more of its rows the log may lose of the candidate than of the champion."""
+    """How much more of the candidate's rows the log may lose than of the champion's, as a difference of shares."""
     kept_champions: int = Field(default=2, ge=1, le=100)
-    """Champions before the present one that one can return to: their revisions and images are kept."""
+    """The number of earlier champions that a roll-back can return to. Their revisions and images are kept."""
 
     @field_validator("steps")
     @classmethod
@@ -311,20 +381,29 @@ class ReleaseRules(Section):
 
 
 class Serving(Section):
+    """The resources of a model's instances, and what a request may hold.
+
+    `concurrency` is the number of requests that an instance answers at once. `memory` is in bytes with a unit, such as
+    `512Mi`.
+    """
+
     concurrency: int = Field(default=40, ge=1, le=1000)
     min_instances: int = Field(default=1, ge=0, le=100)
     max_instances: int = Field(default=4, ge=1, le=1000)
     cpu: str = Field(default="1", pattern=r"^(\d+(\.\d+)?|\d+m)$")
-    """Of an instance: `"2"` cores, or `500m`, half a one."""
+    """The cores of an instance, such as `"2"`, or in thousandths such as `500m`."""
     memory: str = Field(default="512Mi", pattern=r"^\d{1,12}([kMG]|[KMG]i)$")
     max_rows: int = Field(default=1000, ge=1, le=100_000)
-    """Rows that one request may carry."""
+    """The most rows of one request."""
     durability: Literal["spooled", "committed"] = "spooled"
-    """Before an answer leaves, its rows are in the spool file, or in Postgres."""
+    """What an answer waits for: its rows in the spool file, or in Postgres."""
     spool_mb: int = Field(default=64, ge=1, le=100_000)
-    """Disk for rows that wait for Postgres (memory on Cloud Run); beyond it the newest are dropped and counted."""
+    """The most megabytes of an instance's spool, where rows wait for Postgres.
+
+    Beyond it, the newest rows are dropped and counted. On Cloud Run the spool takes memory, elsewhere disk.
+    """
     accept_created_at: bool = False
-    """Let clients set a row's event time: needed to replay history."""
+    """Whether clients may set a row's event time. A replay of history needs it."""
 
     @model_validator(mode="after")
     def _check_instances(self) -> Self:

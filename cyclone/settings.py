@@ -1,4 +1,4 @@
-"""Where the parts are: read once from `CYCLONE_*` environment variables."""
+"""Settings: the addresses, folders and credentials of a process, from `CYCLONE_*` environment variables."""
 
 import sys
 from pathlib import Path
@@ -13,51 +13,55 @@ from cyclone.places import find_home
 
 
 class Settings(BaseSettings):
-    """Endpoints and credentials; the code path is the same on a laptop and on Google Cloud."""
+    """The settings of a process. Only they differ between a laptop and Google Cloud. The code is the same."""
 
     model_config = SettingsConfigDict(env_prefix="CYCLONE_", frozen=True, extra="ignore")
 
     store_dsn: str = ""
     training_dsn: str = ""
-    """Where training reads from: a replica or a separate store. Empty means `store_dsn`."""
+    """The store that training reads from, such as a replica. Empty means `store_dsn`."""
     models_dir: Path = Field(default_factory=lambda: find_home() / SPECS_FOLDER)
-    """One folder for each model. In a checkout it is the repository's, else `models` in the working directory."""
+    """The folder with one folder a model. By default it is `models` in the checkout or in the working directory."""
     work_dir: Path = Field(default_factory=lambda: find_home() / ".cyclone", validate_default=True)
-    """Scratch space of a retraining: datasets, staged build contexts, validation pages."""
+    """The folder for the files of a retraining: datasets, build contexts and validation pages."""
     spool_dir: Path | None = None
-    """Where one serving instance keeps answered rows until they are in the store; empty means a temporary folder."""
+    """The folder in which one serving instance keeps answered rows until they are stored.
+
+    Empty means a temporary folder.
+    """
     api_keys_file: Path | None = None
     """The file of the clients' bearer keys, as `cyclone keys` writes it. A deployment carries its content."""
     api_keys: str | None = None
-    """That content itself, as a deployment carries it. Without both a service asks nobody for a key."""
+    """The content of such a file, as a deployment carries it. Without file and content nobody needs a key."""
     bentoml_options: str = Field(default="", validation_alias=BENTOML_OPTIONS_VARIABLE)
-    """BentoML's own options, as a number of workers. A deployment passes them on."""
+    """Options of BentoML itself, such as the number of workers. A deployment passes them on."""
     mlflow_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     cloud_run_endpoint: str = ""
-    """The Admin API's address; empty means Google's, with application default credentials."""
+    """The address of Cloud Run's Admin API. Empty means Google's, with application default credentials."""
     cloud_run_project: str = "local"
     cloud_run_location: str = "local"
     image_repository: str = ""
-    """Where images go, as `europe-west1-docker.pkg.dev/project/cyclone`; empty means that an image is a Bento."""
+    """The repository of images, such as `europe-west1-docker.pkg.dev/project/cyclone`. Empty means Bentos instead."""
     image_foundation: str = f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
-    """The image that base images are built upon: a Linux with this Python, bash, groupadd and CA certificates."""
+    """The image that base images are built on. It needs this Python, bash, groupadd and CA certificates."""
     containers: bool = False
-    """The local platform runs images as containers, from a registry of its own."""
+    """Whether the local platform runs images as containers, from a registry of its own."""
     clock: Literal["wall", "replay"] = "wall"
-    """`replay`: the present is the newest event time in the prediction log."""
+    """The present time. In a `replay` it is the newest event time in the prediction log."""
     monitor_schedule: str = ""
-    """A cron expression that replaces every model's own `monitor.schedule`; empty keeps them."""
+    """A cron expression in place of every model's own `monitor.schedule`. Empty keeps the models' own."""
 
     @field_validator("work_dir")
     @classmethod
     def refuse_variables(cls, work_dir: Path) -> Path:
-        """Airflow and BentoML expand variables in the paths that they are given, and nothing quotes a `$` for them."""
+        """Refuse a path with a `$`. Airflow and BentoML expand variables in paths, and nothing quotes the `$`."""
         if "$" in str(work_dir.absolute()):
             raise ValueError("its path has a $, which Airflow and BentoML read as a variable: use another folder")
         return work_dir
 
     @property
     def training_store_dsn(self) -> str:
+        """The DSN of the store that training reads from."""
         return self.training_dsn or self.store_dsn
 
 

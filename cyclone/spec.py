@@ -1,4 +1,4 @@
-"""`ModelSpec`: everything that varies per model, read from `models/<name>/model.yaml`."""
+"""The model spec: everything that differs between models, read from `models/<name>/model.yaml`."""
 
 from datetime import datetime
 from pathlib import Path
@@ -31,24 +31,37 @@ DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
     },
     False: {"log_loss": {"limit": 1.75, "minimum_samples": 72}},
 }
-"""In multiples of the accepted error. An error alone has to be far above it to be no chance, for weeks differ; that all
-predictions lie on one side of the labels is seen earlier. See benchmarks/monitoring_alarms.py."""
+"""The error checks of a model that names none, by whether it is a regression.
+
+Limits are multiples of the accepted error. Weeks differ by chance, so an error has to be far above the accepted one to
+be no chance. That all predictions lie on one side of the labels shows earlier, so the limit of `bias` is lower.
+benchmarks/monitoring_alarms.py measures the alarms that these limits give.
+"""
 RESERVED_FEATURES = {"prediction", "label", "id", "created_at"}
+"""Names that a feature must not have, because tables and files use them for columns of their own."""
 
 
 class ModelSpec(Section):
+    """One model: its task, inputs and label, and its rules of monitoring, retraining, releasing and serving."""
+
     name: Name
     task: Task
     description: str = ""
     features: Annotated[tuple[Feature, ...], FromList] = Field(min_length=1)
     label: Label
     inputs: Literal["frame", "matrix"] = "frame"
-    """What the estimator is given: a pandas frame, or, several times faster for one row, an array of float64 in
-    which a category is its place in `values`, a boolean 0 or 1, and null NaN."""
+    """What the estimator is given.
+
+    `frame` is a pandas DataFrame. `matrix` is an array of float64, several times faster for one row. In it a category
+    is its place in `values`, a boolean is 0 or 1, and null is NaN.
+    """
     history: str | None = None
-    """A CSV in the model's folder with `created_at`, the features and the label: what is known before Cyclone."""
+    """A CSV file in the model's folder with the rows that were known before Cyclone.
+
+    Its columns are `created_at`, the features and the label.
+    """
     history_until: str | None = None
-    """Rows before this date (ISO, UTC) train the first version; the rest can be replayed as traffic."""
+    """The ISO date, in UTC, before which rows train the first version. Later rows can be replayed as traffic."""
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     recalibrate: Recalibrate = Recalibrate()
@@ -84,7 +97,7 @@ class ModelSpec(Section):
                     f"feature {name!r}: this name is taken (by the label, or one of {sorted(RESERVED_FEATURES)})"
                 )
             if feature.type == "text" and self.inputs == "matrix":
-                raise ValueError(f"feature {name!r} is text, which a matrix cannot hold; inputs: frame is needed")
+                raise ValueError(f"feature {name!r} is text, which a matrix cannot hold: set inputs: frame")
         if self.task == "regression" and self.label.type not in ("integer", "number"):
             raise ValueError(f"label.type {self.label.type!r}: a regression needs integer or number")
         if self.task == "multiclass" and self.label.type != "category":
@@ -93,12 +106,14 @@ class ModelSpec(Section):
             raise ValueError(f"label.type {self.label.type!r}: a binary model needs boolean")
         unknown = [name for name in self.retrain.slices if name not in names]
         if unknown:
-            raise ValueError(f"retrain.slices names {unknown[0]!r}, which is no feature; features: {', '.join(names)}")
+            raise ValueError(
+                f"retrain.slices names {unknown[0]!r}, which is no feature. Features are {', '.join(names)}"
+            )
         for feature in self.features:
             if feature.name in self.retrain.slices and feature.type in ("number", "text"):
                 raise ValueError(
                     f"retrain.slices names {feature.name!r}, a {feature.type}: hardly two rows share a value, so that"
-                    " slice_margin would accept anything; allowed are category, boolean and integer"
+                    " slice_margin would accept anything. Allowed are category, boolean and integer"
                 )
         for kind in self.retrain.triggering_checks:
             if not self.monitor.checks(kind):
@@ -114,34 +129,43 @@ class ModelSpec(Section):
 
     @property
     def feature_names(self) -> list[str]:
+        """The names of the features, in the order of `model.yaml`."""
         return [feature.name for feature in self.features]
 
     @property
     def service_name(self) -> str:
-        """The model's service on Cloud Run, whose names have no underscore."""
+        """The name of the model's service on Cloud Run."""
         return name_service(self.name)
 
     @property
     def error_metric(self) -> str:
-        """The metric that the gate and the error check compare: smaller is better."""
+        """The metric that the gate and the error trigger compare. Smaller is better."""
         return "mean_absolute_error" if self.task == "regression" else "log_loss"
 
 
 def load_model_spec(folder: Path) -> ModelSpec:
-    """Read `<folder>/model.yaml`. Errors: `ConfigurationError` quoting key, value and what is allowed."""
+    """The spec of the model in a folder, from its `model.yaml`.
+
+    Errors: `ConfigurationError` quoting the key, its value and what is allowed, or naming the file that is missing.
+    """
     path = folder / SPEC_FILE
     spec = read_model_yaml(path)
     if spec.name != folder.name:
         raise ConfigurationError(f"{path}: name {spec.name!r} must be the folder's name {folder.name!r}")
     if not (folder / PIPELINE_FILE).is_file():
-        raise ConfigurationError(f"{folder / PIPELINE_FILE}: missing; it defines build_estimator() of {spec.name}")
+        raise ConfigurationError(
+            f"{folder / PIPELINE_FILE}: missing. It has to define build_estimator() of {spec.name}"
+        )
     return spec
 
 
 def read_model_yaml(path: Path) -> ModelSpec:
-    """The spec in a file, wherever it is. Errors: `ConfigurationError` quoting key, value and what is allowed."""
+    """The spec in a YAML file of any place.
+
+    Errors: `ConfigurationError` quoting the key, its value and what is allowed.
+    """
     if not path.is_file():
-        raise ConfigurationError(f"{path}: there is no such file; a model is a folder with a model.yaml")
+        raise ConfigurationError(f"{path}: there is no such file. A model is a folder with a model.yaml")
     try:
         data = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
@@ -155,7 +179,10 @@ def read_model_yaml(path: Path) -> ModelSpec:
 
 
 def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
-    """Another configuration of a model. Errors: `ConfigurationError`, also when it is another model's."""
+    """The spec of a model from another file than its own.
+
+    Errors: `ConfigurationError` if the file is not usable, or configures another model.
+    """
     spec = read_model_yaml(path)
     if spec.name != find_model(models_dir, name).name:
         raise ConfigurationError(f"{path}: name {spec.name!r} must be {name!r}: it is another model's configuration")
@@ -163,7 +190,10 @@ def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
 
 
 def load_model_specs(models_dir: Path) -> tuple[list[ModelSpec], list[ConfigurationError]]:
-    """Every model's spec, sorted by name, and what is wrong with the others: one broken model stops no other."""
+    """The specs of all models, sorted by name, and the errors of the models that cannot be used.
+
+    A broken model does not stop the others.
+    """
     specs, errors = [], []
     for path in sorted(models_dir.glob(f"*/{SPEC_FILE}")):
         try:
@@ -174,14 +204,17 @@ def load_model_specs(models_dir: Path) -> tuple[list[ModelSpec], list[Configurat
 
 
 def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
-    """The same model with the `retrain` and `recalibrate` of a YAML file. Errors: `ConfigurationError` quoting it."""
+    """The spec with the sections `retrain` and `recalibrate` of another YAML file.
+
+    Errors: `ConfigurationError` naming the file and what is wrong in it.
+    """
     try:
         data = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: no readable YAML: {error}") from error
+        raise ConfigurationError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(data, dict) or not data or not data.keys() <= {"retrain", "recalibrate"}:
         shown = sorted(map(str, data)) if isinstance(data, dict) else data
-        raise ConfigurationError(f"{path}: the keys are retrain and recalibrate; there are {shown}")
+        raise ConfigurationError(f"{path}: the allowed keys are retrain and recalibrate, and it has {shown}")
     try:
         return ModelSpec.model_validate({**spec.model_dump(exclude=set(data)), **data})
     except ValidationError as error:
@@ -189,10 +222,10 @@ def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
 
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:
-    """The spec of one model. Errors: `ConfigurationError` naming the models there are."""
+    """The spec of one model. Errors: `ConfigurationError` naming the models that exist."""
     if not (models_dir / name / SPEC_FILE).is_file():
         known = ", ".join(sorted(path.parent.name for path in models_dir.glob(f"*/{SPEC_FILE}"))) or "none"
-        raise ConfigurationError(f"model {name!r} is not in {models_dir}; models there: {known}")
+        raise ConfigurationError(f"model {name!r} is not in {models_dir}. Models there: {known}")
     return load_model_spec(models_dir / name)
 
 
@@ -201,7 +234,7 @@ def _describe(error: ValidationError) -> list[str]:
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "model"
         if item["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key (value {item['input']!r}); see docs/bring-a-model.md for the keys")
+            lines.append(f"{key}: unknown key (value {item['input']!r}), see docs/bring-a-model.md for the keys")
         elif item["type"] == "missing":
             lines.append(f"{key}: missing")
         else:

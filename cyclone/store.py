@@ -1,4 +1,4 @@
-"""The client of the evaluation store: named statements from `sql/`, transactions, migrations."""
+"""The client of the evaluation store: it runs named statements from `sql/` in transactions, and applies migrations."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 CONNECT_TIMEOUT_SECONDS = 10
+"""How long a connection may take. A busy Postgres still answers in it, and a person still waits for the error."""
 MIGRATION_LOCK = 4_771_001
+"""The number of the advisory lock under which migrations run. Any number does that no other program locks."""
 
 Row = dict[str, Any]
 Mode = Literal["write", "read", "snapshot"]
@@ -24,17 +26,20 @@ MODES: dict[Mode, str] = {
     "read": "SET TRANSACTION READ ONLY",
     "snapshot": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
 }
-"""How a transaction begins. All statements of a snapshot see what was committed before its first one."""
+"""The SQL that begins a transaction of each mode.
+
+All statements of a snapshot see what was committed before its first statement.
+"""
 
 
 class Writable(Protocol):
-    """A file that is copied to from the store."""
+    """A file that `copy_out` can write to."""
 
     def write(self, line: bytes, /) -> object: ...
 
 
 class Selection(NamedTuple):
-    """What a statement returned. The columns are known even where there is no row."""
+    """The result of a statement. Its columns are known even when there is no row."""
 
     columns: list[str]
     rows: list[Row]
@@ -42,23 +47,23 @@ class Selection(NamedTuple):
 
 @cache
 def load_statement(name: str) -> str:
-    """The SQL of `sql/<name>.sql`, e.g. `policy/incident_open`."""
+    """The SQL of `sql/<name>.sql`, such as `policy/incident_open`. Errors: `StoreError` when there is no such file."""
     path = find_shipped("sql") / f"{name}.sql"
     if not path.is_file():
-        raise StoreError(f"statement {name!r}: {path} does not exist")
+        raise StoreError(f"statement {name!r}: {path} does not exist. Install Cyclone again, or correct the name")
     return path.read_text()
 
 
 def list_scripts(folder: str) -> list[Path]:
-    """The files of `sql/<folder>` in the order of their numbers. Errors: `StoreError` when there are none."""
+    """The files of `sql/<folder>`, in the order of the numbers in their names. Errors: `StoreError` without any."""
     paths = sorted((find_shipped("sql") / folder).glob("*.sql"))
     if not paths:
-        raise StoreError(f"{find_shipped('sql') / folder}: no .sql file is there; install Cyclone again")
+        raise StoreError(f"{find_shipped('sql') / folder}: no .sql file is there. Install Cyclone again")
     return paths
 
 
 def parse_address(dsn: str) -> dict[str, str]:
-    """The parts of a DSN that it names, such as `host`, `port` and `dbname`."""
+    """The parts that a DSN names, such as `host`, `port` and `dbname`."""
     from psycopg2.extensions import parse_dsn
 
     parts: dict[str, str] = parse_dsn(dsn)
@@ -66,10 +71,14 @@ def parse_address(dsn: str) -> dict[str, str]:
 
 
 def _explain(error: "psycopg2.Error") -> Exception:
-    """The error in our words. One of the connection stays as it is: the transaction names the store."""
+    """The `StatementError` for an error of Postgres. An error of the connection is returned as it is.
+
+    The transaction turns an error of the connection into one that names the store.
+    """
     import psycopg2
 
     text = str(error).strip()
+    # A canceled query is an OperationalError as well, so it is looked for first.
     if isinstance(error, psycopg2.errors.QueryCanceled):
         return StatementError(text, "stopped")
     if isinstance(error, psycopg2.OperationalError):
@@ -78,12 +87,12 @@ def _explain(error: "psycopg2.Error") -> Exception:
 
 
 def shorten_dsn(dsn: str) -> str:
-    """Twelve digits that tell one store from another, for names of folders."""
+    """Twelve hexadecimal digits that differ between stores, for names of folders."""
     return hashlib.sha256(dsn.encode()).hexdigest()[:12]
 
 
 class Transaction:
-    """Statements on one connection that are committed together."""
+    """A transaction: statements on one connection that are committed together."""
 
     def __init__(self, raw: "connection") -> None:
         self.connection = raw
@@ -101,13 +110,13 @@ class Transaction:
         return next(iter(self.fetch(statement, **parameters)), None)
 
     def run(self, statement: str, **parameters: Any) -> int:
-        """Run a statement that returns no rows; the number of rows it touched."""
+        """Run a statement that returns no rows. Return the number of rows that it changed."""
         with self.connection.cursor() as cursor:
             cursor.execute(load_statement(statement), parameters)
             return cursor.rowcount
 
     def select(self, sql: str, /, **parameters: Any) -> Selection:
-        """Run SQL that is no named statement: that of a check, or one that code builds.
+        """Run SQL that has no file of Cyclone's own: the SQL of a check, or SQL that code builds.
 
         Errors: `StatementError` when Postgres refuses it, or when it asks for a parameter that is not given.
         """
@@ -126,7 +135,7 @@ class Transaction:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What fails in here is undone alone, and the transaction goes on from before it."""
+        """A part of the transaction that is undone alone if it fails. The transaction itself can then go on."""
         with self.connection.cursor() as cursor:
             cursor.execute("SAVEPOINT step")
             try:
@@ -142,12 +151,13 @@ class Transaction:
             cursor.copy_expert(load_statement(statement), lines)
 
     def copy_out(self, statement: str, file: Writable, **parameters: Any) -> None:
-        """Run a COPY … TO STDOUT of `sql/<statement>.sql`; the file gets one line a row."""
+        """Run a COPY … TO STDOUT of `sql/<statement>.sql`. The file gets one line for each row."""
         with self.connection.cursor() as cursor:
+            # COPY takes no parameters, so the driver writes them into the text.
             cursor.copy_expert(cursor.mogrify(load_statement(statement), parameters).decode(), file)
 
     def list_fields(self, column: str, names: Sequence[str]) -> Any:
-        """A parameter that stands for these fields of a JSON column, each as text, in their order."""
+        """A parameter that stands for some fields of a JSON column, as a list of SQL expressions of type text."""
         from psycopg2 import sql
         from psycopg2.extensions import AsIs
 
@@ -157,7 +167,10 @@ class Transaction:
 
 
 class Store:
-    """The evaluation store at `dsn`. A call is one short-lived connection, except within `connected`."""
+    """The evaluation store at `dsn`, a Postgres URI. Each call opens a connection of its own, except in `connected`.
+
+    Errors: `StoreError` for an empty `dsn`, and in each call when Postgres does not answer or has no schema.
+    """
 
     def __init__(self, dsn: str) -> None:
         if not dsn:
@@ -170,7 +183,7 @@ class Store:
 
     @contextmanager
     def connected(self) -> Iterator["Store"]:
-        """The same store on one connection, kept for many calls in a row: connecting costs more than most of them."""
+        """The same store on one connection that is kept for many calls. Most calls cost less than a connection."""
         store = Store(self.dsn)
         store._kept = store._connect()
         try:
@@ -180,7 +193,10 @@ class Store:
 
     @contextmanager
     def transaction(self, mode: Mode = "write") -> Iterator[Transaction]:
-        """Commit on leaving, roll back on any error. Errors: `StoreError` when Postgres does not answer."""
+        """A transaction that is committed at the end, and rolled back on any error.
+
+        Errors: `StoreError` when Postgres does not answer or has no schema.
+        """
         import psycopg2
 
         raw = self._kept or self._connect()
@@ -198,19 +214,25 @@ class Store:
                 raw.close()
 
     def fetch(self, statement: str, **parameters: Any) -> list[Row]:
+        """`Transaction.fetch` in a transaction of its own."""
         with self.transaction() as transaction:
             return transaction.fetch(statement, **parameters)
 
     def fetch_one(self, statement: str, **parameters: Any) -> Row | None:
+        """`Transaction.fetch_one` in a transaction of its own."""
         with self.transaction() as transaction:
             return transaction.fetch_one(statement, **parameters)
 
     def run(self, statement: str, **parameters: Any) -> int:
+        """`Transaction.run` in a transaction of its own."""
         with self.transaction() as transaction:
             return transaction.run(statement, **parameters)
 
     def migrate(self) -> list[str]:
-        """Apply the migrations that are missing, then all views. Returns the names applied; safe to run twice."""
+        """Apply the migrations that are missing, then all views. Return the names of the migrations applied.
+
+        It is safe to run twice, and by two processes at once.
+        """
         with self.transaction() as transaction, transaction.connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             cursor.execute(
@@ -225,13 +247,14 @@ class Store:
                     cursor.execute(path.read_text())
                     cursor.execute("INSERT INTO schema_migration (name) VALUES (%s)", (path.stem,))
                     applied.append(path.stem)
+            # Views hold no data. They are made anew each time, so that they always fit the code.
             for path in list_scripts("views"):
                 cursor.execute(path.read_text())
         return applied
 
     @property
     def address(self) -> str:
-        """The DSN without its password, for messages."""
+        """The DSN without its password. Messages show it."""
         from psycopg2.extensions import make_dsn
 
         address: str = make_dsn(**{key: value for key, value in parse_address(self.dsn).items() if key != "password"})

@@ -1,6 +1,6 @@
-"""No program that Cyclone starts reports to whoever made it: the switches of each, in one place.
+"""The environment variables that keep programs from reporting to those who made them.
 
-Importing `cyclone` sets them, so every process of Cyclone has them, and so has whatever inherits its environment.
+Importing `cyclone` sets them. So every process of Cyclone has them, and so has every process that it starts.
 """
 
 import os
@@ -12,7 +12,7 @@ SERVING_SWITCHES: Mapping[str, str] = {
     # BentoML posts each start, build and command to t.bentoml.com. No value but "true" counts, in any case.
     DO_NOT_TRACK_VARIABLE: "True",
 }
-"""Those of what an image holds. A revision is told no others."""
+"""The variables for programs in an image. A revision gets no others."""
 SWITCHES: Mapping[str, str] = {
     **SERVING_SWITCHES,
     # MLflow's client and server ask a host of its makers what to report. The server hands the answer on to its pages.
@@ -24,10 +24,10 @@ SWITCHES: Mapping[str, str] = {
     # NannyML, which the benchmarks start, reports every fit to a company that counts usage.
     "NML_DISABLE_USAGE_LOGGING": "1",
 }
-"""All of them. Airflow 3 reports nothing, so it has none."""
+"""The variables of all programs. Airflow 3 reports nothing, so it needs none."""
 
 
 def switch_off() -> None:
-    """Set each switch that this process's environment does not set. Whoever sets one by hand keeps it."""
+    """Set each variable that the environment does not set yet. A value that a person has set stays."""
     for name, value in SWITCHES.items():
         os.environ.setdefault(name, value)

@@ -1,8 +1,9 @@
-"""Temporary folders that go with their process: at its end, or at the next start of one after it was killed.
+"""Temporary folders that are removed with their process.
 
-A process holds a lock on its folder while it lives. The kernel lets go of the lock when the process dies, however that
-happens, so a folder whose lock is free has no owner. Whoever tidies up temporary files goes by the same lock on Linux
-(systemd.io/TEMPORARY_DIRECTORIES).
+A folder is removed when its process ends. If the process was killed, the next one that makes a folder removes it.
+A process holds a lock on its folder while it lives. The kernel frees the lock when the process dies, however that
+happens. So a folder with a free lock has no owner. Programs that tidy up temporary files on Linux respect this lock.
+Source: systemd.io/TEMPORARY_DIRECTORIES.
 """
 
 import fcntl
@@ -14,15 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "cyclone-tmp-"
-"""Of every folder that may be removed here. Those of other programs are called otherwise."""
+"""The beginning of the name of every folder that may be removed here. Other programs' folders have other names."""
 _UNLOCKED_PREFIX = ".cyclone-new-"
 
 
 @contextmanager
 def temporary_folder(purpose: str, parent: Path | None = None) -> Iterator[Path]:
-    """A new folder that is removed at the end. What killed processes left beside it is removed before.
+    """A new folder that is removed at the end. Folders of killed processes beside it are removed first.
 
-    `parent` is the system's folder for temporary files unless told. The purpose is part of the folder's name.
+    `purpose` becomes part of the folder's name. `parent` is by default the system's folder for temporary files.
     """
     parent = Path(tempfile.gettempdir()) if parent is None else parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +31,7 @@ def temporary_folder(purpose: str, parent: Path | None = None) -> Iterator[Path]
     fresh = Path(tempfile.mkdtemp(prefix=_UNLOCKED_PREFIX, dir=parent))
     held = _open(fresh)
     fcntl.flock(held, fcntl.LOCK_EX)
-    # It gets a name that others sweep once it is locked: in between they could not know that it has an owner.
+    # Only a locked folder gets a name that others sweep. Before that, they could not see that it has an owner.
     folder = fresh.rename(parent / f"{PREFIX}{purpose}-{fresh.name.removeprefix(_UNLOCKED_PREFIX)}")
     try:
         yield folder
@@ -40,7 +41,7 @@ def temporary_folder(purpose: str, parent: Path | None = None) -> Iterator[Path]
 
 
 def sweep_temporary(parent: Path | None = None) -> list[Path]:
-    """Remove the folders that nobody holds and that no process uses; what was removed is returned."""
+    """Remove the folders that nobody holds and that no process uses. Return the removed ones."""
     unused = [folder for folder in find_abandoned(parent) if not is_in_use(folder)]
     for folder in unused:
         shutil.rmtree(folder, ignore_errors=True)
@@ -54,7 +55,7 @@ def find_abandoned(parent: Path | None = None) -> list[Path]:
 
 
 def is_in_use(folder: Path) -> bool:
-    """Whether a process works in the folder, or was started with a path in it."""
+    """Whether a process has its working directory in the folder, or a path in it among its arguments."""
     import psutil
 
     place = str(folder)

@@ -1,11 +1,11 @@
-"""Whole days, hours and months of UTC, and the day from which days are counted."""
+"""Whole hours, days and months of UTC, and days as numbers."""
 
 from datetime import UTC, datetime, timedelta
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""Day 0, wherever days are numbers."""
+"""The beginning of day 0, wherever days are numbers."""
 
 
 def floor_hour(moment: datetime) -> datetime:
@@ -14,7 +14,7 @@ def floor_hour(moment: datetime) -> datetime:
 
 
 def floor_day(moment: datetime) -> datetime:
-    """The beginning of the day of a moment: 00:00 UTC.
+    """The beginning of the day of a moment, which is 00:00 UTC.
 
     >>> floor_day(datetime.fromisoformat("2011-02-17T01:30:00+02:00")).isoformat()
     '2011-02-16T00:00:00+00:00'
@@ -28,5 +28,5 @@ def floor_month(moment: datetime) -> datetime:
 
 
 def count_days(moment: datetime) -> int:
-    """How many whole days of UTC lie between `EPOCH` and a moment."""
+    """The number of whole days between `EPOCH` and a moment."""
     return (moment - EPOCH) // DAY

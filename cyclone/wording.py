@@ -2,7 +2,7 @@
 
 
 def format_number(value: float | None) -> str:
-    """Three digits that matter; whole from a thousand on.
+    """A number with three significant digits, or without decimals from 1000 on.
 
     >>> format_number(61.23), format_number(0.20049), format_number(12345.6)
     ('61.2', '0.2', '12,346')
@@ -22,7 +22,7 @@ def format_percent(share: float) -> str:
 
 
 def count_of(number: int, noun: str) -> str:
-    """A number and what it counts.
+    """A number with the noun that it counts.
 
     >>> count_of(1, "day"), count_of(3, "day")
     ('1 day', '3 days')

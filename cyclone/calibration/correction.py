@@ -1,4 +1,4 @@
-"""A calibration: the small correction that a version's predictions are answered with."""
+"""A calibration: a small correction that is applied to a version's predictions before they are answered."""
 
 import json
 import math
@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Calibration:
-    """`ratio` and `bias`: one number; `prior_shift`: one a class, in log odds; `temperature`: its inverse."""
+    """A small correction of a version's predictions.
+
+    `values` of `ratio` is one factor. `values` of `bias` is one number to add, in the label's unit. `prior_shift` has
+    one number a class to add to the log odds. `temperature` has the inverse temperature.
+    """
 
     method: CalibrationMethod
     values: tuple[float, ...]
 
     def apply(self, predictions: "Array") -> "Array":
-        """Raw predictions as they are answered: numbers, P(true), or one column a class."""
+        """Corrected predictions, from raw ones.
+
+        Predictions are numbers for `regression`, P(true) for `binary`, and one column a class for `multiclass`.
+        """
         if self.method == "ratio":
             return predictions * self.values[0]
         if self.method == "bias":
@@ -32,33 +39,36 @@ class Calibration:
         return from_log_odds(self._move(to_log_odds(predictions)), predictions.ndim)
 
     def to_json(self) -> str:
+        """The calibration as JSON text. `from_json` reads it."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Errors: `ConfigurationError` quoting what is no calibration."""
+        """A calibration from JSON text. Errors: `ConfigurationError` quoting a text that is no calibration."""
         try:
             content = json.loads(text)
             values = tuple(float(value) for value in content["values"])
             method = content["method"]
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"calibration {text!r}: method and values are needed: {error!r}") from error
+            needed = "an object with method and values is needed"
+            raise ConfigurationError(f"calibration {text!r}: {needed} ({error!r})") from error
+        # A factor of 0 or below would erase or invert every prediction.
         scales = method in ("ratio", "temperature")
         is_sound = values and all(math.isfinite(value) and (value > 0 or not scales) for value in values)
         if method not in ("ratio", "bias", "prior_shift", "temperature") or not is_sound:
             raise ConfigurationError(
-                f"calibration {text!r}: method is ratio, bias, prior_shift or temperature, and values are finite,"
-                " above 0 for ratio and temperature"
+                f"calibration {text!r}: method must be ratio, bias, prior_shift or temperature. Values must be finite,"
+                " and above 0 for ratio and temperature"
             )
         return cls(method, values)
 
     def check(self, spec: ModelSpec) -> Self:
-        """This calibration. Errors: `ConfigurationError` when it is none for the model's task and classes."""
+        """This calibration. Errors: `ConfigurationError` if it does not fit the model's task and classes."""
         is_for_numbers = self.method in ("ratio", "bias")
         counts = {"regression": 1, "binary": 2, "multiclass": len(spec.label.values or ())}
         wanted = counts[spec.task] if self.method == "prior_shift" else 1
         if is_for_numbers != (spec.task == "regression") or len(self.values) != wanted:
-            raise ConfigurationError(f"calibration {self.to_json()} is none for {spec.name}, a {spec.task} model")
+            raise ConfigurationError(f"calibration {self.to_json()} does not fit {spec.name}, a {spec.task} model")
         return self
 
     def _move(self, log_odds: "Array") -> "Array":

@@ -1,8 +1,9 @@
-"""Calibrations: a small correction of a version's predictions, fitted from the newest labels it was not trained on.
+"""Fitting of calibrations: small corrections of a version's predictions, from labels that it was not trained on.
 
-A regression is multiplied by a shrunk ratio of sums, or shifted by a shrunk mean error; class probabilities have
-their prior shifted (Saerens et al., *Adjusting the outputs of a classifier to new a priori probabilities*, 2002)
-or their temperature changed (Guo et al., *On calibration of modern neural networks*, 2017).
+A regression is multiplied by a shrunk ratio of sums, or shifted by a shrunk mean error. Class probabilities have their
+prior shifted or their temperature changed.
+Sources: Saerens et al., *Adjusting the outputs of a classifier to new a priori probabilities*, 2002. Guo et al., *On
+calibration of modern neural networks*, 2017.
 """
 
 import math
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledDays:
-    """Labelled rows that a version was not trained on, the oldest first, whoever answered them.
+    """Labelled rows that a version was not trained on, as arrays with the oldest row first.
 
-    `day`: whole days since any start; `label`: numbers, or the place of the class (binary: 0 or 1);
-    `prediction`: the version's own, raw: numbers, P(true), or one column a class.
+    `day` counts whole days from any start. `label` holds numbers, or the place of the class, which is 0 or 1 for
+    `binary`. `prediction` is the version's own raw prediction, even for rows that another version answered. It holds
+    numbers, P(true), or one column a class.
     """
 
     day: "Array"
@@ -37,7 +39,7 @@ class LabelledDays:
         return len(self.day)
 
     def between(self, first: int, end: int) -> "LabelledDays":
-        """The rows of the days from `first` to before `end`."""
+        """The rows of the days from `first` on and before `end`."""
         import numpy as np
 
         start, stop = np.searchsorted(self.day, [first, end])
@@ -46,7 +48,10 @@ class LabelledDays:
 
 @dataclass(frozen=True)
 class CalibrationChoice:
-    """What to serve with; `calibration` is None where raw predictions are as good. Errors are means over `rows`."""
+    """The calibration to serve with, or None where raw predictions are as good.
+
+    `reason` says why. Both errors are mean losses over the `rows` that a calibration was tried on.
+    """
 
     calibration: Calibration | None
     reason: str
@@ -56,12 +61,16 @@ class CalibrationChoice:
 
     @property
     def has_tried(self) -> bool:
-        """Whether there were rows to try one on."""
+        """Whether there were rows to try a calibration on."""
         return self.rows > 0 and self.error_without is not None
 
 
 def choose_method(spec: ModelSpec) -> CalibrationMethod:
-    """The model's own, or the task's: a ratio where labels cannot be negative, else a bias; a prior shift."""
+    """The method of `model.yaml`, or the usual one of the task if that is `auto`.
+
+    The usual one is `prior_shift` for classes. For a regression it is `ratio` if labels cannot be negative, else
+    `bias`.
+    """
     if spec.recalibrate.method != "auto":
         return spec.recalibrate.method
     if spec.task != "regression":
@@ -70,15 +79,15 @@ def choose_method(spec: ModelSpec) -> CalibrationMethod:
 
 
 def is_due(policy: Recalibrate, day: int, looked: int | None) -> bool:
-    """Whether a calibration is looked for on a day; `looked`: the last day on which one of the version was tried."""
+    """Whether to look for a calibration on a day. `looked` is the last day on which one was tried, or None."""
     return looked is None or day - looked >= policy.every_days
 
 
 def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> CalibrationChoice:
-    """Fit on the newest `memory_days` labelled days, if the same would have helped on each of them.
+    """Fit a calibration on the newest `memory_days` days, if calibrations would have lowered the error of those days.
 
-    `today` is the day from which the calibration serves; a label is known `expected_delay_hours` later, so the trial
-    of a past day is fitted on what was known at its beginning.
+    `today` is the day from which the calibration would serve. A label is known `expected_delay_hours` after its row.
+    So the calibration that is tried on a past day is fitted on labels that were known when that day began.
     """
     policy = spec.recalibrate
     if not policy.enabled:
@@ -106,9 +115,10 @@ def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> Calib
 
 
 def answer_past_days(spec: ModelSpec, rows: LabelledDays, first: int) -> "Array":
-    """Answers from day `first` on, calibrated as at each day's beginning; `rows` start `find_memory_days` before.
+    """Predictions from day `first` on, each day with the calibration that would have served on it.
 
-    Calibrations are looked for on the first day, and every `every_days` from then on.
+    `rows` have to begin `find_memory_days` before `first`. A calibration is looked for on the first day, and then every
+    `every_days`.
     """
     import numpy as np
 
@@ -123,8 +133,9 @@ def answer_past_days(spec: ModelSpec, rows: LabelledDays, first: int) -> "Array"
 
 
 def answer_other_days(spec: ModelSpec, rows: LabelledDays) -> "Array":
-    """Answers of a new version, each day's calibrated by the other days, as all of them will once it serves; raw where
-    that does not help.
+    """Correct each day with a calibration fitted on all other days. Return raw predictions if that lowers no error.
+
+    It shows what a new version would answer once its calibration is fitted on all of these days.
     """
     import numpy as np
 
@@ -143,17 +154,23 @@ def answer_other_days(spec: ModelSpec, rows: LabelledDays) -> "Array":
 
 
 def find_memory_days(spec: ModelSpec) -> int:
-    """How far back the choice of a day's calibration looks: the trial of its oldest day, and the labels' delay."""
+    """How many days of rows the choice of a day's calibration reads.
+
+    It fits on `memory_days`, and the trial on the oldest of these days fits on as many days before. Each time the
+    labels' delay comes on top.
+    """
     return 2 * (spec.recalibrate.memory_days + find_delay_days(spec))
 
 
 def find_delay_days(spec: ModelSpec) -> int:
-    """Whole days until the labels of a day are all known."""
+    """Whole days until all labels of a day are known, by the labels' expected delay."""
     return math.ceil(spec.label.expected_delay_hours / 24)
 
 
 def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: LabelledDays) -> Calibration | None:
-    """Shrunk towards doing nothing by `shrinkage_days` average days on which it was right; None when there is none.
+    """Fit a calibration, shrunk towards no correction. None without rows, and for sums that allow no ratio.
+
+    It is shrunk as if `shrinkage_days` more average days had been predicted without any error.
 
     >>> import numpy as np
     >>> rows = LabelledDays(np.array([0, 1]), np.array([30.0, 30.0]), np.array([20.0, 20.0]))
@@ -179,7 +196,10 @@ def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: Labell
 def _try_on_past_days(
     spec: ModelSpec, method: CalibrationMethod, rows: LabelledDays, days: list[int]
 ) -> tuple[float, float, int]:
-    """The mean losses without and with calibrations that were fitted on what was known before each day."""
+    """The mean losses without and with calibrations, and the number of rows that they are means of.
+
+    The calibration of each day is fitted on labels that were known before that day.
+    """
     policy, delay = spec.recalibrate, find_delay_days(spec)
     without, with_, count = 0.0, 0.0, 0
     for day in days:

@@ -1,4 +1,4 @@
-"""Class probabilities as log odds: how they are moved, and the maximum likelihood fits of a shift and a temperature."""
+"""Class probabilities as log odds, and the maximum likelihood fits of a shift and of a temperature."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,37 +11,49 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 SMALLEST_PROBABILITY = 1e-12
+"""A smaller probability counts as this one, because the logarithm of 0 is infinite.
+
+It is small enough that a shift of the prior can still tell a surely wrong class from an unlikely one.
+"""
 NEWTON_STEPS = 50
+"""The most steps of a fit. It ends the loop where rounding keeps steps above the tolerance."""
 NEWTON_TOLERANCE = 1e-10
+"""A fit ends with a step below this, in log odds. It is far below any change that shows in a prediction."""
 
 
 def to_log_odds(probabilities: "Array") -> "Array":
-    """A column a class; a probability of 0 stays finite."""
+    """The logarithms of class probabilities, one column a class. A probability of 0 gets a finite one."""
     import numpy as np
 
     return np.asarray(np.log(np.clip(to_columns(probabilities), SMALLEST_PROBABILITY, 1)))
 
 
 def from_log_odds(log_odds: "Array", dimensions: int) -> "Array":
-    """Probabilities of as many dimensions as they had before."""
+    """Probabilities, from log odds. One dimension gives P(true), two give one column a class."""
     columns = softmax(log_odds)
     return columns if dimensions == 2 else columns[:, 1]
 
 
 def softmax(log_odds: "Array") -> "Array":
-    """Probabilities, one column a class."""
+    """Probabilities from log odds, one row a prediction and one column a class. Each row sums to 1."""
     import numpy as np
 
+    # Without subtracting the maximum, a large value would overflow.
     shares = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def fit_shift(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tuple[float, ...]:
-    """Maximum likelihood of a shift a class, held near 0 as by `shrinkage_rows` rows on which it was right."""
+    """The shift of each class's log odds by maximum likelihood, shrunk towards 0.
+
+    The shrinkage is that of `shrinkage_rows` more rows on which the predictions were right. `log_odds` has one column
+    a class, and `labels` holds places of classes.
+    """
     import numpy as np
 
     classes = log_odds.shape[1]
     wanted = np.bincount(labels, minlength=classes)
+    # Both lower bounds keep the curvature invertible. They are too small to move a fit on real rows.
     share = np.clip(softmax(log_odds).mean(axis=0), 1e-6, None)
     pull = np.diag(max(shrinkage_rows, 1e-3) * share)
 
@@ -54,9 +66,13 @@ def fit_shift(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tupl
 
 
 def fit_temperature(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tuple[float, ...]:
-    """The logarithm of the inverse temperature by maximum likelihood, so that it stays above 0; held near 0."""
+    """The inverse temperature by maximum likelihood, shrunk towards 1.
+
+    The shrinkage is that of `shrinkage_rows` more rows on which the predictions were right.
+    """
     import numpy as np
 
+    # What is fitted is the logarithm of the inverse temperature, which keeps the latter above 0.
     own = log_odds[np.arange(len(labels)), labels]
     given = softmax(log_odds)
     spread = float(((given * log_odds**2).sum(axis=1) - (given * log_odds).sum(axis=1) ** 2).mean())
@@ -74,7 +90,10 @@ def fit_temperature(log_odds: "Array", labels: "Array", shrinkage_rows: float) -
 
 
 def _climb(start: "Array", slope_and_curvature: "Callable[[Array], tuple[Array, Array]]") -> "Array":
-    """Newton's method with steps of at most 1, on a concave function."""
+    """The maximum of a concave function, by Newton's method.
+
+    Steps are at most 1 in each direction. A longer step could leave the region where the curvature is a good guide.
+    """
     import numpy as np
 
     place = start

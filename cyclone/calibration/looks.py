@@ -1,4 +1,4 @@
-"""When a calibration of the version that serves is looked for, and what the newest look has found."""
+"""Searches for a calibration of the version that serves: when one is due, and what the newest one has found."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,10 @@ from cyclone.times import count_days, floor_day
 
 @dataclass(frozen=True)
 class Look:
-    """The newest search for a calibration of a version; settled: what it found has served, or does so anyway."""
+    """The newest search for a calibration of a version. `calibration` is None where raw predictions were as good.
+
+    It is settled when the calibration has served, or equals what serves now.
+    """
 
     calibration_id: int
     calibration: Calibration | None
@@ -22,7 +25,7 @@ class Look:
 
 
 def is_recalibration_due(store: Store, spec: ModelSpec, now: datetime) -> bool:
-    """Whether `recalibrate` would look for a calibration now, or release one that it has found."""
+    """Whether there is something to do now: look for a calibration, or release one that was found."""
     champion = current_release(store, spec.name)
     if champion is None or find_rest(store, spec, champion):
         return False
@@ -31,7 +34,7 @@ def is_recalibration_due(store: Store, spec: ModelSpec, now: datetime) -> bool:
 
 
 def find_rest(store: Store, spec: ModelSpec, champion: Release) -> str | None:
-    """Why the champion is not calibrated, whatever its labels say."""
+    """Why the champion must not be recalibrated now, in words. None if it may be."""
     if not spec.recalibrate.enabled:
         return "recalibrate.enabled is false"
     if any(releases_under_way(store, spec.name)):
@@ -41,7 +44,7 @@ def find_rest(store: Store, spec: ModelSpec, champion: Release) -> str | None:
 
 
 def read_look(store: Store, spec: ModelSpec, champion: Release, day: datetime) -> Look | None:
-    """None where it is time for another."""
+    """The newest search for a version's calibration. None when it is time for another search."""
     row = store.fetch_one("calibration/looked", model=spec.name, version=champion.version, day=day)
     if row is None or _is_due_again(spec, day, row["fitted_at"]):
         return None
@@ -55,7 +58,7 @@ def _is_due_again(spec: ModelSpec, day: datetime, fitted_at: datetime) -> bool:
 
 
 def read_calibration(store: Store, model: str, revision: str) -> Calibration | None:
-    """What a revision answers with; None for raw predictions."""
+    """The calibration that a revision answers with. None if it answers raw predictions."""
     row = store.fetch_one("calibration/of_revision", model=model, revision=revision)
     return _build(row) if row else None
 

@@ -1,4 +1,4 @@
-"""What is chance: how far a check strays when nothing has changed, and where a false alarm rate draws the line."""
+"""Chance: how far a check's value strays when nothing has changed, and which limits follow from a false alarm rate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from cyclone.checks.distances import as_quadratic, from_quadratic
 
 WINDOWS_A_YEAR = 365
-"""A window of whole days is new once a day, however often it is looked at."""
+"""The windows of one check in a year, by which the yearly false alarm rate is divided.
+
+Windows are whole days, so there is a new one once a day, however often it is looked at.
+"""
 
 
 @dataclass(frozen=True)
 class Null:
-    """What windows of the reference's own days say of a check and subject: see training/fit/null_distributions.py.
+    """The null distribution of one check and subject: its values on windows of the reference's own days.
 
-    The quadratic distance is `expected` on average and spreads like `expected` × χ²(freedom) / freedom, as of a
-    window of `window_rows` rows in `window_days` days. `days`: of the reference, from which that was estimated; None
-    where it follows from the numbers of rows alone.
+    The quadratic distance of a window with `window_rows` rows in `window_days` days is `expected` on average. It is
+    distributed like `expected` × χ²(freedom) / freedom. `days` is the number of reference days that this was estimated
+    from. It is None where the distribution follows from the numbers of rows alone.
+    Source: training/fit/null_distributions.py, which estimates it.
     """
 
     expected: float
@@ -26,17 +30,20 @@ class Null:
     reference_rows: int
 
     def scale(self, window_rows: float, window_days: int) -> float:
-        """`expected` for another window: it grows as its rows or days get fewer, and never shrinks."""
+        """The expected quadratic distance of another window. It grows with fewer rows or days, and never shrinks."""
+        # Rows and days measure the same scarcity of evidence. Only the scarcer of the two counts.
         rows = (1 / window_rows + 1 / self.reference_rows) / (1 / self.window_rows + 1 / self.reference_rows)
         return self.expected * max(1.0, rows, self.window_days / window_days)
 
 
 def compute_p_value(check: str, value: float, window_rows: int, window_days: int, null: Null) -> float:
-    """The chance of a value as large as this one when nothing has changed.
+    """The p-value, from 0 to 1: the chance of a value at least this large when nothing has changed.
 
-    It is χ² with the scale and the degrees of freedom of the reference: see training/fit/null_distributions.py. Where
-    those are estimated from some days, it is F instead, whose tail is heavier the fewer they are (Rao & Scott 1984).
+    It is the upper tail of χ² with the scale and the degrees of freedom of the null distribution. Where these were
+    estimated from a number of days, it is the upper tail of F. The tail of F is heavier, the fewer the days are.
+    Source: Rao & Scott (1984).
     """
+    # Imported here because SciPy takes long to import, and most commands need none of it.
     from scipy.special import chdtrc, fdtrc  # type: ignore[import-untyped, unused-ignore]
 
     ratio = as_quadratic(check, value, window_rows, null.reference_rows) / null.scale(window_rows, window_days)
@@ -46,7 +53,7 @@ def compute_p_value(check: str, value: float, window_rows: int, window_days: int
 
 
 def find_limit(check: str, p_value: float, window_rows: int, window_days: int, null: Null) -> float:
-    """The value whose p-value is this one."""
+    """The check's value that has this p-value. It is the inverse of `compute_p_value`."""
     from scipy.special import chdtri, fdtri  # type: ignore[import-untyped, unused-ignore]
 
     if null.days is None:
@@ -58,9 +65,11 @@ def find_limit(check: str, p_value: float, window_rows: int, window_days: int, n
 
 
 def find_threshold(p_values: Sequence[float], alpha: float) -> float:
-    """Up to which p-value subjects fail: a share of at most `alpha` of them by chance (Benjamini & Hochberg 1995).
+    """The largest p-value that fails, when all subjects together shall raise a false alarm at the rate `alpha`.
 
-    Where none fails, what the smallest would have needed.
+    At most a share of `alpha` of the failed subjects fails by chance. Where no subject fails, it is the p-value that
+    the smallest one would have needed.
+    Source: Benjamini & Hochberg (1995).
 
     >>> find_threshold([0.01, 0.02, 0.9, 0.5], alpha=0.05)
     0.025
@@ -71,7 +80,11 @@ def find_threshold(p_values: Sequence[float], alpha: float) -> float:
 
 
 def find_error_limit(accepted: float, standard_error: float | None, window_days: int, alpha: float) -> float | None:
-    """The error that is above the accepted one by more than chance: Student's t over the days of the window."""
+    """The error above which chance no longer explains the distance to the accepted error.
+
+    It comes from Student's t with one degree of freedom less than the window has days. The unit is that of `accepted`.
+    None without a standard error, or for a window of fewer than two days.
+    """
     from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
 
     if standard_error is None or window_days < 2:
@@ -80,9 +93,9 @@ def find_error_limit(accepted: float, standard_error: float | None, window_days:
 
 
 def alpha_of_window(alpha: float) -> float:
-    """The false alarm rate of one window, of that of a year of them (Bonferroni)."""
+    """The false alarm rate of one window, from the rate of a year of windows (Bonferroni)."""
     return alpha / WINDOWS_A_YEAR
 
 
 Nulls = Mapping[tuple[str, str], Null]
-"""By check and subject."""
+"""Null distributions, by name of check and by subject."""

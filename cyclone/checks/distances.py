@@ -1,34 +1,48 @@
-"""The drift checks as functions of counts: what `sql/checks/drift/<check>.sql` says, for many windows at once."""
+"""The drift checks as functions of counts, for many windows at once.
+
+Each function computes what `sql/checks/drift/<check>.sql` computes for one window. A test compares the two.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 Array = Any
-"""An array of NumPy, which is imported where it is needed."""
+"""An array of NumPy. NumPy is imported only in the functions that need it."""
 
 SMALLEST_SHARE = 1e-4
+"""The least share that a bin counts with in the population stability index, as in Evidently.
+
+An empty bin would make the index infinite. `sql/checks/drift/population_stability.sql` has the same number.
+"""
 MISSING, UNKNOWN = -1, -2
+"""The numbers of the two bins that every subject has: missing values, and values that the reference does not know."""
 
 
 @dataclass(frozen=True)
 class Bins:
-    """What is known of a subject's bins, one element a bin, in their order: see `window_bins` in `sql/views`."""
+    """The bins of one subject, one element a bin in each array. The order is that of the function `window_bins`."""
 
     bin: Array
     is_number: Array
     is_outside: Array
     center: Array
-    """NaN where a bin has none."""
+    """The middle of a bin, in the feature's unit. NaN for a bin without one."""
 
 
 def measure_distance(check: str, bins: Bins, observed: Array, expected: Array) -> Array:
-    """A check's value for each window; counts are arrays of (…, bins). None where it is not defined for a subject."""
+    """A check's value for each window. None for a subject that the check is not defined for.
+
+    `observed` and `expected` are counts of shape (…, bins). The result has the shape without the last axis.
+    """
     return DISTANCES[check](bins, observed, expected)
 
 
 def as_quadratic(check: str, value: Array, window_rows: Array, reference_rows: Array) -> Array:
-    """Values, one or many, as sums of squares of differences of shares: by chance they fall as 1/n + 1/m does."""
+    """A check's values on the scale of squared differences of shares.
+
+    On this scale, values that come from chance alone fall in proportion to 1 / window_rows + 1 / reference_rows.
+    """
     if check == "population_stability":
         return value
     if check == "chi_squared":
@@ -37,7 +51,7 @@ def as_quadratic(check: str, value: Array, window_rows: Array, reference_rows: A
 
 
 def from_quadratic(check: str, quadratic: float, window_rows: float, reference_rows: float) -> float:
-    """The value that `as_quadratic` turns into this."""
+    """A check's value, from the quadratic scale. It is the inverse of `as_quadratic`."""
     if check == "population_stability":
         return quadratic
     if check == "chi_squared":
@@ -49,6 +63,7 @@ def _share(counts: Array) -> Array:
     import numpy as np
 
     total = counts.sum(axis=-1, keepdims=True)
+    # A window without rows gets NaN, so that its value is none instead of a false 0.
     return counts / np.where(total > 0, total, np.nan)
 
 
@@ -65,6 +80,7 @@ def _measure_jensen_shannon(bins: Bins, observed: Array, expected: Array) -> Arr
     p, q = _share(observed), _share(expected)
     both = np.where(p + q > 0, p + q, 1)
     terms = sum(side * np.log(np.where(side > 0, 2 * side / both, 1)) for side in (p, q))
+    # Divided by ln 2 for a value from 0 to 1. Rounding may leave a sum just below 0, which has no root.
     return np.sqrt(np.maximum(0, terms.sum(axis=-1) / (2 * np.log(2))))
 
 
@@ -136,3 +152,4 @@ DISTANCES: dict[str, Callable[[Bins, Any, Any], Any]] = {
     "unknown_share": _measure_unknown,
     "outside_share": _measure_outside,
 }
+"""The function of each drift check, by the check's name."""

@@ -1,4 +1,4 @@
-"""Checks: measure the champion over a window, compare with the limits of `model.yaml`, record the verdicts."""
+"""Evaluation of checks: measure the champion over a window, judge the measurements and record the verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,8 +15,11 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store, Transaction
 from cyclone.times import floor_day, floor_hour
 
+# In parentheses, because no feature's name may be mistaken for them.
 BROKEN = "(broken check)"
+"""The subject of the verdict on a check whose SQL failed."""
 NOTHING = "(no subject)"
+"""The subject of the verdict on a check that returned no row."""
 
 
 def evaluate_checks(
@@ -27,11 +30,12 @@ def evaluate_checks(
     run_id: str,
     checks_dir: Path = CHECKS_DIR,
 ) -> list[CheckResult]:
-    """Run every check of one kind that `model.yaml` names, for the champion at `window_end`; none: no results.
+    """Run every check of one kind that `model.yaml` names, for the champion at `window_end`. Return the verdicts.
 
-    Windows end as `find_window_end` says. Verdicts are recorded once a run: repeating it returns what was recorded
-    first. A broken check is recorded as `no_data` and stops no other.
-    Errors: `CheckError` at the end naming every broken check, one without a file among them.
+    The list is empty before the first promotion. `find_window_end` tells where the windows end. Verdicts are recorded
+    once a run. A repeated run returns the verdicts that were recorded first. A broken check is recorded as `no_data`
+    and does not stop the others.
+    Errors: `CheckError` after all checks, naming every broken one. A check without a file is broken too.
     """
     champion = find_champion(store, spec.name, window_end)
     if champion is None:
@@ -47,10 +51,10 @@ def evaluate_checks(
 
 
 def find_window_end(kind: CheckKind, moment: datetime) -> datetime:
-    """Where the windows end that are judged at a moment: with a whole day of UTC, those of service with an hour.
+    """The end of the windows that are judged at a moment: the last midnight of UTC, for service the last whole hour.
 
-    A day or hour still filling up would be judged live on other rows than in a backfill. And a window of whole days is
-    judged by what a day holds, once a day however often it is looked at.
+    A day that is still filling up is not judged. It would have other rows in a live run than in a later backfill.
+    Whole days also mean one new window a day, however often the checks run.
     """
     return floor_hour(moment) if kind == "service" else floor_day(moment)
 
@@ -58,10 +62,11 @@ def find_window_end(kind: CheckKind, moment: datetime) -> datetime:
 def judge_window(
     store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, checks_dir: Path
 ) -> list[CheckResult]:
-    """The verdicts of one kind of checks on a version, for the windows that end at a moment."""
+    """The verdicts of one kind of checks on one version, for the windows that end at `window_end`. None is recorded."""
     items: list[Item] = []
     completeness: dict[int, float | None] = {}
     for name, check in spec.monitor.checks(kind).items():
+        # Service checks count requests. A log that misses rows does not change them.
         if kind != "service" and check.window_days not in completeness:
             completeness[check.window_days] = _read_completeness(store, spec, kind, champion, window_end, check)
         measurements, fault = _measure(store, spec.name, kind, name, check, champion, window_end, checks_dir)
@@ -82,7 +87,7 @@ def judge_window(
 
 
 def record(transaction: Transaction, model: str, run_id: str, results: Sequence[CheckResult]) -> None:
-    """Store verdicts, each once a run and window; the first one stays."""
+    """Store verdicts. The first verdict of a run on a check, subject and window stays."""
     for result in results:
         fields = asdict(result)
         limit = fields.pop("limit")
@@ -99,7 +104,7 @@ def _measure(
     window_end: datetime,
     checks_dir: Path,
 ) -> tuple[list[Measurement], str]:
-    """What a check says, one measurement at least, and what is wrong with it if it is broken."""
+    """The measurements of a check, at least one, and the fault of a broken check in words. The fault may be empty."""
     try:
         measurements = measure(
             store,
@@ -117,7 +122,10 @@ def _measure(
 def _read_completeness(
     store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, check: CheckRules
 ) -> float | None:
-    """Of the rows that a window judges: those of an error check were predicted earlier, by the labels' delay."""
+    """The share, from 0 to 1, of a window's answered rows that are in the log. None where it is not known.
+
+    An error check judges labels. Their rows were answered before the window, earlier by the labels' expected delay.
+    """
     delay = timedelta(hours=spec.label.expected_delay_hours if kind == "error" else 0)
     row = store.fetch_one(
         "verdicts/completeness",

@@ -1,4 +1,4 @@
-"""Health: what the newest verdicts of a model say, and whether they are new enough to say it."""
+"""Health: whether the newest verdicts of a model are good, and new enough to be believed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,15 @@ WINDOW_STEPS: dict[CheckKind, timedelta] = {
     "estimate": DAY,
     "service": HOUR,
 }
-"""How far apart the ends of windows are: see `cyclone.checks.evaluation.find_window_end`."""
+"""The time between the ends of two windows, by kind of check. `find_window_end` makes them so."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """`reason` is a sentence that names every verdict that is not `passed`, and every kind without a fresh one."""
+    """The health of a model.
+
+    `reason` names every verdict that is not `passed`, and every kind without a fresh verdict.
+    """
 
     is_healthy: bool
     reason: str
@@ -30,7 +33,7 @@ class Health:
 
 
 def read_health(store: Store, model: str, kinds: Sequence[CheckKind], max_age: timedelta, now: datetime) -> Health:
-    """The health of the version that serves at `now`, from what was recorded for it; no check is run."""
+    """The health of the version that serves at `now`, from its recorded verdicts. No check is run."""
     champion = find_champion(store, model, now)
     if champion is None:
         return Health(False, f"no version of {model} serves at {now:%Y-%m-%d %H:%M} UTC")
@@ -41,10 +44,10 @@ def read_health(store: Store, model: str, kinds: Sequence[CheckKind], max_age: t
 def judge_health(
     verdicts: Sequence[CheckResult], kinds: Sequence[CheckKind], max_age: timedelta, now: datetime
 ) -> Health:
-    """Healthy: every kind has verdicts, none older than `max_age`, and all of them `passed`.
+    """Judge health from verdicts. Healthy means that every kind has a fresh verdict and that all verdicts `passed`.
 
-    A verdict begins to age when the next window ends, a day or for service an hour after its own: before that, none
-    can be newer. `no_data` is never healthy.
+    A verdict is fresh until `max_age` after the end of the next window. Before that end there can be no newer verdict.
+    The next window ends a day later, and for service checks an hour later. `no_data` is never healthy.
     """
     troubles = []
     for kind in kinds:
@@ -64,7 +67,7 @@ def judge_health(
 
 
 def check_kinds(kinds: Sequence[str], allowed: Sequence[str]) -> None:
-    """Errors: `ConfigurationError` naming the kind that does not exist, and those that do."""
+    """Check the kinds that a caller names. Errors: `ConfigurationError` naming them and the allowed ones."""
     unknown = [kind for kind in kinds if kind not in allowed]
     if unknown or not kinds:
         raise ConfigurationError(f"kinds {list(kinds)}: one or more of {', '.join(allowed)} are allowed")

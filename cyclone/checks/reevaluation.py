@@ -1,4 +1,7 @@
-"""Windows that are evaluated again: a late label or row changes the verdicts of the windows that it falls into."""
+"""Reevaluation: judging past windows again.
+
+A late row or label may change the verdicts of the windows that it falls into.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +18,14 @@ from cyclone.times import floor_day
 def reevaluate(
     store: Store, spec: ModelSpec, window_end: datetime, run_id: str, checks_dir: Path = CHECKS_DIR
 ) -> list[CheckResult]:
-    """Judge again the recorded drift and error windows into which something fell that was rolled up since.
+    """Judge past drift and error windows again if rows or labels were added to them. Return the changed verdicts.
 
-    To be called after `roll_up`, with the end of the run's data interval; windows that end with its day are left to
-    the checks of the run itself. A verdict whose number, samples or meaning changed is recorded as a new row of
-    `run_id` beside the old one, and returned; `current_verdict` has those that hold, `verdict_history` every change.
-    Repeating it changes nothing. Each window is judged for the version it was recorded for.
+    Call it after `roll_up`, with the end of the run's data interval. Windows that end with that day are left to the
+    checks of the run itself. A window is judged for the version that it was recorded for.
+
+    A verdict changes if its value, its sample size or its meaning changes. The changed verdict is recorded under
+    `run_id`, beside the old one. The view `current_verdict` has the verdicts that hold now. The view `verdict_history`
+    has every change. Repeating the call changes nothing.
     """
     with store.transaction() as transaction:
         marks = transaction.fetch_one("verdicts/reevaluation_take", model=spec.name)
@@ -38,8 +43,9 @@ def reevaluate(
 def _judge_again(
     store: Store, transaction: Transaction, spec: ModelSpec, window: Row, checks_dir: Path
 ) -> list[CheckResult]:
-    """The verdicts of a window that differ from those that hold. Checks that were not recorded then are left out."""
+    """The verdicts of a window that differ from the current ones. A check that has no current verdict is left out."""
     row = transaction.fetch_one("verdicts/version_accepted", model=spec.name, version=window["version"])
+    # Without a reference profile there is nothing to judge by.
     if row is None:
         return []
     kind, window_end = window["kind"], window["window_end"]
@@ -56,7 +62,7 @@ def _judge_again(
 
 
 def _describe(result: CheckResult) -> tuple[object, ...]:
-    """What makes one verdict on a window another than the last: its number, samples or meaning."""
+    """The fields in which two verdicts on a window have to agree to count as the same."""
     return (
         result.check_name,
         result.subject,

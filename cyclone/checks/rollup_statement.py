@@ -1,8 +1,8 @@
-"""The statement that counts a version's rows by hour and reference bin, in one scan of the log.
+"""The SQL statement that counts a version's rows by hour and reference bin, in one scan of the log.
 
-The number of features varies by version, so the statement is put together here; names, edges and categories are
-parameters of the driver and never part of its text. Rows are grouped by a few features at a time, which costs less
-than grouping them by each, and the groups are few enough to be told apart afterwards.
+The number of features differs between versions, so the statement is built here instead of in a file. Names, edges and
+categories are parameters of the driver and never part of the text. Rows are grouped by a few features at a time. That
+costs less than one grouping a feature, and each feature's counts are summed up from the groups afterwards.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,10 @@ from cyclone.checks.distances import MISSING, UNKNOWN
 from cyclone.store import Row
 
 GROUPS = 150
-"""Features are grouped together as long as an hour has about so many groups: two of ten bins, or more of fewer."""
+"""The most groups that one grouping makes of an hour. Two features of ten bins fit, or more features of fewer bins.
+
+More groups mean fewer groupings, and more rows to sum up afterwards.
+"""
 
 _STATEMENT = """
 WITH fresh AS (
@@ -30,7 +33,7 @@ WITH fresh AS (
         AND became_visible(stored_in, %(since)s::pg_snapshot, %(now)s::pg_snapshot)
         AND date_bin('1 hour', created_at, '2000-01-01T00:00Z') != ALL(%(without)s::timestamptz[])
         AND (%(level)s = 0 OR hashtextextended(id, 0) & ((1::bigint << %(level)s) - 1) = 0)
-    OFFSET 0 -- each place is found once
+    OFFSET 0 -- keeps the planner from computing each place more than once
 ),
 
 grouped AS (
@@ -63,9 +66,10 @@ GROUP BY bucket_start, bin
 
 @dataclass(frozen=True)
 class ReferenceFeature:
-    """One subject of a profile. A value's place among `bins` counts from 0 for numbers and from 1 for categories.
+    """One subject of a reference profile, with its bins.
 
-    Numbers: `edges` are the inner edges, one less than bins. Else `categories`, with None for a missing value.
+    A subject of numbers has `edges`, the inner edges, one fewer than bins. Any other subject has `categories`, with
+    None for a missing value. A value's place among the bins counts from 0 for numbers and from 1 for categories.
     """
 
     name: str
@@ -75,7 +79,7 @@ class ReferenceFeature:
 
 
 def read_reference(rows: Sequence[Row]) -> list[ReferenceFeature]:
-    """The features of a version's bins, which come sorted by feature and lower bound."""
+    """The features of a version, from the rows of its bins. The rows are sorted by feature and lower bound."""
     features = []
     for name, group in groupby(rows, key=lambda row: row["feature"]):
         bins = [row for row in group if row["bin"] >= 0]
@@ -90,15 +94,18 @@ def read_reference(rows: Sequence[Row]) -> list[ReferenceFeature]:
 
 
 def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple[str, dict[str, Any]]:
-    """The statement and its parameters, to which come model, version, start, stop, without, since, now and level.
+    """The counting statement and its parameters.
 
-    It counts the rows between two snapshots, [start, stop) and except in the hours `without`, and returns how many
-    there were of each hour (bucket_start, count).
-    Without guards it fails (`StatementError`, cause `value`) on one that is no number where a number is expected.
+    The caller adds the parameters model, version, start, stop, without, since, now and level. The statement counts the
+    rows of [start, stop) that became visible between the snapshots `since` and `now`, except in the hours `without`.
+    It returns the number of rows of each hour, as `bucket_start` and `count`.
+    Without guards it fails on a value that is no number where a number is expected. The error is a `StatementError`
+    of cause `value`.
     """
     places, counts = [], []
     parameters: dict[str, Any] = {}
     sets = _join_features(features)
+    # GROUPING() sets one bit for each leader that a row is not grouped by. One grouping leaves only its own bit at 0.
     masks = [(1 << len(sets)) - 1 - (1 << place) for place in reversed(range(len(sets)))]
     for mask, numbers in zip(masks, sets, strict=True):
         for number in numbers:
@@ -121,7 +128,7 @@ def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple
 
 
 def _join_features(features: Sequence[ReferenceFeature]) -> list[list[int]]:
-    """The numbers of the features, in the sets that they are grouped by; small ones go together."""
+    """Sets of features that are grouped together, as places in `features`. Features with few bins share a set."""
     sets: list[list[int]] = []
     groups = GROUPS
     for number in sorted(range(len(features)), key=lambda number: len(features[number].bins)):
@@ -134,7 +141,7 @@ def _join_features(features: Sequence[ReferenceFeature]) -> list[list[int]]:
 
 
 def _place(number: int, feature: ReferenceFeature, is_guarded: bool) -> str:
-    """The expression of a value's place. Of numbers, NULL is a missing one and -1 what is none."""
+    """The SQL expression of a value's place. For numbers, NULL is a missing value and -1 is a value of another type."""
     is_prediction = feature.name == "prediction"
     if feature.edges is None:
         text = "predicted_class(prediction)" if is_prediction else f"input ->> %(name_{number})s"
@@ -151,6 +158,7 @@ def _place(number: int, feature: ReferenceFeature, is_guarded: bool) -> str:
 
 
 def _bin(number: int, feature: ReferenceFeature) -> str:
+    """The SQL expression of a bin's number, from a value's place."""
     if feature.edges is None:
         return f"coalesce((%(bins_{number})s::integer[])[place_{number}], {UNKNOWN})"
     found = f"coalesce((%(bins_{number})s::integer[])[place_{number} + 1], {UNKNOWN})"

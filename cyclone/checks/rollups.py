@@ -1,4 +1,7 @@
-"""Roll-ups: the log counted by hour, so that a check costs the same however long the history is."""
+"""Roll-ups: counts and sums of the log by hour.
+
+Checks read them instead of raw rows, so that a check costs the same however long the history is.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,16 +16,22 @@ from cyclone.store import Row, Store, Transaction
 from cyclone.times import HOUR
 
 WORK_MEMORY = "64MB"
-"""What the groups of a year's hours take; by default Postgres would write them to disk."""
+"""The `work_mem` of the statement that counts rows. The groups of a year's hours fit in it.
+
+With the default of Postgres, 4 MB, they would be written to disk. More memory would be taken from other connections.
+"""
 NOTHING_COUNTED = "1:1:"
-"""The snapshot of before any transaction."""
+"""A snapshot of Postgres from before its first transaction. Every row is news since then."""
 ERRORS_ADD = ("rollups/errors_add", "rollups/errors_add_by_age", "rollups/confusion_add", "rollups/errors_tidy")
-"""The statements that carry changed errors into the roll-ups, in their order."""
+"""The statements that add changed errors to the roll-ups, in the order in which they have to run."""
 
 
 @dataclass(frozen=True)
 class RollupSummary:
-    """How many hours had new rows, and how many errors came or went; zero and zero: nothing is new."""
+    """The result of a roll-up: the number of hours with new rows, and of errors that came or went.
+
+    Both are 0 when nothing is new. A corrected label counts as two errors, one that went and one that came.
+    """
 
     model: str
     feature_hours: int
@@ -31,7 +40,10 @@ class RollupSummary:
 
 @dataclass(frozen=True)
 class News:
-    """What is counted: rows that `now` sees and `since` does not, both snapshots of Postgres."""
+    """The rows and labels of a model that became visible between two snapshots of Postgres.
+
+    They are those that the snapshot `now` sees and the snapshot `since` does not.
+    """
 
     model: str
     since: str
@@ -40,19 +52,19 @@ class News:
 
 @dataclass(frozen=True)
 class Hour:
-    """An hour of event time, of whose rows a share of 1 / 2^level is counted."""
+    """One hour of event time. A share of 1 / 2^level of its rows is counted."""
 
     start: datetime
     level: int
 
 
 def roll_up(store: Store, spec: ModelSpec) -> RollupSummary:
-    """Bring the roll-ups up to date with all that is committed by now.
+    """Bring the roll-ups up to date with everything that is committed by now.
 
-    What a transaction stored is counted once, whenever it commits: running it twice changes nothing, late rows
-    and corrected labels mend the hours they fall in, and the result is that of `rebuild`. Event time is not bounded:
-    checks read whole hours up to their window's end, and ignore newer ones. Features of versions without a
-    reference profile are left out: register it before the version serves.
+    Each row is counted once, whenever its transaction commits. Running it twice changes nothing. Late rows and
+    corrected labels change the hours that they fall in. The result equals that of `rebuild`.
+    Hours that have not ended are counted too, because checks read only whole hours up to the end of their window.
+    Features of a version without a reference profile are not counted. Register the profile before the version serves.
     Errors: `StoreError` when the store was restored from a dump and needs a rebuild.
     """
     with store.transaction() as transaction:
@@ -61,7 +73,8 @@ def roll_up(store: Store, spec: ModelSpec) -> RollupSummary:
 
 
 def rebuild(store: Store, spec: ModelSpec) -> RollupSummary:
-    """Count again every hour that the log still holds; hours whose rows were dropped keep their counts."""
+    """Count again every hour that the log still holds. Hours without rows in the log keep their counts."""
+    # In a restored store, rows carry transaction ids of another server. They are adopted before anything is counted.
     store.run("rollups/rows_adopt", model=spec.name)
     with store.transaction() as transaction:
         transaction.fetch("rollups/watermark_take", model=spec.name)
@@ -71,7 +84,7 @@ def rebuild(store: Store, spec: ModelSpec) -> RollupSummary:
 
 
 def find_level(rows: int, limit: int) -> int:
-    """The smallest level at which a share of 1 / 2^level of an hour's rows is within the limit.
+    """The sampling level of an hour: the smallest one at which 1 / 2^level of its rows is within the limit.
 
     >>> find_level(100, limit=100), find_level(101, limit=100), find_level(1000, limit=100)
     (0, 1, 4)
@@ -80,7 +93,7 @@ def find_level(rows: int, limit: int) -> int:
 
 
 def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
-    """Hours of the same level without a gap, as stretches: the first one and where the stretch ends."""
+    """Join hours of one level that follow each other. Return the first hour and the end of each stretch."""
     stretches: list[tuple[Hour, datetime]] = []
     for hour in sorted(hours, key=lambda hour: hour.start):
         start = hour
@@ -101,8 +114,8 @@ def _take_snapshot(transaction: Transaction, counted: str) -> str:
     assert row is not None, "the statement returns one row"
     if row["is_restored"]:
         raise StoreError(
-            "the store was restored from a dump of another server, whose transactions this one does not know:"
-            " run `cyclone rollups rebuild MODEL` for every model"
+            "the store was restored from a dump of another server, whose transactions this one does not know."
+            " Run `cyclone rollups rebuild MODEL` for every model"
         )
     now: str = row["now"]
     return now
@@ -118,10 +131,10 @@ def _count(transaction: Transaction, spec: ModelSpec, news: News) -> RollupSumma
 
 
 def _count_version(transaction: Transaction, spec: ModelSpec, news: News, version: int) -> int:
-    """Count the features of a version's news; the number of hours they fall in.
+    """Count the features of a version's new rows, and return the number of hours that they fall in.
 
-    Hours that are not sampled are counted at once. The others wait until their rows are known, which say how large
-    their sample is; when that changes, the hour is counted again as a whole.
+    Hours that are not sampled are counted at once. For sampled hours the number of rows is read first, because it
+    gives the sampling level. When the level of an hour changes, the whole hour is counted again.
     """
     of_version: dict[str, Any] = {"model": news.model, "version": version}
     reference = read_reference(transaction.fetch("rollups/reference_bins", **of_version))
@@ -139,6 +152,7 @@ def _count_version(transaction: Transaction, spec: ModelSpec, news: News, versio
     limit = spec.monitor.sample_above_rows_per_hour
     hours = {Hour(row["bucket_start"], find_level(row["count"], limit)): row["sample_level"] for row in added}
     changed = [hour for hour, level in hours.items() if hour.level != level]
+    # Counts of two levels cannot be added, so the old ones go.
     for hour in changed:
         transaction.run("rollups/sample_set", **of_version, bucket_start=hour.start, sample_level=hour.level)
     for first, stop in join_hours(changed):
@@ -157,7 +171,11 @@ def _count_rows(
     level: int = 0,
     **parameters: Any,
 ) -> list[Row]:
-    """Without guards first: asking every value for its type costs a third more, and they are right but rarely."""
+    """Count rows by hour and bin, and return the number of rows of each hour.
+
+    Errors: `StatementError` when Postgres refuses the statement for another cause than a value.
+    """
+    # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
     transaction.run("rollups/memory_set", memory=WORK_MEMORY)
     try:
@@ -172,7 +190,7 @@ def _count_rows(
 
 
 def _add_errors(transaction: Transaction, news: News) -> int:
-    """How many errors came or went: a corrected label is one of each."""
+    """Add changed errors to the roll-ups, and return how many came or went. A corrected label is one of each."""
     changes = transaction.run("rollups/error_change", **vars(news))
     transaction.run("rollups/labels_wait", **vars(news))
     if changes:

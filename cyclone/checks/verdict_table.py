@@ -1,4 +1,4 @@
-"""Verdicts as a table of plain text."""
+"""A table of verdicts, in plain text."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ from cyclone.checks.verdicts import CheckResult
 
 
 def format_verdicts(results: Sequence[CheckResult]) -> str:
-    """A plain text table for a task's log."""
+    """A table of verdicts in plain text, for the log of a task. One row a verdict, at most 200 characters wide."""
+    # Imported here because only tasks that write a table need it.
     from io import StringIO
 
     from rich import box

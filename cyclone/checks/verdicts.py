@@ -1,4 +1,4 @@
-"""Verdicts: measurements against what is chance, or against the limits of `model.yaml`. Pure functions of numbers."""
+"""Verdicts: pure functions that compare measurements with chance, or with the limits of `model.yaml`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,11 +10,15 @@ from cyclone.sections import CheckKind, CheckRules
 
 Verdict = Literal["passed", "failed", "no_data"]
 BIAS = "bias"
+"""The error check whose accepted value is 0, whatever error the version was accepted with."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a check says of one subject; `value` is None where there is nothing to measure."""
+    """What a check measured of one subject. `value` is None where there was nothing to measure.
+
+    `standard_error` is in the unit of `value`. `sample_size` counts rows, labels or requests, as the check says.
+    """
 
     subject: str
     value: float | None
@@ -24,7 +28,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One verdict. `limit` is in the unit of `value`, None where there is none; the window is [start, end)."""
+    """One verdict on one subject of a check. The window is [start, end).
+
+    `limit` is in the unit of `value`, or None without a limit.
+    """
 
     kind: CheckKind
     check_name: str
@@ -38,9 +45,9 @@ class CheckResult:
     window_start: datetime
     window_end: datetime
     p_value: float | None = None
-    """How often chance gives such a value; None where a limit of `model.yaml` is the judge."""
+    """The chance of such a value when nothing has changed. None where a limit of `model.yaml` decides."""
     reason: str = ""
-    """Why the verdict is `no_data`."""
+    """Why the verdict is `no_data`. Empty for any other verdict."""
 
     def to_json(self) -> dict[str, Any]:
         return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in asdict(self).items()}
@@ -53,10 +60,10 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Standards:
-    """What a version's measurements are judged by.
+    """The standards that a version's measurements are judged by.
 
-    `accepted_error`: by the metric that the gate compares; `errors`: by every metric. `alpha`: the false alarm rate of
-    one window. `completeness_floor`: the share of a window's answered rows that must be in the log.
+    `alpha` is the false alarm rate of one window. `accepted_error` is measured by the gate's metric. `errors` has the
+    accepted error by each metric. `completeness_floor` is the least share of a window's answered rows in the log.
     """
 
     alpha: float
@@ -66,16 +73,16 @@ class Standards:
     completeness_floor: float = 0.0
 
     def accepted(self, check_name: str) -> float:
-        """The accepted error by a metric; by one that training did not measure, that of the gate."""
+        """The accepted error by a check's metric. For a metric that training did not measure, the gate's is taken."""
         return self.errors.get(check_name, self.accepted_error)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A measurement and the check that it was made for.
+    """A measurement, with the check that made it.
 
-    `completeness`: the share of the window's answered rows that are in the log, None where that is unknown. `fault`:
-    what is wrong with the check, if it gave no measurement.
+    `completeness` is the share of the window's answered rows that are in the log, or None if it is not known. `fault`
+    is what is wrong with a broken check, in words, and empty otherwise.
     """
 
     check_name: str
@@ -87,7 +94,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`limit` in the unit of the value; `p_value` where chance is the judge; `reason` says why it is `no_data`."""
+    """What an item was judged to be.
+
+    `limit` is in the unit of the value. `p_value` is None where a limit of `model.yaml` decides. `reason` says why the
+    verdict is `no_data`, and is empty otherwise.
+    """
 
     verdict: Verdict
     limit: float | None
@@ -96,10 +107,11 @@ class Judgement:
 
 
 def judge(kind: CheckKind, items: Sequence[Item], standards: Standards) -> list[Judgement]:
-    """A verdict for each item, in their order.
+    """Judge all items of one kind. Return one judgement an item, in the same order.
 
-    Fails what is above its limit: the one that `model.yaml` sets (of an error as a multiple of the accepted one), or
-    the one that chance exceeds at the rate alpha. Of drift checks all subjects share this rate, see `find_threshold`.
+    An item fails when its value is above its limit. The limit is the one in `model.yaml`, or the one that chance
+    exceeds at the rate `alpha`. For error and estimate checks, `model.yaml` gives a multiple of the accepted error.
+    All subjects of the drift checks share the rate `alpha`, by `find_threshold`.
     """
     reasons = [explain_no_data(kind, item, standards) for item in items]
     p_values = [
@@ -114,13 +126,14 @@ def judge(kind: CheckKind, items: Sequence[Item], standards: Standards) -> list[
 
 
 def explain_no_data(kind: CheckKind, item: Item, standards: Standards) -> str:
-    """Why nothing can be said; empty where something can."""
+    """Why an item can only be `no_data`, in words. Empty when it can be judged."""
     measured, needed = item.measured, item.check.minimum_samples
     complete, floor = item.completeness, standards.completeness_floor
     if item.fault:
         return item.fault
     if measured.sample_size < needed:
         return f"{measured.sample_size} samples, {needed} are needed"
+    # Only NaN differs from itself.
     if measured.value is None or measured.value != measured.value:
         return "the check returns no value"
     if complete is not None and complete < floor:

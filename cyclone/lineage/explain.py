@@ -1,4 +1,7 @@
-"""Lineage: what led to a prediction, a version or the answer to an incident, as the store recorded it."""
+"""Lineage: everything that led to a prediction, to a version or to the answer to an incident.
+
+It is read from the store only.
+"""
 
 import re
 from collections.abc import Sequence
@@ -12,15 +15,16 @@ from cyclone.releases import releases_of_version
 from cyclone.store import Row, Store, Transaction
 
 FORMS = "a prediction's id, <model>:v<version>, or incident <number>"
+"""The ways to name a subject."""
 NUMBER = 9
-"""Digits at most: a larger number is no incident and no version."""
+"""The most digits of a version or an incident. With 9, a number fits an integer column of Postgres."""
 
 
 @dataclass(frozen=True)
 class Lineage:
-    """The rows that belong together; None or empty where the store holds nothing of the kind.
+    """The rows of the store that belong to one subject. A field is None or empty where the store has no such row.
 
-    Each of `releases` has its canary's `steps`.
+    Each row of `releases` has the `steps` of its canary.
     """
 
     prediction: Row | None = None
@@ -37,17 +41,18 @@ class Lineage:
     releases: Sequence[Row] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; times are ISO texts."""
+        """The lineage as values for JSON. Times become ISO texts, and decimals become floats."""
         plain: dict[str, Any] = _make_plain(asdict(self))
         return plain
 
 
 def explain(store: Store, models: Sequence[str], subject: str) -> Lineage:
-    """The lineage of a subject in one of the `FORMS`; ids are looked for among `models`.
+    """The lineage of a subject that is named in one of the `FORMS`. A prediction's id is looked up among `models`.
 
-    Errors: `LineageError` when there is no such thing.
+    Errors: `LineageError` when the store has no such subject.
     """
     with store.transaction() as transaction:
+        # An id may contain a colon as well, so a version is meant only after the name of a model.
         if found := re.fullmatch(rf"incident[ :](\d{{1,{NUMBER}}})", subject):
             return explain_incident(transaction, int(found[1]))
         if (found := re.fullmatch(rf"(.+):v?(\d{{1,{NUMBER}}})", subject)) and found[1] in models:
@@ -56,18 +61,18 @@ def explain(store: Store, models: Sequence[str], subject: str) -> Lineage:
 
 
 def explain_prediction(transaction: Transaction, models: Sequence[str], identity: str) -> Lineage:
-    """A logged row, the calibration that answered it, and the lineage of its version.
+    """The lineage of a prediction: its row, its labels, its calibration and the lineage of its version.
 
-    Errors: `LineageError` when no model has the id, or several have.
+    Errors: `LineageError` when no model has the id, or several models have it.
     """
     found = transaction.fetch("lineage/prediction", models=list(models), id=identity)
     if not found:
         raise LineageError(
-            f"{identity!r} is no prediction in the log of {', '.join(models) or 'any model'}; explained are {FORMS}"
+            f"{identity!r} is no prediction in the log of {', '.join(models) or 'any model'}. A subject is {FORMS}"
         )
     if len(found) > 1:
         named = ", ".join(row["model"] for row in found)
-        raise LineageError(f"{identity!r} is a prediction of {named}: name one with --model")
+        raise LineageError(f"{identity!r} is a prediction of {named}: name one of them with --model")
     (row,) = found
     made = Lineage() if row["version"] is None else _explain_made(transaction, row["model"], row["version"])
     used = [item for item in made.calibrations if item["revision"] == row["revision"]]
@@ -83,20 +88,26 @@ def explain_prediction(transaction: Transaction, models: Sequence[str], identity
 
 
 def explain_version(transaction: Transaction, model: str, version: int) -> Lineage:
-    """How a version came to be and where it served. Errors: `LineageError` naming the versions there are."""
+    """The lineage of a version: what led to it and where it served.
+
+    Errors: `LineageError` naming the versions of the model that exist.
+    """
     made = _explain_made(transaction, model, version)
     if made.version is None:
         known = [row["version"] for row in transaction.fetch("lineage/versions", model=model)]
         shown = ", ".join(f"v{number}" for number in known) or "none"
-        raise LineageError(f"{model} has no version {version}; versions in the store: {shown}")
+        raise LineageError(f"{model} has no version {version}. Versions in the store: {shown}")
     return made
 
 
 def explain_incident(transaction: Transaction, number: int) -> Lineage:
-    """Who asked, what was measured, and what answered. Errors: `LineageError` when there is no such incident."""
+    """The lineage of an incident: its alarms, their verdicts, and the retraining that answered it.
+
+    Errors: `LineageError` when there is no such incident.
+    """
     raised = _explain_raised(transaction, number)
     if raised.incident is None:
-        raise LineageError(f"incident {number} is not in the store; `cyclone timeline <model>` shows those of a model")
+        raise LineageError(f"incident {number} is not in the store: `cyclone timeline <model>` shows those of a model")
     answer = transaction.fetch_one("lineage/retraining", run_id=None, incident_id=number)
     if answer is None:
         return raised
@@ -106,18 +117,21 @@ def explain_incident(transaction: Transaction, number: int) -> Lineage:
 
 
 def list_asking(alarms: Sequence[Row], run_id: str | None) -> list[Row]:
-    """The alarms of an incident but that of the run which answers it, unless nothing else asked."""
+    """The alarms that asked for a retraining. The alarm of the run that answers is left out if there are others."""
     return [alarm for alarm in alarms if alarm["source"] != run_id] or list(alarms)
 
 
 def name_requester(alarm: Row) -> str:
-    """E.g. `manual__2011-02-17 by ada`."""
+    """Who raised an alarm, such as `manual__2011-02-17 by ada`."""
     by = alarm["detail"].get("asked_by")
     return f"{alarm['source']} by {by}" if by else str(alarm["source"])
 
 
 def _explain_made(transaction: Transaction, model: str, version: int) -> Lineage:
-    """A version that has no reference profile (a container behind the logging proxy) is what its releases say."""
+    """The lineage of a version, empty if the store does not know it.
+
+    A container behind the logging proxy has no reference profile. Its lineage comes from its releases alone.
+    """
     known = transaction.fetch_one("lineage/version", model=model, version=version)
     releases = [asdict(release) for release in releases_of_version(transaction, model, version)]
     if known is None and not releases:
@@ -156,7 +170,7 @@ def _read_run(transaction: Transaction, run_id: str | None) -> dict[str, Row | N
 
 
 def _list_fields(lineage: Lineage) -> dict[str, Any]:
-    """The fields that hold something."""
+    """The fields of a lineage that are not empty."""
     return {name: value for name, value in vars(lineage).items() if value}
 
 

@@ -1,4 +1,4 @@
-"""Lineage in words: one section a thing, one line a fact."""
+"""Lineage as text: one section for each thing, one line for each fact."""
 
 import json
 from collections.abc import Iterator
@@ -10,11 +10,12 @@ from cyclone.store import Row
 from cyclone.wording import count_of, format_number
 
 NAME_WIDTH = 12
+"""Characters of a fact's name. The longest, `fingerprint` and `calibration`, have 11."""
 Facts = Iterator[tuple[str, str]]
 
 
 def format_lineage(lineage: Lineage) -> str:
-    """The text that `cyclone explain` prints; what the store does not hold is left out, or said to be missing."""
+    """The text that `cyclone explain` prints. Things that the store does not have are left out or called missing."""
     lines: list[str] = []
     for title, facts in _list_sections(lineage):
         lines += ["", title] if lines else [title]
@@ -71,7 +72,7 @@ def _tell_version(lineage: Lineage, version: Row) -> Facts:
 
 
 def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
-    """The first alarm opened the incident: it is told with its numbers; of the others how many there were."""
+    """The facts of an incident. The first alarm opened it and is told in full. The other alarms are counted."""
     yield "opened", f"{_show(incident['opened_at'])}: {incident['reason']}"
     answer = lineage.retraining["run_id"] if lineage.retraining else None
     asking = list_asking(lineage.alarms, answer)
@@ -130,6 +131,7 @@ def _describe_calibration(calibration: Row) -> str:
 
 
 def describe_check(check: Row) -> str:
+    """A verdict in words, with its value, its number of samples, what judged it, and its window."""
     subject = "" if check["subject"] == "all" else f" of {check['subject']}"
     judged = (
         f"limit {format_number(check['limit_value'])}"

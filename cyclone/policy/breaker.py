@@ -1,4 +1,7 @@
-"""The circuit breaker: what is broken before the model, so that a retraining would learn the fault. Pure functions."""
+"""The circuit breaker: pure functions that find broken data upstream of the model.
+
+A retraining on broken data would learn the fault.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +10,19 @@ from cyclone.spec import ModelSpec
 from cyclone.times import DAY
 
 LEAST_SAMPLE = 20
-"""Requests or rows: a share of fewer says nothing about what is broken upstream, nor do fewer without their labels."""
+"""The fewest requests, rows or missing labels that count as evidence of a fault.
+
+One odd row in 20 is 5 %. With fewer, a single row could reach the limits of `retrain.breaker`. A higher number leaves
+models with little traffic unwatched.
+"""
 
 
 @dataclass(frozen=True)
 class FeatureFacts:
-    """Of one feature, rows from all hours of a day, and how many values the day before it had.
+    """What is known of one feature over the last day and the day before it.
 
-    `distinct`: how many values of both days differ; None where one may well be the truth. It takes two: the air was at
-    100 % humidity for a whole day in 2011, never for two.
+    `rows` and `missing` count rows of the last day. `values_before` counts values of the day before.
+    `accepted_missing_share` is the share, from 0 to 1, that was missing at training.
     """
 
     feature: str
@@ -24,11 +31,15 @@ class FeatureFacts:
     accepted_missing_share: float
     values_before: int = 0
     distinct: int | None = None
+    """The number of different values over both days. None for a feature that may truly stand still.
+
+    One day would not be enough. In 2011 the bike data have a whole day at 100 % humidity, and never two.
+    """
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """What came in during the last day; None and 0 mean that nothing is known."""
+    """What came in during the last day, in counts of requests and rows. None and 0 mean that nothing is known."""
 
     requests: int = 0
     rejected: int = 0
@@ -37,12 +48,12 @@ class Upstream:
     in_log: int = 0
     set_aside: int = 0
     unlabelled_since: datetime | None = None
-    """By then `LEAST_SAMPLE` rows had been answered that no label has come for since the newest one."""
+    """The time of the 20th answered row whose label is overdue (`LEAST_SAMPLE`). None while labels keep coming."""
     newest_label: datetime | None = None
 
 
 def find_faults(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[str]:
-    """What is broken before the model: a retraining would learn the fault, so a person has to mend it first."""
+    """The faults of the data upstream of the model, one sentence a fault. A person has to mend them first."""
     limits = spec.retrain.breaker
     faults = []
     if upstream.requests >= LEAST_SAMPLE and upstream.rejected / upstream.requests > limits.rejected_share:
@@ -51,6 +62,7 @@ def find_faults(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[str]
         refused = f", Postgres refused {upstream.set_aside}" if upstream.set_aside else ""
         faults.append(f"the log holds {upstream.in_log} of {upstream.answered} answered rows{refused}")
     for facts in upstream.features:
+        # A feature that often was missing at training may go on being missing as often.
         allowed = facts.accepted_missing_share + limits.missing_share
         if facts.rows >= LEAST_SAMPLE and facts.missing / facts.rows > allowed:
             faults.append(f"{facts.feature} is missing in {facts.missing} of {facts.rows} rows")
@@ -64,6 +76,7 @@ def _find_silence(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[st
     since = upstream.unlabelled_since
     if since is None:
         return []
+    # Labels are due only after the expected delay. Silence counts from then on.
     late_days = (now - since) / DAY - spec.label.expected_delay_hours / 24
     if late_days <= spec.retrain.breaker.silent_days:
         return []

@@ -1,4 +1,7 @@
-"""The one procedure by which an alarm is decided on: a monitor's run and a request go the same way."""
+"""The procedure that decides on an alarm and carries the decision out.
+
+Monitor runs and requests both go through it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +22,9 @@ from cyclone.store import Store
 
 @dataclass(frozen=True)
 class Alarm:
-    """Who wants to know whether a retraining is due: a monitor's run with its verdicts, or a request.
+    """One question whether a retraining is due. It comes from a monitor run with its verdicts, or from a request.
 
-    `source` names it: the same source twice is the same alarm.
+    `source` is its name. Two alarms with the same source are the same alarm.
     """
 
     source: str
@@ -29,7 +32,7 @@ class Alarm:
     request: Request | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What the incident keeps of it."""
+        """What the incident keeps of the alarm: the failed verdicts, or who asked and why."""
         if self.request is None:
             return {"failed": [result.to_json() for result in self.results if result.verdict == "failed"]}
         asked = self.request
@@ -37,10 +40,10 @@ class Alarm:
 
 
 def weigh(store: Store, spec: ModelSpec, alarm: Alarm, at: datetime) -> tuple[Evidence, Decision]:
-    """What the policy says at a moment, and what it rests on. Nothing is recorded.
+    """The policy's decision at a moment, and the evidence for it. Nothing is recorded.
 
-    A request joins the open incident whatever else stands against it. Broken upstream data hold it all the same: the
-    run that asks might start at once.
+    While an incident is open, a request joins it without a decision of its own. Broken upstream data hold the request
+    even then, because the retraining that it asks for might start at once.
     """
     evidence = collect_evidence(store, spec, alarm.results, at, [alarm.request] if alarm.request else [])
     decision = decide(spec, evidence)
@@ -50,11 +53,11 @@ def weigh(store: Store, spec: ModelSpec, alarm: Alarm, at: datetime) -> tuple[Ev
 
 
 def carry_out(store: Store, spec: ModelSpec, alarm: Alarm, evidence: Evidence, decision: Decision) -> Incident | None:
-    """Keep the holds, join or open the incident, record the decision; the incident, None where none is due.
+    """Store a decision: its holds, its incident and its record. Return the incident, or None when none is due.
 
-    In this order: whoever finds the incident may start its retraining, so by then the holds have to be those of this
-    decision. What dies in between leaves no incident, and asking again does the rest.
+    It can be repeated after a crash. The same alarm then completes what is missing.
     """
+    # Holds come first. Whoever finds the incident may start its retraining, and has to find the holds as well.
     keep_holds(store, spec, evidence, decision, alarm.source)
     incident = None
     if decision.should_retrain:
@@ -65,9 +68,10 @@ def carry_out(store: Store, spec: ModelSpec, alarm: Alarm, evidence: Evidence, d
 
 
 def find_due_run(store: Store, spec: ModelSpec, decision: Decision, incident: Incident | None) -> str | None:
-    """The run that a monitor has to start: of its own incident, or of one that was asked for and nothing has started.
+    """The id of the retraining run that a monitor run has to start, or None.
 
-    While upstream data are broken the latter waits, unless a person asked in spite of them.
+    It answers the monitor's own incident. Without one, it answers the open incident that a request has opened and that
+    no run has begun to answer. While upstream data are broken that run waits, unless a person asked despite them.
     """
     if incident is not None:
         return name_retraining(spec.name, incident.incident_id)

@@ -1,4 +1,4 @@
-"""What was decided about a retraining, and the sentences that say why, with their numbers."""
+"""Decisions about a retraining, and the sentences that give the reason with its numbers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,17 +9,25 @@ from cyclone.wording import count_of, format_number
 
 Action = Literal["retrain", "wait", "hold"]
 Cause = Literal["upstream", "pause", "failures", "budget"]
-"""Why a person must look: broken data, retrainings without gain, failed ones, a week's budget that is spent."""
+"""Why a person must look.
+
+`upstream` is broken data. `pause` is retrainings without gain. `failures` is retrainings that failed. `budget` is a
+week's budget that is spent.
+"""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """`retrain`: open or join an incident; `wait`: nothing is due, or it is too soon; `hold`: a person must look."""
+    """What a monitor run or a request came to, with the reason in words.
+
+    `retrain` opens or joins an incident. `wait` means that nothing is due, or that it is too soon. `hold` means that a
+    person must look first.
+    """
 
     action: Action
     reason: str
     cause: Cause | None = None
-    """Of a hold."""
+    """Why a person must look. None unless the action is `hold`."""
 
     @property
     def should_retrain(self) -> bool:
@@ -31,7 +39,7 @@ class Decision:
 
 
 def describe_failed_check(spec: ModelSpec, result: CheckResult) -> str:
-    """E.g. `population_stability of wind 0.345 over 7 days on 168 rows is above 0.2`."""
+    """A failed verdict in words, such as `population_stability of wind 0.345 over 7 days on 168 rows is above 0.2`."""
     days = (result.window_end - result.window_start).days
     of_subject = "" if result.subject == "all" else f" of {result.subject}"
     limit = format_number(result.limit)

@@ -1,4 +1,4 @@
-"""The facts that a decision rests on, read from the store as they were at a moment of event time."""
+"""The evidence of a decision, read from the store as it was at a moment of event time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,10 @@ from cyclone.times import DAY, floor_day, floor_hour
 def collect_evidence(
     store: Store, spec: ModelSpec, results: Sequence[CheckResult], now: datetime, requests: Sequence[Request] = ()
 ) -> Evidence:
-    """All that `decide` needs. Errors are of whole days of UTC, upstream facts of the last 24 whole hours."""
+    """Everything that `decide` needs. Daily errors are of whole days of UTC, upstream facts of the last 24 whole hours.
+
+    `results` are the verdicts that the caller has just made. Errors: `StoreError` when Postgres does not answer.
+    """
     end = floor_hour(now)
     champion = _read_champion(store, spec, now)
     ended = store.fetch("policy/retrainings", model=spec.name, before=now, newest=spec.retrain.pause_after)
@@ -27,13 +30,14 @@ def collect_evidence(
     evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))
     if champion is None or spec.retrain.minimum_gain is None:
         return evidence
+    # Only `minimum_gain` uses these ratios. They are read for no other model.
     days, midnight = spec.retrain.error.window_days, floor_day(now)
     rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days, at=midnight)
     return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
 
 
 def read_faults(store: Store, spec: ModelSpec, now: datetime) -> list[str]:
-    """What is broken upstream at a moment, in sentences."""
+    """What is broken upstream at a moment, one sentence a fault. Empty when nothing is broken."""
     evidence = collect_evidence(store, spec, [], now)
     return find_faults(spec, evidence.upstream, now)
 
@@ -47,7 +51,7 @@ def record_decision(
     incident_id: int | None,
     request: Request | None = None,
 ) -> None:
-    """Keep what a run decided, or what a request was answered; repeating it changes nothing."""
+    """Record the decision of a monitor run, or the answer to a request. The first record of a run id stays."""
     store.run(
         "policy/decision_record",
         model=model,
@@ -65,7 +69,10 @@ def record_decision(
 
 
 def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersion | None:
-    """What serves now, with its errors up to the last midnight: none, where it was promoted after that."""
+    """The version that serves at `now`, with its daily errors up to the last midnight. None when no version serves.
+
+    A version that was promoted after that midnight has no daily errors yet.
+    """
     found, end = find_champion(store, spec.name, now), floor_day(now)
     if found is None:
         return None
@@ -96,6 +103,7 @@ def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | Non
     assert row is not None, "the statement has no FROM that could be empty"
     if champion is None:
         return Upstream(**row)
+    # The hour or the weekday may stand still for a day without anything being broken.
     watched = {feature.name: feature for feature in spec.features if not feature.calendar}
     facts = store.fetch(
         "policy/feature_facts", model=spec.name, version=champion.version, features=list(watched), **window
@@ -109,6 +117,7 @@ def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | Non
                 missing=fact["missing"],
                 accepted_missing_share=fact["accepted_missing_share"],
                 values_before=fact["values_before"],
+                # A category or a boolean may truly be the same for two days. A number is not.
                 distinct=fact["distinct_values"] if watched[fact["feature"]].type == "number" else None,
             )
             for fact in facts

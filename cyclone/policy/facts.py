@@ -1,4 +1,4 @@
-"""The facts that a decision rests on, and requests: plain values."""
+"""The plain values that a decision rests on, among them requests for a retraining."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,10 @@ from cyclone.policy.decisions import Cause
 
 @dataclass(frozen=True)
 class DailyError:
-    """The mean error of one version over the labels that came in one whole day, and on how many rows."""
+    """The mean error of one version over the labels that came in one whole day of UTC.
+
+    `error` is in the unit of the model's metric. `rows` is the number of labels.
+    """
 
     start: datetime
     error: float
@@ -20,9 +23,9 @@ class DailyError:
 
 @dataclass(frozen=True)
 class ServingVersion:
-    """The version that serves: since when, accepted with which error, and its error on each labelled whole day.
+    """The version that serves, with its accepted error and its error on each labelled whole day.
 
-    Days are the oldest first; a day counts only if the version served all of it.
+    `days` has the oldest day first. A day is in it only if the version served all of that day.
     """
 
     version: int
@@ -34,7 +37,10 @@ class ServingVersion:
 
 @dataclass(frozen=True)
 class PastRetraining:
-    """One that ended: `promoted`, `rolled_back` after that, `kept_champion`, or `failed`."""
+    """One retraining that has ended. `cost` is in the unit of the model's budget.
+
+    `outcome` is `promoted`, `rolled_back`, `kept_champion` or `failed`. `rolled_back` is a promotion that was undone.
+    """
 
     ended_at: datetime
     outcome: str
@@ -43,7 +49,10 @@ class PastRetraining:
 
 @dataclass(frozen=True)
 class Request:
-    """Somebody asks for a retraining: a person, who may say what to do it in spite of, or an alert."""
+    """A request for a retraining, by a person or by an alert.
+
+    `despite` names the causes of a hold that the request ignores. Only a person may name any.
+    """
 
     asked_by: str
     is_person: bool
@@ -53,7 +62,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that a decision rests on; times are event time. Retrainings: the newest last."""
+    """Everything that a decision rests on. Times are event time. `retrainings` has the newest last."""
 
     now: datetime
     champion: ServingVersion | None
@@ -61,7 +70,10 @@ class Evidence:
     retrainings: Sequence[PastRetraining] = ()
     requests: Sequence[Request] = ()
     fresh_ratios: Sequence[float] = ()
-    """Of earlier versions: a typical day's error in their first days of service over their accepted error."""
+    """How much worse earlier versions were in service than at acceptance, one ratio a version.
+
+    The ratio is a typical day's error in the version's first days of service, divided by its accepted error.
+    """
     upstream: Upstream = field(default_factory=Upstream)
     resumed_at: datetime | None = None
-    """When a person last said to go on: what happened before stands against nothing any more."""
+    """When a person last resumed the model. Retrainings before that count neither for a pause nor for the budget."""

@@ -1,4 +1,4 @@
-"""Holds: what a person has to look at before a retraining starts, each told once."""
+"""Holds: retrainings that are due and must not start until a person has looked. People are told of each one once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,29 +14,30 @@ from cyclone.store import Store
 
 REMEDIES: dict[Cause, str] = {
     "upstream": (
-        "mend what sends the rows and labels, and the hold ends by itself; is the fault the truth, widen"
+        "mend what sends the rows and labels, and the hold ends by itself. If the data are right as they are, widen"
         " retrain.breaker in model.yaml, or run `cyclone retrain {model} --despite upstream --because …`"
     ),
     "pause": (
-        "look why the gate refused (the timeline, MLflow's gate.json), or why the version was rolled back: labels,"
-        " features, margin; then `cyclone resume {model} --because …`"
+        "find out why the gate refused or why the version was rolled back: `cyclone timeline {model}` and gate.json in"
+        " MLflow say so. Mend the labels, the features or the margin, then run `cyclone resume {model} --because …`"
     ),
     "failures": (
-        "look at the failed Airflow runs of retrain__{model} (the timeline has their errors), mend what failed; then"
-        " `cyclone resume {model} --because …`"
+        "look at the failed Airflow runs of retrain__{model}, whose errors `cyclone timeline {model}` shows. Mend what"
+        " failed, then run `cyclone resume {model} --because …`"
     ),
     "budget": "wait, raise retrain.budget_per_week, or run `cyclone resume {model} --because …`",
 }
+"""What a person can do about a hold, by its cause. `{model}` stands for the model's name."""
 
 
 def describe_remedy(cause: Cause, model: str) -> str:
-    """What a person can do about a hold."""
+    """What a person can do about a hold of this cause, with the commands to type."""
     return REMEDIES[cause].format(model=model)
 
 
 @dataclass(frozen=True)
 class Hold:
-    """One open hold. `told_at`: wall time, None while nobody was told."""
+    """One open hold. `told_at` is the wall time at which people were told, or None. `opened_at` is event time."""
 
     hold_id: int
     cause: Cause
@@ -49,12 +50,12 @@ class Hold:
 
 
 def list_holds(store: Store, model: str) -> list[Hold]:
-    """Those that are open, the oldest first."""
+    """The open holds of a model, the oldest first."""
     return [Hold(**row) for row in store.fetch("policy/holds", model=model)]
 
 
 def keep_holds(store: Store, spec: ModelSpec, evidence: Evidence, decision: Decision, run_id: str) -> None:
-    """Open the hold that a decision is, once, and end those whose cause is gone."""
+    """Open the hold of a decision, and end the open holds whose cause is gone. A hold of one cause is opened once."""
     if decision.cause:
         store.run(
             "policy/hold_open",
@@ -69,16 +70,20 @@ def keep_holds(store: Store, spec: ModelSpec, evidence: Evidence, decision: Deci
 
 
 def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -> Sequence[str]:
-    """End the open holds by a person's word: earlier retrainings count for nothing any more, unless all that was held
-    were broken data. The holds' reasons.
+    """End the open holds by a person's word, and return their reasons.
 
-    Errors: `HoldError` when nothing is held, or when upstream data are still broken: no word mends them.
+    From then on, earlier retrainings count neither for a pause nor for the budget. The exception is a model that was
+    held for broken upstream data only.
+    Errors: `HoldError` when nothing is held, when `because` is empty, or while upstream data are still broken.
     """
     held = list_holds(store, spec.name)
     if not held:
         raise HoldError(f"{spec.name}: nothing is held, so there is nothing to resume")
     if not because:
-        raise HoldError(f"{spec.name}: --because is needed: it is kept with who resumed")
+        raise HoldError(
+            f"{spec.name}: --because is empty. Run `cyclone resume {spec.name} --because …`. The reason is kept with"
+            " the name of who resumed"
+        )
     broken = [hold for hold in held if hold.cause == "upstream"]
     if broken and (faults := read_faults(store, spec, at)):
         raise HoldError(
@@ -90,5 +95,5 @@ def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -
 
 
 def note_told(store: Store, hold: Hold, at: datetime) -> None:
-    """People were told at `at`, wall time."""
+    """Record the wall time at which people were told of a hold. The first time stays."""
     store.run("policy/hold_tell", hold_id=hold.hold_id, at=at)

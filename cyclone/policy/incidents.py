@@ -1,4 +1,7 @@
-"""Incidents: one open reason to retrain a model, joined by any number of alarms, answered once."""
+"""Incidents: open reasons to retrain a model.
+
+Any number of alarms join an incident, and one retraining answers it. A model has at most one open incident.
+"""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +20,10 @@ Outcome = Literal["promoted", "kept_champion", "failed"]
 
 @dataclass(frozen=True)
 class Incident:
-    """`is_new`: this very call opened it. `closed_at` and `outcome` are None while it is open."""
+    """One reason to retrain a model. `closed_at` and `outcome` are None while it is open. Times are event time.
+
+    `is_new` tells whether the call that returned it has opened it.
+    """
 
     incident_id: int
     model: str
@@ -33,9 +39,9 @@ def join_incident(
 ) -> Incident:
     """Join the model's open incident, or open one.
 
-    `source` names one alarm (a monitor's run, an alert with its start, a person's request): the same source
-    twice is the same alarm, also after its incident was closed. An alarm about a time when an incident was
-    open belongs to that one, even if it comes after the closing: it has been answered.
+    `source` is the name of one alarm: a monitor run, an alert with its start, or a person's request. The same source
+    twice is the same alarm, even after its incident was closed. An alarm about a time when an incident was open joins
+    that incident, even if the alarm comes after the closing. That incident has answered it already.
     """
     with store.transaction() as transaction:
         row = transaction.fetch_one("policy/incident_answered", model=model, source=source, at=at)
@@ -55,22 +61,29 @@ def join_incident(
 
 
 def find_open_incident(store: Store, model: str) -> Incident | None:
+    """The open incident of a model, or None."""
     return _read_incident(store, model=model)
 
 
 def find_unanswered_incident(store: Store, model: str, held: Cause | None = None) -> int | None:
-    """The number of the open incident that no retraining has begun to answer, nor need wait for what is `held`."""
+    """The number of the open incident that still needs a retraining, or None.
+
+    During a hold, only an incident that a person requested despite the cause of the hold is returned.
+    """
     row = store.fetch_one("policy/incident_unanswered", model=model, held=held)
     return int(row["incident_id"]) if row else None
 
 
 def close_incident(store: Store, incident_id: int, at: datetime, outcome: Outcome) -> bool:
-    """Whether this call closed it; an incident is closed once and keeps its first outcome."""
+    """Close an incident. True if this call closed it. A closed incident keeps its first outcome."""
     return store.run("policy/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
 
 
 def find_named_incident(store: Store, model: str, run_id: str) -> int | None:
-    """The number of the incident that `name_retraining` named a run after: one that is open, or that it answered."""
+    """The number of the incident in a run id that `name_retraining` made, or None.
+
+    The incident has to be open, or answered by that run.
+    """
     number = read_incident(model, run_id)
     if number is None:
         return None
@@ -81,27 +94,31 @@ def find_named_incident(store: Store, model: str, run_id: str) -> int | None:
 def start_retraining(
     store: Store, run_id: str, model: str, incident_id: int | None, at: datetime, cost: float = 1.0
 ) -> None:
-    """Record that a retraining began; a repeated start keeps the first. `cost` is what it takes of the budget."""
+    """Record that a retraining began. A repeated start keeps the first record. `cost` is in the budget's unit."""
     store.run("policy/retraining_start", run_id=run_id, model=model, incident_id=incident_id, at=at, cost=cost)
 
 
 def finish_retraining(
     store: Store, run_id: str, at: datetime, outcome: Outcome, reason: str, version: int | None
 ) -> tuple[Outcome, str]:
-    """Record how a retraining ended; what is kept: the first end's outcome and reason, or what a failed task noted.
+    """Record how a retraining ended, and return the outcome and reason that the store keeps.
 
+    A repeated end keeps the first one. A failure that a task has noted is kept as the reason.
     Errors: `StoreError` when the run was never started.
     """
     row = store.fetch_one(
         "policy/retraining_finish", run_id=run_id, at=at, outcome=outcome, reason=reason, version=version
     )
     if row is None:
-        raise StoreError(f"retraining {run_id!r} is not in the store: it has to be started before it ends")
+        raise StoreError(f"retraining {run_id!r} is not in the store: clear its Airflow run from the first task on")
     return row["outcome"], row["reason"]
 
 
 def finish_lost_retraining(store: Store, run_id: str, at: datetime) -> tuple[Outcome, str]:
-    """End a retraining that cannot end itself any more as its release did: what it promoted serves on."""
+    """Record the end of a retraining whose Airflow run is gone. Return the outcome and reason that the store keeps.
+
+    The outcome is `promoted` if its challenger serves, else `failed`.
+    """
     lost = f"the Airflow run {run_id} ended without closing its incident"
     release = release_of_run(store, run_id)
     if release is not None and release.promoted_at is not None and release.state != "rolled_back":
@@ -110,13 +127,13 @@ def finish_lost_retraining(store: Store, run_id: str, at: datetime) -> tuple[Out
 
 
 def find_retraining(store: Store, incident_id: int) -> str | None:
-    """The run that answers an incident; None while none has begun to."""
+    """The id of the run that answers an incident. None while no run has begun to answer it."""
     row = store.fetch_one("policy/retraining_owner", incident_id=incident_id)
     return str(row["run_id"]) if row else None
 
 
 def note_failure(store: Store, run_id: str, reason: str) -> None:
-    """Note what failed a retraining, for its end to tell; the first note stays."""
+    """Note why a retraining failed. `finish_retraining` takes it as the reason. The first note stays."""
     store.run("policy/retraining_note", run_id=run_id, reason=reason)
 
 

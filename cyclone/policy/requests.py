@@ -1,4 +1,7 @@
-"""Requests for a retraining, by people, alerts and assets: the policy answers each once, and it is kept who asked."""
+"""Requests for a retraining, by people, alerts and assets.
+
+The policy answers each request once. The store keeps who asked.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,33 +22,43 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 @dataclass(frozen=True)
 class RequestAnswer:
-    """What the policy said; with an incident, the run that answers it, whoever starts it."""
+    """The policy's answer to a request.
+
+    `incident_id` and `run_id` are None without a retraining. `run_id` is the run that answers the incident, whoever
+    starts it.
+    """
 
     decision: Decision
     incident_id: int | None
     run_id: str | None
 
     def describe_refusal(self, model: str) -> str:
-        """Why there is no retraining, and what a person can do about it."""
+        """The reason why there is no retraining, and what a person can do about it."""
         cause = self.decision.cause
         return self.decision.reason + (f"; what to do: {describe_remedy(cause, model)}" if cause else "")
 
 
 def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequence[str]) -> Request:
-    """A request with what it ignores. Errors: `HoldError` for a cause that there is not, or one without a because."""
+    """A request, with the causes of a hold that it ignores.
+
+    Errors: `HoldError` for an unknown cause, for a cause without `because`, or for a cause that an alert names.
+    """
     causes: list[Cause] = [cause for cause in CAUSES if cause in despite]
     for name in despite:
         if name not in CAUSES:
             raise HoldError(f"despite {name!r} must be one of {', '.join(CAUSES)}")
     if causes and not because:
-        raise HoldError(f"despite {', '.join(causes)} needs a because: it is kept with who asked")
+        raise HoldError(f"despite {', '.join(causes)} needs a because: add `--because …`, which is kept with who asked")
     if causes and not is_person:
         raise HoldError(f"{asked_by}: only a person may ask despite {', '.join(causes)}")
     return Request(asked_by, is_person, because, tuple(causes))
 
 
 def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> RequestAnswer:
-    """Join the open incident, or ask the policy whether to open one; `source` twice is one request with one answer."""
+    """Ask the policy for a retraining, and return its answer. The answer is recorded.
+
+    `source` is the name of the request. The same source twice is one request, and gets the first answer again.
+    """
     known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
     if known is None:
         alarm = Alarm(source, request=request)

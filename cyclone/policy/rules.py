@@ -1,4 +1,7 @@
-"""The policy of retraining: when it pays, when it has to wait, and when a person must look. Pure functions."""
+"""The policy of retraining: pure functions that decide from values whether a retraining pays.
+
+A retraining may also have to wait, or be held until a person has looked.
+"""
 
 import math
 from collections.abc import Sequence
@@ -14,33 +17,44 @@ from cyclone.times import DAY, floor_day
 from cyclone.wording import count_of, format_number, format_percent
 
 FRESH_RATIO = 1.2
-"""What is believed, before any version has shown it, of a new version's error in service over its accepted error."""
+"""The first guess of a new version's error in service, as a multiple of its accepted error.
+
+It is above 1 because held-out days resemble the training days more than later days do. A higher guess lets the trigger
+`minimum_gain` fire later.
+"""
 FRESH_RATIO_WEIGHT = 2
-"""In versions."""
+"""How many versions the first guess counts as, beside the versions that were measured.
+
+With 2, the third measured version outweighs the guess. A lower weight believes single versions sooner.
+"""
 SMALLEST_SHARE = 0.01
-"""Of the accepted error, of the days' mean where that is 0: a day with less counts as this, or one perfect day would
-hide a bad week."""
+"""The least error that a day counts with, as a share of the accepted error.
+
+Where the accepted error is 0, it is a share of the days' mean error. The geometric mean of a week with one perfect day
+would be 0 without it, and would hide six bad days.
+"""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """What stands against every retraining until a person has looked, in words."""
+    """A reason against every retraining, in words. It stands until a person has looked."""
 
     cause: Cause
     words: str
 
 
 def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
-    """Retrain when a trigger fires and nothing stands against it; `no_data` never starts a retraining.
+    """Decide on a retraining: `retrain` when a trigger fires and nothing stands against it, else `wait` or `hold`.
 
-    Broken upstream data hold whether one is due or not: labels that stopped would keep every trigger calm. A person
-    need not wait for the cooldown, and may ask in spite of each stop by its name.
+    The verdict `no_data` never starts a retraining. A request of a person skips the cooldown, and ignores the stops
+    that the person names. Broken upstream data are a hold even when no retraining is due.
     """
     fired = find_triggers(spec, evidence)
     people = [request for request in evidence.requests if request.is_person]
     reason = "; ".join([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
+    # Asked before the triggers: when labels stop, the error trigger stays calm and nothing else would tell a person.
     is_broken = any(stop.cause == "upstream" for stop in stops)
     if not reason and not is_broken:
         return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
@@ -55,7 +69,10 @@ def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
 
 
 def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
-    """All that stands against a retraining until a person has looked, whether one is due or not; the worst first."""
+    """Every reason against a retraining that a person has to look at, the worst first.
+
+    The list does not depend on whether a retraining is due.
+    """
     faults = find_faults(spec, evidence.upstream, evidence.now)
     found: list[tuple[Cause, str | None]] = [
         ("upstream", f"upstream data are broken ({'; '.join(faults)})" if faults else None),
@@ -67,7 +84,7 @@ def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
 
 
 def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
-    """Every reason to retrain, each a sentence with its numbers."""
+    """Every reason to retrain, each as one sentence with its numbers. Requests of people are not among them."""
     fired = [f"requested by {request.asked_by}" for request in evidence.requests if not request.is_person]
     champion = evidence.champion
     if champion is not None:
@@ -84,10 +101,11 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
 
 
 def find_typical_error(champion: ServingVersion, now: datetime, window_days: int) -> tuple[float, int] | None:
-    """The geometric mean of the version's daily errors in the window, and of how many days; None without any.
+    """A typical day's error: the geometric mean of the version's daily errors, and the number of those days.
 
-    The window ends with the last whole day of UTC: what is decided at noon is what was decided at midnight. One day
-    out of the ordinary (snow, a holiday) moves it little, a lasting rise in full.
+    The window is `window_days` whole days of UTC and ends with the last midnight, so that a decision at noon equals
+    the one at midnight. One odd day, such as a holiday, moves the geometric mean little. A lasting rise moves it in
+    full. None when no day of the window has labels. The unit is the one of the version's metric.
     """
     end = floor_day(now)
     since = end - window_days * DAY
@@ -101,14 +119,18 @@ def find_typical_error(champion: ServingVersion, now: datetime, window_days: int
 
 
 def expect_gain(champion: ServingVersion, typical_error: float, fresh_ratios: Sequence[float]) -> float:
-    """The share by which a new version is expected to lower the error, from how earlier ones did when new."""
+    """The share of the typical error that a new version is expected to remove, at most 1 and negative for a loss.
+
+    A new version's error is taken as the accepted error times a typical fresh ratio. That is the geometric mean of
+    `fresh_ratios` and of the first guess, `FRESH_RATIO`.
+    """
     believed = [*fresh_ratios, *[FRESH_RATIO] * FRESH_RATIO_WEIGHT]
     fresh = math.exp(sum(math.log(max(ratio, SMALLEST_SHARE)) for ratio in believed) / len(believed))
     return 1 - fresh * champion.accepted_error / typical_error
 
 
 def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
-    """Why nothing is due, with the numbers that were closest to it."""
+    """Why no retraining is due, as a sentence with the typical day's error and the accepted error."""
     champion, trigger = evidence.champion, spec.retrain.error
     if champion is None:
         return "no version serves"
@@ -162,7 +184,11 @@ def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:
 
 
 def _find_no_gain(retrain: Retrain, evidence: Evidence) -> str | None:
-    """Of those that came to an answer: a promotion that still stands is a gain, whatever the gate's rule."""
+    """The pause after retrainings that came to an answer but brought no gain, in words. None where none is due.
+
+    A gain is a promotion that was not rolled back, whatever the gate's rule.
+    """
+    # Failed runs do not count here: they answered nothing. `_find_failures` looks at them.
     answered = [item for item in _list_since_resumed(evidence) if item.outcome != "failed"][-retrain.pause_after :]
     if any(item.outcome == "promoted" for item in answered):
         return None
@@ -178,7 +204,7 @@ def _find_failures(retrain: Retrain, evidence: Evidence) -> str | None:
 
 
 def _find_pause(retrain: Retrain, now: datetime, streak: Sequence[PastRetraining], words: str) -> str | None:
-    """What a streak without a good end stops, until its last one is `pause_days` old."""
+    """The pause that a streak of bad ends causes, in words. None once its newest retraining is `pause_days` old."""
     if len(streak) < retrain.pause_after:
         return None
     days_left = retrain.pause_days - (now - streak[-1].ended_at) / DAY
@@ -192,11 +218,13 @@ def _find_pause(retrain: Retrain, now: datetime, streak: Sequence[PastRetraining
 def _find_spent_budget(retrain: Retrain, evidence: Evidence) -> str | None:
     since = evidence.now - 7 * DAY
     spent = sum(item.cost for item in _list_since_resumed(evidence) if item.ended_at > since)
+    # The next retraining has to fit as well, so that the week ends within the budget.
     if spent + retrain.cost <= retrain.budget_per_week:
         return None
     return f"{spent:g} of {retrain.budget_per_week:g} a week are spent, one more costs {retrain.cost:g}"
 
 
 def _list_since_resumed(evidence: Evidence) -> list[PastRetraining]:
+    """The retrainings that still count: those that ended after a person last resumed."""
     since = evidence.resumed_at
     return [item for item in evidence.retrainings if since is None or item.ended_at > since]

@@ -1,4 +1,4 @@
-"""What a changed configuration would have decided about the past; nothing is recorded."""
+"""What-if: what a changed configuration would have decided on past days. Nothing is recorded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,11 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class PastDay:
-    """The verdicts on the windows that end with a day: as configured now, and as recorded."""
+    """The verdicts on the windows that end with one day.
+
+    `results` are judged with the changed configuration. `recorded` are the verdicts in the store, by kind, check and
+    subject.
+    """
 
     window_end: datetime
     results: list[CheckResult]
@@ -35,13 +39,13 @@ class PastDay:
 
     @property
     def changed(self) -> list[tuple[CheckResult, CheckResult | None]]:
-        """The verdicts that differ from those recorded, with them; None where none was."""
+        """The pairs of a new and a recorded verdict that differ. The second is None where nothing was recorded."""
         pairs = [(result, self.recorded.get(_find_key(result))) for result in self.results]
         return [(new, old) for new, old in pairs if old is None or new.verdict != old.verdict]
 
 
 def judge_unrecorded(store: Store, spec: ModelSpec, kind: CheckKind, moment: datetime) -> list[CheckResult]:
-    """What `evaluate_checks` would give at a moment; none before the first promotion."""
+    """The verdicts that `evaluate_checks` would record at a moment. Empty before the first promotion."""
     champion = find_champion(store, spec.name, moment)
     if champion is None:
         return []
@@ -49,15 +53,18 @@ def judge_unrecorded(store: Store, spec: ModelSpec, kind: CheckKind, moment: dat
 
 
 def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) -> Iterator[PastDay]:
-    """Every day's end from `since` to `until`, judged by `spec` from the roll-ups.
+    """Judge every day's end from `since` to `until` by `spec`. The roll-ups give the numbers.
 
-    The versions that served and the retrainings that cooled down are those that were: what another decision would have
-    led to is not played out. Errors: `ConfigurationError` when there is no day's end between the two.
+    Versions and retrainings are those that really happened. What another decision would have led to is not played out.
+    Errors: `ConfigurationError` when no day of UTC ends between the two moments.
     """
     first = floor_day(since)
     day = first if first >= since else first + DAY
     if day > until:
-        raise ConfigurationError(f"no day ends between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M} UTC")
+        raise ConfigurationError(
+            f"{spec.name}: no day of UTC ends between {since:%Y-%m-%d %H:%M} and {until:%Y-%m-%d %H:%M}:"
+            " give a --from and a --to with a midnight between them"
+        )
     while day <= until:
         results = [item for kind in get_args(CheckKind) for item in judge_unrecorded(store, spec, kind, day)]
         rows = store.fetch("verdicts/at", model=spec.name, kind=None, window_end=day, run_id=None)
@@ -68,7 +75,7 @@ def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) 
 
 
 def build_change_table(day: PastDay) -> Table:
-    """The verdicts of a day that differ from those recorded."""
+    """A table of the verdicts of one day that differ from the recorded ones."""
     table = Table("check", "subject", "value", "limit", "verdict", "recorded limit", "recorded verdict")
     for new, old in day.changed:
         recorded = (format_number(old.limit), old.verdict) if old else ("-", "-")

@@ -1,4 +1,4 @@
-"""Rows as an estimator sees them: training and serving build its inputs here, so that they never differ."""
+"""The inputs of an estimator, built from rows. Training and serving both build them here, so that they never differ."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -16,19 +16,23 @@ LABEL_TYPES = {"integer": "int64", "number": "float64", "boolean": "bool", "cate
 
 
 def inputs_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> Any:
-    """What the estimator is given for these rows: a frame or a matrix, as `spec.inputs` says."""
+    """The estimator's inputs for these rows: a frame or a matrix, as `spec.inputs` says. One row each.
+
+    Errors: those of `frame_from_rows` or `matrix_from_rows`.
+    """
     return frame_from_rows(spec, rows) if spec.inputs == "frame" else matrix_from_rows(spec, rows)
 
 
 def inputs_from_frame(spec: ModelSpec, frame: "pd.DataFrame") -> Any:
-    """The same for rows that are a frame already, with the features among its columns."""
+    """The estimator's inputs for rows that are a DataFrame already. It must have a column for each feature."""
     return frame[spec.feature_names] if spec.inputs == "frame" else matrix_from_frame(spec, frame)
 
 
 def matrix_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> "np.ndarray[Any, Any]":
-    """float64, rows × features in the spec's order: a category is its place in `values`, null is NaN.
+    """A float64 matrix of shape (rows, features), with the features in the spec's order.
 
-    Errors: ValueError for a category that the spec does not list, TypeError or ValueError for a text elsewhere.
+    A category is its place in `values`, a boolean is 0 or 1, and null is NaN.
+    Errors: ValueError for a category that the spec does not list. TypeError or ValueError for a text elsewhere.
     """
     import numpy as np
 
@@ -42,15 +46,16 @@ def matrix_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> "np.
 
 
 def matrix_from_frame(spec: ModelSpec, frame: "pd.DataFrame") -> "np.ndarray[Any, Any]":
-    """What `matrix_from_rows` makes of the same rows."""
+    """The same matrix as `matrix_from_rows`, from rows that are a DataFrame."""
     return matrix_from_rows(spec, frame[spec.feature_names].to_dict("records"))  # type: ignore[arg-type]
 
 
 def frame_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
-    """One row each, columns in `spec.feature_names` order; other keys are left out, a missing one is null.
+    """A DataFrame with one row each, and the features as columns in the spec's order.
 
-    integer → int64, number → float64, boolean → bool, category and text → object holding str.
-    Nullable: integer and number → float64 with NaN, the others → object with None.
+    Other keys of a row are left out, and a missing key is null. The dtypes are int64 for integer, float64 for number,
+    bool for boolean, and object with str for category and text. A nullable integer or number is float64 with NaN. Any
+    other nullable feature is object with None.
     Errors: TypeError for a null or a fraction where the spec allows none.
     """
     import pandas as pd
@@ -61,7 +66,7 @@ def frame_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> "pd.D
 
 
 def find_dtype(feature: Feature) -> str:
-    """The name of a feature's NumPy dtype; it depends on the spec alone, never on the rows."""
+    """The name of a feature's NumPy dtype. It depends on the spec alone, never on the rows."""
     if feature.type == "number":
         return "float64"
     if feature.type == "integer":
@@ -72,7 +77,7 @@ def find_dtype(feature: Feature) -> str:
 
 
 def _build_column(feature: Feature, values: list[Any]) -> Any:
-    """A Series a column would take four times as long; `array` refuses what NumPy would bend into shape."""
+    """One column of a frame. Errors: TypeError for a value that the dtype cannot hold exactly."""
     import numpy as np
     import pandas as pd
 
@@ -85,6 +90,7 @@ def _build_column(feature: Feature, values: list[Any]) -> Any:
         if not all(isinstance(value, bool | np.bool_) for value in values):
             raise TypeError(f"feature {feature.name!r} is boolean: true or false is needed in every row")
         return np.array(values, dtype=dtype)
+    # `array` refuses values that NumPy would convert silently. A Series for each column would take four times as long.
     return np.frombuffer(array("q" if dtype == "int64" else "d", values), dtype=dtype).copy()
 
 

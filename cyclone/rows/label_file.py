@@ -1,4 +1,7 @@
-"""Labels in bulk: a CSV or Parquet file is checked line by line, and what can be kept is copied into the store."""
+"""Labels in bulk, from a CSV or Parquet file.
+
+Each line is checked by itself. Good labels are copied into the store, and bad lines are reported.
+"""
 
 import csv
 import io
@@ -22,25 +25,33 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 BATCH_LABELS = 10_000
+"""The labels of one transaction. More would use more memory, and lose more work when a load is interrupted."""
 LINE_BYTES = 8192
-"""More than the longest label's line needs: a file without line ends takes no memory."""
-COLUMNS = f"{', '.join(LABEL_KEYS)}; observed_at may be left out"
+"""The most bytes of a line. The longest label needs fewer, and a file without line ends cannot fill the memory."""
+COLUMNS = f"{', '.join(LABEL_KEYS)}, where observed_at may be left out"
+"""The columns of a file of labels, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file, counted from 1 (the header, in a CSV). `position` is how far the file is read."""
+    """One line of a file of labels. Lines count from 1, which is the header in a CSV.
+
+    `position` is how far the file was read when the line ended, in bytes of a CSV or rows of a Parquet file.
+    """
 
     number: int
     entry: dict[str, Any]
     fault: str
-    """Why it cannot be read; empty when it can."""
+    """Why the line cannot be read. Empty when it can."""
     position: int
 
 
 @dataclass(slots=True)
 class Summary:
-    """What became of a file's labels. `unknown_so_far` of the accepted and repeated have no prediction yet."""
+    """What became of the labels of a file, in counts.
+
+    `accepted` labels were new, and `repeated` ones were known already. `unknown_so_far` of both have no prediction yet.
+    """
 
     accepted: int = 0
     repeated: int = 0
@@ -49,13 +60,16 @@ class Summary:
 
 
 class LabelFile:
-    """A file of labels. `size` is what a line's `position` ends at. Errors: `DataError` when it is not one."""
+    """A file of labels, to be iterated by line. `size` is the `position` at the end of the file.
+
+    Errors: `DataError` when it is no file of labels.
+    """
 
     def __init__(self, path: Path, label: Label) -> None:
         if not path.is_file():
-            raise DataError(f"{path}: there is no such file; a CSV or Parquet file with {COLUMNS} is needed")
+            raise DataError(f"{path}: there is no such file. A CSV or Parquet file with {COLUMNS} is needed")
         if path.suffix.lower() not in (".csv", ".parquet"):
-            raise DataError(f"{path}: the name ends with {path.suffix!r}; .csv or .parquet is needed")
+            raise DataError(f"{path}: the name ends with {path.suffix!r}. It has to end with .csv or .parquet")
         self.path = path
         self._label = label
         self._is_parquet = path.suffix.lower() == ".parquet"
@@ -76,10 +90,11 @@ def load_labels(
     on_refused: Callable[[int, str], None] = lambda number, reason: None,
     on_progress: Callable[[int], None] = lambda position: None,
 ) -> Summary:
-    """Keep every good label of the file, in batches of their own; loading it again changes nothing.
+    """Store every good label of a file, one transaction for each batch. Loading it again changes nothing.
 
-    `on_refused` gets a bad line's number and what is wrong with it, `on_progress` the position that is done.
-    Errors: `DataError` when the file is none of labels; `StoreError` saying up to which line all is kept.
+    `on_refused` is called with the number of a bad line and the reason. `on_progress` is called with the position up
+    to which everything is stored.
+    Errors: `DataError` when the file is no file of labels. `StoreError` saying up to which line all is kept.
     """
     summary = Summary()
     now, done = datetime.now(UTC), 0
@@ -95,7 +110,9 @@ def load_labels(
         try:
             _store_batch(store, spec.name, good, now, summary)
         except StoreError as error:
-            words = f"{error}; every good label up to line {done} is kept: load the file again, none is kept twice"
+            words = (
+                f"{error}. But every good label up to line {done} is kept: load the file again, and none is kept twice"
+            )
             raise StoreError(words) from error
         done = batch[-1].number
         on_progress(batch[-1].position)
@@ -103,7 +120,7 @@ def load_labels(
 
 
 def open_parquet(path: Path) -> "pq.ParquetFile":
-    """The file, with its columns checked. Errors: `DataError`."""
+    """A Parquet file of labels. Errors: `DataError` when it is not readable, or has other columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -116,7 +133,7 @@ def open_parquet(path: Path) -> "pq.ParquetFile":
     if "observed_at" in schema.names:
         kind = schema.field("observed_at").type
         if pa.types.is_timestamp(kind) and kind.tz is None:
-            raise DataError(f"{path}: observed_at is {kind}, without a time zone; one is needed")
+            raise DataError(f"{path}: observed_at is {kind}, without a time zone. Store it with one")
     return parquet
 
 
@@ -153,7 +170,10 @@ def _read_line(number: int, content: bytes, columns: list[str], label: Label, po
 
 
 def _split(text: str) -> list[str] | str:
-    """The line's values, or why it has none. A line is a record: an open quote spoils no other line."""
+    """The values of a line of CSV, or the reason why it has none.
+
+    Each line is one record, so that an open quote spoils no other line.
+    """
     try:
         return next(csv.reader([text.rstrip("\r\n")], strict=True), [])
     except csv.Error as error:
@@ -183,7 +203,7 @@ def _read_parquet(path: Path) -> Iterator[Line]:
 
 
 def _name_plainly(entry: dict[str, Any]) -> dict[str, Any]:
-    """Ids that a file holds as integers are the texts that the store knows; times become ISO texts."""
+    """An entry as the store knows it. An id that is an integer becomes text, and a time becomes an ISO text."""
     id_, at = entry["id"], entry.get("observed_at")
     if isinstance(id_, int) and not isinstance(id_, bool):
         entry["id"] = str(id_)
@@ -194,7 +214,7 @@ def _name_plainly(entry: dict[str, Any]) -> dict[str, Any]:
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
     is_complete = {"id", "label"} <= set(columns) <= set(LABEL_KEYS)
     if not is_complete or len(set(columns)) != len(columns):
-        raise DataError(f"{path}: the columns are {', '.join(map(repr, columns)) or 'missing'}; needed: {COLUMNS}")
+        raise DataError(f"{path}: the columns are {', '.join(map(repr, columns)) or 'missing'}. Needed are {COLUMNS}")
 
 
 def _find_fault(spec: ModelSpec, line: Line, now: datetime) -> str:
@@ -214,7 +234,8 @@ def _store_batch(store: Store, model: str, lines: Sequence[Line], now: datetime,
         months.add(floor_month(at))
         writer.writerow((line.number, line.entry["id"], json.dumps(line.entry["label"]), at.isoformat(), told is None))
     text.seek(0)
-    store.fetch("log/partitions_ensure", parent="label", moments=sorted(months))  # alone: it locks the table
+    # In a transaction of its own, because it locks the table.
+    store.fetch("log/partitions_ensure", parent="label", moments=sorted(months))
     with store.transaction() as transaction:
         transaction.run("log/label_file_create")
         transaction.copy_in("log/label_file_copy", text)

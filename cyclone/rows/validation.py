@@ -1,4 +1,4 @@
-"""Rows and labels against the model's spec: what is wrong, with which value, and what would be allowed."""
+"""Validation of rows and labels by the model's spec. An error names the feature, its value and what is allowed."""
 
 import json
 import math
@@ -11,19 +11,29 @@ from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
 
 ERROR_LIMIT = 100
+"""The most errors that are reported of one request, so that an answer stays small however many rows are wrong."""
 SHOWN_CHARACTERS = 100
+"""The most characters of a wrong value that an error shows."""
 INT64_MAX = 2**63 - 1
+"""The largest integer that Postgres and NumPy hold."""
 ID_CHARACTERS = 128
+"""The most characters of a prediction's id. A UUID has 36. Longer ids make every row and its index larger."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""The earliest time that is allowed. An earlier one is most likely a mistake, such as 1970 from an empty clock."""
 CLOCK_SKEW = timedelta(minutes=5)
+"""How far in the future a time may be, as clocks of clients run ahead."""
 ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"
 ALLOWED_TIME = f"an ISO 8601 time with its zone, from {EARLIEST:%Y-%m-%d} to now"
 LABEL_KEYS = ("id", "label", "observed_at")
+"""The keys of a label, as a client sends it or a file holds it. `observed_at` may be left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """One feature of one row that cannot be used. `value` is JSON-able and cut short."""
+    """A feature of a row that cannot be used. `index` counts rows from 0.
+
+    `value` can be written as JSON and is cut short. `allowed` says in words what would be allowed.
+    """
 
     index: int
     feature: str
@@ -32,9 +42,9 @@ class RowError:
 
 
 def validate_rows(spec: ModelSpec, rows: Sequence[Any], limit: int = ERROR_LIMIT) -> list[RowError]:
-    """Every error of every row in their order, at most `limit`; an empty list means all can be used.
+    """The errors of all rows, in the order of the rows, at most `limit`. An empty list means that all can be used.
 
-    Nothing is converted: an integer is no boolean and no 5.0, a number is finite, a text has no \\u0000.
+    No value is converted. An integer is neither a boolean nor 5.0, a number is finite, and a text has no \\u0000.
     A nullable feature may be left out, which means null.
     """
     errors: list[RowError] = []
@@ -48,7 +58,7 @@ def validate_rows(spec: ModelSpec, rows: Sequence[Any], limit: int = ERROR_LIMIT
 
 
 def is_allowed(field: Feature | Label, value: Any) -> bool:
-    """Whether the value has the field's type and lies within its range or values; without them the type is enough."""
+    """Whether a value has the field's type, and is within its range or among its values if the field has any."""
     if value is None:
         return isinstance(field, Feature) and field.nullable
     if field.type == "boolean":
@@ -65,7 +75,7 @@ def is_allowed(field: Feature | Label, value: Any) -> bool:
 
 
 def describe_allowed(field: Feature | Label) -> str:
-    """What `is_allowed` accepts, in words: `an integer from 0 to 23`."""
+    """What `is_allowed` accepts, in words such as `an integer from 0 to 23`."""
     if field.type == "boolean":
         words = "true or false"
     elif field.type == "text":
@@ -80,12 +90,15 @@ def describe_allowed(field: Feature | Label) -> str:
 
 
 def is_id(value: Any) -> bool:
-    """Whether a client may name a prediction so."""
+    """Whether a value may be the id of a prediction."""
     return isinstance(value, str) and 1 <= len(value) <= ID_CHARACTERS and "\0" not in value and _is_unicode(value)
 
 
 def read_time(value: Any, now: datetime) -> datetime | None:
-    """An ISO 8601 text as UTC; None when it is none, has no zone, or is too early or in the future."""
+    """A time in UTC, from an ISO 8601 text. None for any other value, and for a time that is not allowed.
+
+    A time needs a zone. It may not be before `EARLIEST`, nor later than `now` by more than `CLOCK_SKEW`.
+    """
     try:
         time = datetime.fromisoformat(value)
         if time.tzinfo is not None and EARLIEST <= time <= now + CLOCK_SKEW:
@@ -96,7 +109,7 @@ def read_time(value: Any, now: datetime) -> datetime | None:
 
 
 def find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) -> Iterator[RowError]:
-    """What is wrong with one `{id, label, observed_at?}`; nothing when it can be kept."""
+    """The errors of one label with the keys `LABEL_KEYS`. There are none when it can be kept."""
     if not isinstance(entry, dict):
         yield RowError(index, "label", show_value(entry), "an object with id, label and perhaps observed_at")
         return
@@ -108,12 +121,12 @@ def find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) ->
     if at is not None and read_time(at, now) is None:
         yield RowError(index, "observed_at", show_value(at), ALLOWED_TIME)
     for key in entry.keys() - set(LABEL_KEYS):
-        allowed = "no such key; the keys are " + ", ".join(LABEL_KEYS)
+        allowed = "no such key. The keys are " + ", ".join(LABEL_KEYS)
         yield RowError(index, show_value(key), show_value(entry[key]), allowed)
 
 
 def show_value(value: Any) -> Any:
-    """The value as JSON can hold it, cut after `SHOWN_CHARACTERS`."""
+    """A value that JSON can hold. A text is cut after `SHOWN_CHARACTERS`, and any other value becomes text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float) and abs(value) <= INT64_MAX:
@@ -130,16 +143,16 @@ def _find_faults(features: Mapping[str, Feature], row: Any) -> Iterator[tuple[st
     for name, feature in features.items():
         if not is_allowed(feature, row.get(name)):
             allowed = describe_allowed(feature)
-            yield name, row.get(name), allowed if name in row else f"{allowed}; the feature is missing"
+            yield name, row.get(name), allowed if name in row else f"{allowed}, but the feature is missing"
     if not row.keys() <= features.keys():
         for name in row:
             if name not in features:
                 known = ", ".join(features)
-                yield show_value(name), row[name], f"no such feature; the features are {known}"
+                yield show_value(name), row[name], f"no such feature. The features are {known}"
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether the text can be stored: half of a surrogate pair alone cannot."""
+    """Whether Postgres can store a text. It cannot store half of a surrogate pair."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -1,7 +1,8 @@
--- Records a calibration, once for each run; the first one stays.
+-- Records a calibration. The first one of a run stays.
 -- params: model, run_id, reason text; version integer; method text or NULL; parameters double precision[];
 --   fitted_at timestamptz; row_count bigint; error_without, error_with double precision or NULL;
---   asked_by text or NULL (it was fitted); since timestamptz and fingerprint text of what it was fitted on, or NULL
+--   asked_by text or NULL (NULL when it was fitted); since timestamptz and fingerprint text of the rows that it was
+--   fitted on, or NULL
 -- returns: nothing
 INSERT INTO calibration (
     model,

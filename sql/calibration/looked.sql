@@ -1,6 +1,6 @@
--- The newest look for a calibration of a version: that of a day, or one with labelled rows to try it on.
+-- The newest search for a calibration of a version. It is of the day itself, or had labelled rows to try one on.
 -- params: model text, version integer, day timestamptz
--- returns: calibration_id, fitted_at, method, parameters, served_at, reason; no row when nobody looked
+-- returns: calibration_id, fitted_at, method, parameters, served_at, reason. No row when nobody has searched.
 SELECT
     calibration_id,
     fitted_at,

@@ -1,4 +1,4 @@
--- Names the revision that will answer with a calibration: the log's rows are joined to it by that name.
+-- Names the revision that will answer with a calibration. Rows of the log are joined to the calibration by that name.
 -- params: calibration_id bigint, revision text
 -- returns: nothing
 UPDATE calibration

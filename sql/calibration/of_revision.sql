@@ -1,7 +1,7 @@
 -- The calibration that a revision answers with.
 -- params: model text, revision text
--- returns: method (NULL: raw), parameters, replaced, asked_by (who withdrew the one before, or had it deployed again;
---   NULL: it was fitted); no row when the revision is no calibration's
+-- returns: method (NULL for raw predictions), parameters, replaced, asked_by (who withdrew the one before or had it
+--   deployed again, NULL when it was fitted). No row when the revision has no calibration.
 SELECT
     method,
     parameters,

@@ -1,4 +1,4 @@
--- Lets the champion's release name the revision that a calibration had replaced, and notes why that was taken back.
+-- Puts the revision that a calibration had replaced back into the champion's release, and records why.
 -- params: release_id bigint, revision, because text; at timestamptz
 -- returns: nothing
 WITH taken AS (

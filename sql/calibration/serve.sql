@@ -1,5 +1,5 @@
--- Lets the champion's release name the revision of a calibration, and the calibration the one that it replaced. One
--- without `served_at` never came so far.
+-- Puts the revision of a calibration into the champion's release, and records which revision it replaced.
+-- A calibration without `served_at` never got as far as this.
 -- params: calibration_id bigint, release_id bigint, revision text, at timestamptz
 -- returns: nothing
 WITH before AS (

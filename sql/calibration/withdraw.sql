@@ -1,4 +1,4 @@
--- Notes that a revision's calibration was withdrawn, and why.
+-- Records that the calibration of a revision was withdrawn, and why.
 -- params: model, revision, because text; at timestamptz
 -- returns: nothing
 UPDATE calibration

@@ -1,6 +1,6 @@
--- Whether a person withdrew a calibration of a version, or rolled one back: it is corrected no more.
+-- The reason why a version is not calibrated any more: a person withdrew one of its calibrations or rolled it back.
 -- params: model text, version integer
--- returns: reason text; no row when nobody did
+-- returns: reason text. No row when nobody did.
 SELECT coalesce(withdrawn_because, reason) AS reason
 FROM calibration
 WHERE

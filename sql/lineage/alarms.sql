@@ -1,6 +1,6 @@
--- Who or what joined an incident, the first first, and what was decided on each alarm of the monitor.
+-- The alarms of an incident, the first one first, and what was decided on each alarm of the monitor.
 -- params: incident_id bigint
--- returns: source, at, detail; action, decided (NULL: nobody had to decide)
+-- returns: source, at, detail; action and decided, both NULL when nobody had to decide
 SELECT
     incident_alarm.source,
     incident_alarm.at,

@@ -1,4 +1,5 @@
--- The calibrations that revisions of a version answer with, the oldest first; one without `served_at` is about to.
+-- The calibrations of a version that revisions answer with, the oldest first.
+-- One without `served_at` is about to serve.
 -- params: model text, version integer
 -- returns: calibration_id, revision, method, parameters, row_count, error_without, error_with, reason, run_id,
 --   fitted_at, since, fingerprint, served_at, withdrawn_at

@@ -1,4 +1,4 @@
--- The verdicts that the runs of an incident's alarms recorded on the newest windows they looked at, failed ones first.
+-- The verdicts of the runs that raised an incident's alarms, on the newest windows of each run. Failed ones come first.
 -- params: incident_id bigint
 -- returns: run_id, kind, check_name, subject, version, value, sample_size, limit_value, p_value, verdict, reason,
 --   window_start, window_end

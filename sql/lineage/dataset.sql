@@ -1,6 +1,6 @@
--- What a retraining learned from.
+-- The dataset of a retraining.
 -- params: run_id text
--- returns: as_of, since (NULL: everything), row_count, first_created_at, last_created_at, query_sha256, fingerprint
+-- returns: as_of, since (NULL for everything), row_count, first_created_at, last_created_at, query_sha256, fingerprint
 SELECT
     as_of,
     nullif(since, '-infinity') AS since,

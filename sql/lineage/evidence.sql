@@ -1,6 +1,6 @@
--- Every incident of a model with what answered it: the run, the version, the revision, the canary's steps.
+-- Every incident of a model with what answered it: the run, the version, the revision and the canary's steps.
 -- params: model text
--- returns: one row an incident, oldest first
+-- returns: one row an incident, the oldest first
 SELECT
     incident.incident_id,
     incident.reason,

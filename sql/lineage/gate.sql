@@ -1,4 +1,4 @@
--- What the gate said of a retraining's challenger.
+-- The gate's decision on the challenger of a retraining.
 -- params: run_id text
 -- returns: is_passed, champion_version, champion_error, challenger_error, ratio_lower, ratio_upper, margin, row_count,
 --   day_count, slices, reason

@@ -1,4 +1,4 @@
--- Every label that a prediction was given, the newest, which counts, first.
+-- Every label of a prediction. The newest one, which counts, comes first.
 -- params: model text, id text
 -- returns: label jsonb, observed_at, received_at timestamptz
 SELECT

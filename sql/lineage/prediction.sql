@@ -1,7 +1,7 @@
--- A logged row by its id, of any of some models.
+-- The logged rows with an id, among some models.
 -- params: models text[], id text
--- returns: model, id, version (NULL: history), revision, instance_id (NULL: history), input, prediction, latency_ms,
---   created_at, stored_at; one row a model that has the id
+-- returns: model, id, version (NULL for history), revision, instance_id (NULL for history), input, prediction,
+--   latency_ms, created_at, stored_at. One row for each model that has the id.
 SELECT
     prediction_log.model,
     prediction_log.id,

@@ -1,7 +1,7 @@
 -- A retraining by its run, or by the incident that it answers.
 -- params: run_id text or NULL, incident_id bigint or NULL
--- returns: run_id, incident_id, started_at, finished_at, cost, outcome, reason; and version and mlflow_run_id of what
---   it registered, NULL where nothing; one row or none
+-- returns: run_id, incident_id, started_at, finished_at, cost, outcome, reason, and the version and mlflow_run_id that
+--   it registered, NULL when it registered none. One row or none.
 SELECT
     retraining.run_id,
     retraining.incident_id,

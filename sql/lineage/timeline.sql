@@ -1,4 +1,4 @@
--- What happened to a model, oldest first.
+-- What happened to a model, the oldest first.
 -- params: model text
 -- returns: at timestamptz, event text, subject bigint, detail text
 SELECT

@@ -1,7 +1,7 @@
--- A version as it was registered, and the retraining that made it.
+-- A version as it was registered, with the retraining that made it.
 -- params: model text, version integer
--- returns: model, version, mlflow_run_id, metric, accepted_error, training_rows, registered_at, and run_id: NULL where
---   no gate let it in; no row when the store has no reference profile of it
+-- returns: model, version, mlflow_run_id, metric, accepted_error, training_rows, registered_at, run_id (NULL when no
+--   gate let it in). No row when the store has no reference profile of it.
 SELECT
     reference_profile.model,
     reference_profile.version,

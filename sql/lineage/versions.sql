@@ -1,4 +1,4 @@
--- The versions of a model that the store knows of.
+-- The versions of a model that the store has.
 -- params: model text
 -- returns: version integer, the oldest first
 SELECT version

@@ -1,6 +1,6 @@
--- Records that what a revision answers goes on in a new one, with its calibration or without any.
--- params: model, run_id, revision (whose answers go on), reason, asked_by text; version integer; at timestamptz
--- returns: calibration_id bigint, method text (NULL: raw), parameters double precision[]; one row
+-- Records that a new revision goes on answering as another one does, with its calibration or without any.
+-- params: model, run_id, revision (that answered before), reason, asked_by text; version integer; at timestamptz
+-- returns: calibration_id bigint, method text (NULL for raw predictions), parameters double precision[]. One row.
 WITH asked AS (
     SELECT
         %(model)s::text AS model,

@@ -1,7 +1,7 @@
--- A version's mean error on each labelled day: 24 hours each, counted back from the window's end. A day before
--- the version's first label was over does not count: it was another's too.
+-- A version's mean error on each labelled day. A day is 24 hours, counted back from the window's end.
+-- A day that began before the version's first label is left out, because another version served part of it.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
--- returns: start timestamptz, error double precision, rows bigint; the oldest first
+-- returns: start timestamptz, error double precision, rows bigint. The oldest first.
 WITH hour AS (
     SELECT
         bucket_start,

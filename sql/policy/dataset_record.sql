@@ -1,4 +1,4 @@
--- Records the dataset of a retraining; one that is started again has what is known by then.
+-- Records the dataset of a retraining. A retraining that starts again records what is known by then.
 -- params: run_id, model, query_sha256, fingerprint text; as_of, since, first_created_at, last_created_at timestamptz;
 --   row_count bigint
 -- returns: nothing

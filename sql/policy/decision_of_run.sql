@@ -1,6 +1,6 @@
--- What was decided in a run, or to a request.
+-- The decision of a run, or the answer to a request.
 -- params: model text, run_id text
--- returns: action, reason, cause text; incident_id bigint or NULL; no row when nothing was
+-- returns: action, reason, cause text; incident_id bigint or NULL. No row when nothing was decided.
 SELECT
     action,
     reason,

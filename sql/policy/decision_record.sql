@@ -1,4 +1,4 @@
--- Records what was decided in a run, or to a request, once; the first one stays.
+-- Records the decision of a run, or the answer to a request. The first record stays.
 -- params: model text, run_id text, at timestamptz, version integer or NULL, action text, reason text, cause text or
 --   NULL, incident_id bigint or NULL, asked_by text or NULL, because text or NULL, despite text[] or NULL
 -- returns: nothing

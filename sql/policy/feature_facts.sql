@@ -1,8 +1,9 @@
--- Rows of a window and of the day before it, the newest forty of each hour: how many of the window miss each feature,
--- how many before it have it, and how many different values both have.
+-- Facts about each feature, from the newest forty rows of each hour of a window and of the day before it.
+-- They are the rows of the window, how many of them miss the feature, how many rows of the day before have it, and how
+-- many different values there are in both. Forty rows of each hour keep it fast, and see every hour of the day.
 -- params: model text, version integer, features text[], window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: feature text, rows bigint, missing bigint, values_before bigint, distinct_values bigint,
---   accepted_missing_share double precision (where the version was trained)
+--   accepted_missing_share double precision (0..1, at the version's training)
 WITH hour AS (
     SELECT start
     FROM generate_series(

@@ -1,7 +1,8 @@
--- How earlier versions did when they were new: the geometric mean of their errors on their first labelled days
--- over the error that they were accepted with. A version that was not promoted, or was rolled back, does not count.
+-- How earlier versions did when they were new.
+-- The ratio is the geometric mean of a version's errors on its first labelled days, over its accepted error. Versions
+-- that were not promoted, or were rolled back, do not count. Older versions than the last ten tell little of the next.
 -- params: model text, version integer (the present one), days integer, at timestamptz (a day's end)
--- returns: version integer, ratio double precision; the oldest first, at most ten
+-- returns: version integer, ratio double precision. The oldest first, at most ten.
 WITH day AS (
     SELECT
         version,

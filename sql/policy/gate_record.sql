@@ -1,5 +1,5 @@
--- Records what the gate of a retraining decided. The last one counts: when the task runs again, another champion may
--- serve, or a person may have withdrawn its calibration.
+-- Records what the gate of a retraining decided. The last record counts.
+-- When the task runs again, another champion may serve, or a person may have withdrawn its calibration.
 -- params: run_id, model, mlflow_run_id, rule, reason text; is_passed boolean; champion_version integer or NULL;
 --   champion_error, ratio_lower, ratio_upper double precision or NULL; challenger_error, margin, slice_margin double
 --   precision; row_count bigint; day_count integer; slices, unjudged json text

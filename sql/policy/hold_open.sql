@@ -1,4 +1,4 @@
--- Opens a hold, unless one of its cause is open.
+-- Opens a hold, unless a hold of this cause is open.
 -- params: model text, cause text, at timestamptz, reason text, run_id text
 -- returns: nothing
 INSERT INTO hold (model, cause, opened_at, reason, run_id)

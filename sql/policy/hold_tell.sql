@@ -1,4 +1,4 @@
--- Notes that people were told of a hold; the first time stays.
+-- Records when people were told of a hold. The first time stays.
 -- params: hold_id bigint, at timestamptz (wall time)
 -- returns: nothing
 UPDATE hold

@@ -1,6 +1,6 @@
--- The open holds.
+-- The open holds of a model.
 -- params: model text
--- returns: hold_id bigint; cause, reason text; opened_at timestamptz; told_at timestamptz or NULL; the oldest first
+-- returns: hold_id bigint; cause, reason text; opened_at timestamptz; told_at timestamptz or NULL. The oldest first.
 SELECT
     hold_id,
     cause,

@@ -1,4 +1,4 @@
--- Closes the holds whose causes went away by themselves.
+-- Closes the open holds whose cause has gone away by itself.
 -- params: model text, standing text[] (the causes that still stand), at timestamptz
 -- returns: nothing
 UPDATE hold

@@ -1,6 +1,6 @@
--- An incident by its number, or a model's open one.
+-- An incident by its number, or the open incident of a model.
 -- params: incident_id bigint, or NULL with model text
--- returns: incident_id, model, opened_at, closed_at, outcome, reason
+-- returns: incident_id, model, opened_at, closed_at, outcome, reason. No row when there is none.
 SELECT
     incident_id,
     model,

@@ -1,6 +1,7 @@
--- The closed incident that an alarm belongs to: it joined before, or is about a time when that one was open.
+-- The closed incident that an alarm belongs to.
+-- The alarm joined it before, or is about a time when it was open.
 -- params: model text, source text, at timestamptz
--- returns: incident_id bigint; no row when the alarm is news
+-- returns: incident_id bigint. No row when the alarm is new.
 SELECT incident.incident_id
 FROM incident
 LEFT JOIN incident_alarm

@@ -1,4 +1,4 @@
--- Closes an incident that is still open; the first outcome stays.
+-- Closes an open incident. The first outcome stays.
 -- params: incident_id bigint, at timestamptz, outcome text
 -- returns: nothing
 UPDATE incident

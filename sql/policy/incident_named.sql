@@ -1,6 +1,6 @@
--- The incident that a run is named after, if it is open or answered by that run.
+-- The incident that a run is named after, if it is open or was answered by that run.
 -- params: model text, incident_id bigint, run_id text
--- returns: incident_id bigint; no row when there is none
+-- returns: incident_id bigint. No row when there is none.
 SELECT incident.incident_id
 FROM incident
 LEFT JOIN retraining ON incident.incident_id = retraining.incident_id

@@ -1,5 +1,6 @@
--- Takes hold of the model's open incident until commit, or opens one. Looking first keeps the numbers without gaps: an
--- insert draws one even where it meets a conflict. The update changes nothing, but locks what another just opened.
+-- Locks the model's open incident until commit, or opens one.
+-- It looks for an open incident first, because an insert would use up a number even when it meets a conflict. The
+-- update changes nothing. It locks an incident that another transaction has just opened.
 -- params: model text, at timestamptz, reason text
 -- returns: incident_id bigint, is_new boolean
 WITH held AS (
@@ -19,7 +20,7 @@ opened AS (
     ON CONFLICT (model) WHERE closed_at IS NULL DO UPDATE SET model = excluded.model
     RETURNING
         incident_id,
-        xmax = 0 AS is_new -- a row just inserted was never locked by an update
+        xmax = 0 AS is_new -- true for an inserted row, which no update has locked
 )
 
 SELECT

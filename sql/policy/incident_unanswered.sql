@@ -1,7 +1,7 @@
--- The model's open incident that no retraining has begun to answer; where something is held, only one that a person
--- asked for in spite of it.
+-- The model's open incident that still needs a retraining.
+-- During a hold, it is only an incident that a person requested despite the cause of the hold.
 -- params: model text, held text (a cause) or NULL
--- returns: incident_id bigint; no row when there is none
+-- returns: incident_id bigint. No row when there is none.
 SELECT incident.incident_id
 FROM incident
 LEFT JOIN retraining ON incident.incident_id = retraining.incident_id

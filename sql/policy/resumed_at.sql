@@ -1,4 +1,4 @@
--- When a person last closed a hold that earlier retrainings had brought about: broken data forgive nothing.
+-- When a person last closed a hold that earlier retrainings had caused. Holds for broken upstream data do not count.
 -- params: model text, before timestamptz
 -- returns: at timestamptz or NULL
 SELECT max(closed_at) AS at

@@ -1,6 +1,6 @@
--- Records how a retraining ended; the first outcome stays, and of a failure what its task noted.
+-- Records how a retraining ended. The first outcome stays. The reason of a failure is what its task noted, if it did.
 -- params: run_id text, at timestamptz, outcome text, reason text, version integer or NULL
--- returns: outcome text, reason text, those that are kept; no row when the run was never started
+-- returns: outcome text, reason text, as the store keeps them. No row when the run was never started.
 WITH finished AS (
     UPDATE retraining
     SET

@@ -1,4 +1,4 @@
--- Notes why a retraining under way is failing; the first note stays.
+-- Notes why a running retraining is failing. The first note stays.
 -- params: run_id text, reason text
 -- returns: nothing
 UPDATE retraining

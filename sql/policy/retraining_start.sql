@@ -1,4 +1,4 @@
--- Records that a retraining began, once for each run.
+-- Records that a retraining began. The first record of a run stays.
 -- params: run_id text, model text, incident_id bigint or NULL, at timestamptz, cost double precision
 -- returns: nothing
 INSERT INTO retraining (run_id, model, incident_id, started_at, cost)

@@ -1,8 +1,8 @@
--- The retrainings of a model that had ended by a moment: all of the seven days before, and beyond them the newest that
--- failed and the newest that did not.
--- params: model text, before timestamptz, newest integer (how many of each)
--- returns: ended_at timestamptz; outcome text, rolled_back where a promotion was by then; cost double precision; the
---   oldest first
+-- The retrainings of a model that had ended by a moment.
+-- They are all of the seven days before it, and the newest that failed and the newest that did not.
+-- params: model text, before timestamptz, newest integer (how many of each kind)
+-- returns: ended_at timestamptz; outcome text, which is rolled_back for a promotion that was undone by then;
+--   cost double precision. The oldest first.
 WITH ended AS (
     SELECT
         retraining.run_id,

@@ -1,9 +1,9 @@
--- What came in during a window of event time, and when labels were last heard of.
--- params: model text; window_start, window_end timestamptz; delay interval (of labels); overdue_before timestamptz
---   (rows answered later may well wait); least_rows integer
--- returns: requests, rejected, answered, in_log, set_aside bigint (rows that wait in a spool are not counted);
---   newest_label timestamptz; unlabelled_since timestamptz: when the last of the first least_rows was answered whose
---   labels should have come after the newest one, and did not
+-- What came in during a window of event time, and since when labels are overdue.
+-- params: model text; window_start, window_end timestamptz; delay interval (of labels);
+--   overdue_before timestamptz (rows that were answered later may still wait for their label); least_rows integer
+-- returns: requests, rejected, answered, in_log, set_aside bigint (without rows that wait in a spool);
+--   newest_label timestamptz; unlabelled_since timestamptz, the time of answered row number least_rows whose label is
+--   overdue, or NULL
 WITH request AS (
     SELECT
         coalesce(sum(requests), 0)::bigint AS requests,
@@ -33,7 +33,7 @@ newest AS (
     WHERE model = %(model)s::text AND observed_at <= %(window_end)s::timestamptz
 ),
 
--- While labels come there is no row between the two bounds, so nothing is looked for.
+-- While labels keep coming, no row lies between the two bounds, and this costs nothing.
 waiting AS (
     SELECT prediction_log.created_at
     FROM prediction_log

@@ -1,4 +1,4 @@
--- Since when a version serves, up to a moment: a calibration released later does not make it younger.
+-- When a version began to serve, as known at a moment. A calibration released later does not make it younger.
 -- params: model text, version integer, at timestamptz
 -- returns: promoted_at timestamptz
 SELECT min(promoted_at) AS promoted_at

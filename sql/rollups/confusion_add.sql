@@ -1,5 +1,5 @@
--- Adds what changed to the counts of label and predicted class, by the hour of the label and of the prediction.
--- params: model text; reads error_change
+-- Adds changes to the counts of label and predicted class, by the hour of the label and of the prediction.
+-- params: model text. It reads the temporary table error_change.
 -- returns: nothing
 INSERT INTO confusion_rollup AS known (model, version, time_basis, bucket_start, label, predicted, count)
 SELECT

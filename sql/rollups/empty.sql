@@ -1,4 +1,4 @@
--- Empties the roll-ups of every hour that the log still holds; hours whose rows were dropped keep their counts.
+-- Empties the roll-ups of every hour that the log still holds. Hours whose rows were dropped keep their counts.
 -- params: model text
 -- returns: nothing
 WITH held AS (

@@ -1,7 +1,8 @@
--- What changed between two snapshots in the errors of labelled predictions: one row with sign 1 for what counts
--- now, one with sign -1 for what counted before. A label that is newest in both gives one of each.
+-- The changes between two snapshots in the errors of labelled predictions, one row each.
+-- The sign is 1 for an error that counts now, and -1 for one that counted before.
+-- A label that is the newest in both snapshots gives one row of each sign.
 -- params: model text, since text, now text (both a pg_snapshot)
--- returns: nothing; fills the temporary table error_change
+-- returns: nothing. It fills the temporary table error_change.
 CREATE TEMPORARY TABLE error_change ON COMMIT DROP AS
 WITH changed AS (
     SELECT id

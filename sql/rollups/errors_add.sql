@@ -1,5 +1,5 @@
--- Adds what changed to the errors by the hour in which the newest label was observed.
--- params: model text; reads error_change
+-- Adds changes to the errors by the hour in which the newest label was observed.
+-- params: model text. It reads the temporary table error_change.
 -- returns: nothing
 INSERT INTO error_rollup AS known (
     model,

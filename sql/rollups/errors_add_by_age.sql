@@ -1,5 +1,5 @@
--- Adds what changed to the errors by the hour of the prediction and the age of its newest label.
--- params: model text; reads error_change
+-- Adds changes to the errors by the hour of the prediction and by the age of its newest label.
+-- params: model text. It reads the temporary table error_change.
 -- returns: nothing
 INSERT INTO error_age_rollup AS known (
     model,

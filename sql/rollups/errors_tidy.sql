@@ -1,4 +1,4 @@
--- Drops the sums of hours that the last of their labels has left.
+-- Removes the sums of hours that have no label any more.
 -- params: model text
 -- returns: nothing
 WITH aged AS (

@@ -1,5 +1,5 @@
--- Remembers new labels whose prediction is not stored yet, and forgets those whose prediction was found.
--- params: model text, since text, now text (both a pg_snapshot); reads error_change
+-- Remembers new labels whose prediction is not stored yet, and forgets those whose prediction has come.
+-- params: model text, since text, now text (both a pg_snapshot). It reads the temporary table error_change.
 -- returns: nothing
 WITH found AS (
     DELETE FROM label_waiting USING error_change

@@ -1,4 +1,4 @@
--- The bins of a version's reference profile, numbers from the lowest up.
+-- The bins of a version's reference profile. Bins of numbers begin with the lowest.
 -- params: model text, version integer
 -- returns: feature text, bin integer, lower_bound double precision, category text
 SELECT

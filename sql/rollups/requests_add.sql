@@ -1,4 +1,4 @@
--- Adds what instances counted since, by hour.
+-- Adds the request statistics that became visible between two snapshots, by hour.
 -- params: model text, since text, now text (both a pg_snapshot)
 -- returns: nothing
 WITH news AS (

@@ -1,6 +1,6 @@
--- Adds rows to the hours of a version.
+-- Adds numbers of rows to the hours of a version.
 -- params: model text, version integer, hours timestamptz[], counts bigint[]
--- returns: bucket_start timestamptz, count bigint (of all rows of the hour), sample_level integer (so far)
+-- returns: bucket_start timestamptz, count bigint (all rows of the hour), sample_level integer (before this call)
 INSERT INTO row_rollup AS known (model, version, bucket_start, count)
 SELECT
     %(model)s::text AS model,

@@ -1,5 +1,6 @@
--- After a restore from a dump, rows carry transactions of the server they came from: gives those that this one
--- has not reached yet to the present transaction. Elsewhere there are none.
+-- Gives rows of another server to the present transaction, after a restore from a dump.
+-- Restored rows carry transaction ids of the server that they came from. To a roll-up, those that this server has not
+-- reached yet would not be visible. Without a restore there are none.
 -- params: model text
 -- returns: nothing
 WITH logged AS (

@@ -1,4 +1,4 @@
--- How many of a version's rows became visible between two snapshots, in some hours of event time.
+-- The number of a version's rows that became visible between two snapshots, in some hours of event time.
 -- params: model text, version integer, since text, now text (both a pg_snapshot), hours timestamptz[]
 -- returns: bucket_start timestamptz, count bigint
 SELECT

@@ -1,4 +1,4 @@
--- Notes that an hour's features are counted on a sample of another size, and empties what was counted of them.
+-- Sets the sampling level of an hour, and empties its counts of features, which were made at another level.
 -- params: model text, version integer, bucket_start timestamptz, sample_level integer
 -- returns: nothing
 WITH emptied AS (

@@ -1,4 +1,4 @@
--- The versions with a reference profile of which rows became visible between two snapshots.
+-- The versions with a reference profile that have rows which became visible between two snapshots.
 -- params: model text, since text, now text (both a pg_snapshot)
 -- returns: version integer
 SELECT profile.version

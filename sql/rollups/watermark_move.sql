@@ -1,4 +1,4 @@
--- Says that all that a snapshot sees is counted.
+-- Records that everything that a snapshot sees is counted.
 -- params: model text, now text (a pg_snapshot)
 -- returns: nothing
 UPDATE rollup_watermark

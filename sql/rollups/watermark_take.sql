@@ -1,6 +1,6 @@
--- Takes hold of the model's watermark until commit, so that two roll-ups of a model never overlap.
+-- Locks the model's watermark until commit, so that two roll-ups of a model never overlap.
 -- params: model text
--- returns: counted text (a pg_snapshot: what it sees is counted)
+-- returns: counted text (the pg_snapshot whose rows are counted)
 INSERT INTO rollup_watermark AS watermark (model)
 VALUES (%(model)s::text)
 ON CONFLICT (model) DO UPDATE SET model = excluded.model

@@ -1,4 +1,5 @@
--- The verdicts on the windows that end at a moment: those that a run recorded, or without a run those that hold.
+-- The verdicts on the windows that end at a moment.
+-- With a run they are those that it recorded, without one those that hold now.
 -- params: model text, window_end timestamptz, kind text or NULL (every kind), run_id text or NULL
 -- returns: the fields of CheckResult
 SELECT

@@ -1,7 +1,7 @@
--- The version that served at a moment, and what it was accepted with. A promotion that was rolled back by
--- then is passed over, so that the one before it counts again.
+-- The version that served at a moment, with its accepted error.
+-- A promotion that was rolled back by then does not count, so that the one before it counts again.
 -- params: model text, at timestamptz
--- returns: version integer, metric text, accepted_error double precision; no row before the first promotion
+-- returns: version integer, metric text, accepted_error double precision. No row before the first promotion.
 SELECT
     release.version,
     reference_profile.metric,

@@ -1,5 +1,5 @@
--- The verdicts of the newest run of each check on a version: of those whose windows end last, the last one.
--- A subject that this run does not know, such as a check that was broken before, is not among them.
+-- The verdicts of the newest run of each check on a version. Of windows that end last, the last recorded counts.
+-- A subject that this run has no verdict on is left out, such as the subject of a check that was broken before.
 -- params: model text, version integer, kinds text[], at timestamptz (later windows do not count)
 -- returns: the fields of CheckResult
 WITH newest AS (
@@ -14,7 +14,7 @@ WITH newest AS (
         AND version = %(version)s::integer
         AND kind = any(%(kinds)s::text[])
         AND window_end <= %(at)s::timestamptz
-        AND window_end > %(at)s::timestamptz - interval '31 days' -- a month-old verdict says nothing
+        AND window_end > %(at)s::timestamptz - interval '31 days' -- an older verdict tells nothing of now
     ORDER BY kind ASC, check_name ASC, window_end DESC, result_id DESC
 )
 

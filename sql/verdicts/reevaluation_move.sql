@@ -1,4 +1,4 @@
--- Says that the recorded windows hold for all that a snapshot sees.
+-- Records that the verdicts on past windows hold for everything that a snapshot sees.
 -- params: model text, counted text (a pg_snapshot)
 -- returns: nothing
 UPDATE reevaluation_watermark

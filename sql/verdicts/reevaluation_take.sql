@@ -1,6 +1,6 @@
--- Takes hold of the model's watermark until commit, so that two re-evaluations of a model never overlap.
+-- Locks the model's watermark until commit, so that two reevaluations of a model never overlap.
 -- params: model text
--- returns: seen text, counted text (both a pg_snapshot): what was looked at before, and what is rolled up by now
+-- returns: seen text (the pg_snapshot that was judged before), counted text (the pg_snapshot that is rolled up by now)
 INSERT INTO reevaluation_watermark AS watermark (model)
 VALUES (%(model)s::text)
 ON CONFLICT (model) DO UPDATE SET model = excluded.model

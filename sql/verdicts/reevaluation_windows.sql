@@ -1,5 +1,6 @@
--- The recorded windows into which a label or row falls that came in between two snapshots. A label that is no longer
--- the newest of its prediction leaves its day; a row stored after its label brings an error to the label's day.
+-- The recorded windows into which a label or row fell that became visible between two snapshots.
+-- A label that is not the newest of its prediction any more leaves the day that it counted in. A row that is stored
+-- after its label brings an error to the label's day.
 -- params: model text, seen text, counted text (both a pg_snapshot), before timestamptz (windows end earlier)
 -- returns: kind text, version integer, window_end timestamptz
 WITH late_label AS (
@@ -10,7 +11,8 @@ WITH late_label AS (
         AND became_visible(stored_in, %(seen)s::pg_snapshot, %(counted)s::pg_snapshot)
 ),
 
--- By version, as the index on stored_in is: before PostgreSQL 18 it is of use for one version at a time only.
+-- One version at a time, because the index on stored_in begins with the version. Before PostgreSQL 18 it is of use
+-- only for one version.
 late_row AS (
     SELECT
         prediction_log.id,

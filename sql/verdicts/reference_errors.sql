@@ -1,6 +1,6 @@
--- What a version was accepted with: every metric on the rows that were kept from its training.
+-- The accepted errors of a version, by every metric that was measured at its training.
 -- params: model text, version integer
--- returns: metric text, value double precision
+-- returns: metric text, value double precision (in the metric's unit)
 SELECT
     metric,
     value

@@ -1,4 +1,4 @@
--- How far the checks of a version stray by chance.
+-- The null distributions of a version's checks, which tell how far they stray by chance.
 -- params: model text, version integer
 -- returns: check_name, subject, and the fields of Null
 SELECT

@@ -1,6 +1,6 @@
--- What a version was accepted with.
+-- The accepted error of a version.
 -- params: model text, version integer
--- returns: version integer, metric text, accepted_error double precision; no row without a profile
+-- returns: version integer, metric text, accepted_error double precision. No row without a reference profile.
 SELECT
     version,
     metric,

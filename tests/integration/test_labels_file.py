@@ -159,8 +159,8 @@ def test_many_labels_go_in_batches_and_progress_reaches_the_end(
     [
         ("none.csv", None, "there is no such file"),
         ("labels.txt", b"id,label\n", "the name ends with '.txt'"),
-        ("empty.csv", b"", "the columns are missing; needed: id, label, observed_at"),
-        ("odd.csv", b"id,value\n", "the columns are 'id', 'value'; needed"),
+        ("empty.csv", b"", "the columns are missing. Needed are id, label, observed_at"),
+        ("odd.csv", b"id,value\n", "the columns are 'id', 'value'. Needed"),
         ("odd.csv", b"id,label,note\n", "the columns are 'id', 'label', 'note'"),
         ("twice.csv", b"id,label,id\n", "the columns are 'id', 'label', 'id'"),
         ("odd.parquet", b"PAR1 nothing", "not a Parquet file"),

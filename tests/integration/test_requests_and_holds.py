@@ -180,7 +180,7 @@ def test_a_person_resumes_and_what_was_before_counts_no_more(store: Store, bike_
     put_retrainings(store, "kept_champion", "kept_champion")
     look(store, bike_demand, "run 1", NOW, ADA)
     (hold,) = list_holds(store, "bike_demand")
-    with pytest.raises(HoldError, match="bike_demand: --because is needed"):
+    with pytest.raises(HoldError, match="bike_demand: --because is empty"):
         resume(store, bike_demand, "Ada", "", NOW)
     assert resume(store, bike_demand, "Ada", "the labels were late", NOW) == [hold.reason]
     assert read_causes(store) == []

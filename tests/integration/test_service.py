@@ -100,7 +100,7 @@ def test_a_bad_row_refuses_the_request_and_nothing_of_it_is_logged(service: Serv
                     "row": 2,
                     "feature": "windy",
                     "value": 1,
-                    "allowed": "no such feature; the features are " + ", ".join(ROW),
+                    "allowed": "no such feature. The features are " + ", ".join(ROW),
                 },
             ],
         },

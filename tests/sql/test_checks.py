@@ -38,17 +38,20 @@ def test_nan_and_null_mean_that_there_is_no_value(store: Store, checks_dir: Path
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("SELECT 1 AS value", "check drift/mine returns the columns value; subject, value, sample_size and"),
+        (
+            "SELECT 1 AS value",
+            "check drift/mine returns the columns value. Needed are subject, value and",
+        ),
         ("SELECT 'a' AS subject, 1 AS value, 1 AS sample_size, 1 AS more", "returns the columns subject, value,"),
-        (f"{GOOD} UNION ALL {GOOD}", "check drift/mine returns 2 rows for 'all'; one a subject is allowed"),
-        (GOOD.replace("1.5::numeric", "'infinity'::float"), "for 'all' the value inf; a finite number"),
-        (GOOD.replace("1.5::numeric", "'much'"), "for 'all' the value 'much'; a finite number"),
-        (GOOD.replace("200", "-1"), "the sample_size -1; a bigint from 0 is needed"),
-        (GOOD.replace("200", "1.5"), r"the sample_size Decimal\('1.5'\); a bigint from 0"),
-        (GOOD.replace("'all'", "NULL"), "the subject None; a text that is not empty"),
+        (f"{GOOD} UNION ALL {GOOD}", "check drift/mine returns 2 rows for 'all'. One row a subject is allowed"),
+        (GOOD.replace("1.5::numeric", "'infinity'::float"), "for 'all' the value inf. A finite number"),
+        (GOOD.replace("1.5::numeric", "'much'"), "for 'all' the value 'much'. A finite number"),
+        (GOOD.replace("200", "-1"), "the sample_size -1. A bigint from 0 is needed"),
+        (GOOD.replace("200", "1.5"), r"the sample_size Decimal\('1.5'\). A bigint from 0"),
+        (GOOD.replace("'all'", "NULL"), "the subject None. A text that is not empty"),
         ("SELECT 1 FROM nowhere", 'check drift/mine does not run: relation "nowhere" does not exist'),
-        (f"{GOOD} WHERE %(colour)s = 'red'", "'colour' is no parameter; there are model, version"),
-        (f"{GOOD} WHERE 'a' LIKE '%a'", "a literal % is written %%"),
+        (f"{GOOD} WHERE %(colour)s = 'red'", "'colour' is no parameter. Parameters are model, version"),
+        (f"{GOOD} WHERE 'a' LIKE '%a'", "a literal % as %%"),
         ("DELETE FROM label RETURNING id", "cannot execute DELETE in a read-only transaction"),
     ],
 )
@@ -76,11 +79,11 @@ def test_one_broken_check_stops_no_other_and_is_reported(
 @pytest.mark.parametrize(
     ("sql", "subject", "reason"),
     [
-        ("SELECT 1 AS value", BROKEN, "check drift/a_bad returns the columns value; subject, value, sample_size"),
+        ("SELECT 1 AS value", BROKEN, "check drift/a_bad returns the columns value. Needed are subject"),
         (f"{GOOD} WHERE false", NOTHING, "0 samples, 100 are needed"),
         (GOOD.replace("1.5::numeric", "'NaN'::float"), "all", "the check returns no value"),
-        (f"{GOOD} UNION ALL {GOOD}", BROKEN, "check drift/a_bad returns 2 rows for 'all'; one a subject is allowed"),
-        (f"{GOOD} WHERE %(colour)s = 'red'", BROKEN, "check drift/a_bad: 'colour' is no parameter; there are model"),
+        (f"{GOOD} UNION ALL {GOOD}", BROKEN, "check drift/a_bad returns 2 rows for 'all'. One row a subject"),
+        (f"{GOOD} WHERE %(colour)s = 'red'", BROKEN, "check drift/a_bad: 'colour' is no parameter. Parameters are"),
     ],
 )
 @pytest.mark.usefixtures("first_champion")
@@ -125,7 +128,7 @@ def test_a_check_without_a_file_is_named_and_the_others_run(
 ) -> None:
     _write(checks_dir, one=GOOD, two=GOOD)
     spec = _watch(bike_demand, "one", "three")
-    message = r"drift check 'three': .*three\.sql does not exist; drift checks there: one, two"
+    message = r"drift check 'three': .*three\.sql does not exist. The drift checks there: one, two"
     with pytest.raises(CheckError, match=message):
         evaluate_checks(store, spec, "drift", WINDOW_END, "run", checks_dir)
     recorded = store.fetch("verdicts/at", run_id="run", model="bike_demand", kind="drift", window_end=WINDOW_END)

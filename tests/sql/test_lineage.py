@@ -317,10 +317,10 @@ def test_a_version_that_was_not_trained_here_tells_where_it_served(store: Store)
 @pytest.mark.parametrize(
     ("subject", "message"),
     [
-        ("incident 9", "incident 9 is not in the store; `cyclone timeline <model>` shows those of a model"),
-        ("bike_demand:v9", "bike_demand has no version 9; versions in the store: v2"),
-        ("iris:v9", "iris has no version 9; versions in the store: none"),
-        ("p9", "'p9' is no prediction in the log of bike_demand, iris; explained are a prediction's id, "),
+        ("incident 9", "incident 9 is not in the store: `cyclone timeline <model>` shows those of a model"),
+        ("bike_demand:v9", "bike_demand has no version 9. Versions in the store: v2"),
+        ("iris:v9", "iris has no version 9. Versions in the store: none"),
+        ("p9", "'p9' is no prediction in the log of bike_demand, iris. A subject is a prediction's id, "),
         ("other:v1", "'other:v1' is no prediction in the log of bike_demand, iris"),
         ("incident 99999999999999999999", "is no prediction in the log"),
     ],
@@ -333,6 +333,6 @@ def test_what_there_is_not_is_named(story: Store, subject: str, message: str) ->
 
 def test_an_id_that_two_models_have_needs_the_model(story: Store) -> None:
     put_row(story, "p1", 1, "iris-v1", ALARM, model="iris")
-    with pytest.raises(LineageError, match="'p1' is a prediction of bike_demand, iris: name one with --model"):
+    with pytest.raises(LineageError, match="'p1' is a prediction of bike_demand, iris: name one of them with --model"):
         explain(story, MODELS, "p1")
     assert format_lineage(explain(story, ["bike_demand"], "p1")) == TEXT

@@ -61,7 +61,8 @@ def test_a_lower_limit_would_have_retrained_and_nothing_is_recorded(store: Store
 
 
 def test_a_stretch_without_a_days_end_is_refused(store: Store, bike_demand: ModelSpec) -> None:
-    with pytest.raises(ConfigurationError, match="no day ends between 2011-03-08 01:00 and 2011-03-08 23:00 UTC"):
+    message = "bike_demand: no day of UTC ends between 2011-03-08 01:00 and 2011-03-08 23:00: give a --from"
+    with pytest.raises(ConfigurationError, match=message):
         list(judge_past(store, bike_demand, FIRST.replace(hour=1), FIRST.replace(hour=23)))
 
 

@@ -1,6 +1,6 @@
--- Mean error (absolute error or log-loss) of the predictions that candidate and champion made in the window
--- and whose label is known by now.
--- params: model text, candidate text, champion text: revisions; window_start, window_end: of stored_at
+-- Mean error of the predictions of candidate and champion in the window whose label is known by now.
+-- The error is the absolute error of a number, or the log-loss of a class.
+-- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at)
 -- returns: subject (`candidate`, `champion`), value, standard_error, sample_size (labelled predictions)
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)

@@ -1,6 +1,7 @@
 -- Share of requests that candidate and champion answered with a server error (5xx), as stored in the window.
--- Rejected requests (4xx) say nothing of a revision, so one that rejects everything is never judged healthy.
--- params: model text, candidate text, champion text: revisions; window_start, window_end: of stored_at
+-- Rejected requests (4xx) say nothing about a revision, so they do not count. A revision that rejects everything is
+-- therefore never judged healthy.
+-- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at)
 -- returns: subject (`candidate`, `champion`), value (0..1), sample_size (requests that were not rejected)
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)

@@ -1,7 +1,8 @@
--- Mean time in which candidate and champion answered a request, as stored in the window.
--- Rejected requests (4xx) say nothing of a revision, so one that rejects everything is never judged healthy.
--- An instance's flush is one cluster of requests: what slows neighbours together counts once in the error.
--- params: model text, candidate text, champion text: revisions; window_start, window_end: of stored_at
+-- Mean time in which candidate and champion answered a request, in milliseconds, as stored in the window.
+-- Rejected requests (4xx) say nothing about a revision, so they do not count. A revision that rejects everything is
+-- therefore never judged healthy. One flush of an instance is one cluster of requests in the standard error, because
+-- neighbouring requests are slowed down together.
+-- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at)
 -- returns: subject (`candidate`, `champion`), value (ms), standard_error (NULL below ten flushes), sample_size
 --   (requests that were not rejected)
 WITH side (subject, revision) AS (

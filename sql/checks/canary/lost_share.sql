@@ -1,6 +1,7 @@
--- Share of the rows that the instances of candidate and champion answered and that the log lost: dropped, or
--- refused by Postgres. Over the lives of the instances seen in the window; rows that still wait are not lost.
--- params: model text, candidate text, champion text: revisions; window_start, window_end: of last_seen_at
+-- Share of the answered rows of candidate and champion that the log has lost.
+-- They were dropped, or refused by Postgres. Rows that still wait are not lost. The share is over the whole lives of
+-- the instances that were seen in the window.
+-- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of last_seen_at)
 -- returns: subject (`candidate`, `champion`), value (0..1), sample_size (rows)
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)

@@ -1,6 +1,7 @@
--- How far the predictions of candidate and champion are apart, in the same window: the largest difference of
--- their distribution functions (Kolmogorov-Smirnov). Of several classes the most likely one counts, by name.
--- params: model text, candidate text, champion text: revisions; window_start, window_end: of stored_at
+-- Kolmogorov-Smirnov distance between the predictions of candidate and champion in the same window.
+-- It is the largest difference of their distribution functions. Of several classes the most likely one counts, in the
+-- order of names.
+-- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at)
 -- returns: subject (`candidate`, `champion`), value (0..1 for the candidate, 0 for the champion), sample_size
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)

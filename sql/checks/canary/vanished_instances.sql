@@ -1,6 +1,7 @@
--- Instances of candidate and champion that fell silent in the window without having been stopped and were replaced:
--- crashed, killed, or out of memory. What failed with them, nobody could count. A heartbeat comes every ten seconds.
--- params: model text, candidate text, champion text: revisions; window_start, window_end: of last_seen_at
+-- Instances of candidate and champion that fell silent in the window and were replaced, without having been stopped.
+-- They crashed, were killed, or were out of memory. Nobody could count what failed with them. A heartbeat comes every
+-- ten seconds.
+-- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of last_seen_at)
 -- returns: subject (`candidate`, `champion`), value (instances), sample_size (instances seen)
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)

@@ -1,6 +1,7 @@
--- Pearson's chi-squared of the two rows of counts, window and reference, of each feature and of the prediction:
--- sum over bins of (p - q)^2 / r / (1/n + 1/m), r the share in both together. As SciPy's chi2_contingency without
--- Yates' correction. It has one degree of freedom less than there are bins with rows.
+-- Pearson's chi-squared statistic of each feature, and of the prediction, between the window and the reference.
+-- It is the sum over bins of (p - q)^2 / r / (1/n + 1/m). p and q are the shares in the window and in the reference, r
+-- is the share in both together, and n and m are their numbers of rows. It has one degree of freedom fewer than there
+-- are bins with rows. It equals SciPy's chi2_contingency without Yates' correction.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature, or `prediction`), value, sample_size (rows in the window)
 WITH total AS (

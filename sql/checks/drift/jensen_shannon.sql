@@ -1,8 +1,8 @@
--- Jensen-Shannon distance (0: equal, 1: nothing in common) of each feature, and of the prediction, from the version's
--- reference profile: sqrt((KL(p, m) + KL(q, m)) / 2) to base 2, m the mean of the shares p and q.
--- As SciPy's jensenshannon(p, q, base=2), and as NannyML defines it.
+-- Jensen-Shannon distance of each feature, and of the prediction, from the version's reference profile.
+-- It is sqrt((KL(p, m) + KL(q, m)) / 2) to base 2, where m is the mean of the shares p and q. 0 means equal, and 1
+-- means nothing in common. SciPy's jensenshannon(p, q, base=2) and NannyML define it so.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
--- returns: subject (a feature, or `prediction`), value, sample_size (rows in the window)
+-- returns: subject (a feature, or `prediction`), value (0..1), sample_size (rows in the window)
 SELECT
     feature AS subject,
     CASE

@@ -1,8 +1,8 @@
--- Kolmogorov-Smirnov distance of each number, and of the prediction, from the version's reference profile: the
--- largest difference of the shares below an edge of the reference's bins, among rows that have the number.
--- SciPy's ks_2samp on the rows themselves is at most the largest share of a bin above it.
+-- Kolmogorov-Smirnov distance of each number, and of the prediction, from the version's reference profile.
+-- It is the largest difference of the shares below an edge of the reference's bins, among rows that have the number.
+-- SciPy's ks_2samp on the rows themselves is larger by at most the largest share of a bin.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
--- returns: subject (a feature of numbers, or `prediction`), value, sample_size (rows in the window with the number)
+-- returns: subject (a feature of numbers, or `prediction`), value (0..1), sample_size (rows in the window with it)
 WITH below AS (
     SELECT
         feature,

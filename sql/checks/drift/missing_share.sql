@@ -1,4 +1,4 @@
--- How far the share of rows without a value has moved from the reference, of each feature.
+-- Change of the share of rows without a value, of each feature, from the reference to the window.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature), value (0..1), sample_size (rows in the window)
 SELECT

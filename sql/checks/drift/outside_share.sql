@@ -1,4 +1,5 @@
--- How far the share of rows below or above all numbers of the reference has moved, of each number and the prediction.
+-- Change of the share of rows outside the reference's numbers, of each number and of the prediction.
+-- A row is outside if its number is below or above all numbers of the reference.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature of numbers, or `prediction`), value (0..1), sample_size (rows in the window)
 SELECT

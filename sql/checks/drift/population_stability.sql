@@ -1,6 +1,6 @@
--- Population stability index of each feature, and of the prediction, against the version's reference profile:
--- sum over bins of (p - q) * ln(p / q), p the share of rows in the window, q the share in the reference.
--- Shares below 0.0001 count as 0.0001 (what Evidently gives an empty bin), so that none gives an infinity.
+-- Population stability index of each feature, and of the prediction, against the version's reference profile.
+-- It is the sum over bins of (p - q) * ln(p / q), where p is the share in the window and q the share in the reference.
+-- A share below 0.0001 counts as 0.0001, so that an empty bin gives no infinity. Evidently takes the same number.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature, or `prediction`), value, sample_size (rows in the window)
 WITH share AS (

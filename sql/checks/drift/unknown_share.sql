@@ -1,5 +1,5 @@
--- Share of rows whose value the reference has no bin for, of each feature and the prediction: a category that is
--- new, or a value that is no number where numbers are expected. In the reference it is 0.
+-- Share of rows with a value that the reference has no bin for, of each feature and of the prediction.
+-- That is a new category, or another type of value where a number is expected. In the reference the share is 0.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature, or `prediction`), value (0..1), sample_size (rows in the window)
 SELECT

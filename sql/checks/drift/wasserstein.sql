@@ -1,7 +1,7 @@
--- Wasserstein distance of each number, and of the prediction, from the version's reference profile, in standard
--- deviations of the reference: the area between the two distribution functions, rows lying in the middle of their bin.
--- It differs from SciPy's wasserstein_distance on the rows themselves by half a bin's width at most, on average of
--- the rows of both sides. Evidently divides by the standard deviation too.
+-- Wasserstein distance of each number, and of the prediction, from the version's reference profile.
+-- It is the area between the two distribution functions, in standard deviations of the reference. Each row lies in the
+-- middle of its bin. So it differs from SciPy's wasserstein_distance on the rows themselves by at most half a bin's
+-- width on average. Evidently divides by the standard deviation too.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature of numbers, or `prediction`), value, sample_size (rows in the window with the number)
 WITH bins AS (

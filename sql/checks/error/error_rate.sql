@@ -1,8 +1,8 @@
--- Share of predictions whose class is not the label: 1 - accuracy.
--- Of the predictions whose newest label was observed in the window. The standard error takes days as independent,
--- their rows not.
+-- Share of predictions whose class is not the label, which is 1 - accuracy.
+-- It is taken over the predictions whose newest label was observed in the window. The standard error treats days as
+-- independent, and rows of one day as dependent.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
--- returns: subject, value, standard_error, sample_size (labelled predictions)
+-- returns: subject, value (0..1), standard_error, sample_size (labelled predictions)
 SELECT
     'all' AS subject,
     ratio AS value,

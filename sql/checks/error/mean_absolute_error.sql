@@ -1,6 +1,6 @@
 -- Mean absolute error, in the label's unit.
--- Of the predictions whose newest label was observed in the window. The standard error takes days as independent,
--- their rows not.
+-- It is taken over the predictions whose newest label was observed in the window. The standard error treats days as
+-- independent, and rows of one day as dependent.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value, standard_error, sample_size (labelled predictions)
 SELECT

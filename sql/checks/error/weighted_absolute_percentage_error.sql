@@ -1,6 +1,6 @@
--- Sum of absolute errors over the sum of absolute labels.
--- Of the predictions whose newest label was observed in the window. The standard error takes days as independent,
--- their rows not.
+-- Sum of absolute errors over the sum of absolute labels, as a share.
+-- It is taken over the predictions whose newest label was observed in the window. The standard error treats days as
+-- independent, and rows of one day as dependent.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value, standard_error, sample_size (labelled predictions)
 SELECT

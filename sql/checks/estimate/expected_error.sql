@@ -1,6 +1,6 @@
--- An estimate: the mean error to expect of the predictions in the window, in the unit of the accepted error, by what
--- predictions of the same bin were wrong by on rows kept from training. It needs no labels, and cannot see
--- concept drift.
+-- Estimate of the mean error of the predictions in the window, in the unit of the accepted error.
+-- Each prediction counts with the mean error of its bin, on rows that were kept from training. It needs no labels, and
+-- it cannot see concept drift.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value, sample_size (predictions)
 WITH counted AS (

@@ -1,5 +1,6 @@
--- 95th percentile of the time to answer a request, in milliseconds, linear within a bin of the histogram.
--- Above the last finite bound that bound is the answer, as in Prometheus' histogram_quantile.
+-- 95th percentile of the time to answer a request, in milliseconds.
+-- It is interpolated linearly within a bin of the histogram.
+-- Above the last finite bound, the value is that bound, as in histogram_quantile of Prometheus.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value (ms), sample_size (requests)
 SELECT

@@ -1,4 +1,5 @@
--- Share of the answered rows that are not in the log: dropped, refused, or still in a spool; by the loss ledger.
+-- Share of the answered rows that are not in the log, by the loss ledger.
+-- They were dropped, were refused by Postgres, or are still in a spool.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject, value (0..1), sample_size (rows that should be there)
 SELECT

@@ -1,8 +1,8 @@
--- By how much the requests of all versions fell below those of the same hours in earlier weeks: 1 - requests /
--- expected. Expected is the mean over the window 1, 2, 3 and 4 weeks before, as far as there was traffic by then;
--- in the first weeks over the window 1 to 6 days before.
+-- Drop of the requests of all versions against the same hours in earlier weeks, which is 1 - requests / expected.
+-- Expected is the mean over the window 1, 2, 3 and 4 weeks before, as far as there was traffic by then. In the first
+-- weeks it is the mean over the window 1 to 6 days before.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
--- returns: subject, value (below 0: more than expected; 1: none), sample_size (expected requests)
+-- returns: subject, value (below 0 for more than expected, 1 for no request), sample_size (expected requests)
 WITH first_request AS (
     SELECT min(bucket_start) AS at
     FROM request_rollup

@@ -149,5 +149,5 @@ def test_bad_labels_are_named_with_what_is_allowed() -> None:
         RowError(2, "id", "", "a text of 1 to 128 characters, without \\u0000"),
         RowError(2, "label", None, "an integer from 0 to 9"),
         RowError(2, "observed_at", "soon", TIME),
-        RowError(2, "note", "x", "no such key; the keys are id, label, observed_at"),
+        RowError(2, "note", "x", "no such key. The keys are id, label, observed_at"),
     ]

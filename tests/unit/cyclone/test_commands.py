@@ -13,4 +13,4 @@ def test_an_error_is_one_sentence_that_quotes_what_was_asked_brackets_included(
         main()
     told = capsys.readouterr().err
     assert told.startswith("cyclone: model '[/bold]' is not in ")
-    assert told.rstrip().endswith("models there: bike_demand")
+    assert told.rstrip().endswith("Models there: bike_demand")

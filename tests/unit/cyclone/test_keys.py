@@ -117,7 +117,7 @@ def test_a_broken_text_is_refused_where_it_is_carried_and_where_it_is_demanded(t
 
 def test_whoever_is_told_two_places_of_keys_takes_neither(path: Path) -> None:
     settings = Settings(api_keys_file=path, api_keys="{}")
-    with pytest.raises(ConfigurationError, match="CYCLONE_API_KEYS and CYCLONE_API_KEYS_FILE are both set; unset one"):
+    with pytest.raises(ConfigurationError, match="CYCLONE_API_KEYS and CYCLONE_API_KEYS_FILE are both set: unset one"):
         find_source(settings)
 
 
@@ -132,7 +132,7 @@ def test_names_are_used_once_and_known_when_revoked(path: Path) -> None:
     add_key(path, "gateway", ("predict",))
     with pytest.raises(ConfigurationError, match=r"key 'gateway' is in .* already"):
         add_key(path, "gateway", ("predict",))
-    with pytest.raises(ConfigurationError, match=r"key 'nobody' is not in .*; keys there: gateway"):
+    with pytest.raises(ConfigurationError, match=r"key 'nobody' is not in .*\. Keys there: gateway"):
         revoke_key(path, "nobody")
     with pytest.raises(ConfigurationError, match="1 to 80 printable characters"):
         add_key(path, " ", ("predict",))

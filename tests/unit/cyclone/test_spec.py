@@ -51,7 +51,7 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"features": [{"name": "x", "type": "number", "range": [2, 1]}]}, r"range \[2.0, 1.0\] must have its lower"),
         (
             {"features": [{"name": "x", "type": "text", "range": [1, 2]}]},
-            r"range is for type integer and number; 'x' is text",
+            r"range is for type integer and number, and 'x' is text",
         ),
         ({"features": [{"name": "x", "type": "category"}]}, r"values are needed for a category"),
         ({"release": {"steps": [50, 20, 100]}}, r"release.steps: steps must rise and end with 100"),
@@ -84,7 +84,7 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"release": {"error_ratio_limit": 50}}, r"error_ratio_limit: .*less than or equal to 10 \(value 50\)"),
         ({"release": {"latency_ratio_limit": 500}}, r"latency_ratio_limit: .*less than or equal to 100 \(value 500\)"),
         ({"release": {"prediction_shift_limit": 1}}, r"prediction_shift_limit: .*less than 1 \(value 1\)"),
-        ({"retrain": {"triggered_by": []}}, r"retrain: triggered_by is empty .* it could never fire; if only people"),
+        ({"retrain": {"triggered_by": []}}, r"retrain: triggered_by is empty .* it could never fire. If only people"),
         ({"retrain": {"cost": 3}}, r"retrain: cost 3 is above budget_per_week 2: it could never fire"),
         ({"retrain": {"error": {"minimum_days": 8}}}, r"minimum_days 8 is above window_days 7: it could never fire"),
         ({"retrain": {"error": {"limit": 1.0}}}, r"retrain.error.limit: .*greater than 1 \(value 1.0\)"),
@@ -111,13 +111,13 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ),
         ({"retrain": {"breaker": {"rejected_share": 1.0}}}, r"retrain.breaker.rejected_share: .*less than 1"),
         ({"retrain": {"slice_margin": 9.0}}, r"retrain.slice_margin: .*less than or equal to 0.5 \(value 9.0\)"),
-        ({"retrain": {"slices": ["x"]}}, r"retrain.slices names 'x', a number: .* allowed are category, boolean"),
+        ({"retrain": {"slices": ["x"]}}, r"retrain.slices names 'x', a number: .* Allowed are category, boolean"),
         ({"retrain": {"gate_margin": 0.5}}, r"retrain.gate_margin: .*less than or equal to 0.25 \(value 0.5\)"),
         (
             {"retrain": {"gate_margin": 0.2, "error": {"limit": 1.2}}},
             r"gate_margin 0.2 accepts what error.limit 1.2 would retrain again",
         ),
-        ({"retrain": {"slices": ["z"]}}, r"retrain.slices names 'z', which is no feature; features: x"),
+        ({"retrain": {"slices": ["z"]}}, r"retrain.slices names 'z', which is no feature. Features are x"),
         ({"recalibrate": {"minimum_days": 9}}, r"minimum_days 9 is above memory_days 7"),
         ({"recalibrate": {"method": "temperature"}}, r"'temperature': a regression takes ratio or bias"),
         ({"serving": {"min_instances": 9}}, r"min_instances 9 is above max_instances 4"),
@@ -149,7 +149,7 @@ def test_yaml_that_does_not_parse_names_the_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_pipeline_says_what_it_defines(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"pipeline.py: missing; it defines build_estimator\(\) of m"):
+    with pytest.raises(ConfigurationError, match=r"pipeline.py: missing. It has to define build_estimator\(\) of m"):
         load_model_spec(write_model(tmp_path / "m", MINIMAL, pipeline=False))
 
 
@@ -160,5 +160,5 @@ def test_a_name_that_is_not_the_folders_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_model_is_answered_with_those_that_exist(tmp_path: Path) -> None:
     write_model(tmp_path / "m", MINIMAL)
-    with pytest.raises(ConfigurationError, match=r"model 'n' is not in .*; models there: m"):
+    with pytest.raises(ConfigurationError, match=r"model 'n' is not in .*\. Models there: m"):
         find_model(tmp_path, "n")

@@ -172,7 +172,7 @@ def test_what_is_no_calibration_is_refused(text: str) -> None:
     ],
 )
 def test_a_calibration_of_another_task_or_of_other_classes_is_refused(task: str, calibration: Calibration) -> None:
-    with pytest.raises(ConfigurationError, match=rf"is none for m, a {task} model"):
+    with pytest.raises(ConfigurationError, match=rf"does not fit m, a {task} model"):
         calibration.check(build_spec(task))
 
 

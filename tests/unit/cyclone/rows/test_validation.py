@@ -68,8 +68,8 @@ def test_a_bad_value_is_named_with_its_row_feature_and_what_is_allowed(
 def test_a_missing_and_an_unknown_feature_are_both_named() -> None:
     row = {key: value for key, value in GOOD.items() if key != "hour"} | {"hours": 3}
     assert validate_rows(SPEC, [row]) == [
-        RowError(0, "hour", None, f"{HOUR}; the feature is missing"),
-        RowError(0, "hours", 3, "no such feature; the features are hour, count, wind, open, sky, note"),
+        RowError(0, "hour", None, f"{HOUR}, but the feature is missing"),
+        RowError(0, "hours", 3, "no such feature. The features are hour, count, wind, open, sky, note"),
     ]
 
 
