@@ -6,9 +6,7 @@ import bentoml
 from pydantic import BaseModel, PrivateAttr, create_model
 from starlette.requests import Request
 
-from bento_service.content import read_content
-from bento_service.rehearsal import is_rehearsal
-from bento_service.request import RequestError
+from bento_service.content import Body, receive_body
 
 
 class RawBody(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML is not typed
@@ -18,31 +16,17 @@ class RawBody(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML is not typ
     """
 
     __root_input__: ClassVar[bool] = True
-    _content: bytes = PrivateAttr(b"")
-    _refusal: RequestError | None = PrivateAttr(None)
-    _is_rehearsal: bool = PrivateAttr(False)
+    _body: Body = PrivateAttr(Body())
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> "RawBody":
-        body: RawBody = cls.model_construct()
-        body._is_rehearsal = is_rehearsal(request.headers)
-        try:
-            body._content = await read_content(request)
-        except RequestError as refusal:
-            body._refusal = refusal
-        return body
+        raw: RawBody = cls.model_construct()
+        raw._body = await receive_body(request)
+        return raw
 
     @property
-    def is_rehearsal(self) -> bool:
-        """Whether the request is no traffic: it is neither logged nor counted."""
-        return self._is_rehearsal
-
-    @property
-    def content(self) -> bytes:
-        """The body's bytes. Errors: `RequestError` when there are too many or the client left."""
-        if self._refusal is not None:
-            raise self._refusal
-        return self._content
+    def body(self) -> Body:
+        return self._body
 
 
 def publish_as(model: type[BaseModel]) -> type[RawBody]:

@@ -1,10 +1,28 @@
-"""The bytes of a request's body, as many as are taken."""
+"""A request's body as it came: as many bytes as are taken, not read yet."""
+
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
+from bento_service.rehearsal import is_rehearsal
 from bento_service.request import RequestError
 
 BODY_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The bytes, or why there are none. A rehearsal's is answered, but neither logged nor counted."""
+
+    content: bytes = b""
+    refusal: RequestError | None = None
+    is_rehearsal: bool = False
+
+    def read(self) -> bytes:
+        """The bytes. Errors: `RequestError` when there were too many or the client left."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self.content
 
 
 async def read_content(request: Request) -> bytes:
@@ -22,3 +40,12 @@ async def read_content(request: Request) -> bytes:
     except ClientDisconnect:
         raise RequestError(400, "the client went away before the body was complete") from None
     return bytes(content)
+
+
+async def receive_body(request: Request) -> Body:
+    """The body of a request. No error leaves it."""
+    is_marked = is_rehearsal(request.headers)
+    try:
+        return Body(await read_content(request), is_rehearsal=is_marked)
+    except RequestError as refusal:
+        return Body(refusal=refusal, is_rehearsal=is_marked)

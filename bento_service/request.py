@@ -30,6 +30,8 @@ class RequestError(CycloneError):
         super().__init__(error)
         self.status = status
         self.details = details or []
+        self.at: datetime | None = None
+        """When the request happened, if it says so: one of a replay counts in the hour that is replayed."""
 
     def to_json(self) -> dict[str, Any]:
         details = [
@@ -49,8 +51,17 @@ class PredictRequest:
 
 
 def read_predict_request(spec: ModelSpec, content: bytes, now: datetime) -> PredictRequest:
-    """Check the body of POST /predict against the model's spec. Errors: `RequestError`."""
+    """Check the body of POST /predict against the model's spec. Errors: `RequestError`, with the event time."""
     body = _read_object(spec, content, "rows", ("rows", "ids", "created_at"))
+    try:
+        return _check_predict_request(spec, body, now)
+    except RequestError as refusal:
+        refusal.at = _find_event_time(spec, body, now)
+        raise
+
+
+def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime) -> PredictRequest:
+    _check_keys(body, "rows", ("rows", "ids", "created_at"))
     rows = _read_list(body, "rows", spec.serving.max_rows)
     ids = _read_list_of(body, "ids", len(rows))
     times = _read_list_of(body, "created_at", len(rows))
@@ -69,20 +80,19 @@ def read_predict_request(spec: ModelSpec, content: bytes, now: datetime) -> Pred
     return PredictRequest(rows, ids, [time for time in created_at if time] or None)
 
 
-def read_event_time(spec: ModelSpec, content: bytes, now: datetime) -> datetime | None:
-    """The event time of a body that was refused, as far as it can be told."""
-    if not spec.serving.accept_created_at:
+def _find_event_time(spec: ModelSpec, body: dict[str, Any], now: datetime) -> datetime | None:
+    """The first valid time of a body that is refused. None where the model takes no times of its clients."""
+    times = body.get("created_at")
+    if not spec.serving.accept_created_at or not isinstance(times, list):
         return None
-    try:
-        times = _read_object(spec, content, "rows", ("rows", "ids", "created_at")).get("created_at")
-    except RequestError:
-        return None
-    return read_time(times[0], now) if isinstance(times, list) and times else None
+    return next((time for value in times if (time := read_time(value, now))), None)
 
 
 def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[dict[str, Any]]:
     """Check the body of POST /labels; its labels with `observed_at` as UTC or None. Errors: `RequestError`."""
-    labels = _read_list(_read_object(spec, content, "labels", ("labels",)), "labels", spec.serving.max_rows)
+    body = _read_object(spec, content, "labels", ("labels",))
+    _check_keys(body, "labels", ("labels",))
+    labels = _read_list(body, "labels", spec.serving.max_rows)
     errors = [error for index, entry in enumerate(labels) for error in find_label_faults(spec, index, entry, now)]
     if errors:
         raise _refuse_rows(len(labels), errors)
@@ -93,19 +103,25 @@ def _read_object(spec: ModelSpec, content: bytes, needed: str, keys: tuple[str, 
     fields = len(spec.features) if needed == "rows" else len(LABEL_KEYS)
     if excess := find_excess(content, spec.serving.max_rows, fields):
         raise RequestError(413, f"the body holds {excess}")
-    allowed = "a JSON object with " + ", ".join(keys)
     try:
         body = from_json(content)
     except ValueError as error:
-        raise RequestError(400, f"the body is not valid JSON ({error}); {allowed} is needed") from None
+        raise RequestError(400, f"the body is not valid JSON ({error}); {_describe_body(keys)} is needed") from None
     if not isinstance(body, dict):
-        raise RequestError(400, f"the body is no JSON object; {allowed} is needed")
+        raise RequestError(400, f"the body is no JSON object; {_describe_body(keys)} is needed")
+    return body
+
+
+def _check_keys(body: dict[str, Any], needed: str, keys: tuple[str, ...]) -> None:
     for key in body:
         if key not in keys:
-            raise RequestError(400, f"unknown key {show_value(key)!r}; {allowed} is needed")
+            raise RequestError(400, f"unknown key {show_value(key)!r}; {_describe_body(keys)} is needed")
     if needed not in body:
-        raise RequestError(400, f"{needed} is missing; {allowed} is needed")
-    return body
+        raise RequestError(400, f"{needed} is missing; {_describe_body(keys)} is needed")
+
+
+def _describe_body(keys: tuple[str, ...]) -> str:
+    return "a JSON object with " + ", ".join(keys)
 
 
 def _read_list(body: dict[str, Any], key: str, max_rows: int) -> list[Any]:

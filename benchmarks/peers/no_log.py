@@ -1,11 +1,9 @@
 """The same service without its log: the ceiling. It runs from a bundle, as the service does."""
 
-import time
 from datetime import datetime
 from typing import Any
 
-from bento_service import metrics, service
-from bento_service.answers import answer
+from bento_service import answering, metrics, service
 
 
 class NoLog:
@@ -24,20 +22,10 @@ class NoLog:
         return True
 
 
-def answer_only(
-    self: Any, request: Any, predictions: list[Any], started: float, now: datetime, is_logged: bool = True
-) -> Any:
-    """`PredictionService._log_and_answer` without the log."""
-    ids = request.ids or [self.ids.make() for _ in request.rows]
-    items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
-    bundle = service.BUNDLE
-    response = answer(
-        {"model": bundle.spec.name, "version": bundle.version, "revision": bundle.revision, "predictions": items}
-    )
-    metrics.observe_request(200, time.perf_counter() - started)
-    return response, None
+async def keep_nothing(self: Any, *_: Any) -> None:
+    """`Answering._hand_over` without the log."""
 
 
-service.PredictionLog = NoLog  # type: ignore[assignment,attr-defined]
-service.PredictionService.inner._log_and_answer = answer_only  # type: ignore[attr-defined]
+answering.PredictionLog = NoLog  # type: ignore[assignment,attr-defined]
+answering.Answering._hand_over = keep_nothing  # type: ignore[assignment,method-assign]
 PredictionService = service.PredictionService

@@ -80,7 +80,7 @@ def test_a_foreign_container_gets_the_same_contract_log_and_ledger(store: Store,
             },
         )
         assert proxy.predict(*[{**ROW, "hour": hour} for hour in range(10)])[0] == 200
-        status, answer = proxy.predict({**ROW, "hour": 24})
+        status, answer = proxy.predict({**ROW, "hour": 24}, created_at=["2011-03-01T07:30:01Z"])
         assert (status, answer["details"][0]["allowed"]) == (400, "an integer from 0 to 23")
         for hour in (13, 14):
             answer = {"error": "bike_demand could not answer these rows", "details": []}
@@ -96,6 +96,8 @@ def test_a_foreign_container_gets_the_same_contract_log_and_ledger(store: Store,
     assert proxy.query("SELECT count(*) FROM prediction_log") == [(11,)]
     counts = "SELECT sum(requests)::int, sum(rejected)::int, sum(failures)::int FROM request_stat"
     assert proxy.query(counts) == [(5, 1, 2)]
+    refused = "SELECT bucket_start::text FROM request_stat WHERE rejected > 0"
+    assert proxy.query(refused) == [("2011-03-01 07:30:00+00",)]
     assert proxy.read_ledger() == [(0, True)]
 
 

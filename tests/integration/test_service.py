@@ -214,6 +214,14 @@ def test_requests_are_counted_by_minute_of_event_time(service: Service) -> None:
     wait_until(lambda: service.query(select, minute + "Z") == [(3, 1, 0, 2)], "three requests are counted")
 
 
+def test_a_refused_request_that_does_not_say_when_it_happened_counts_now(service: Service) -> None:
+    recent = "SELECT coalesce(sum(rejected), 0)::int FROM request_stat WHERE bucket_start > now() - interval '1 hour'"
+    before = service.query(recent)[0][0]
+    assert service.predict(ROW, created_at=["2011-03-01T08:00:00Z"])[0] == 200
+    assert service.call("POST", "/predict", b"{")[0] == 400
+    wait_until(lambda: service.query(recent) == [(before + 1,)], "the refusal is counted")
+
+
 def test_the_ledger_adds_up(service: Service) -> None:
     assert service.predict(*[ROW] * 50, created_at=["2011-03-02T00:00Z"] * 50)[0] == 200
     wait_until(lambda: service.read_ledger() == [(0, False)], "every row is accounted for")

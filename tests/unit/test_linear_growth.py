@@ -22,7 +22,7 @@ from starlette.requests import Request
 from bento_service.bounds import find_excess
 from bento_service.content import read_content
 from bento_service.log_writer import read_head
-from bento_service.request import RequestError, read_event_time, read_label_request, read_predict_request
+from bento_service.request import RequestError, read_label_request, read_predict_request
 from bento_service.spool import parse_records
 from bento_service.spooled_rows import LogRow
 from cyclone.errors import DataError
@@ -281,7 +281,7 @@ PARSERS = {
         ("{}]}", '"}]}'),
     ),
     "event time of a refused body": Parser(
-        lambda _: lambda text: refuse(read_event_time, text),
+        lambda _: lambda text: refuse(read_predict_request, text),
         (*JSON_TOKENS, '"2011-01-01T00:00Z",', "1,"),
         (UNCLOSED, '{"rows": [], "created_at": ['),
         ('""]}',),

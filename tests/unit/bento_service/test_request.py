@@ -7,7 +7,6 @@ import pytest
 from bento_service.request import (
     PredictRequest,
     RequestError,
-    read_event_time,
     read_label_request,
     read_predict_request,
 )
@@ -119,12 +118,28 @@ def test_a_time_has_a_zone_and_lies_in_the_known_past(value: Any) -> None:
     assert refusal.details == [RowError(1, "created_at", value, TIME)]
 
 
-def test_a_refused_request_keeps_its_event_time_where_it_can_be_told() -> None:
-    body = encode({"rows": [{"hour": 99}], "created_at": ["2011-01-01T00:00Z"]})
-    assert read_event_time(SPEC, body, NOW) == datetime(2011, 1, 1, tzinfo=UTC)
-    assert read_event_time(DATED_ON_ARRIVAL, body, NOW) is None
-    assert read_event_time(SPEC, b"{", NOW) is None
-    assert read_event_time(SPEC, encode({"rows": [ROW]}), NOW) is None
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": [{"hour": 99}]},
+        {"rows": []},
+        {"rows": [ROW, ROW]},
+        {"ids": [1]},
+        {"more": 1},
+        {"created_at": ["yesterday", "2011-01-01T02:00+02:00", "2011-01-02T00:00Z"]},
+    ],
+)
+def test_a_refused_request_keeps_its_first_valid_event_time(change: dict[str, Any]) -> None:
+    body = {"rows": [ROW], "created_at": ["2011-01-01T00:00Z"]} | change
+    assert refuse(body).at == datetime(2011, 1, 1, tzinfo=UTC)
+    assert refuse(body, DATED_ON_ARRIVAL).at is None
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", {"rows": [{"hour": 99}]}, {"rows": [ROW], "created_at": ["?"]}, {"created_at": 1}]
+)
+def test_a_refused_request_without_a_valid_event_time_has_none(body: Any) -> None:
+    assert refuse(body).at is None
 
 
 def test_labels_are_read_with_their_time_or_none() -> None:

@@ -1,0 +1,121 @@
+"""What every serving process does with a request: read it, have its rows predicted, answer, log and count them.
+
+The service and the logging proxy differ only in who predicts.
+"""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from bento_service.answers import DRAIN_SECONDS, answer, fail, log_failure, refuse
+from bento_service.content import Body
+from bento_service.ids import PredictionIds
+from bento_service.labels import answer_labels
+from bento_service.prediction_log import PredictionLog
+from bento_service.request import PredictRequest, RequestError, read_predict_request
+from bento_service.spool_folder import Instance, claim_base
+from bento_service.spooled_rows import LogRow
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+
+Predict = Callable[[Sequence[Mapping[str, Any]]], Awaitable[list[Any]]]
+"""Rows in, one prediction a row out. Errors: `UnansweredError` when somebody else's predictions are missing."""
+logger = logging.getLogger("bentoml.answering")
+
+
+class UnansweredError(Exception):
+    """Who was asked for predictions gave none of these rows. The message is for the log, the client gets a 502."""
+
+
+class Answering:
+    """Answers the requests of one serving instance."""
+
+    def __init__(self, spec: ModelSpec, instance: Instance, log: PredictionLog, store: Store, predict: Predict) -> None:
+        self._spec, self._instance, self._log, self._store = spec, instance, log, store
+        self._predict_rows = predict
+        self._ids = PredictionIds()
+        self._is_committed = spec.serving.durability == "committed"
+
+    @classmethod
+    def begin(
+        cls, spec: ModelSpec, version: int, revision: str, settings: Settings, worker: int, predict: Predict
+    ) -> Self:
+        """A new instance with its log. Errors: `ConfigurationError` when there is no place for the spool."""
+        store = Store(settings.store_dsn)
+        base = claim_base(settings.spool_dir, spec.name, store.dsn, worker)
+        instance = Instance.begin(spec.name, version, revision)
+        is_committed = spec.serving.durability == "committed"
+        log = PredictionLog(store.dsn, instance, base, spec.serving.spool_mb * 1024 * 1024, is_committed)
+        return cls(spec, instance, log, store, predict)
+
+    def start(self) -> None:
+        """Start to send the log, once everything that stays is loaded."""
+        self._log.start()
+        gc.collect()
+        gc.freeze()  # else each full collection walks the whole start-up heap, within somebody's request
+
+    async def stop(self) -> None:
+        """Send what waits in the log."""
+        await asyncio.to_thread(self._log.close, DRAIN_SECONDS)
+
+    async def predict(self, body: Body) -> Response:
+        """The answer to POST /predict, logged and counted unless it is a rehearsal's. No error leaves it."""
+        started, now = time.perf_counter(), datetime.now(UTC)
+        at = now
+        try:
+            request = read_predict_request(self._spec, body.read(), now)
+            at = request.created_at[0] if request.created_at else now
+            response = await self._answer(request, started, now, is_logged=not body.is_rehearsal)
+        except RequestError as refusal:
+            at, response = refusal.at or now, refuse(refusal)
+        except UnansweredError as error:
+            logger.error("%s", error)
+            response = fail(f"{self._spec.name} could not answer these rows", 502)
+        except Exception as error:
+            log_failure(logger, error)
+            response = fail(f"{self._spec.name} could not answer these rows", 500)
+        if not body.is_rehearsal:
+            self._log.count_request(at, response.status_code, (time.perf_counter() - started) * 1000)
+        return response
+
+    async def label(self, body: Body) -> Response:
+        """The answer to POST /labels. No error leaves it."""
+        try:
+            return await answer_labels(self._store, self._spec, body.read(), datetime.now(UTC))
+        except RequestError as refusal:
+            return refuse(refusal)
+
+    async def _answer(self, request: PredictRequest, started: float, now: datetime, is_logged: bool) -> Response:
+        predictions = await self._predict_rows(request.rows)
+        ids = request.ids or [self._ids.make() for _ in request.rows]
+        items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
+        told = self._instance
+        response = answer(
+            {"model": told.model, "version": told.version, "revision": told.revision, "predictions": items}
+        )
+        if is_logged:
+            await self._hand_over(request, ids, predictions, started, now)
+        return response
+
+    async def _hand_over(
+        self, request: PredictRequest, ids: list[str], predictions: list[Any], started: float, now: datetime
+    ) -> None:
+        """Before the answer leaves: to the spool, or to the store where the model says so."""
+        latency_ms = (time.perf_counter() - started) * 1000
+        times = request.created_at or [now] * len(ids)
+        sequence = self._log.hand_over(
+            [
+                LogRow(id_, at, latency_ms, to_json(row).decode(), to_json(value).decode())
+                for id_, at, row, value in zip(ids, times, request.rows, predictions, strict=True)
+            ]
+        )
+        if self._is_committed:
+            await self._log.wait_until_stored(sequence)
