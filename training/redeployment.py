@@ -9,7 +9,7 @@ from datetime import datetime
 
 from cyclone.calibration import Calibration
 from cyclone.errors import ReleaseError
-from cyclone.releases import current_release, releases_under_way
+from cyclone.releases import Release, current_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -26,14 +26,7 @@ def deploy_again(
     Errors: `ReleaseError` when nothing serves, a release is under way, or the revision does not ask for its keys.
     """
     store = Store(settings.store_dsn)
-    champion = current_release(store, spec.name)
-    if champion is None:
-        raise ReleaseError(f"{spec.name}: nothing has been promoted yet, so there is nothing to deploy again")
-    if any(releases_under_way(store, spec.name)):
-        raise ReleaseError(
-            f"{spec.name}: a release is under way; end it first, with `cyclone promote {spec.name}` or"
-            f" `cyclone rollback {spec.name}`"
-        )
+    champion = _find_champion(store, spec)
     keys = find_keys(settings, spec) if keys is None else keys
     kept = store.fetch_one(
         "policy/calibration_carry_on",
@@ -48,6 +41,18 @@ def deploy_again(
     assert kept is not None, "it has just been recorded"
     calibration = Calibration(kept["method"], tuple(kept["parameters"])) if kept["method"] else None
     return deploy_calibration(settings, spec, champion, kept["calibration_id"], calibration, now, keys)
+
+
+def _find_champion(store: Store, spec: ModelSpec) -> Release:
+    champion = current_release(store, spec.name)
+    if champion is None:
+        raise ReleaseError(f"{spec.name}: nothing has been promoted yet, so there is nothing to deploy again")
+    if any(releases_under_way(store, spec.name)):
+        raise ReleaseError(
+            f"{spec.name}: a release is under way; end it first, with `cyclone promote {spec.name}` or"
+            f" `cyclone rollback {spec.name}`"
+        )
+    return champion
 
 
 def return_keys(settings: Settings, spec: ModelSpec, keys: str, by: str, now: datetime) -> str | None:
