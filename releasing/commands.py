@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
-from cyclone.errors import ReleaseError
+from cyclone.errors import ReleaseError, TrackingError
 from cyclone.keys import pack_keys
 from cyclone.releases import current_release, releases_under_way
 from cyclone.settings import Settings
@@ -80,18 +80,24 @@ def _return(settings: Settings, spec: ModelSpec, to: int | None, reason: str) ->
     def tell(what: str) -> None:
         console.print(f"{time.monotonic() - began:5.1f} s  {what}", highlight=False, soft_wrap=True)
 
+    def renew_keys() -> None:
+        keys = pack_keys(settings) or served
+        if renewed := return_keys(settings, spec, keys, getpass.getuser(), read_now(store, settings, spec.name)):
+            tell(f"{renewed} has all traffic, as the revision before it asked for older keys")
+
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
-    keys = read_keys_of(settings, spec, champion.revision) if champion else ""
+    served = read_keys_of(settings, spec, champion.revision) if champion else ""
     before = roll_back_calibration(settings, spec, reason) if to is None else None
     if before is not None:
         tell(f"{before} has all traffic, without the last calibration")
     else:
-        restore_champion(settings, spec, reason, to, tell)
-    # Keys come after the traffic, so that keys that cannot be read delay no roll-back.
-    keys = pack_keys(settings) or keys
-    if renewed := return_keys(settings, spec, keys, getpass.getuser(), read_now(store, settings, spec.name)):
-        tell(f"{renewed} has all traffic, as the revision before it asked for older keys")
+        try:
+            restore_champion(settings, spec, reason, to, tell)
+        except TrackingError:
+            renew_keys()  # only MLflow's alias does not follow yet
+            raise
+    renew_keys()  # after the traffic: keys that cannot be read hold up no roll-back
 
 
 def redeploy(

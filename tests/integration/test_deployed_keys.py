@@ -12,7 +12,7 @@ import requests
 
 from cyclone.calibration.correction import Calibration
 from cyclone.calibration.looks import is_recalibration_due, read_calibration
-from cyclone.errors import ConfigurationError, ReleaseError
+from cyclone.errors import ConfigurationError, ReleaseError, TrackingError
 from cyclone.image_contract import (
     API_KEYS_VARIABLE,
     BENTOML_OPTIONS_VARIABLE,
@@ -234,6 +234,29 @@ def test_a_roll_back_does_not_bring_revoked_keys_back(
     assert ask_who(address) == read_serving(store) == "bike-demand-v1-c1"
     assert [ask(address, key) for key in (None, old, new)] == [401, 401, 200]
     assert reconcile(keyed, small) == []
+
+
+def test_a_roll_back_without_mlflow_or_with_broken_keys_opens_nothing(
+    keyed: Settings, store: Store, small: ModelSpec, keys_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = add_key(keys_file, "client", ("predict",))
+    register_versions(keyed, 3)
+    release(keyed, small, 1)
+    release(keyed, small, 2)
+    new = add_key(keys_file, "client 2", ("predict",))
+    revoke_key(keys_file, "client")
+    address = release(keyed, small, 3).service_address
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(TrackingError):
+        roll_back_by_hand("bike_demand")
+    assert ask_who(address) == read_serving(store) == "bike-demand-v2-c1"
+    assert [ask(address, key) for key in (None, old, new)] == [401, 401, 200]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", keyed.mlflow_uri)
+    keys_file.write_text("{")
+    with pytest.raises(ConfigurationError, match=r"keys\.json: not valid JSON"):
+        roll_back_by_hand("bike_demand")
+    assert ask_who(address) == read_serving(store) == "bike-demand-v1"
+    assert ask(address) == 401, "what serves asks for keys, if for older ones"
 
 
 def test_a_revision_that_does_not_ask_for_its_keys_gets_no_traffic(
