@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -199,7 +199,7 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(
 ) -> None:
     (state_dir / "dags").mkdir()
     monkeypatch.setenv(SECRET, "of the user")
-    with start_owner(state_dir) as owner:
+    with run_owner(state_dir) as owner:
         record = wait_until_ready(state_dir, owner)
         knowing = {name for name, part in record.parts.items() if {SECRET, FERNET_KEY} & list_variables(part)}
         statuses = {each.name: each.is_up for each in read_status(state_dir)}
@@ -213,7 +213,7 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(
     wait_until(lambda: not list_belonging(state_dir))
 
     taken = socket.create_server(("127.0.0.1", record.ports["mlflow"]))
-    with taken, start_owner(state_dir) as owner:
+    with taken, run_owner(state_dir) as owner:
         again = wait_until_ready(state_dir, owner)
         assert again.ports["mlflow"] != record.ports["mlflow"]
         assert {**again.ports, "mlflow": record.ports["mlflow"]} == record.ports
@@ -248,6 +248,17 @@ def start_owner(state_dir: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "local_platform.platform", "--state-dir", str(state_dir), *folders]
     with (state_dir / "owner.log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY, start_new_session=True)
+
+
+@contextmanager
+def run_owner(state_dir: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """An owner that is stopped when the test fails, or the test would wait for its end."""
+    with start_owner(state_dir) as owner:
+        try:
+            yield owner
+        finally:
+            if owner.poll() is None:
+                owner.terminate()
 
 
 def wait_until_ready(state_dir: Path, owner: "subprocess.Popen[bytes]") -> PlatformRecord:
