@@ -239,10 +239,10 @@ def measure_growth(candidate: Candidate, folder: Path, seconds: int) -> tuple[fl
 def measure_writer(dsn: str, rows: int) -> float:
     """Rows of ten features that one process writes into Postgres a second, its batches ready in memory."""
     from bento_service.ids import PredictionIds
-    from bento_service.log_writer import Flush, LogWriter, find_hour
-    from bento_service.prediction_log import BATCH_ROWS as FLUSH_ROWS
-    from bento_service.spool_folder import Instance
-    from bento_service.spooled_rows import LogRow
+    from bento_service.log.log_writer import Flush, LogWriter, find_hour
+    from bento_service.log.prediction_log import BATCH_ROWS as FLUSH_ROWS
+    from bento_service.log.spool_folder import Instance
+    from bento_service.log.spooled_rows import LogRow
 
     now = datetime.now(UTC)
     writer = LogWriter(dsn, Instance(uuid.uuid4().hex, "ten_features", 1, "ten-features-v1", now))

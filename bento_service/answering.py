@@ -18,10 +18,10 @@ from bento_service.answers import DRAIN_SECONDS, answer, fail, log_failure, refu
 from bento_service.content import Body
 from bento_service.ids import PredictionIds
 from bento_service.labels import answer_labels
-from bento_service.prediction_log import PredictionLog
+from bento_service.log.prediction_log import PredictionLog
+from bento_service.log.spool_folder import Instance, claim_base
+from bento_service.log.spooled_rows import LogRow
 from bento_service.request import PredictRequest, RequestError, read_predict_request
-from bento_service.spool_folder import Instance, claim_base
-from bento_service.spooled_rows import LogRow
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from bento_service import answering, metrics, service
+from bento_service import answering, service
+from bento_service.log import metrics
 
 
 class NoLog:

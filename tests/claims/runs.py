@@ -58,6 +58,8 @@ CYCLONE: Places = {
     "monitor what-if": "tests/sql/test_what_if.py::ask",
     "promote": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "reconcile": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",
+    "redeploy": "tests/integration/test_deployed_keys.py::"
+    "test_changed_keys_reach_what_serves_when_it_is_deployed_again",
     "reproduce": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
     "resume": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
     "retrain": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
@@ -86,6 +88,7 @@ SETTINGS: Places = {
     "DAYS": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "KEEP": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "SMALL": SMALL,
+    "VENV": "tests/integration/test_places.py::test_make_takes_no_environment_with_a_space_in_its_path",
 }
 """Of `make`: `DAYS=300`."""
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from bento_service.prediction_log import PredictionLog
-from bento_service.spool_folder import Instance, SpoolBase
-from bento_service.spooled_rows import LogRow
+from bento_service.log.prediction_log import PredictionLog
+from bento_service.log.spool_folder import Instance, SpoolBase
+from bento_service.log.spooled_rows import LogRow
 from cyclone.store import Store
 from tests.integration.faults import (
     Clients,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bento_service.prediction_log import PredictionLog
-from bento_service.spool_folder import Instance, SpoolBase
-from bento_service.spooled_rows import LogRow
+from bento_service.log.prediction_log import PredictionLog
+from bento_service.log.spool_folder import Instance, SpoolBase
+from bento_service.log.spooled_rows import LogRow
 from cyclone.__main__ import app
 from cyclone.log_status import show_share
 from cyclone.store import Store

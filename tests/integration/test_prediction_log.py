@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from bento_service.labels import store_labels
-from bento_service.log_writer import Flush, LogWriter, find_hour
-from bento_service.prediction_log import PredictionLog
-from bento_service.request_stats import LATENCY_BOUNDS_MS, RequestStats
-from bento_service.spool_folder import Instance, SpoolBase
-from bento_service.spooled_rows import LogRow
+from bento_service.log.log_writer import Flush, LogWriter, find_hour
+from bento_service.log.prediction_log import PredictionLog
+from bento_service.log.request_stats import LATENCY_BOUNDS_MS, RequestStats
+from bento_service.log.spool_folder import Instance, SpoolBase
+from bento_service.log.spooled_rows import LogRow
 from cyclone.errors import StoreError
 from cyclone.store import Store
 from tests.statements import execute

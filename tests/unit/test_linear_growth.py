@@ -21,10 +21,10 @@ from starlette.requests import Request
 
 from bento_service.bounds import find_excess
 from bento_service.content import read_content
-from bento_service.log_writer import read_head
+from bento_service.log.log_writer import read_head
+from bento_service.log.spool import parse_records
+from bento_service.log.spooled_rows import LogRow
 from bento_service.request import RequestError, read_label_request, read_predict_request
-from bento_service.spool import parse_records
-from bento_service.spooled_rows import LogRow
 from cyclone.errors import DataError
 from cyclone.keys import KeyRing, add_key
 from cyclone.rows.label_file import LabelFile

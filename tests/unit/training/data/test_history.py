@@ -45,7 +45,7 @@ def test_a_row_has_its_time_its_typed_features_and_its_label(bike_demand: ModelS
         (GOOD.replace(",0,6,", ",noon,6,"), "line 3: hour is 'noon', allowed: an integer from 0 to 23"),
         (GOOD.replace("clear", "foggy"), "line 3: weather is 'foggy', allowed: one of 'clear', "),
         (GOOD.replace("0.24", ""), "line 3: temperature is None, allowed: a finite number from 0 to 1"),
-        (GOOD.replace("0.24", "nan"), "line 3: temperature is 'NaN', allowed: a finite number from 0 to 1"),
+        (GOOD.replace("0.24", "nan"), "line 3: temperature is 'nan', allowed: a finite number from 0 to 1"),
         (GOOD.replace("false,false", "no,false"), "line 3: workingday is 'no', allowed: true or false"),
         (GOOD.replace(",16", ",-1"), "line 3: bikers is -1, allowed: an integer from 0 to 10000"),
         (GOOD.replace(",16", ","), "line 3: bikers is None, allowed: an integer from 0 to 10000"),

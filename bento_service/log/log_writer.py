@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from bento_service.spool_folder import Instance
+from bento_service.log.spool_folder import Instance
 from cyclone.store import Transaction, load_statement
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bento_service import metrics
-from bento_service.log_writer import Flush, LogWriter, Outcome, StoreAway
-from bento_service.request_stats import RequestStats
-from bento_service.spool import Batch
-from bento_service.spool_folder import Instance, SpoolBase, SpoolFolder
-from bento_service.spooled_rows import LogRow, SpooledRows
+from bento_service.log import metrics
+from bento_service.log.log_writer import Flush, LogWriter, Outcome, StoreAway
+from bento_service.log.request_stats import RequestStats
+from bento_service.log.spool import Batch
+from bento_service.log.spool_folder import Instance, SpoolBase, SpoolFolder
+from bento_service.log.spooled_rows import LogRow, SpooledRows
 
 FLUSH_SECONDS = 0.5
 """Rows wait so long for company before they are sent, unless their answers wait for it: the thread that sends them

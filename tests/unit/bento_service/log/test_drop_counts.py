@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bento_service.drop_counts import HOURS, UNKNOWN_HOUR, DropCounts
+from bento_service.log.drop_counts import HOURS, UNKNOWN_HOUR, DropCounts
 
 NOON = datetime(2011, 1, 1, 12, tzinfo=UTC)
 

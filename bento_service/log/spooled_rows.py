@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from bento_service.drop_counts import DropCounts
-from bento_service.log_writer import Flush, Outcome, add_hours, find_hour, read_head
-from bento_service.spool import Batch, Spool
-from bento_service.spool_folder import SpoolFolder
+from bento_service.log.drop_counts import DropCounts
+from bento_service.log.log_writer import Flush, Outcome, add_hours, find_hour, read_head
+from bento_service.log.spool import Batch, Spool
+from bento_service.log.spool_folder import SpoolFolder
 
 
 @dataclass(slots=True)

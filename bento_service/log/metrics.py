@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from bento_service.request_stats import LATENCY_BOUNDS_MS
+from bento_service.log.request_stats import LATENCY_BOUNDS_MS
 from cyclone.image_contract import METRICS_DIR_VARIABLE
 
 REQUESTS = Counter("cyclone_requests_total", "Requests to /predict by the class of their answer", ["code"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bento_service.spool import HEADER, Spool, parse_records
+from bento_service.log.spool import HEADER, Spool, parse_records
 
 LIMIT = 1_000_000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bento_service.spool_folder import Instance, SpoolBase, claim_base
+from bento_service.log.spool_folder import Instance, SpoolBase, claim_base
 from cyclone.errors import ConfigurationError
 
 INSTANCE = Instance("one", "bike_demand", 1, "bike-demand-v1", datetime(2011, 1, 1, tzinfo=UTC))
@@ -14,7 +14,7 @@ KILLED = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from bento_service.spool_folder import Instance, SpoolBase
+from bento_service.log.spool_folder import Instance, SpoolBase
 started = datetime(2011, 1, 1, tzinfo=UTC)
 SpoolBase(Path(sys.argv[1])).create_folder(Instance("one", "bike_demand", 1, "bike-demand-v1", started))
 os.kill(os.getpid(), 9)

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from bento_service.request_stats import LATENCY_BOUNDS_MS, RequestStats
+from bento_service.log.request_stats import LATENCY_BOUNDS_MS, RequestStats
 
 
 def test_requests_are_counted_by_minute_with_a_histogram_of_those_not_rejected() -> None:

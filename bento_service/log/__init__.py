@@ -1,0 +1,1 @@
+"""What a serving instance keeps and sends: the spool, its writer, the ledger, request counts and metrics."""
