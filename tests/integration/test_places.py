@@ -106,15 +106,25 @@ def test_the_platform_says_that_its_state_cannot_be_written(tmp_path: Path, comm
     )
 
 
+def run_in_copy(folder: Path, script: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script in a private copy below `folder`, which is empty again afterwards."""
+    command = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", script]
+    variables = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
+    assert list(folder.iterdir()) == []
+    return done
+
+
 def test_ci_works_in_a_private_copy_that_is_gone_afterwards_and_hands_on_the_exit_code(tmp_path: Path) -> None:
-    look = "pwd; stat -c %a ..; ls -A; exit 3"
-    copying = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", look]
-    (tmp_path / "temporary files").mkdir()
-    variables = {**os.environ, "TMPDIR": str(tmp_path / "temporary files")}
-    done = subprocess.run(copying, env=variables, cwd="/", capture_output=True, text=True, check=False)
+    done = run_in_copy(tmp_path, "pwd; stat -c %a ..; ls -A; exit 3")
     assert (done.returncode, done.stderr) == (3, "")
     place, mode, *names = done.stdout.splitlines()
     assert (Path(place).name, mode) == ("a private copy", "700")
     assert {"Makefile", "cyclone", "tests", ".ci"} <= set(names)
     assert not {".venv", ".cyclone", ".git"} & set(names)
-    assert list((tmp_path / "temporary files").iterdir()) == []
+
+
+def test_ci_fails_when_its_private_copy_was_opened_to_others(tmp_path: Path) -> None:
+    done = run_in_copy(tmp_path, "chmod 755 ..")
+    assert done.returncode == 1
+    assert done.stderr.startswith("the command let other accounts into ")
