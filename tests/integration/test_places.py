@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
@@ -128,3 +129,19 @@ def test_ci_fails_when_its_private_copy_was_opened_to_others(tmp_path: Path) -> 
     done = run_in_copy(tmp_path, "chmod 755 ..")
     assert done.returncode == 1
     assert done.stderr.startswith("the command let other accounts into ")
+
+
+def test_ci_that_is_told_to_stop_ends_what_it_runs_before_its_copy_goes(tmp_path: Path) -> None:
+    script = "trap 'ls Makefile; exit' TERM; (sleep 600; echo too late) & echo $!; pwd; wait"
+    command = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", script]
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        below = psutil.Process(int(running.stdout.readline()))
+        assert Path(running.stdout.readline().strip()).is_dir()
+        running.terminate()
+        told = running.communicate(timeout=30)
+    assert told == ("Makefile\n", "")
+    assert running.returncode == 143
+    assert not below.is_running() or below.status() == psutil.STATUS_ZOMBIE
+    assert list(tmp_path.iterdir()) == []
