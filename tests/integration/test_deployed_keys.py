@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from typer import Typer
+from typer.testing import CliRunner
 
 from cyclone.calibration.correction import Calibration
 from cyclone.calibration.looks import is_recalibration_due, read_calibration
@@ -30,7 +32,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.candidate import Candidate, shift_traffic
 from releasing.cloud_run import CloudRun
-from releasing.commands import redeploy, roll_back_by_hand
+from releasing.commands import add_commands, redeploy, roll_back_by_hand
 from releasing.promotion import promote, roll_back
 from releasing.recalibration import deploy_calibration, withdraw_calibration
 from releasing.reconcile import reconcile
@@ -150,7 +152,7 @@ def test_a_service_that_cannot_read_the_keys_that_it_demands_does_not_start(
 
 
 def test_changed_keys_reach_what_serves_when_it_is_deployed_again(
-    keyed: Settings, store: Store, small: ModelSpec, keys_file: Path, capsys: pytest.CaptureFixture[str]
+    keyed: Settings, store: Store, small: ModelSpec, keys_file: Path
 ) -> None:
     old = add_key(keys_file, "client", ("predict",))
     register_versions(keyed, 1)
@@ -158,8 +160,10 @@ def test_changed_keys_reach_what_serves_when_it_is_deployed_again(
     new = add_key(keys_file, "client 2", ("predict",))
     revoke_key(keys_file, "client")
     assert [ask(address, key) for key in (None, old, new)] == [401, 200, 401]
-    redeploy("bike_demand", because="a key leaked")
-    assert "bike-demand-v1-c1 of bike_demand has all traffic" in capsys.readouterr().out
+    app = Typer()
+    add_commands(app)
+    done = CliRunner().invoke(app, ["redeploy", "bike_demand", "--because", "a key leaked"])
+    assert "bike-demand-v1-c1 of bike_demand has all traffic" in done.output
     assert [ask(address, key) for key in (None, old, new)] == [401, 401, 200]
     assert read_percents(keyed) == {"bike-demand-v1-c1": 100}
     assert read_states(store) == [(1, "champion", 100)]

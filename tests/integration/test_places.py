@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
@@ -106,15 +107,41 @@ def test_the_platform_says_that_its_state_cannot_be_written(tmp_path: Path, comm
     )
 
 
+def run_in_copy(folder: Path, script: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script in a private copy below `folder`, which is empty again afterwards."""
+    command = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", script]
+    variables = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, env=variables, cwd="/", capture_output=True, text=True, check=False)
+    assert list(folder.iterdir()) == []
+    return done
+
+
 def test_ci_works_in_a_private_copy_that_is_gone_afterwards_and_hands_on_the_exit_code(tmp_path: Path) -> None:
-    look = "pwd; stat -c %a ..; ls -A; exit 3"
-    copying = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", look]
-    (tmp_path / "temporary files").mkdir()
-    variables = {**os.environ, "TMPDIR": str(tmp_path / "temporary files")}
-    done = subprocess.run(copying, env=variables, cwd="/", capture_output=True, text=True, check=False)
+    done = run_in_copy(tmp_path, "pwd; stat -c %a ..; ls -A; exit 3")
     assert (done.returncode, done.stderr) == (3, "")
     place, mode, *names = done.stdout.splitlines()
     assert (Path(place).name, mode) == ("a private copy", "700")
     assert {"Makefile", "cyclone", "tests", ".ci"} <= set(names)
     assert not {".venv", ".cyclone", ".git"} & set(names)
-    assert list((tmp_path / "temporary files").iterdir()) == []
+
+
+def test_ci_fails_when_its_private_copy_was_opened_to_others(tmp_path: Path) -> None:
+    done = run_in_copy(tmp_path, "chmod 755 ..")
+    assert done.returncode == 1
+    assert done.stderr.startswith("the command let other accounts into ")
+
+
+def test_ci_that_is_told_to_stop_ends_what_it_runs_before_its_copy_goes(tmp_path: Path) -> None:
+    script = "trap 'ls Makefile; exit' TERM; (sleep 600; echo too late) & echo $!; pwd; wait"
+    command = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", script]
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        below = psutil.Process(int(running.stdout.readline()))
+        assert Path(running.stdout.readline().strip()).is_dir()
+        running.terminate()
+        told = running.communicate(timeout=30)
+    assert told == ("Makefile\n", "")
+    assert running.returncode == 143
+    assert not below.is_running() or below.status() == psutil.STATUS_ZOMBIE
+    assert list(tmp_path.iterdir()) == []

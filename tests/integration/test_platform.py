@@ -197,7 +197,9 @@ def test_stopping_what_does_not_run_is_no_error(state_dir: Path) -> None:
 def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(
     state_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (state_dir / "dags").mkdir()
+    """All without HOME, and in a folder whose path is all that quoting, URIs and templates may stumble over."""
+    state_dir = state_dir / "it's 100 % #1? ü"
+    (state_dir / "dags").mkdir(parents=True)
     monkeypatch.setenv(SECRET, "of the user")
     with run_owner(state_dir) as owner:
         record = wait_until_ready(state_dir, owner)
@@ -209,6 +211,9 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_and_stop_work(
     assert statuses == dict.fromkeys(PARTS, True)
     assert knowing == {"api-server", "scheduler", "dag-processor", "triggerer"}, "only tasks need what is the user's"
     assert variables["CYCLONE_STORE_DSN"] == record.build_dsn("cyclone")
+    for name in ("AIRFLOW_HOME", "AIRFLOW_CONFIG", "BENTOML_HOME", "CYCLONE_WORK_DIR"):
+        assert Path(variables[name]).is_relative_to(state_dir)
+    assert {"airflow", "cloud_run", "dags", "mlflow"} <= {path.name for path in state_dir.iterdir()}
     assert len(belonging) > len(PARTS)
     wait_until(lambda: not list_belonging(state_dir))
 
@@ -246,8 +251,9 @@ def build_record(state_dir: Path, process: ProcessId) -> PlatformRecord:
 def start_owner(state_dir: Path) -> "subprocess.Popen[bytes]":
     folders = ["--dags-dir", f"{state_dir}/dags", "--plugins-dir", f"{state_dir}/dags"]
     command = [sys.executable, "-m", "local_platform.platform", "--state-dir", str(state_dir), *folders]
+    homeless = {name: value for name, value in os.environ.items() if name != "HOME"}
     with (state_dir / "owner.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY, start_new_session=True)
+        return subprocess.Popen(command, stdout=log, stderr=log, env=homeless, cwd=REPOSITORY, start_new_session=True)
 
 
 @contextmanager
