@@ -12,7 +12,7 @@ from tests.watching import find_program
 FLAGS = ("--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost")
 """Root's browser has no sandbox. It finds no host but this one, so what a page asks for does not leave."""
 LOOPBACK = ("127.0.0.1", "localhost")
-SHOWN_MS, QUIET_MS, POLL_MS = 90_000, 10_000, 100
+SHOWN_MS, QUIET_MS, POLL_MS = 90_000, 4_000, 100
 
 
 @contextmanager
