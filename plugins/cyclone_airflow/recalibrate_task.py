@@ -7,7 +7,7 @@ from airflow.sdk import task
 
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
-from cyclone_airflow import openlineage
+from cyclone_airflow import lineage_events
 from cyclone_airflow.monitor_tasks import read_run
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,9 @@ def _tell_calibration(settings: Settings, spec: ModelSpec, version: int, revisio
         note_calibration(settings, spec, version, revision, reason)
     except TrackingError as error:
         log.warning("MLflow could not be told of %s: %s", revision, error)
-    read = [*openlineage.locate_log(settings), openlineage.locate_version(settings, spec, version)]
-    made = [openlineage.locate_revision(settings, spec, revision), openlineage.locate_traffic(settings, spec, revision)]
-    openlineage.tell(read, made, {"calibration": reason})
+    read = [*lineage_events.locate_log(settings), lineage_events.locate_version(settings, spec, version)]
+    made = [
+        lineage_events.locate_revision(settings, spec, revision),
+        lineage_events.locate_traffic(settings, spec, revision),
+    ]
+    lineage_events.tell(read, made, {"calibration": reason})

@@ -13,7 +13,7 @@ from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from cyclone_airflow import openlineage
+from cyclone_airflow import lineage_events
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,8 +83,10 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
         if brought:  # a replica may not have them yet
             settings = settings.model_copy(update={"training_dsn": ""})
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
-    openlineage.tell(
-        openlineage.locate_log(settings), [openlineage.locate_frame(spec, data)], _describe_request(settings, context)
+    lineage_events.tell(
+        lineage_events.locate_log(settings),
+        [lineage_events.locate_frame(spec, data)],
+        _describe_request(settings, context),
     )
     return data
 
@@ -99,7 +101,7 @@ def validate(model: str, data: Values, **context: Any) -> Values:
     frozen = Dataset(**data)
     report = validate_dataset(settings, spec, frozen, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
-    openlineage.tell([openlineage.locate_frame(spec, data, list_assertions(frozen))])
+    lineage_events.tell([lineage_events.locate_frame(spec, data, list_assertions(frozen))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
     with _fail_without_retry():
@@ -115,7 +117,7 @@ def train(model: str, data: Values, **context: Any) -> Values:
     settings, spec = _read(model)
     with _fail_without_retry():
         challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
-    openlineage.tell([openlineage.locate_frame(spec, data)], [openlineage.locate_run(settings, challenger)])
+    lineage_events.tell([lineage_events.locate_frame(spec, data)], [lineage_events.locate_run(settings, challenger)])
     return challenger
 
 
@@ -136,8 +138,8 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
     context["ti"].xcom_push("decision", decision)
     page = find_page(settings, connect(settings), challenger["mlflow_run_id"], GATE_FILE)
     context["ti"].xcom_push(GateLink.PAGE, page)
-    read = [openlineage.locate_frame(spec, data), openlineage.locate_run(settings, challenger)]
-    openlineage.tell(
+    read = [lineage_events.locate_frame(spec, data), lineage_events.locate_run(settings, challenger)]
+    lineage_events.tell(
         read, tags={"gate": "passed" if decision["passed"] else "refused", "gate.reason": decision["reason"]}
     )
     return decision if decision["passed"] else None
@@ -152,8 +154,9 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
 
     settings, spec = _read(model)
     version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
-    openlineage.tell(
-        [openlineage.locate_run(settings, challenger)], [openlineage.locate_version(settings, spec, version["version"])]
+    lineage_events.tell(
+        [lineage_events.locate_run(settings, challenger)],
+        [lineage_events.locate_version(settings, spec, version["version"])],
     )
     return version
 
@@ -168,8 +171,9 @@ def image(model: str, version: Values) -> Values:
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
-    openlineage.tell(
-        [openlineage.locate_version(settings, spec, number)], [openlineage.locate_pushed_image(settings, asdict(built))]
+    lineage_events.tell(
+        [lineage_events.locate_version(settings, spec, number)],
+        [lineage_events.locate_pushed_image(settings, asdict(built))],
     )
     return _show(built)
 
@@ -187,8 +191,8 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
         log.warning("mended before the release: %s", drift)
     deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
     note_revision(settings, spec, version["version"], deployed.revision)
-    read = [openlineage.locate_pushed_image(settings, built)]
-    openlineage.tell(read, [openlineage.locate_revision(settings, spec, deployed.revision)])
+    read = [lineage_events.locate_pushed_image(settings, built)]
+    lineage_events.tell(read, [lineage_events.locate_revision(settings, spec, deployed.revision)])
     return _show(deployed)
 
 
@@ -200,9 +204,13 @@ def rehearse_task(model: str, version: Values, deployed: Values, **context: Any)
 
     settings, spec = _read(model)
     found = candidate_of_run(settings, spec, context["run_id"])  # where it answers now: a restart may have moved it
-    revision = openlineage.locate_revision(settings, spec, deployed["revision"])
-    openlineage.tell(
-        [*openlineage.locate_log(settings), openlineage.locate_version(settings, spec, version["version"]), revision]
+    revision = lineage_events.locate_revision(settings, spec, deployed["revision"])
+    lineage_events.tell(
+        [
+            *lineage_events.locate_log(settings),
+            lineage_events.locate_version(settings, spec, version["version"]),
+            revision,
+        ]
     )
     with _fail_without_retry():
         return _show(rehearse(settings, spec, found, version["version"]))
@@ -217,8 +225,9 @@ def promote_task(model: str, deployed: Values) -> None:
     settings, spec = _read(model)
     promote(settings, spec, Candidate(**deployed))
     revision = deployed["revision"]
-    openlineage.tell(
-        [openlineage.locate_revision(settings, spec, revision)], [openlineage.locate_traffic(settings, spec, revision)]
+    lineage_events.tell(
+        [lineage_events.locate_revision(settings, spec, revision)],
+        [lineage_events.locate_traffic(settings, spec, revision)],
     )
 
 

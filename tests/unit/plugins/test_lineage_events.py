@@ -8,8 +8,8 @@ import pytest
 
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone_airflow import openlineage
-from cyclone_airflow.openlineage import Thing
+from cyclone_airflow import lineage_events
+from cyclone_airflow.lineage_events import Thing
 
 NAMESPACE = "AIRFLOW__OPENLINEAGE__NAMESPACE"
 
@@ -41,12 +41,12 @@ def name_all(settings: Settings, spec: ModelSpec) -> list[Thing]:
     """Everything that a retraining tells of, but for files."""
     image = {"reference": "bike_demand@sha256:12", "digest": "sha256:12"}
     return [
-        *openlineage.locate_log(settings),
-        openlineage.locate_run(settings, {"mlflow_run_id": "run"}),
-        openlineage.locate_version(settings, spec, 2),
-        openlineage.locate_pushed_image(settings, image),
-        openlineage.locate_revision(settings, spec, "bike-demand-v2"),
-        openlineage.locate_traffic(settings, spec, "bike-demand-v2"),
+        *lineage_events.locate_log(settings),
+        lineage_events.locate_run(settings, {"mlflow_run_id": "run"}),
+        lineage_events.locate_version(settings, spec, 2),
+        lineage_events.locate_pushed_image(settings, image),
+        lineage_events.locate_revision(settings, spec, "bike-demand-v2"),
+        lineage_events.locate_traffic(settings, spec, "bike-demand-v2"),
     ]
 
 
@@ -80,11 +80,11 @@ def test_a_server_that_others_know_by_its_address_is_called_by_it(bike_demand: M
 
 @pytest.mark.parametrize("dsn", ["postgresql://localhost/c", "dbname=c", "host=/run/postgres dbname=c", "host=::1"])
 def test_a_store_on_this_machine_has_the_installations_name(dsn: str) -> None:
-    assert {thing.namespace for thing in openlineage.locate_log(Settings(store_dsn=dsn))} == {"postgres://cyclone"}
+    assert {thing.namespace for thing in lineage_events.locate_log(Settings(store_dsn=dsn))} == {"postgres://cyclone"}
 
 
 def test_a_bento_and_an_mlflow_that_is_a_file_need_no_server(bike_demand: ModelSpec, tmp_path: Path) -> None:
-    image = openlineage.locate_pushed_image(Settings(), {"reference": "bike_demand:v2", "digest": "sha256:12"})
+    image = lineage_events.locate_pushed_image(Settings(), {"reference": "bike_demand:v2", "digest": "sha256:12"})
     assert image == Thing("bento", "bike_demand:v2", "sha256:12")
     settings = Settings.model_validate({"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"})
-    assert openlineage.locate_version(settings, bike_demand, 2).namespace == f"mlflow:/{tmp_path}/mlflow.db"
+    assert lineage_events.locate_version(settings, bike_demand, 2).namespace == f"mlflow:/{tmp_path}/mlflow.db"
