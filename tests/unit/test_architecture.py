@@ -266,7 +266,9 @@ def test_the_rules_see_a_circle_a_twin_and_a_renamed_import() -> None:
     assert "psycopg2" in list_reached(modules, "cyclone.five")
 
 
-@pytest.mark.parametrize("path", (REPOSITORY / "plugins" / "cyclone_airflow").glob("*.py"), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "plugins" / "cyclone_airflow").glob("*.py")), ids=lambda path: path.stem
+)
 def test_no_file_of_the_plugin_hides_a_package_from_an_airflow_that_loads_it_by_its_bare_name(path: Path) -> None:
     assert path.stem == "__init__" or find_spec(path.stem) is None
     assert "cyclone_airflow/" in (REPOSITORY / "plugins" / ".airflowignore").read_text()
