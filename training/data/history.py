@@ -39,7 +39,7 @@ def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         _check_header(spec, path, reader.fieldnames or [])
-        while batch := [(reader.line_num, record) for record in islice(reader, BATCH_ROWS)]:
+        while batch := _read_batch(path, reader):
             yield from _parse_batch(spec, path, batch)
 
 
@@ -114,6 +114,14 @@ def _check_header(spec: ModelSpec, path: Path, columns: Iterable[str]) -> None:
         raise DataError(
             f"{path}, line 1: no column {', '.join(missing)}. Needed are {', '.join(needed)}. Add the missing ones"
         )
+
+
+def _read_batch(path: Path, reader: "csv.DictReader[str]") -> list[tuple[int, dict[str, str]]]:
+    try:
+        return [(reader.line_num, record) for record in islice(reader, BATCH_ROWS)]
+    except csv.Error as error:
+        words = f"not CSV after line {reader.line_num}: {error}. Look for a quote that is never closed"
+        raise DataError(f"{path}: {words}") from error
 
 
 def _parse_batch(spec: ModelSpec, path: Path, batch: list[tuple[int, dict[str, str]]]) -> list[Row]:
