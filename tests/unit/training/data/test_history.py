@@ -51,6 +51,7 @@ def test_a_row_has_its_time_its_typed_features_and_its_label(bike_demand: ModelS
         (GOOD.replace(",16", ","), "line 3: bikers is None, allowed: an integer from 0 to 10000"),
         (GOOD.replace("2011-01-01T", "yesterday "), "line 3: created_at is 'yesterday 00:00:00Z', allowed: an ISO"),
         (GOOD.removesuffix(",16"), "line 3: the number of values is not that of the header"),
+        (GOOD.replace("clear", '"' + "clear" * 40_000), "csv: not CSV after line 2: field larger than field limit"),
         (GOOD + ",17", "line 3: the number of values is not that of the header"),
     ],
 )
