@@ -30,6 +30,7 @@ from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.telemetry import SWITCHES
 from releasing.candidate import Candidate, shift_traffic
 from releasing.cloud_run import CloudRun
 from releasing.commands import add_commands, redeploy, roll_back_by_hand
@@ -130,7 +131,9 @@ def test_a_deployed_service_asks_for_the_keys_of_its_deployer_and_knows_nothing_
     wait_until(lambda: execute(store, "SELECT count(*) FROM prediction_log") == [(1,)], "the answered row is logged")
 
     told = {*DEPLOYED_VARIABLES} - {CALIBRATION_VARIABLE, BENTOML_OPTIONS_VARIABLE}
-    allowed = told | {*RUNTIME_VARIABLES} | OF_THE_STAND_IN | OF_THE_SERVICE
+    allowed = (
+        told | {*RUNTIME_VARIABLES, *SWITCHES} | OF_THE_STAND_IN | OF_THE_SERVICE
+    )  # importing cyclone sets SWITCHES
     environments = read_environments("bike-demand-v3")
     assert environments
     for environment in environments:

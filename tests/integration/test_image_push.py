@@ -170,7 +170,7 @@ def list_sent(registry: ImageRegistry, repository: ImageRepository) -> list[tupl
 
 
 def test_a_base_that_nobody_pushed_is_named_with_the_command(settings: Settings, model: Path) -> None:
-    with pytest.raises(ReleaseError, match=r"base:[0-9a-f]{16} is not there.*python -m training.images.base"):
+    with pytest.raises(ReleaseError, match=r"base:[0-9a-f]{16} is not in the registry.*python -m training.images.base"):
         append_layer(settings, open_model_repository(settings), "v3", model, LABELS)
 
 

@@ -65,7 +65,7 @@ def test_rolling_back_a_promoted_run_takes_nothing_back(cloud: Settings, store: 
 def test_a_champion_can_be_rolled_back_to_the_one_before_it(cloud: Settings, store: Store, small: ModelSpec) -> None:
     register_versions(cloud, 3)
     release_version(cloud, small, 1)
-    with pytest.raises(ReleaseError, match=r"the versions with a revision that served before it are: none"):
+    with pytest.raises(ReleaseError, match=r"The earlier versions that still have a revision are: none"):
         restore_champion(cloud, small, "complaints")
     release_version(cloud, small, 2)
     assert restore_champion(cloud, small, "complaints").version == 1

@@ -193,7 +193,7 @@ def test_one_label_before_the_newest_days_teaches_nothing(
     settings: Settings, store: Store, bike_demand: ModelSpec, january: int
 ) -> None:
     execute(store, "UPDATE label SET label = '5' WHERE id < 'history-2011-01-27'")
-    with pytest.raises(DataError, match="the 587 rows before the newest 5 days have the label 5: nothing can be"):
+    with pytest.raises(DataError, match="the 587 rows before the newest 5 days have the label 5, so nothing can be"):
         make_dataset(settings, bike_demand)
 
 
