@@ -12,7 +12,7 @@ from cyclone.settings import Settings
 from local_platform.mlflow_server import start_mlflow
 from local_platform.processes import free_port, wait_until_ready
 from releasing.aliases import drop_alias, find_alias, set_alias
-from tests.integration.releasing import register_versions
+from tests.integration.staged_releases import register_versions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = """

@@ -22,7 +22,7 @@ from local_platform.commands import describe_event
 from releasing.canary_steps import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
 from releasing.cloud_run import CloudRun
 from releasing.commands import add_commands
-from tests.integration.releasing import SERVICE, answer, deploy, read_percents, register_versions, release_version
+from tests.integration.staged_releases import SERVICE, answer, deploy, read_percents, register_versions, release_version
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ from releasing.promotion import promote, roll_back
 from releasing.recalibration import deploy_calibration, withdraw_calibration
 from releasing.reconcile import reconcile
 from releasing.redeployment import deploy_again
-from tests.integration.releasing import (
+from tests.integration.serving import ROW, wait_until
+from tests.integration.staged_releases import (
     HERE,
     SERVICE,
     StartCloudRun,
@@ -48,7 +49,6 @@ from tests.integration.releasing import (
     read_states,
     register_versions,
 )
-from tests.integration.serving import ROW, wait_until
 from tests.statements import execute
 
 NOW = datetime(2011, 2, 12, 7, tzinfo=UTC)

@@ -19,7 +19,7 @@ from releasing.cloud_run import CloudRun
 from releasing.reconcile import reconcile
 from tests.integration.children import KILLED, STEPS, Children
 from tests.integration.faulty_api import FaultyApi, run_faulty_api
-from tests.integration.releasing import (
+from tests.integration.staged_releases import (
     SERVICE,
     StartCloudRun,
     read_alias,

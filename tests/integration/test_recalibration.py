@@ -34,7 +34,7 @@ from releasing.recalibration import (
 )
 from releasing.reconcile import reconcile
 from tests.integration.dag_runner import DagRunner, run_dag_runner
-from tests.integration.releasing import (
+from tests.integration.staged_releases import (
     HERE,
     SERVICE,
     StartCloudRun,

@@ -9,7 +9,7 @@ from cyclone.store import Store
 from releasing.candidate import shift_traffic
 from releasing.cloud_run import CloudRun
 from releasing.reconcile import Drift, reconcile
-from tests.integration.releasing import (
+from tests.integration.staged_releases import (
     SERVICE,
     deploy,
     read_alias,

@@ -19,7 +19,8 @@ from releasing.candidate import candidate_of_run, deploy_candidate, shift_traffi
 from releasing.cloud_run import CloudRun
 from releasing.promotion import promote, roll_back
 from releasing.rehearsal import rehearse
-from tests.integration.releasing import (
+from tests.integration.serving import wait_until
+from tests.integration.staged_releases import (
     SERVICE,
     StartCloudRun,
     ask_who,
@@ -30,7 +31,6 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
-from tests.integration.serving import wait_until
 from training.data.dataset import build_dataset
 from training.fit.train import train_challenger
 from training.gate.comparison import compare_with_champion

@@ -7,7 +7,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from releasing.cloud_run import CloudRun
 from releasing.promotion import restore_champion, roll_back
-from tests.integration.releasing import SERVICE, ask_who, deploy, register_versions, release_version
+from tests.integration.staged_releases import SERVICE, ask_who, deploy, register_versions, release_version
 from training.data.dataset import build_dataset
 from training.fit.train import train_challenger
 from training.gate.rules import GateDecision

@@ -16,7 +16,8 @@ from releasing.cloud_run import CloudRun
 from releasing.promotion import promote
 from releasing.reconcile import reconcile
 from tests.integration.faulty_api import FaultyApi, run_faulty_api
-from tests.integration.releasing import (
+from tests.integration.serving import wait_until
+from tests.integration.staged_releases import (
     HERE,
     SERVICE,
     deploy,
@@ -26,7 +27,6 @@ from tests.integration.releasing import (
     register_versions,
     release_version,
 )
-from tests.integration.serving import wait_until
 from tests.statements import execute
 from training.tracking.client import CHAMPION
 

@@ -10,7 +10,7 @@ import pytest
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.releases import create_candidate, current_release, promote_release, retired_releases
 from cyclone.store import Store
-from tests.integration.releasing import read_states
+from tests.integration.staged_releases import read_states
 
 MARCH = datetime(2011, 3, 1, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from releasing.candidate import shift_traffic
 from releasing.cloud_run import CloudRun
 from releasing.promotion import promote, restore_champion, roll_back
 from releasing.reconcile import reconcile
-from tests.integration.releasing import (
+from tests.integration.staged_releases import (
     SERVICE,
     deploy,
     read_alias,
