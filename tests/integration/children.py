@@ -74,16 +74,16 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
     from releasing.canary_steps import CanaryWatch
     from releasing.promotion import promote
 
-    releasing = import_module("releasing")  # beside this file
+    staged = import_module("staged_releases")  # beside this file
     store, revision = Store(settings.store_dsn), f"bike-demand-v{version}"
     watch = CanaryWatch(settings, spec, f"run_{version}", patience_seconds=0)
     try:
-        candidate = releasing.deploy(settings, spec, version)
+        candidate = staged.deploy(settings, spec, version)
         while not (state := watch.look()).is_over:
             champion = current_release(store, spec.name)
             assert champion is not None
-            releasing.answer(store, champion.revision)
-            releasing.answer(store, revision, failures=failures)
+            staged.answer(store, champion.revision)
+            staged.answer(store, revision, failures=failures)
         if state.is_passed:
             promote(settings, spec, candidate)
     except ReleaseError as error:
