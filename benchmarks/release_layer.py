@@ -67,7 +67,7 @@ def run_images(folder: Path) -> Iterator[Settings]:
     """A local registry with the base in it, and settings that lead there."""
     port = free_port(0)
     (folder / "bentoml").mkdir()
-    os.environ["BENTOML_HOME"], os.environ["BENTOML_DO_NOT_TRACK"] = str(folder / "bentoml"), "True"
+    os.environ["BENTOML_HOME"] = str(folder / "bentoml")
     found = {"image_repository": f"127.0.0.1:{port}/cyclone", "work_dir": folder / "work"}
     settings = read_settings().model_copy(update=found)
     with start_registry(folder / "registry", port) as registry:

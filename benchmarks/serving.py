@@ -116,7 +116,7 @@ def main() -> None:
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing, and without it nothing can be loaded: apt-get install wrk")
     warnings.simplefilter("ignore")
-    os.environ.update(OMP_NUM_THREADS="1", BENTOML_DO_NOT_TRACK="True")
+    os.environ["OMP_NUM_THREADS"] = "1"
     with temporary_state("bench-serving") as folder, ExitStack() as stack:
         databases = ("no_log", "spooled", "committed", "original", "writer")
         postgres = stack.enter_context(EmbeddedPostgres.start(folder / "postgres", free_port(0), databases))

@@ -40,7 +40,7 @@ def deploy_again(
         )
     keys = find_keys(settings, spec) if keys is None else keys
     kept = store.fetch_one(
-        "policy/calibration_carry_on",
+        "calibration/carry_on",
         model=spec.name,
         version=champion.version,
         run_id=f"deployed_again__{uuid.uuid4()}",
