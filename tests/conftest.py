@@ -24,8 +24,10 @@ from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-FOREIGN = ("AIRFLOW_", "BENTOML_", "CYCLONE_", "K_", "MLFLOW_", "OPENLINEAGE_", "PG")
+OF_PLATFORMS = ("AIRFLOW_", "BENTOML_", "CYCLONE_", "K_", "MLFLOW_", "OPENLINEAGE_", "PG")
 """How variables begin that lead to what runs here, as those that `cyclone env` prints."""
+OF_STARTERS = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "MAKE", "MFLAGS")
+"""How variables begin by which `make test` or a commit's hook would reach into the make and git that a test starts."""
 KEPT = ("CYCLONE_IMAGE_FOUNDATION",)
 """What the machine's container engine builds upon; nothing else knows."""
 STOP_SECONDS = 30
@@ -34,7 +36,7 @@ _database_numbers = count(1)
 
 def list_foreign(variables: Iterable[str]) -> list[str]:
     """The names of variables that lead to something of whoever started the tests."""
-    return [name for name in variables if name.startswith(FOREIGN) and name not in KEPT]
+    return [name for name in variables if name.startswith(OF_PLATFORMS + OF_STARTERS) and name not in KEPT]
 
 
 def end_killed_sessions() -> None:

@@ -47,6 +47,11 @@ def test_no_variable_that_leads_to_a_running_platform_is_taken_over(tmp_path: Pa
     assert list_foreign(["PGHOST", "CYCLONE_IMAGE_FOUNDATION", "HOME", "K_REVISION"]) == ["PGHOST", "K_REVISION"]
 
 
+def test_no_test_is_steered_by_the_make_or_the_commit_that_started_the_tests() -> None:
+    of_starters = ["MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "GIT_DIR", "GIT_INDEX_FILE"]
+    assert list_foreign([*of_starters, "GIT_SSL_CAINFO", "PATH"]) == of_starters
+
+
 def test_the_next_session_ends_what_a_killed_one_left_running_and_removes_its_folder(tmp_path: Path) -> None:
     with start_session(tmp_path) as killed, start_session(tmp_path) as living:
         worlds = [read_world(session) for session in (killed, living)]
