@@ -62,6 +62,11 @@ class ModelSpec(Section):
     """
     history_until: str | None = None
     """The ISO date, in UTC, before which rows train the first version. Later rows can be replayed as traffic."""
+    trusted_types: Annotated[tuple[str, ...], FromList] = ()
+    """Types that the model's file may hold, by their full names, beyond those that Cyclone knows of scikit-learn.
+
+    A service runs the code of these types when it loads the file. Training names the types that are missing here.
+    """
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     recalibrate: Recalibrate = Recalibrate()
