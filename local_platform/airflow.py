@@ -72,7 +72,7 @@ class AirflowPlace:
 
 
 def find_plugins() -> Path:
-    """Where Airflow finds `cyclone_airflow`. A wheel installs that as a package, and does not have this folder."""
+    """The folder in which Airflow finds `cyclone_airflow`. A wheel has none, because it installs that as a package."""
     return SHIPPED_ROOT / "plugins"
 
 

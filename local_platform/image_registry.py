@@ -38,7 +38,8 @@ def start_registry(folder: Path, port: int, extra: Mapping[str, Any] | None = No
         command = build_docker_command(["--volume", f"{folder}:{folder}"], CONTAINER_IMAGE, ["serve", str(path)])
     else:
         raise PlatformError(
-            "a local registry needs a program that is not installed. Install Debian's package docker-registry, or Docker"
+            "a local registry needs docker-registry or Docker, and neither is installed."
+            " Install Debian's package docker-registry"
         )
     return GuardedProcess.start(
         "registry", command, inherit(*ENGINE), folder / "registry.log", grace_seconds=_STOP_SECONDS
