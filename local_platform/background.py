@@ -25,7 +25,7 @@ def start_in_background(
     `on_ready` is called with each part and its address. Errors: `PlatformError` when it runs already or does not start.
     """
     state_dir = state_dir.resolve()
-    lock_state(state_dir).close()
+    lock_state(state_dir).close()  # refused here in words, when a platform runs or the folder cannot be written to
     log_path = state_dir / "logs" / "platform.log"
     log_path.parent.mkdir(exist_ok=True)
     with log_path.open("wb") as log:
@@ -35,7 +35,7 @@ def start_in_background(
             stdout=log,
             stderr=log,
             cwd=find_home(),
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C in this terminal is not meant for it
         )
     try:
         return _wait_until_ready(state_dir, owner, log_path, on_ready)

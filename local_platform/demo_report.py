@@ -68,7 +68,7 @@ def draw_picture(comparison: DemoComparison, promotions: Sequence[tuple[datetime
     """Draw the daily error of both, with a line at each promotion. `promotions` are (time, version)."""
     import matplotlib
 
-    matplotlib.use("Agg")
+    matplotlib.use("Agg")  # draws into a file, without a display
     from matplotlib import dates as mdates
     from matplotlib import pyplot as plt
 

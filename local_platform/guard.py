@@ -108,7 +108,7 @@ def start_command(command: list[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 (no shell wanted)
     except OSError as error:
         print(f"guard: cannot start {command[0]}: {error.strerror}", file=sys.stderr, flush=True)
-    os._exit(127)
+    os._exit(127)  # what a shell says of a command that cannot start
 
 
 def wait_for_end(

@@ -113,7 +113,7 @@ class LocalPlatform:
         try:
             self._record = self._plan()
             self._record.write()
-            self._start_postgres()
+            self._start_postgres()  # first, because the store, MLflow and Airflow keep their tables there
             first: list[Future[None]] = [
                 pool.submit(step)
                 for step in (self._migrate_store, self._start_mlflow, self._start_cloud_run, self._start_registry)

@@ -38,7 +38,7 @@ _SHELL_CHARACTERS = '$"`'
 _POLL_SECONDS = 0.02
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
+    "unix_socket_directories": "",  # loopback is the only way in
     "max_connections": "200",
     "shared_buffers": "256MB",
     "random_page_cost": "1.1",  # solid-state disks
@@ -97,6 +97,7 @@ class PostgresHome:
             return f"initdb hands their path to a shell, and it has {' '.join(sorted(found))} in it"
         command = self.command("initdb", "--version")
         try:
+            # In a folder that every account may enter, which this process's own may not be.
             done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
         except OSError as error:
             return error.strerror or str(error)

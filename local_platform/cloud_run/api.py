@@ -199,6 +199,7 @@ def _answer_resource(request: web.Request, resource: Resource) -> web.Response:
 
 
 def _has_enum_numbers(request: web.Request) -> bool:
+    # Google's client asks for enums as numbers. Everybody else gets their names.
     return "enum-encoding=int" in request.query.get("$alt", "")
 
 

@@ -67,7 +67,7 @@ class ControlPlane:
         self._build_pool = build_pool
         self._rollouts: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._background: set[asyncio.Task[None]] = set()
-        self._change = asyncio.Lock()
+        self._change = asyncio.Lock()  # a change reads a record and writes the next, so they come one by one
 
     async def start(self) -> None:
         """Bring back what the state holds: addresses, pools, and the roll-outs that a stop cut off."""
@@ -187,7 +187,7 @@ class ControlPlane:
                 result = record.service
         except ApiError as error:
             result = error
-        except Exception as error:
+        except Exception as error:  # whatever it is, somebody waits for the end of the operation
             _log.exception("%s: roll-out failed", wish.service_id)
             result = ApiError(Status.INTERNAL, f"The roll-out of {wish.service_id} failed: {error!r}")
             self._put(services.fail(self.get_record(wish.service_id), wish, "", result.message, _now()))
@@ -228,7 +228,7 @@ class ControlPlane:
             port = preferred or take_port(self._state.list_ports())
             try:
                 await self._open_address(service_id, tag, port)
-            except OSError:
+            except OSError:  # another program has taken the port meanwhile
                 preferred = 0
             else:
                 return port
@@ -252,6 +252,7 @@ class ControlPlane:
                 routes.pools[name] = self._build_pool(RunPlan.from_revision(revision))
             pool = routes.pools[name]
             pool.is_routed = name in percents
+            # Cloud Run divides a service's minimum among its revisions by their traffic.
             share = math.ceil(record.service.scaling.min_instance_count * percents.get(name, 0) / 100)
             pool.min_instances = max(pool.plan.min_instances, share)
         routes.split = Split(percents, random.Random())  # noqa: S311 (not a secret)

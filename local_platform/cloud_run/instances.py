@@ -47,7 +47,7 @@ def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
     }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False)  # a key of dicts, so an instance equals only itself
 class RunningInstance:
     """One running program, and how many requests it has in flight."""
 
@@ -96,7 +96,7 @@ class Pool:
         return self.is_routed or self._holds > 0
 
     async def acquire(self) -> RunningInstance:
-        """An instance with a free place, waiting for one if need be; raises NoInstanceError."""
+        """An instance with a free place, waiting for one if need be. Errors: `NoInstanceError` when time is up."""
         instance = None if self._waiting else self._pick()
         if instance is not None:
             instance.in_flight += 1
@@ -107,6 +107,7 @@ class Pool:
         try:
             await asyncio.wait([place], timeout=self._settings.pending_seconds)
         except asyncio.CancelledError:
+            # The caller has left. A place that was given in the same moment goes back.
             if not place.cancel() and not place.exception():
                 self.release(place.result())
             raise
@@ -136,7 +137,7 @@ class Pool:
         if self.ready_count:
             return
         start = next(iter(self._starts.values()), None) or self._start()
-        if error := await asyncio.shield(start):
+        if error := await asyncio.shield(start):  # others may wait for the same start
             raise error
 
     @contextmanager
@@ -170,7 +171,7 @@ class Pool:
                 place.set_result(instance)
 
     def _scale_up(self) -> None:
-        wanted = -(-len(self._waiting) // self.plan.concurrency)
+        wanted = -(-len(self._waiting) // self.plan.concurrency)  # rounded up
         while self.starting_count < wanted and len(self._instances) < self.plan.max_instances:
             self._start()
         minimum = self.min_instances if self._is_kept else 0
@@ -180,7 +181,7 @@ class Pool:
     def _scale_down(self) -> None:
         keep_seconds = self._settings.idle_seconds if self._is_kept else 0.0
         minimum = self.min_instances if self._is_kept else 0
-        for instance in reversed(self._instances.copy()):
+        for instance in reversed(self._instances.copy()):  # the youngest first, because `_pick` prefers the oldest
             is_idle = instance.is_ready and not instance.in_flight and not self._waiting
             if is_idle and len(self._instances) > minimum and self._now() - instance.idle_since >= keep_seconds:
                 self._leave(instance)

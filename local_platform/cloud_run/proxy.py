@@ -19,7 +19,7 @@ _DRAIN_SECONDS = 10.0
 _HOP_BY_HOP = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"),
-        *("trailer", "transfer-encoding", "upgrade", "expect"),
+        *("trailer", "transfer-encoding", "upgrade", "expect"),  # `_read_small_body` has answered `Expect` already
     }
 )
 _CLIENT_GONE_STATUS = 499  # nobody gets this answer. It keeps a client that left from counting as a 5xx
@@ -38,10 +38,11 @@ class Gateway:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, use_dns_cache=False)
         self._session = aiohttp.ClientSession(
             connector=connector,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # a body passes as it came
+            cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies must not go with another's requests
+            # An instance gets the client's headers, and none of this library's own.
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),  # the revision's timeout is kept by `_answer`
         )
 
     async def open(self, name: str, port: int, choose_pool: ChoosePool) -> None:

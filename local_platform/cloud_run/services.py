@@ -1,4 +1,4 @@
-"""What creating, updating and rolling out a service means: functions from record to record, without any I/O."""
+"""What creating, updating and rolling out a service means. Each function makes a record from a record, without I/O."""
 
 import hashlib
 import uuid
@@ -91,6 +91,7 @@ def check_etag(resource: Resource, etag: str) -> None:
 
 def _apply_wish(record: ServiceRecord, wanted: Resource, mask: FieldMask, now: datetime) -> ServiceRecord:
     old = record.service
+    # The two flags replace messages and lists as wholes, as the API does. A merge could take nothing away.
     service = changed(old, lambda copy: mask.MergeMessage(wanted, copy, True, True))
     fill_defaults(service)
     if service == old:

@@ -69,7 +69,7 @@ async def _answers(session: aiohttp.ClientSession, port: int, probe: StartupProb
                 return True
             url = f"http://127.0.0.1:{port}{probe.path}"
             async with session.get(url, headers=probe.headers, allow_redirects=False) as response:
-                return response.status < 400
+                return response.status < 400  # as Cloud Run judges an HTTP probe
     except (OSError, aiohttp.ClientError, TimeoutError):
         return False
 

@@ -50,7 +50,7 @@ class State:
         with temporary.open("w") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # before the rename, or a crash of the machine may leave an empty file
         temporary.replace(self._path)
 
     def list_ports(self) -> set[int]:

@@ -7,6 +7,7 @@ from cyclone.image_contract import RUNTIME_VARIABLES
 from local_platform.cloud_run.errors import ApiError, Status, invalid
 from local_platform.cloud_run.resources import LATEST, REVISION, Resource, TrafficTarget
 
+# Defaults and limits are Cloud Run's own, so that a service which is taken here is taken there.
 DEFAULT_CONCURRENCY = 80
 DEFAULT_TIMEOUT_SECONDS = 300
 DEFAULT_MAX_INSTANCES = 100
