@@ -60,7 +60,7 @@ Figures = dict[str, Any]
 
 
 def measure_cost(millions: Sequence[int] = (10, 30), rows_per_million: int = 1_000_000) -> Figures:
-    """Every figure of the cost part: with a million rows, then with more. Smaller millions are for trying it out."""
+    """Every figure of this part: with a million rows, then with more. A smaller million is for trying it out."""
     with temporary_state("bench-cost") as folder:
         python = start_peers(folder)
         with EmbeddedPostgres.start(folder / "postgres", free_port(0), ("bench",)) as postgres:
@@ -121,7 +121,7 @@ def prepare_store(store: Store) -> None:
 
 
 def make_input(shift: str, red: str) -> str:
-    """SQL of one row's features: numbers are normal, the first one shifted; `red` is the share of one colour."""
+    """The SQL of one row's features. `shift` moves the first of the normal numbers. `red` is the share of red rows."""
     numbers = [f"'{name}', random_normal({shift if name == NUMBERS[0] else 0})" for name in NUMBERS]
     colour = f"CASE WHEN random() < {red} THEN 'red' ELSE (ARRAY['green', 'blue', 'grey'])[1 + floor(random() * 3)] END"
     shape = "(ARRAY['round', 'square', 'flat'])[1 + floor(random() * 3)]"

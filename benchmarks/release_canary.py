@@ -29,7 +29,7 @@ FAILURE_SHARE = 0.01
 LATENCY_MS, LATENCY_SIGMA = 20.0, 0.5
 """The median and the width of a lognormal latency: most requests are near the median, some are several times slower."""
 ERROR_SHAPE = 1.0
-"""Absolute errors follow a gamma distribution; 1 makes it exponential, its deviation as large as its mean."""
+"""The shape of the gamma distribution of absolute errors. 1 makes it exponential: deviation and mean are the same."""
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def test_a_held_request_opens_no_incident_unless_a_person_says_in_spite_of_what(
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
     request = build_request("Ada", is_person=True, because="prices changed", despite=[cause])
     forced = ask(store, bike_demand, "by hand again", request, NOW)
-    assert forced.decision.reason == f"requested by Ada; in spite of: {cause}"
+    assert forced.decision.reason == f"requested by Ada, in spite of {cause}"
     assert forced.incident_id is not None
     recorded = execute(store, "SELECT asked_by, because, despite, action, incident_id FROM decision ORDER BY run_id")
     assert recorded == [
