@@ -254,7 +254,7 @@ def test_the_commands_ask_are_held_and_resume(store: Store, cli: CliRunner) -> N
     put_retrainings(store, "failed", "failed", ended_at=datetime.now(UTC) - DAY)
     held = cli.invoke(app, ["retrain", "bike_demand"])
     assert isinstance(held.exception, HoldError)
-    assert "what to do: look at the failed Airflow runs of retrain__bike_demand" in str(held.exception)
+    assert "What to do: look at the failed Airflow runs of retrain__bike_demand" in str(held.exception)
     done = cli.invoke(app, ["resume", "bike_demand", "--because", "mended"])
     assert done.exit_code == 0, done.output
     assert "no longer held: no retraining, although requested by ada" in done.output.replace("\n", " ")
