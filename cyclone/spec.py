@@ -180,7 +180,7 @@ def read_model_yaml(path: Path) -> ModelSpec:
     try:
         return ModelSpec.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
+        raise ConfigurationError(f"{path}: " + ". ".join(_describe(error))) from error
 
 
 def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
@@ -223,7 +223,7 @@ def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
     try:
         return ModelSpec.model_validate({**spec.model_dump(exclude=set(data)), **data})
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
+        raise ConfigurationError(f"{path}: " + ". ".join(_describe(error))) from error
 
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:
