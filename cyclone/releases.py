@@ -116,9 +116,11 @@ def create_candidate(
 ) -> Release:
     """Record the candidate of a run, and return its release. A repeated call returns the first one.
 
+    If the run's retraining had ended and was cleared in Airflow, its end is taken back, because it goes on.
     Errors: `ReleaseError` when the run has already released another version.
     """
     with store.transaction() as transaction:
+        transaction.run("policy/retraining_reopen", run_id=run_id)
         transaction.run(
             "release/candidate_insert",
             model=model,
@@ -207,6 +209,11 @@ def _check_promotable(release: Release, record: ReleaseRecord | None) -> None:
         raise StaleReleaseError(
             f"{release.model}: release {release.release_id} ({release.revision}) is older than the champion, "
             f"release {record.release.release_id} ({record.release.revision})"
+        )
+    if record is not None and record.release.version > release.version:
+        raise StaleReleaseError(
+            f"{release.model}: version {release.version} was registered before the champion, version"
+            f" {record.release.version}. Ask for a new one with `cyclone retrain {release.model}`"
         )
     if release.is_over:
         raise ReleaseError(

@@ -42,7 +42,7 @@ def writer_of(store: Store) -> Iterator[WriterOf]:
 
 
 @pytest.fixture(params=[-120, 120], ids=["behind", "ahead"])
-def skewed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[timedelta]:
+def skewed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> timedelta:
     """The clock of this process is two minutes off, wherever the code under test reads it."""
     offset = timedelta(seconds=request.param)
     right_time = time.time
@@ -56,7 +56,7 @@ def skewed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         if name.partition(".")[0] in OURS and getattr(module, "datetime", None) is datetime:
             monkeypatch.setattr(module, "datetime", Skewed)
     monkeypatch.setattr(time, "time", lambda: right_time() + offset.total_seconds())
-    yield offset
+    return offset
 
 
 def test_a_canary_led_by_a_worker_with_a_wrong_clock_counts_the_same_requests(

@@ -4,3 +4,6 @@ CREATE TABLE release_fence (
     model text PRIMARY KEY,
     number bigint NOT NULL
 );
+
+-- When an incident was closed, by Postgres' clock; `closed_at` is event time. NULL while open, and in earlier ones.
+ALTER TABLE incident ADD COLUMN answered_at timestamptz;
