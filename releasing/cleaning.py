@@ -26,11 +26,13 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
     try:
         with hold_releases(store, spec.name) as held:
             _drop_tags(settings, spec, held)
-            over = _list_unneeded(settings, spec, held)
+            over = _list_unneeded(spec, held)
+        images, revisions = list_images(settings, spec), CloudRun(settings).list_revisions(spec.service_name)
         for version in over:
-            with hold_releases(store, spec.name) as held:
-                if version in _list_unneeded(settings, spec, held):
-                    _remove(settings, spec, held, version)
+            image = images.get(version)  # its calibrations have revisions of their own
+            there = [revision for revision in revisions if is_revision_of(revision, spec.name, version)]
+            if image or there:
+                _remove(settings, spec, version, image, there)
     except ReleaseError as error:
         log.warning("%s: old revisions are left over, and the next release tries again: %s", spec.name, error)
 
@@ -47,7 +49,7 @@ def _drop_tags(settings: Settings, spec: ModelSpec, held: LockedReleases) -> Non
     CloudRun(settings, held).set_traffic(spec.service_name, split_traffic(champion, led), dropped)
 
 
-def _list_unneeded(settings: Settings, spec: ModelSpec, held: LockedReleases) -> list[int]:
+def _list_unneeded(spec: ModelSpec, held: LockedReleases) -> list[int]:
     """The versions whose revisions and images nobody needs any more, by the record of now."""
     champion = current_release(held, spec.name)
     if champion is None:
@@ -55,15 +57,16 @@ def _list_unneeded(settings: Settings, spec: ModelSpec, held: LockedReleases) ->
     retired, (led, abandoned) = retired_releases(held, champion), releases_under_way(held, spec.name)
     needed = {item.version for item in [champion, *retired[: spec.release.kept_champions], *led, *abandoned]}
     known = {row["version"] for row in held.fetch("lineage/versions", model=spec.name)}
-    older = {version for version in known & list_images(settings, spec).keys() if version < champion.version}
+    older = {version for version in known if version < champion.version}
     return sorted(({item.version for item in ended_releases(held, spec.name)} | older) - needed)
 
 
-def _remove(settings: Settings, spec: ModelSpec, held: LockedReleases, version: int) -> None:
-    cloud = CloudRun(settings, held)
-    images = list_images(settings, spec)
-    if version in images:
-        remove_image(images[version])
-    for revision in cloud.list_revisions(spec.service_name):
-        if is_revision_of(revision, spec.name, version):  # the revisions of its calibrations too
-            cloud.delete_revision(spec.service_name, revision)
+def _remove(settings: Settings, spec: ModelSpec, version: int, image: str | None, revisions: list[str]) -> None:
+    """Remove what is there of a version, unless somebody needs it by now."""
+    with hold_releases(Store(settings.store_dsn), spec.name) as held:
+        if version not in _list_unneeded(spec, held):
+            return
+        if image is not None:
+            remove_image(image)
+        for revision in revisions:
+            CloudRun(settings, held).delete_revision(spec.service_name, revision)

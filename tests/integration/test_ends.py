@@ -24,8 +24,10 @@ from cyclone.releases import (
     release_of_run,
     releases_under_way,
 )
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone_airflow.monitor_tasks import MonitorRun, close_if_lost
 from tests.statements import execute
 
 NOW = datetime(2011, 3, 1, tzinfo=UTC)
@@ -188,3 +190,14 @@ def test_a_request_that_was_refused_is_weighed_again_when_it_is_asked_again(
     assert granted.incident_id is not None
     assert execute(store, "SELECT action, at FROM decision") == [("retrain", later)]
     assert ask(store, bike_demand, "manual__1", ADA, later + HOUR) == granted
+
+
+def test_a_cleared_run_that_was_lost_is_finished_by_the_monitor(settings: Settings, store: Store) -> None:
+    fail(store, "run_1", NOW - 2 * DAY)
+    note_candidate(store, "run_1", 1)
+    run = MonitorRun(MODEL, "monitor", (NOW - DAY).isoformat(), NOW.isoformat())
+    close_if_lost(run, lambda dag_id, run_ids, states=(): 1)
+    assert list_unfinished_retrainings(store, MODEL) == ["run_1"]
+    close_if_lost(run, lambda dag_id, run_ids, states=(): 0)
+    lost = "the Airflow run run_1 ended without closing its incident"
+    assert execute(store, "SELECT outcome, reason, finished_at FROM retraining") == [("failed", lost, NOW)]
