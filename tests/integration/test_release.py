@@ -88,7 +88,7 @@ def test_an_older_release_never_overwrites_a_newer_one(cloud: Settings, store: S
     release_version(cloud, small, 3)
     with pytest.raises(StaleReleaseError, match=r"release 2 \(bike-demand-v2\) is older than the champion, release 3"):
         shift_traffic(cloud, small, older, 20)
-    with pytest.raises(StaleReleaseError):
+    with pytest.raises(StaleReleaseError, match=r"release 2 \(bike-demand-v2\) is older than the champion, release 3"):
         promote(cloud, small, older)
     assert read_percents(cloud) == {"bike-demand-v3": 100}
     assert read_states(store) == [(1, "retired", 0), (2, "rolled_back", 0), (3, "champion", 100)]

@@ -210,7 +210,7 @@ def test_what_the_openapi_page_promises_or_forbids_is_no_5xx(service: Service, p
         assert response.status_code < 500, (case.body, response.text)
 
     run()
-    assert statuses & ({200} if mode == "POSITIVE" else {400, 413})
+    assert statuses & ({200} if mode == "POSITIVE" else {400, 413}) != set()
 
 
 def test_the_log_still_adds_up_after_all_this(service: Service) -> None:

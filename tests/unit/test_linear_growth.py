@@ -147,7 +147,8 @@ def test_no_regular_expression_backtracks(expression: Expression) -> None:
 def test_a_pattern_that_backtracks_is_found(pattern: str, function: str) -> None:
     planted = Expression("planted", re.compile(pattern), frozenset({function}))
     tokens, _ = find_tokens(planted.pattern)
-    assert find_steep(planted.run, build_texts(tokens, (), ("\0",)))
+    (growth,) = find_steep(planted.run, build_texts(tokens, (), ("\0",))).values()
+    assert growth > 12  # 16 or more, but for noise
 
 
 def test_nothing_is_collected_while_a_time_is_measured() -> None:
