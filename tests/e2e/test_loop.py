@@ -32,6 +32,7 @@ from tests.e2e.lineage import (
     read_tags,
 )
 from tests.e2e.pages import list_pages
+from tests.integration.serving import ROW
 from tests.statements import execute
 from tests.watching import count_connections, find_program, forget_tests, list_foreign, watch
 
@@ -123,17 +124,7 @@ def platform(state_dir: Path, environment: dict[str, str], watches: Path) -> Ite
 
 
 def test_the_version_that_the_loop_released_serves_again_after_a_restart(platform: PlatformRecord) -> None:
-    row = {
-        "hour": 8,
-        "weekday": 1,
-        "workingday": True,
-        "holiday": False,
-        "season": 1,
-        "weather": "clear",
-        "temperature": 0.3,
-        "humidity": 0.5,
-        "wind": 0.1,
-    }
+    row = {**ROW, "weekday": 1}
     address = read_service_address(platform)
     reply = requests.post(f"{address}/predict", json={"rows": [row]}, timeout=60)
     assert reply.status_code == 200
