@@ -49,7 +49,7 @@ def test_airflow_keeps_the_operator_with_its_question() -> None:
     (task,) = store_dag(dag).tasks
     assert (task.task_id, task.task_type) == ("canary", "CanaryOperator")
     assert asked.options == [PROMOTE, "Roll back"]
-    assert asked.subject == "The canary of bike_demand is under way: promote it now, or roll it back?"
+    assert asked.subject == "The canary of bike_demand is under way. Promote it now, or roll it back?"
 
 
 def test_the_trigger_waits_for_a_candidate_and_fires_when_the_canary_is_over(store: Store, settings: Settings) -> None:
@@ -88,7 +88,7 @@ def test_a_person_who_promotes_ends_the_step_under_way(
         run=RUN,
         at=NOW,
     )
-    store.run("release/canary_step_start", release_id=7, step_number=1, traffic_percent=10, started_at=NOW)
+    store.run("release/canary_step_start", release_id=7, step_number=1, traffic_percent=10)
     assert conclude({"chosen_options": [PROMOTE], "responded_by_user": user}) == f"by hand in Airflow ({name})"
     assert execute(store, "SELECT verdict, goes_on, detail->>'reason' FROM release_step") == [
         ("inconclusive", True, f"by hand in Airflow ({name})")

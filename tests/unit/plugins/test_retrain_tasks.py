@@ -5,13 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRun
 from airflow.sdk.exceptions import AirflowFailException
 
 from cyclone.names import name_retraining
 from cyclone.policy.incidents import find_open_incident, join_incident, start_retraining
 from cyclone.settings import Settings
 from cyclone.store import Store
-from cyclone_airflow.retrain_tasks import close, keep_failure, start
+from cyclone_airflow.retrain_tasks import _measure_wait, close, keep_failure, start
 from tests.statements import execute, put_newest_row
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
@@ -26,7 +27,8 @@ def incident_id(store: Store, settings: Settings) -> int:
 
 
 def begin(run_id: str, run_type: str = "manual", **params: Any) -> Any:
-    dag_run = SimpleNamespace(run_id=run_id, run_type=run_type, triggering_user_name="ada")
+    triggered = {"run_after": datetime.now(UTC), "clear_number": 0, "triggering_user_name": "ada"}
+    dag_run = SimpleNamespace(run_id=run_id, run_type=run_type, **triggered)
     return start.function(MODEL, run_id=run_id, dag_run=dag_run, params={"because": "", "despite": [], **params})
 
 
@@ -85,7 +87,7 @@ def test_a_retraining_ends_as_its_tasks_did(
     named = name_retraining(MODEL, incident_id)
     started = begin(named)
     if outcome == "failed":
-        with pytest.raises(AirflowFailException, match=f"^{reason}; what served before serves on$"):
+        with pytest.raises(AirflowFailException, match=rf"^{reason}\. The version that served before still serves$"):
             end(named, started, **states)
     else:
         assert end(named, started, **states) == outcome
@@ -94,7 +96,7 @@ def test_a_retraining_ends_as_its_tasks_did(
 
 
 def test_a_retraining_that_did_not_start_closes_nothing(store: Store, incident_id: int) -> None:
-    with pytest.raises(AirflowFailException, match=r"^mine did not start: see the task `start`$"):
+    with pytest.raises(AirflowFailException, match=r"^mine did not start\. Its task `start` says why in its log$"):
         end("mine", None)
     assert find_open_incident(store, MODEL) is not None
 
@@ -109,5 +111,30 @@ def test_the_error_of_a_task_is_kept_as_the_reason(
     started = begin(named)
     context: Any = {"ti": SimpleNamespace(task_id="train"), "run_id": named, "exception": exception}
     keep_failure(context)
-    with pytest.raises(AirflowFailException, match=f"^{reason}; what served before serves on$"):
+    with pytest.raises(AirflowFailException, match=rf"^{reason}\. The version that served before still serves$"):
         end(named, started, train="failed")
+
+
+@pytest.mark.parametrize(("clear_number", "least", "most"), [(0, 60, 90), (1, 0, 0)])
+def test_a_run_has_waited_since_its_trigger_unless_somebody_cleared_it(
+    clear_number: int, least: float, most: float
+) -> None:
+    triggered_at = datetime.now(UTC) - timedelta(seconds=60)
+    run = DagRun.model_validate(
+        {
+            "dag_id": "retrain__m",
+            "run_id": "manual__1",
+            "logical_date": None,
+            "data_interval_start": None,
+            "data_interval_end": None,
+            "run_after": triggered_at,
+            "start_date": datetime.now(UTC),
+            "end_date": None,
+            "clear_number": clear_number,
+            "run_type": "manual",
+            "state": "running",
+            "consumed_asset_events": [],
+            "partition_key": None,
+        }
+    )
+    assert least <= _measure_wait(run) <= most

@@ -35,9 +35,9 @@ def test_a_candidate_like_the_champion_passes_with_all_its_numbers() -> None:
     verdict = judge_comparisons(RULES, GOOD)
     assert verdict.verdict == "passed"
     assert verdict.reason.startswith(
-        "1000 requests; failed requests: 0 of 1,000 requests, the champion 0 of 9,000, a difference between"
+        "1000 requests. Failed requests: 0 of 1,000 requests, the champion 0 of 9,000, a difference between"
     )
-    assert "error: 10 on 900 labelled rows, the champion 10 on 8,000 (allowed 11.5" in verdict.reason
+    assert "Error: 10 on 900 labelled rows, the champion 10 on 8,000 (allowed 11.5" in verdict.reason
     assert verdict.numbers["candidate_latency_mean_ms"] == 20.0
     assert verdict.numbers["champion_error_samples"] == 8000
 
@@ -48,16 +48,16 @@ def test_a_candidate_like_the_champion_passes_with_all_its_numbers() -> None:
         ({"failure_share": compare((0.06, None, 2000), (0.01, None, 9000))}, "failed", "failed requests"),
         ({"failure_share": compare((0.05, None, 200), (0.01, None, 9000))}, "inconclusive", "failed requests"),
         ({"vanished_instances": compare((2.0, None, 3), (0.0, None, 2))}, "failed", "instances that vanished: 2 of 3"),
-        ({"vanished_instances": compare((3.0, None, 3), (2.0, None, 2))}, "passed", "instances that vanished: 3 of 3"),
+        ({"vanished_instances": compare((3.0, None, 3), (2.0, None, 2))}, "passed", "Instances that vanished: 3 of 3"),
         ({"latency_mean_ms": compare((40.0, 0.5, 1000), (20.0, 0.1, 9000))}, "failed", "mean latency in ms: 40"),
         ({"latency_mean_ms": compare((40.0, 9.0, 1000), (20.0, 0.1, 9000))}, "inconclusive", "mean latency in ms: 40"),
-        ({"latency_mean_ms": compare((2.2, 0.01, 1000), (0.5, 0.01, 9000))}, "passed", "mean latency in ms: 2.2"),
+        ({"latency_mean_ms": compare((2.2, 0.01, 1000), (0.5, 0.01, 9000))}, "passed", "Mean latency in ms: 2.2"),
         ({"latency_mean_ms": compare((40.0, 0.5, 19), (20.0, 0.1, 9000))}, "inconclusive", "too few to compare"),
         ({"error": compare((13.0, 0.2, 900), (10.0, 0.1, 8000))}, "failed", "error: 13 on 900 labelled rows"),
         ({"error": compare((13.0, 2.0, 900), (10.0, 0.1, 8000))}, "inconclusive", "error: 13"),
         ({"error": compare((13.0, 2.0, 19), (10.0, 0.1, 8000))}, "passed", "on 19 and 8000 labelled rows too few"),
         ({"error": compare((None, None, 0), (None, None, 0))}, "passed", "too few to compare"),
-        ({"error": compare((0.0, 0.0, 900), (0.0, 0.0, 8000))}, "passed", "error: 0 on 900 labelled rows"),
+        ({"error": compare((0.0, 0.0, 900), (0.0, 0.0, 8000))}, "passed", "Error: 0 on 900 labelled rows"),
         ({"prediction_shift": compare((0.9, None, 1000), (0.0, None, 9000))}, "failed", "distribution of predictions"),
         (
             {"prediction_shift": compare((0.9, None, 40), (0.0, None, 9000))},
@@ -65,7 +65,7 @@ def test_a_candidate_like_the_champion_passes_with_all_its_numbers() -> None:
             "of predictions: 0.90",
         ),
         ({"lost_share": compare((0.2, None, 1000), (0.0, None, 9000))}, "failed", "lost rows: 200 of 1,000"),
-        ({"lost_share": compare((0.03, None, 100), (0.0, None, 9000))}, "passed", "lost rows: 3 of 100"),
+        ({"lost_share": compare((0.03, None, 100), (0.0, None, 9000))}, "passed", "Lost rows: 3 of 100"),
         ({"failure_share": compare((0.0, None, 19), (0.0, None, 9000))}, "inconclusive", "19 of the 20 requests"),
         ({"failure_share": compare((0.0, None, 1000), (None, None, 0))}, "inconclusive", "the champion 0 of 0"),
     ],
