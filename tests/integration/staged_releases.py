@@ -1,6 +1,7 @@
 """What tests of releases share: bare versions, candidates of a small image, and what serves now."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from releasing.aliases import find_alias
 from releasing.candidate import Candidate, deploy_candidate
 from releasing.cloud_run import CloudRun
 from releasing.promotion import promote
-from training.images.image import Image
+from training.data.dataset import build_dataset
+from training.fit.train import train_challenger
+from training.gate.comparison import compare_with_champion
+from training.images.image import Image, build_image
+from training.registry import register_challenger
 from training.tracking.client import CHALLENGER, connect
 
 HERE = Path(__file__).resolve().parent
@@ -40,6 +45,15 @@ def deploy(
     settings: Settings, spec: ModelSpec, version: int, image: str = str(HERE / "cloud_run_image.py")
 ) -> Candidate:
     return deploy_candidate(settings, spec, version, Image(image, f"sha256:{version}"), f"run_{version}")
+
+
+def deploy_trained(settings: Settings, spec: ModelSpec) -> tuple[Candidate, int]:
+    """The candidate of a version that was trained on what was known on 2 February 2011, and the version."""
+    dataset = build_dataset(settings, spec, "run_1", datetime(2011, 2, 2, tzinfo=UTC))
+    challenger = train_challenger(settings, spec, dataset, "run_1")
+    gate = compare_with_champion(settings, spec, dataset, challenger)
+    version = register_challenger(settings, spec, challenger, gate).version
+    return deploy_candidate(settings, spec, version, build_image(settings, spec, version), "run_1"), version
 
 
 def release_version(settings: Settings, spec: ModelSpec, version: int) -> Candidate:

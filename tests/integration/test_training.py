@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -361,7 +362,8 @@ def test_an_image_is_built_once_and_its_digest_follows_its_content(
         "trusted_types": list(KNOWN_TYPES),
     }
     assert not (source / "models" / "bike_demand" / "data").exists()
-    assert list(source.glob("bento_service/__pycache__/service.*.pyc"))
+    compiled = [path.name for path in source.glob("bento_service/__pycache__/service.*.pyc")]
+    assert compiled == [f"service.{sys.implementation.cache_tag}.pyc"]
     assert build_image(settings, bike_demand, version) == image
     assert (source / "release.json").stat().st_mtime_ns == built_at
 

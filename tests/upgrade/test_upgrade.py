@@ -1,11 +1,13 @@
 """The store of each earlier release, restored and migrated, tells what it told; what waited in Airflow goes on.
 
-`releases/<number>/` is what `make_dump.py` kept of a release.
+`releases/<number>/` is what `make_dump.py` kept of a release. `0.1.0` has a retraining that the rehearsal refused and
+triggers of every kind, `0.1.0-canary` goes on to one that a canary released.
 """
 
 import json
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,7 +58,7 @@ def upgraded(
     (models / "bike_demand").mkdir()
     shutil.copy(folder / "model.yaml", models / "bike_demand")
     (models / "bike_demand" / "pipeline.py").write_text("def build_estimator(): ...\n")
-    name = "release_" + folder.name.replace(".", "_")
+    name = "release_" + re.sub(r"\W", "_", folder.name)
     with closing(psycopg2.connect(postgres_uri)) as raw:
         raw.autocommit = True
         raw.cursor().execute(f"CREATE DATABASE {name}")

@@ -85,5 +85,5 @@ def test_every_check_knows_its_chance_but_on_the_calendar_and_on_one_day() -> No
         "prediction"
     }
     short = build_nulls(spec_of("x"), build_profile(spec_of("x"), frame[:24], values[:24]), HOURS[:24])
-    assert all(item.null.days is None and item.null.window_days == 1 for item in short)
+    assert {(item.null.days, item.null.window_days) for item in short} == {(None, 1)}
     assert find_null("population_stability", *count_days(profile(np.full(2160, 5.0)), DAY), 7) is None
