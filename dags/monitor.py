@@ -7,15 +7,17 @@ Every few minutes, for the run's data interval:
    (`sql/checks/<kind>/`), and record a verdict for every subject: `passed`, `failed` or `no_data`.
 3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
    new row beside the old one.
-4. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
+4. **compare** looks at traffic, tags and aliases beside the release record. `release.reconcile: always` in model.yaml
+   has it mend them.
+5. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
    retraining pays. What follows is skipped where it is not due. An incident whose retraining is gone is closed first.
-5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
-   **tell_person** runs once for each hold: upstream data are broken, or a retraining is due and a person must look
-   first. It updates the asset `x-cyclone://<model>/holds`.
-6. **recalibrate**, once in `recalibrate.every_days`, corrects the champion's predictions by the newest labels
+6. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
+   **tell_person** runs once for each hold: upstream data are broken, what serves is not what the release record
+   says, or a retraining is due and a person must look first. It updates the asset `x-cyclone://<model>/holds`.
+7. **recalibrate**, once in `recalibrate.every_days`, corrects the champion's predictions by the newest labels
    if that would have helped on the days before: a new revision of the same image, in seconds.
 
-The triggerer does 1 to 3: they hold no worker. Verdict tables are in the task logs and in the store's
+The triggerer does 1 to 4: they hold no worker. Verdict tables are in the task logs and in the store's
 `check_result`; **decide** logs all of them, and its event of the asset `x-cyclone://<model>/verdicts` has their
 counts. A backfill (`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
 """
@@ -67,7 +69,8 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
-        rolled_up >> checks >> decision >> [request_retraining, told, recalibrate_task(spec.name)]
+        compared = MonitorStep(task_id="compare", model=spec.name)
+        rolled_up >> [*checks, compared] >> decision >> [request_retraining, told, recalibrate_task(spec.name)]
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 

@@ -2,6 +2,7 @@
 
 import getpass
 import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ReleaseError, TrackingError
 from cyclone.keys import pack_keys
+from cyclone.record_comparison import note_comparison
 from cyclone.releases import current_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -124,14 +126,19 @@ def reconcile_by_hand(
 
     from releasing.reconcile import reconcile
 
-    settings, spec, _ = open_model(model)
-    drifts = reconcile(settings, spec, should_mend=not dry_run)
-    for drift in drifts:
-        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False)
-    if not drifts:
-        console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
-    elif dry_run:
+    settings, spec, store = open_model(model)
+    for item in reconcile(settings, spec) if not dry_run else []:
+        console.print(f"mended: {item}", highlight=False, soft_wrap=True)
+    left = reconcile(settings, spec, should_mend=False)
+    for item in left:
+        console.print(f"found: {item}", highlight=False, soft_wrap=True)
+    if not dry_run:
+        now = read_now(store, settings, spec.name)
+        source = f"cyclone reconcile by {getpass.getuser()} at {datetime.now(UTC).isoformat()}"
+        note_comparison(store, spec.name, source, now, left, is_mended=False)
+    if left:
         raise typer.Exit(1)
+    console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
 
 
 def withdraw_by_hand(model: ModelName, because: Because = "") -> None:

@@ -19,7 +19,7 @@ class Champion:
 
 
 def find_champion(store: Store, model: str, at: datetime) -> Champion | None:
-    """The version that served at `at`, in event time. None before the first promotion, and once the model is retired."""
+    """The version that served at `at`, in event time. None before the first promotion, and once it is retired."""
     row = store.fetch_one("verdicts/champion_at", model=model, at=at)
     return Champion(**row) if row else None
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from cyclone.checks.verdicts import CheckResult
 from cyclone.policy.breaker import Upstream
 from cyclone.policy.decisions import Cause
+from cyclone.record_comparison import Difference
 
 
 @dataclass(frozen=True)
@@ -75,5 +76,7 @@ class Evidence:
     The ratio is a typical day's error in the version's first days of service, divided by its accepted error.
     """
     upstream: Upstream = field(default_factory=Upstream)
+    differences: Sequence[Difference] = ()
+    """How traffic, tags and aliases differ from the release record, by the newest comparison."""
     resumed_at: datetime | None = None
     """When a person last resumed the model. Retrainings before that count neither for a pause nor for the budget."""

@@ -68,7 +68,9 @@ def test_a_champion_that_mlflow_has_lost_is_an_error_and_no_first_release(
 ) -> None:
     dataset, useless = train_useless(settings, bike_demand)
     connect(settings).delete_model_version("bike_demand", "1")
-    with pytest.raises(TrackingError, match=r"bike_demand: MLflow at .* has no version 1: .* Restore MLflow's database"):
+    with pytest.raises(
+        TrackingError, match=r"bike_demand: MLflow at .* has no version 1: .* Restore MLflow's database"
+    ):
         compare_with_champion(settings, bike_demand, dataset, useless)
     assert execute(store, DECISIONS) == []
 

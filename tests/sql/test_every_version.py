@@ -45,9 +45,7 @@ def answer(insert: Any) -> Any:
             {**revision, "id": name, "created_at": at, "prediction": 500} for name, at in zip(names, times, strict=True)
         ]
         insert("prediction_log", rows)
-        labels = [
-            {"id": name, "observed_at": at, "label": 500 - error} for name, at in zip(names, times, strict=True)
-        ]
+        labels = [{"id": name, "observed_at": at, "label": 500 - error} for name, at in zip(names, times, strict=True)]
         insert("label", labels)
 
     return insert_rows
