@@ -14,7 +14,7 @@ from cyclone.errors import ReleaseError, TrackingError
 from cyclone.keys import pack_keys
 from cyclone.record_comparison import note_comparison
 from cyclone.releases import current_release, releases_under_way
-from cyclone.settings import Settings
+from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -28,6 +28,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(redeploy)
     app.command("reconcile")(reconcile_by_hand)
     app.command("withdraw-calibration")(withdraw_by_hand)
+    app.command("retire")(retire_by_hand)
 
 
 def promote_by_hand(model: ModelName, because: Because = "") -> None:
@@ -149,6 +150,23 @@ def withdraw_by_hand(model: ModelName, because: Because = "") -> None:
     now = read_now(store, settings, spec.name)
     revision = withdraw_calibration(settings, spec, getpass.getuser(), because, now)
     console.print(f"{revision} of {spec.name} answers, without a calibration", highlight=False)
+
+
+def retire_by_hand(
+    model: Annotated[str, typer.Argument(help="The model's name. It needs no folder any more.")], because: Because = ""
+) -> None:
+    """End a model: its service, its release record, its retrainings and its aliases. Safe to run twice."""
+    from releasing.retirement import describe_rest, retire
+
+    if not because:
+        raise ReleaseError(
+            f"{model}: --because is empty. Run `cyclone retire {model} --because …`. The reason is kept with your name"
+        )
+    settings = read_settings()
+    done = retire(settings, model, getpass.getuser(), because)
+    for what in done or [f"{model} is retired already"]:
+        console.print(what, highlight=False, soft_wrap=True)
+    console.print(describe_rest(settings, model), highlight=False, soft_wrap=True)
 
 
 def _sign(because: str) -> str:

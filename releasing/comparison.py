@@ -26,18 +26,22 @@ def compare(settings: Settings, spec: ModelSpec, run_id: str, at: datetime) -> l
 
     They are mended if `release.reconcile` is `always`. A candidate that nobody leads any more is always rolled back,
     as Cyclone itself left it behind.
+    A model that serves without a folder is told by the first model that has one, so that it is told once.
     Errors: `ReleaseError` when Cloud Run does not answer.
     """
-    store, is_mended = Store(settings.store_dsn), False
-    differences = find_lasting(settings, spec)
+    store = Store(settings.store_dsn)
+    found = left = find_lasting(settings, spec)
+    specs, _ = load_model_specs(settings.models_dir)
+    unwatched = find_unwatched(store, settings.models_dir) if specs and specs[0].name == spec.name else []
     _, abandoned = releases_under_way(store, spec.name)
     try:
-        if differences and (spec.release.reconcile == "always" or abandoned):
+        if found and (spec.release.reconcile == "always" or abandoned):
             reconcile(settings, spec)
-            is_mended = not find_differences(settings, spec)
+            left = find_differences(settings, spec)
     finally:
-        note_comparison(store, spec.name, run_id, at, differences, is_mended)
-    return differences
+        is_mended = bool(found) and not left and not unwatched
+        note_comparison(store, spec.name, run_id, at, found if is_mended else [*left, *unwatched], is_mended)
+    return [*found, *unwatched]
 
 
 def find_lasting(settings: Settings, spec: ModelSpec) -> list[Difference]:
@@ -52,7 +56,6 @@ def find_lasting(settings: Settings, spec: ModelSpec) -> list[Difference]:
 def find_differences(settings: Settings, spec: ModelSpec) -> list[Difference]:
     """The differences of this moment. Nothing is changed.
 
-    Those of a model that serves without a folder are told by the first model that has one, so that they are told once.
     An MLflow that is away is only logged, because nothing decides on its aliases.
     """
     found = reconcile_traffic(settings, spec, should_mend=False)
@@ -60,7 +63,4 @@ def find_differences(settings: Settings, spec: ModelSpec) -> list[Difference]:
         found += reconcile_aliases(settings, spec, should_mend=False)
     except TrackingError as error:
         log.warning("%s: the aliases could not be compared: %s", spec.name, error)
-    specs, _ = load_model_specs(settings.models_dir)
-    if [item.name for item in specs][:1] == [spec.name]:
-        found += find_unwatched(Store(settings.store_dsn), settings.models_dir)
     return found

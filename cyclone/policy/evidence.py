@@ -36,6 +36,7 @@ def collect_evidence(
         requests,
         upstream=upstream,
         differences=read_differences(store, spec.name, now),
+        retired_by=_read_retired_by(store, spec, now) if champion is None else None,
         resumed_at=resumed.get("at"),
     )
     if champion is None or spec.retrain.minimum_gain is None:
@@ -97,6 +98,11 @@ def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersi
     promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
     return ServingVersion(found.version, promoted_at, found.metric, found.accepted_error, days)
+
+
+def _read_retired_by(store: Store, spec: ModelSpec, now: datetime) -> str | None:
+    row = store.fetch_one("retirement/newest", model=spec.name, at=now)
+    return row["asked_by"] if row else None
 
 
 def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | None, end: datetime) -> Upstream:

@@ -78,5 +78,7 @@ class Evidence:
     upstream: Upstream = field(default_factory=Upstream)
     differences: Sequence[Difference] = ()
     """How traffic, tags and aliases differ from the release record, by the newest comparison."""
+    retired_by: str | None = None
+    """Who retired the model, if nothing has served since. Only a person's request brings it back."""
     resumed_at: datetime | None = None
     """When a person last resumed the model. Retrainings before that count neither for a pause nor for the budget."""

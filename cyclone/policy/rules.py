@@ -59,6 +59,9 @@ def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     """
     fired = find_triggers(spec, evidence)
     people = [request for request in evidence.requests if request.is_person]
+    if evidence.retired_by and not people:
+        words = f"the model was retired by {evidence.retired_by}: `cyclone retrain {spec.name}` brings it back"
+        return Decision("wait", f"no retraining: {words}")
     reason = "; ".join([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]

@@ -1,10 +1,13 @@
 """What serves is compared with the release record in each run of the monitor: people are told, or it is mended."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import typer
 
 from cyclone.checks.health import read_health
 from cyclone.policy.deciding import Alarm, carry_out, weigh
@@ -14,9 +17,12 @@ from cyclone.record_comparison import Difference, find_unwatched, read_differenc
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from local_platform.commands import status
+from local_platform.platform_record import PartRecord, PlatformRecord, ProcessId
 from releasing.candidate import shift_traffic
 from releasing.cloud_run import CloudRun
 from releasing.comparison import SETTLE_SECONDS, compare, find_differences
+from releasing.reconcile import reconcile
 from tests.integration.staged_releases import (
     SERVICE,
     deploy,
@@ -139,4 +145,30 @@ def test_a_model_that_serves_without_a_folder_is_told_by_another_ones_monitor(
     record_champion(store, "gone", 7, NOW)
     (found,) = find_unwatched(store, cloud.models_dir)
     assert (found.where, found.wanted.endswith("`cyclone retire gone`")) == ("model gone", True)
-    assert find_differences(cloud, small) == [found]
+    assert compare(cloud, small, "run_a", datetime.now(UTC)) == [found]
+    assert decide_now(store, small, "run_a") == "release"
+    assert read_differences(store, "bike_demand", datetime.now(UTC)) == [found]
+
+
+def test_status_fails_and_says_what_to_do_while_another_version_serves_than_recorded(
+    released: Settings, store: Store, small: ModelSpec, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    me = ProcessId.of(os.getpid())  # the parent of the local Cloud Run
+    parts = {"cloud-run": PartRecord(me, released.cloud_run_endpoint)}
+    work = released.work_dir.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    PlatformRecord(me, "now", work, store.dsn, {}, work, work, parts).write()
+    monkeypatch.setenv("CYCLONE_CLOUD_RUN_ENDPOINT", released.cloud_run_endpoint)
+    with pytest.raises(typer.Exit):
+        status()
+    told = capsys.readouterr().out
+    assert f"not as recorded bike_demand: {ASTRAY}" in told
+    assert "What to do: find out who moved it. `cyclone reconcile bike_demand` makes" in told
+
+    reconcile(released, small)
+    status()
+    assert "not as recorded" not in capsys.readouterr().out
+    record_champion(store, "gone", 7, NOW)
+    with pytest.raises(typer.Exit):
+        status()
+    assert "not watched model gone: version 7 serves, and no folder in" in capsys.readouterr().out
