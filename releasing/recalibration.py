@@ -21,6 +21,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import count_days, floor_day
+from cyclone.wording import join_clauses
 from releasing.cloud_run import CloudRun
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.data.known_rows import read_known_rows
@@ -65,7 +66,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
     look = read_look(store, spec, champion, day)
     if look is None:
         if faults := read_faults(store, spec, now):
-            return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
+            return Recalibration(champion.revision, False, f"upstream data are broken ({join_clauses(faults)})")
         choice, source = choose_now(settings, spec, champion.version, day)
         _record(store, spec, champion, f"{day:%Y-%m-%d}__{name_tag(champion.version)}", day, choice, source=source)
         look = read_look(store, spec, champion, day)

@@ -45,7 +45,7 @@ def evaluate_checks(
         record(transaction, spec.name, run_id, results)
         rows = transaction.fetch("verdicts/at", run_id=run_id, model=spec.name, kind=kind, window_end=end)
     if broken := [result.reason for result in results if result.subject == BROKEN]:
-        raise CheckError("; ".join(broken))
+        raise CheckError("\n".join(broken))
     places = {version.version: place for place, version in enumerate(versions)}
     verdicts = [CheckResult(**row) for row in rows]
     return sorted(verdicts, key=lambda verdict: places.get(verdict.version, len(places)))

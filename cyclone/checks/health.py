@@ -11,6 +11,7 @@ from cyclone.record_comparison import TRAFFIC, read_differences
 from cyclone.sections import CheckKind
 from cyclone.store import Store
 from cyclone.times import DAY, HOUR
+from cyclone.wording import join_clauses
 
 WINDOW_STEPS: dict[CheckKind, timedelta] = {
     "drift": DAY,
@@ -47,7 +48,7 @@ def read_health(store: Store, model: str, kinds: Sequence[CheckKind], max_age: t
     if not astray:
         return health
     reasons = [*astray, *([] if health.is_healthy else [health.reason])]
-    return Health(False, "; ".join(reasons), health.verdicts)
+    return Health(False, join_clauses(reasons), health.verdicts)
 
 
 def judge_health(
@@ -71,7 +72,7 @@ def judge_health(
         if verdict.verdict != "passed"
     ]
     if troubles:
-        return Health(False, "; ".join(troubles), tuple(verdicts))
+        return Health(False, join_clauses(troubles), tuple(verdicts))
     return Health(True, f"all {len(verdicts)} verdicts passed", tuple(verdicts))
 
 

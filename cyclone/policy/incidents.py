@@ -122,7 +122,7 @@ def finish_lost_retraining(store: Store, run_id: str, at: datetime) -> tuple[Out
     lost = f"the Airflow run {run_id} ended without closing its incident"
     release = release_of_run(store, run_id)
     if release is not None and release.promoted_at is not None and release.state != "rolled_back":
-        return finish_retraining(store, run_id, at, "promoted", f"the challenger serves; {lost}", release.version)
+        return finish_retraining(store, run_id, at, "promoted", f"the challenger serves, but {lost}", release.version)
     return finish_retraining(store, run_id, at, "failed", lost, release.version if release else None)
 
 

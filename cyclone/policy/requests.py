@@ -35,7 +35,7 @@ class RequestAnswer:
     def describe_refusal(self, model: str) -> str:
         """The reason why there is no retraining, and what a person can do about it."""
         cause = self.decision.cause
-        return self.decision.reason + (f"; what to do: {describe_remedy(cause, model)}" if cause else "")
+        return self.decision.reason + (f". What to do: {describe_remedy(cause, model)}" if cause else "")
 
 
 def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequence[str]) -> Request:

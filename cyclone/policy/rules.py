@@ -15,7 +15,7 @@ from cyclone.record_comparison import TRAFFIC
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day
-from cyclone.wording import count_of, format_number, format_percent
+from cyclone.wording import count_of, format_number, format_percent, join_clauses, join_sentences
 
 TOLD_AT_ONCE: tuple[Cause, ...] = ("upstream", "release")
 """The causes that a person is told of even when no retraining is due."""
@@ -62,7 +62,7 @@ def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     if evidence.retired_by and not people:
         words = f"the model was retired by {evidence.retired_by}: `cyclone retrain {spec.name}` brings it back"
         return Decision("wait", f"no retraining: {words}")
-    reason = "; ".join([*(f"requested by {person.asked_by}" for person in people), *fired])
+    reason = join_clauses([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
     # Asked before the triggers: when labels stop, the error trigger stays calm and nothing else would tell a person.
@@ -73,9 +73,9 @@ def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     if waits and not must_tell:
         return Decision("wait", f"no retraining, although {reason}: {waits}")
     if any(stop.is_blocking for stop in stops) or (stops and (waits or not reason)):
-        words = "; ".join(stop.words for stop in stops)
+        words = join_sentences(stop.words for stop in stops)
         return Decision("hold", f"no retraining{f', although {reason}' if reason else ''}: {words}", stops[0].cause)
-    despite = f"; in spite of: {', '.join(sorted(ignored))}" if ignored else ""
+    despite = f", in spite of {', '.join(sorted(ignored))}" if ignored else ""
     return Decision("retrain", reason + despite)
 
 
@@ -85,7 +85,7 @@ def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     The list does not depend on whether a retraining is due.
     """
     faults = find_faults(spec, evidence.upstream, evidence.now)
-    stops = [Stop("upstream", f"upstream data are broken ({'; '.join(faults)})")] if faults else []
+    stops = [Stop("upstream", f"upstream data are broken ({join_clauses(faults)})")] if faults else []
     found: list[tuple[Cause, str | None]] = [
         ("pause", _find_no_gain(spec.retrain, evidence)),
         ("failures", _find_failures(spec.retrain, evidence)),
@@ -169,7 +169,7 @@ def _find_astray(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     others = [item for item in failed if is_blocking and champion and item.version != champion.version]
     words = [str(item) for item in evidence.differences]
     words += [f"version {item.version} answers, and its {describe_failed_check(spec, item)}" for item in others]
-    return [Stop("release", f"what serves is not what the release record says ({'; '.join(words)})", is_blocking)]
+    return [Stop("release", f"what serves is not what the release record says ({join_clauses(words)})", is_blocking)]
 
 
 def _find_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> list[str]:

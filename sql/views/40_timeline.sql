@@ -135,7 +135,7 @@ SELECT
     10 AS rank,
     'reconciled' AS event,
     release_comparison.comparison_id AS subject,
-    string_agg(concat(item."where", ': ', item.found, ', wanted: ', item.wanted), '; ') AS detail
+    string_agg(concat(item."where", ': ', item.found, ', wanted: ', item.wanted), ', and ') AS detail
 FROM release_comparison
 CROSS JOIN jsonb_to_recordset(release_comparison.differences) AS item ("where" text, found text, wanted text)
 WHERE release_comparison.is_mended

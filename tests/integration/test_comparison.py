@@ -100,7 +100,7 @@ def test_a_model_that_says_always_is_mended_and_its_timeline_says_so(
     assert decide_now(store, always, "run_a") is None
     rows = store.fetch("lineage/timeline", model="bike_demand")
     told = [row["detail"] for row in rows if row["event"] == "reconciled"]
-    assert told == ["; ".join(map(str, found))]
+    assert told == [", and ".join(map(str, found))]
 
 
 def test_a_difference_that_goes_away_by_itself_is_none(released: Settings, small: ModelSpec) -> None:

@@ -20,6 +20,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.tracking.client import StoredModel, connect, fetch_model
 from training.tracking.runs import SOURCE_FOLDER, TRAINED_UNTIL
+from training.tracking.trusted_types import list_trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVe
     return TrainedVersion(
         number,
         spec=replace_features(spec, source),
-        stored=StoredModel(Path(known["path"]), known["trusted_types"]),
+        stored=StoredModel(Path(known["path"]), list_trusted(spec)),
         trained_until=datetime.fromisoformat(known["trained_until"]),
     )
 
@@ -103,7 +104,7 @@ def _download(settings: Settings, spec: ModelSpec, number: int, folder: Path) ->
 
     try:
         params = connect(settings).get_run(run_id).data.params
-        stored = fetch_model(settings, f"models:/{spec.name}/{number}", folder)
+        stored = fetch_model(settings, spec, f"models:/{spec.name}/{number}", folder)
         fetch_model_yaml(settings, run_id, folder).replace(folder / SPEC_FILE)
     except (MlflowException, OSError) as error:
         raise TrackingError(
@@ -112,7 +113,6 @@ def _download(settings: Settings, spec: ModelSpec, number: int, folder: Path) ->
     return {
         "mlflow_run_id": run_id,
         "path": str(stored.path),
-        "trusted_types": stored.trusted_types,
         # Without the param the version was trained on the whole dataset.
         "trained_until": params.get(TRAINED_UNTIL, params["last_created_at"]),
     }

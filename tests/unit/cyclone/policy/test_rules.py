@@ -286,7 +286,7 @@ def test_what_holds_a_person_is_ignored_only_by_its_name(
     others = [other for other in get_args(Cause) if other != cause]
     assert decide(bike_demand, ask(*others, **facts)) == held
     forced = decide(bike_demand, ask(cause, **facts))
-    assert forced == Decision("retrain", f"requested by Ada; in spite of: {cause}")
+    assert forced == Decision("retrain", f"requested by Ada, in spite of {cause}")
 
 
 @pytest.mark.parametrize("retrainings", [PAUSED, FAILURES, SPENT])
@@ -308,7 +308,7 @@ def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand:
     decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(KEPT, ended_at=NOW)]))
     assert decision.cause == "pause"
     assert "brought no gain" in decision.reason
-    assert decision.reason.endswith("; 2 of 2 a week are spent, one more costs 1")
+    assert decision.reason.endswith(". 2 of 2 a week are spent, one more costs 1")
     assert decide(bike_demand, ask("pause", "budget", retrainings=PAUSED)).should_retrain
 
 
@@ -363,7 +363,7 @@ def test_a_failed_check_of_another_version_is_told_beside_its_traffic_and_starts
     assert decide(spec, replace(calm, results=[DRIFT])).should_retrain
     assert decide(spec, calm).action == "wait"
     told = decide(spec, replace(calm, differences=[ASTRAY]))
-    assert told.reason == f"no retraining: {ASTRAY_WORDS} 100 %; version 2 answers, and its {DRIFT_WORDS})"
+    assert told.reason == f"no retraining: {ASTRAY_WORDS} 100 %, and version 2 answers, and its {DRIFT_WORDS})"
 
 
 def test_the_examples_hold() -> None:
