@@ -14,18 +14,36 @@ running AS (
     SELECT run_id
     FROM retraining
     WHERE model = %(model)s::text AND finished_at IS NULL
+),
+
+released AS (
+    SELECT
+        count(*) AS releases,
+        max(version) FILTER (WHERE state = 'champion') AS version
+    FROM live
+),
+
+ended AS (
+    SELECT coalesce(array_agg(run_id ORDER BY run_id), '{}') AS run_ids
+    FROM running
+),
+
+earlier AS (
+    SELECT count(*) AS retirements
+    FROM retirement
+    WHERE model = %(model)s::text
 )
 
 INSERT INTO retirement (model, at, version, asked_by, because, ended_runs)
 SELECT
     %(model)s::text AS model,
     %(at)s::timestamptz AS at,
-    (SELECT live.version FROM live WHERE live.state = 'champion') AS version,
+    released.version,
     %(asked_by)s::text AS asked_by,
     %(because)s::text AS because,
-    ARRAY(SELECT running.run_id FROM running ORDER BY running.run_id) AS ended_runs
-WHERE
-    EXISTS (SELECT 1 FROM live)
-    OR EXISTS (SELECT 1 FROM running)
-    OR NOT EXISTS (SELECT 1 FROM retirement WHERE retirement.model = %(model)s::text)
+    ended.run_ids AS ended_runs
+FROM released
+CROSS JOIN ended
+CROSS JOIN earlier
+WHERE released.releases > 0 OR cardinality(ended.run_ids) > 0 OR earlier.retirements = 0
 RETURNING version, ended_runs

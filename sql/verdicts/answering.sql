@@ -1,4 +1,5 @@
--- The versions that answered on the last day of a window, with their accepted errors. The log and its counts of requests say who answered.
+-- The versions that answered on the last day of a window, with their accepted errors. The log and its counts
+-- of requests say who answered.
 -- A release that has ended is left out, unless it went on to answer: in a whole hour after its end.
 -- params: model text, at timestamptz (releases are taken as they stood then), window_end timestamptz (a whole hour)
 -- returns: version integer, metric text, accepted_error double precision. The oldest first. A version without a

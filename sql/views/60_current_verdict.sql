@@ -1,4 +1,5 @@
--- The verdicts that hold: of every version, window, check and subject the newest evaluation. check_result has all of them.
+-- The verdicts that hold: of every version, window, check and subject the newest evaluation. check_result has
+-- all of them.
 CREATE OR REPLACE VIEW current_verdict AS
 SELECT DISTINCT ON (model, kind, check_name, subject, window_end, window_start, version)
     result_id,

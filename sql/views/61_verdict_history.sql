@@ -1,4 +1,5 @@
--- The evaluations of a version's window in which its verdict or its numbers changed, numbered from 1, which is the first one.
+-- The evaluations of a version's window in which its verdict or its numbers changed, numbered from 1, which
+-- is the first one.
 CREATE OR REPLACE VIEW verdict_history AS
 WITH evaluation AS (
     SELECT
