@@ -2,27 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from cyclone.differences import Difference
 from cyclone.spec import load_model_specs
 from cyclone.store import Store
-
-TRAFFIC = "traffic"
-"""The place of a difference that clients notice: other versions answer than the record says."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One difference from the release record: where it is, what was found, and what is wanted."""
-
-    where: str
-    found: str
-    wanted: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.found}, wanted: {self.wanted}"
 
 
 def note_comparison(

@@ -4,8 +4,9 @@ import logging
 import time
 from datetime import datetime
 
+from cyclone.differences import Difference
 from cyclone.errors import TrackingError
-from cyclone.record_comparison import Difference, find_unwatched, note_comparison
+from cyclone.record_comparison import find_unwatched, note_comparison
 from cyclone.releases import releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_specs

@@ -1,9 +1,9 @@
 """Reconciling: Cloud Run's traffic and MLflow's aliases are compared with the release record, and made to follow it."""
 
 from cyclone.clock import read_now
+from cyclone.differences import TRAFFIC, Difference
 from cyclone.errors import ReleaseError
 from cyclone.names import is_calibration_of, name_tag
-from cyclone.record_comparison import TRAFFIC, Difference
 from cyclone.releases import (
     Release,
     current_release,

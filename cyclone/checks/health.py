@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from cyclone.checks.champion import find_champion
 from cyclone.checks.verdicts import CheckResult
+from cyclone.differences import TRAFFIC
 from cyclone.errors import ConfigurationError
-from cyclone.record_comparison import TRAFFIC, read_differences
+from cyclone.record_comparison import read_differences
 from cyclone.sections import CheckKind
 from cyclone.store import Store
 from cyclone.times import DAY, HOUR

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cyclone.checks.verdicts import CheckResult
+from cyclone.differences import Difference
 from cyclone.policy.breaker import Upstream
 from cyclone.policy.decisions import Cause
-from cyclone.record_comparison import Difference
 
 
 @dataclass(frozen=True)

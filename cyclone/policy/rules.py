@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cyclone.differences import TRAFFIC
 from cyclone.policy.breaker import find_faults
 from cyclone.policy.decisions import Cause, Decision, describe_failed_check
 from cyclone.policy.facts import Evidence, PastRetraining, ServingVersion
-from cyclone.record_comparison import TRAFFIC
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day

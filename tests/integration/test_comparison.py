@@ -10,10 +10,11 @@ import pytest
 import typer
 
 from cyclone.checks.health import read_health
+from cyclone.differences import Difference
 from cyclone.policy.deciding import Alarm, carry_out, weigh
 from cyclone.policy.holds import list_holds
 from cyclone.policy.incidents import finish_retraining, start_retraining
-from cyclone.record_comparison import Difference, find_unwatched, read_differences
+from cyclone.record_comparison import find_unwatched, read_differences
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

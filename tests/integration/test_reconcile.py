@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from cyclone.differences import Difference
 from cyclone.policy.incidents import finish_retraining, start_retraining
-from cyclone.record_comparison import Difference
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store

@@ -8,11 +8,11 @@ import pytest
 
 import cyclone.policy.rules
 from cyclone.checks.verdicts import CheckResult
+from cyclone.differences import Difference
 from cyclone.policy.breaker import FeatureFacts, Upstream
 from cyclone.policy.decisions import Cause, Decision
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
 from cyclone.policy.rules import decide, expect_gain, find_stops, find_typical_error
-from cyclone.record_comparison import Difference
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 
