@@ -6,12 +6,13 @@ from cyclone.image_contract import SPEC_FILE
 from cyclone.names import name_dag, name_service
 from cyclone.policy.incidents import close_incident, find_open_incident, finish_retraining
 from cyclone.policy.requests import CAUSES
-from cyclone.releases import hold_releases, releases_under_way, retire_releases
+from cyclone.releases import releases_under_way, retire_releases
 from cyclone.settings import Settings
 from cyclone.store import Store
 from releasing.aliases import drop_alias, find_alias
 from releasing.canary_steps import end_by_hand
 from releasing.cloud_run import CloudRun
+from releasing.lock import hold_releases
 from training.tracking.client import CHALLENGER, CHAMPION
 
 
@@ -27,14 +28,14 @@ def retire(settings: Settings, model: str, by: str, because: str) -> list[str]:
     store, reason = Store(settings.store_dsn), f"the model was retired by {by}: {because}"
     _check_known(settings, store, model)
     done = []
-    with hold_releases(store, model):
-        led, _ = releases_under_way(store, model)
+    with hold_releases(store, model) as held:
+        led, _ = releases_under_way(held, model)
         for release in led:
             end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
-        if CloudRun(settings).delete_service(name_service(model)):
+        if CloudRun(settings, held).delete_service(name_service(model)):
             done.append(f"the service {name_service(model)} is deleted, and nothing answers any more")
-        at = read_now(store, settings, model)
-        ended = retire_releases(store, model, at, by, because)
+        at = read_now(held, settings, model)
+        ended = retire_releases(held, model, at, by, because)
     if ended is not None:
         version, runs = ended
         done.append(f"version {version} serves no more" if version else "no release is recorded any more")
