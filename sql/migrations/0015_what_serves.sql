@@ -33,6 +33,6 @@ CREATE TABLE retirement (
     version integer, -- that served, NULL when none did
     asked_by text NOT NULL,
     because text NOT NULL,
-    ended_runs text [] NOT NULL -- retrainings under way, which can release nothing any more
+    ended_runs text[] NOT NULL -- retrainings under way, which can release nothing any more
 );
 CREATE INDEX ON retirement (model, at);
