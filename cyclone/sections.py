@@ -386,6 +386,11 @@ class ReleaseRules(Section):
     """The Kolmogorov-Smirnov distance between both versions' predictions, beyond which a candidate is condemned."""
     lost_share_limit: float = Field(default=0.02, ge=0, lt=1)
     """How much more of the candidate's rows the log may lose than of the champion's, as a difference of shares."""
+    reconcile: Literal["never", "always"] = "never"
+    """Whether the monitor mends traffic, tags and aliases that are not as the release record says.
+
+    `never` only tells a person, because somebody may have moved them on purpose.
+    """
     kept_champions: int = Field(default=2, ge=1, le=100)
     """The number of earlier champions that a roll-back can return to. Their revisions and images are kept."""
 

@@ -98,6 +98,8 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
             f"{spec.name}: run {run_id!r} has no candidate. Clear the task `candidate` of this run in Airflow to deploy"
             " one"
         )
+    if release.is_over:
+        return CanaryState(True, False, f"it is {release.state}: {release.reason}")
     champion = current_release(store, spec.name)
     if champion is None:
         return CanaryState(True, True, "there is no champion to compare with: the first release")
@@ -155,11 +157,9 @@ def decide_step(verdict: CanaryVerdict, rules: ReleaseRules, elapsed: timedelta)
 
 
 def _find_end(release: Release, champion: Release) -> CanaryState | None:
-    """How the release ended if a person or a newer release ended it, else None."""
+    """How the release ended if it was promoted by hand or a newer release overtook it, else None."""
     if release.release_id == champion.release_id:
         return CanaryState(True, True, "it is the champion already")
-    if release.is_over:
-        return CanaryState(True, False, f"it is {release.state}: {release.reason}")
     if release.release_id < champion.release_id:
         return CanaryState(True, False, f"the newer release {champion.release_id} ({champion.revision}) serves")
     return None

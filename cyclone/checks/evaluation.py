@@ -1,11 +1,11 @@
-"""Evaluation of checks: measure the champion over a window, judge the measurements and record the verdicts."""
+"""Evaluation of checks: measure what serves over a window, judge the measurements and record the verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from cyclone.checks.champion import Champion, find_champion
+from cyclone.checks.champion import Champion, list_answering
 from cyclone.checks.chance import Null, alpha_of_window
 from cyclone.checks.measurements import CHECKS_DIR, load_check, measure
 from cyclone.checks.verdicts import CheckResult, Item, Measurement, Standards, judge
@@ -30,24 +30,25 @@ def evaluate_checks(
     run_id: str,
     checks_dir: Path = CHECKS_DIR,
 ) -> list[CheckResult]:
-    """Run every check of one kind that `model.yaml` names, for the champion at `window_end`. Return the verdicts.
+    """Run every check of one kind that `model.yaml` names, for each version that serves at `window_end`.
 
-    The list is empty before the first promotion. `find_window_end` tells where the windows end. Verdicts are recorded
+    These are the champion and every other version that has traffic. Return the verdicts, the champion's first.
+    The list is empty while nothing serves. `find_window_end` tells where the windows end. Verdicts are recorded
     once a run. A repeated run returns the verdicts that were recorded first. A broken check is recorded as `no_data`
     and does not stop the others.
     Errors: `CheckError` after all checks, naming every broken one. A check without a file is broken too.
     """
-    champion = find_champion(store, spec.name, window_end)
-    if champion is None:
-        return []
     end = find_window_end(kind, window_end)
-    results = judge_window(store, spec, kind, champion, end, checks_dir)
+    versions = list_answering(store, spec.name, window_end, end)
+    results = [item for version in versions for item in judge_window(store, spec, kind, version, end, checks_dir)]
     with store.transaction() as transaction:
         record(transaction, spec.name, run_id, results)
         rows = transaction.fetch("verdicts/at", run_id=run_id, model=spec.name, kind=kind, window_end=end)
     if broken := [result.reason for result in results if result.subject == BROKEN]:
         raise CheckError("\n".join(broken))
-    return [CheckResult(**row) for row in rows]
+    places = {version.version: place for place, version in enumerate(versions)}
+    verdicts = [CheckResult(**row) for row in rows]
+    return sorted(verdicts, key=lambda verdict: places.get(verdict.version, len(places)))
 
 
 def find_window_end(kind: CheckKind, moment: datetime) -> datetime:
@@ -87,7 +88,7 @@ def judge_window(
 
 
 def record(transaction: Transaction, model: str, run_id: str, results: Sequence[CheckResult]) -> None:
-    """Store verdicts. The first verdict of a run on a check, subject and window stays."""
+    """Store verdicts. The first verdict of a run on a version, check, subject and window stays."""
     for result in results:
         fields = asdict(result)
         limit = fields.pop("limit")

@@ -51,7 +51,7 @@ def _judge_again(
     kind, window_end = window["kind"], window["window_end"]
     results = judge_window(store, spec, kind, Champion(**row), window_end, checks_dir)
     rows = transaction.fetch("verdicts/at", model=spec.name, kind=kind, window_end=window_end, run_id=None)
-    holding = [CheckResult(**row) for row in rows]
+    holding = [held for row in rows if (held := CheckResult(**row)).version == window["version"]]
     known = {(held.check_name, held.window_start) for held in holding}
     same = {_describe(held) for held in holding}
     return [

@@ -9,6 +9,7 @@ from cyclone.checks.verdicts import CheckResult
 from cyclone.policy.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
 from cyclone.policy.decisions import Decision
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
+from cyclone.record_comparison import read_differences
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day, floor_hour
@@ -27,7 +28,17 @@ def collect_evidence(
     past = [PastRetraining(**row) for row in ended]
     resumed = store.fetch_one("policy/resumed_at", model=spec.name, before=now) or {}
     upstream = _read_upstream(store, spec, champion, end)
-    evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))
+    evidence = Evidence(
+        now,
+        champion,
+        results,
+        past,
+        requests,
+        upstream=upstream,
+        differences=read_differences(store, spec.name, now),
+        retired_by=_read_retired_by(store, spec, now) if champion is None else None,
+        resumed_at=resumed.get("at"),
+    )
     if champion is None or spec.retrain.minimum_gain is None:
         return evidence
     # Only `minimum_gain` uses these ratios. They are read for no other model.
@@ -87,6 +98,11 @@ def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersi
     promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
     return ServingVersion(found.version, promoted_at, found.metric, found.accepted_error, days)
+
+
+def _read_retired_by(store: Store, spec: ModelSpec, now: datetime) -> str | None:
+    row = store.fetch_one("retirement/newest", model=spec.name, at=now)
+    return row["asked_by"] if row else None
 
 
 def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | None, end: datetime) -> Upstream:

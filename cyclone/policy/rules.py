@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from cyclone.differences import TRAFFIC
 from cyclone.policy.breaker import find_faults
 from cyclone.policy.decisions import Cause, Decision, describe_failed_check
 from cyclone.policy.facts import Evidence, PastRetraining, ServingVersion
@@ -17,6 +18,8 @@ from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day
 from cyclone.wording import count_of, format_number, format_percent, join_clauses, join_sentences
 
+TOLD_AT_ONCE: tuple[Cause, ...] = ("upstream", "release")
+"""The causes that a person is told of even when no retraining is due."""
 FRESH_RATIO = 1.2
 """The first guess of a new version's error in service, as a multiple of its accepted error.
 
@@ -46,31 +49,39 @@ class TypicalError(NamedTuple):
 
 @dataclass(frozen=True)
 class Stop:
-    """A reason against every retraining, in words. It stands until a person has looked."""
+    """A reason against every retraining, in words. It stands until a person has looked.
+
+    One that is not blocking only has to be told, and holds nothing that is due.
+    """
 
     cause: Cause
     words: str
+    is_blocking: bool = True
 
 
 def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     """Decide on a retraining: `retrain` when a trigger fires and nothing stands against it, else `wait` or `hold`.
 
     The verdict `no_data` never starts a retraining. A request of a person skips the cooldown, and ignores the stops
-    that the person names. Broken upstream data are a hold even when no retraining is due.
+    that the person names. Broken upstream data are a hold even when no retraining is due. So is it when what serves is
+    not what the release record says.
     """
     fired = find_triggers(spec, evidence)
     people = [request for request in evidence.requests if request.is_person]
+    if evidence.retired_by and not people:
+        words = f"the model was retired by {evidence.retired_by}: `cyclone retrain {spec.name}` brings it back"
+        return Decision("wait", f"no retraining: {words}")
     reason = join_clauses([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
     # Asked before the triggers: when labels stop, the error trigger stays calm and nothing else would tell a person.
-    is_broken = any(stop.cause == "upstream" for stop in stops)
-    if not reason and not is_broken:
+    must_tell = any(stop.cause in TOLD_AT_ONCE for stop in stops)
+    if not reason and not must_tell:
         return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
     waits = None if people else _find_cooldown(spec.retrain, evidence)
-    if waits and not is_broken:
+    if waits and not must_tell:
         return Decision("wait", f"no retraining, although {reason}: {waits}")
-    if stops:
+    if any(stop.is_blocking for stop in stops) or (stops and (waits or not reason)):
         words = join_sentences(stop.words for stop in stops)
         return Decision("hold", f"no retraining{f', although {reason}' if reason else ''}: {words}", stops[0].cause)
     despite = f", in spite of {', '.join(sorted(ignored))}" if ignored else ""
@@ -83,13 +94,13 @@ def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     The list does not depend on whether a retraining is due.
     """
     faults = find_faults(spec, evidence.upstream, evidence.now)
+    stops = [Stop("upstream", f"upstream data are broken ({join_clauses(faults)})")] if faults else []
     found: list[tuple[Cause, str | None]] = [
-        ("upstream", f"upstream data are broken ({join_clauses(faults)})" if faults else None),
         ("pause", _find_no_gain(spec.retrain, evidence)),
         ("failures", _find_failures(spec.retrain, evidence)),
         ("budget", _find_spent_budget(spec.retrain, evidence)),
     ]
-    return [Stop(cause, words) for cause, words in found if words]
+    return stops + _find_astray(spec, evidence) + [Stop(cause, words) for cause, words in found if words]
 
 
 def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
@@ -105,7 +116,8 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
     return fired + [
         describe_failed_check(spec, result)
         for result in evidence.results
-        if result.verdict == "failed" and result.kind in kinds
+        # Another version that has traffic is no reason for a retraining: it is not what the record says should serve.
+        if result.verdict == "failed" and result.kind in kinds and champion and result.version == champion.version
     ]
 
 
@@ -163,6 +175,22 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     times = f"is {format_number(found.error / accepted)} × the" if accepted else "stands beside the"
     typical = f"a typical day's {champion.metric} {format_number(found.error)} over {found.days} days"
     return f"{typical} {times} accepted {format_number(accepted)}"
+
+
+def _find_astray(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
+    """The stop for what serves against the release record. Only other traffic than the champion's holds a retraining.
+
+    Tags and aliases decide nothing, and the next release sets them right.
+    """
+    if not evidence.differences:
+        return []
+    champion = evidence.champion
+    is_blocking = champion is not None and any(item.where == TRAFFIC for item in evidence.differences)
+    failed = [item for item in evidence.results if item.verdict == "failed"]
+    others = [item for item in failed if is_blocking and champion and item.version != champion.version]
+    words = [str(item) for item in evidence.differences]
+    words += [f"version {item.version} answers, and its {describe_failed_check(spec, item)}" for item in others]
+    return [Stop("release", f"what serves is not what the release record says ({join_clauses(words)})", is_blocking)]
 
 
 def _find_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import requests
 
+from cyclone.names import name_revision
+from cyclone.releases import create_candidate, promote_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -39,6 +41,13 @@ def register_versions(settings: Settings, count: int) -> None:
     for number in range(1, count + 1):
         client.create_model_version("bike_demand", source=f"file:///nowhere/{number}")
         client.set_registered_model_alias("bike_demand", CHALLENGER, str(number))
+
+
+def record_champion(store: Store, model: str, version: int, at: datetime) -> None:
+    """Let the release record name a version, without any traffic or alias."""
+    revision = name_revision(model, version)
+    release = create_candidate(store, model, version, revision, "image", "digest", f"recorded_{version}", at)
+    promote_release(store, release, at)
 
 
 def deploy(

@@ -17,6 +17,7 @@ from cyclone.rows.frames import frame_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from tests.integration.staged_releases import record_champion
 from tests.statements import execute
 from training.data.dataset import Dataset, build_dataset, read_dataset
 from training.data.history import bring_history, load_history
@@ -26,7 +27,7 @@ from training.gate.rules import GateDecision
 from training.images.bundle import compute_digest, stage_bundle
 from training.images.image import build_image
 from training.registry import register_challenger
-from training.tracking.client import CHALLENGER, CHAMPION, connect, fetch_model
+from training.tracking.client import CHALLENGER, connect, fetch_model
 from training.tracking.trusted_types import KNOWN_TYPES, require_trusted
 from training.validation import validate_dataset
 
@@ -267,7 +268,7 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
     assert (first.passed, first.champion_error, first.rows) == (True, None, 101)
     client = connect(settings)
     version = register_challenger(settings, bike_demand, champion, first).version
-    client.set_registered_model_alias("bike_demand", CHAMPION, str(version))
+    record_champion(store, "bike_demand", version, FEBRUARY)
 
     again = compare_with_champion(settings, bike_demand, dataset, champion)
     assert (again.passed, again.champion_error) == (True, again.challenger_error)
@@ -292,7 +293,7 @@ def test_a_gate_leaves_out_rows_that_the_champion_was_trained_on(
     dataset = make_dataset(settings, bike_demand)
     champion = train_challenger(settings, bike_demand, dataset, "run_1")
     version = register_challenger(settings, bike_demand, champion, PASSED).version
-    connect(settings).set_registered_model_alias("bike_demand", CHAMPION, str(version))
+    record_champion(store, "bike_demand", version, FEBRUARY)
 
     longer = bike_demand.model_copy(update={"retrain": bike_demand.retrain.model_copy(update={"holdout_days": 9})})
     decision = compare_with_champion(settings, longer, dataset, champion)

@@ -8,6 +8,7 @@ import pytest
 
 import cyclone.policy.rules
 from cyclone.checks.verdicts import CheckResult
+from cyclone.differences import Difference
 from cyclone.policy.breaker import FeatureFacts, Upstream
 from cyclone.policy.decisions import Cause, Decision
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
@@ -337,6 +338,40 @@ def test_an_alert_waits_like_every_other_trigger(bike_demand: ModelSpec) -> None
     alert = Evidence(NOW, build_champion([20] * 7), requests=[Request("alert 7", is_person=False)])
     assert decide(bike_demand, alert) == Decision("retrain", "requested by alert 7")
     assert not decide(bike_demand, replace(alert, retrainings=[replace(PROMOTED, ended_at=NOW)])).should_retrain
+
+
+ASTRAY = Difference("traffic", "bike-demand-v2 100 %", "bike-demand-v3 100 %")
+ASTRAY_WORDS = "what serves is not what the release record says (traffic: bike-demand-v2 100 %, wanted: bike-demand-v3"
+ALIAS = Difference("alias champion", "none", "3")
+
+
+def test_traffic_against_the_record_is_told_when_nothing_is_due_and_holds_what_is_due(bike_demand: ModelSpec) -> None:
+    calm = Evidence(NOW, build_champion([20, 20, 20]), differences=[ASTRAY])
+    told = decide(bike_demand, calm)
+    assert (told.action, told.cause) == ("hold", "release")
+    assert told.reason == f"no retraining: {ASTRAY_WORDS} 100 %)"
+    held = decide(bike_demand, replace(RISEN, differences=[ASTRAY]))
+    assert (held.action, held.cause) == ("hold", "release")
+    person = Request("ada", is_person=True, because="it is mine", despite=("release",))
+    assert decide(bike_demand, replace(RISEN, differences=[ASTRAY], requests=[person])).should_retrain
+
+
+def test_an_alias_against_the_record_is_told_and_holds_nothing(bike_demand: ModelSpec) -> None:
+    told = decide(bike_demand, Evidence(NOW, build_champion([20, 20, 20]), differences=[ALIAS]))
+    assert (told.action, told.cause) == ("hold", "release")
+    assert decide(bike_demand, replace(RISEN, differences=[ALIAS])) == Decision("retrain", ERROR_WORDS)
+
+
+def test_a_failed_check_of_another_version_is_told_beside_its_traffic_and_starts_nothing(
+    bike_demand: ModelSpec,
+) -> None:
+    failed = replace(DRIFT, version=2)
+    spec = configure(bike_demand, triggered_by=["drift"])
+    calm = Evidence(NOW, build_champion([20, 20, 20]), results=[failed])
+    assert decide(spec, replace(calm, results=[DRIFT])).should_retrain
+    assert decide(spec, calm).action == "wait"
+    told = decide(spec, replace(calm, differences=[ASTRAY]))
+    assert told.reason == f"no retraining: {ASTRAY_WORDS} 100 %, and version 2 answers, and its {DRIFT_WORDS})"
 
 
 def test_the_examples_hold() -> None:
