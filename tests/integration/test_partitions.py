@@ -116,3 +116,10 @@ def test_a_detached_partition_keeps_its_name(store: Store) -> None:
     assert make_ahead(store) == ""
     assert read_spans(store, "label") == ALL
     assert execute(store, "SELECT to_regclass('label_past') IS NOT NULL") == [(True,)]
+
+
+def test_a_default_partition_that_somebody_added_holds_everything(store: Store) -> None:
+    execute(store, "DROP TABLE label_past")
+    execute(store, "CREATE TABLE label_rest PARTITION OF label DEFAULT")
+    assert make_ahead(store) == ""
+    assert ("-infinity", "infinity") in read_spans(store, "label")
