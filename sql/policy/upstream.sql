@@ -1,7 +1,7 @@
 -- What came in during a window of event time, and since when labels are overdue.
 -- params: model text; window_start, window_end timestamptz; delay interval (of labels);
 --   overdue_before timestamptz (rows that were answered later may still wait for their label); least_rows integer
--- returns: requests, rejected, answered, in_log, set_aside bigint (without rows that wait in a spool);
+-- returns: requests, rejected, answered, in_log, set_aside, conflicting bigint (without rows that wait in a spool);
 --   newest_label timestamptz; unlabelled_since timestamptz, the time of answered row number least_rows whose label is
 --   overdue, or NULL
 WITH request AS (
@@ -19,7 +19,8 @@ logged AS (
     SELECT
         coalesce(sum(expected - pending), 0)::bigint AS answered,
         coalesce(sum(stored + repeated), 0)::bigint AS in_log,
-        coalesce(sum(set_aside), 0)::bigint AS set_aside
+        coalesce(sum(set_aside), 0)::bigint AS set_aside,
+        coalesce(sum(conflicting), 0)::bigint AS conflicting
     FROM log_window_completeness
     WHERE
         model = %(model)s::text
@@ -61,6 +62,7 @@ SELECT
     logged.answered,
     logged.in_log,
     logged.set_aside,
+    logged.conflicting,
     newest.label AS newest_label,
     waiting.created_at AS unlabelled_since
 FROM request
