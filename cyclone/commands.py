@@ -124,7 +124,7 @@ def resume_model(model: ModelName, because: Because = "") -> None:
 @labels_app.command("load")
 def load_label_file(
     model: ModelName,
-    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file with id, label and perhaps observed_at.")],
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with id, label and perhaps observed_at.")],
 ) -> None:
     """Store the labels of a file. Good lines are stored, bad ones named on standard error. Safe to run twice."""
     _, spec, store = open_model(model)
@@ -135,7 +135,7 @@ def load_label_file(
             store,
             spec,
             labels,
-            lambda number, reason: typer.echo(f"line {number}: {reason}", err=True),
+            lambda number, reason: typer.echo(f"{labels.unit} {number}: {reason}", err=True),
             lambda position: progress.update(task, completed=position),
         )
     console.print(

@@ -56,7 +56,7 @@ class ModelSpec(Section):
     is its place in `values`, a boolean is 0 or 1, and null is NaN.
     """
     history: str | None = None
-    """A CSV file in the model's folder with the rows that were known before Cyclone.
+    """A CSV or Parquet file in the model's folder with the rows that were known before Cyclone.
 
     Its columns are `created_at`, the features and the label.
     """

@@ -70,7 +70,7 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
 
 @task
 def dataset(model: str, started: Values, **context: Any) -> Values:
-    """Every row whose label was known at the start, as it was served; before the first version the history file too."""
+    """Every row whose label was known at the start, as it was served, and the history file where it is new."""
     from datetime import datetime
 
     from training.data.dataset import build_dataset
