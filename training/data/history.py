@@ -125,7 +125,7 @@ def _compute_fingerprint(spec: ModelSpec, folder: Path) -> str:
 def _find_history(spec: ModelSpec, folder: Path) -> Path:
     if spec.history is None:
         raise ConfigurationError(
-            f"{folder / SPEC_FILE}: history is not set. Set it to the name of a CSV or Parquet file in the model's folder"
+            f"{folder / SPEC_FILE}: history is not set. Set it to the name of a file in the model's folder"
         )
     path = folder / spec.history
     if not path.is_file():
