@@ -21,7 +21,7 @@ MARKS |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.B
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class FileRecord:
     """One record of a file. `number` is its line, or its row in a Parquet file.
 
     `position` is how far the file was read when the record ended, in bytes, or rows of a Parquet file.
@@ -34,7 +34,7 @@ class Record:
     position: int
 
 
-def read_records(file: BinaryIO, tell: Callable[[], int]) -> Iterator[Record]:
+def read_records(file: BinaryIO, tell: Callable[[], int]) -> Iterator[FileRecord]:
     """The records of an open CSV file, the header first. Blank lines are left out.
 
     `tell` gives the position. Errors: those of reading the file, and `UnicodeError` where UTF-16 or UTF-32 breaks off.
@@ -51,7 +51,7 @@ def read_records(file: BinaryIO, tell: Callable[[], int]) -> Iterator[Record]:
         except (csv.Error, _UnreadableLineError) as error:
             fault = lines.describe(error)
         if fault or values[1:] or "".join(values).strip():
-            yield Record(lines.first, values, fault, tell())
+            yield FileRecord(lines.first, values, fault, tell())
         if fault:
             lines.return_all_but_first()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cyclone.errors import DataError
-from cyclone.rows.csv_records import Record, read_records
+from cyclone.rows.csv_records import FileRecord, read_records
 from cyclone.wording import count_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TableFile:
         if repeated := [name for name in self.columns if self.columns.count(name) > 1]:
             raise DataError(f"{path}: there are {self.columns.count(repeated[0])} columns {repeated[0]!r}. Keep one")
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[FileRecord]:
         if self._is_parquet:
             yield from _read_parquet(self.path)
             return
@@ -67,13 +67,13 @@ class TableFile:
             fault = record.fault
             if not fault and found != needed:
                 fault = f"{count_of(found, 'value')}, where the header has {count_of(needed, 'column')}"
-            yield Record(record.number, record.values, fault, record.position)
+            yield FileRecord(record.number, record.values, fault, record.position)
 
     def name(self, number: int) -> str:
         """A place in the file in words, such as `rows.csv, line 3`."""
         return f"{self.path}, {self.unit} {number}"
 
-    def _read_csv(self) -> Iterator[Record]:
+    def _read_csv(self) -> Iterator[FileRecord]:
         number = 0
         try:
             with self.path.open("rb") as raw:
@@ -122,7 +122,7 @@ def _open_parquet(path: Path) -> "pq.ParquetFile":
     return parquet
 
 
-def _read_parquet(path: Path) -> Iterator[Record]:
+def _read_parquet(path: Path) -> Iterator[FileRecord]:
     import pyarrow as pa
 
     parquet, number = _open_parquet(path), 0
@@ -130,7 +130,7 @@ def _read_parquet(path: Path) -> Iterator[Record]:
         for batch in parquet.iter_batches(BATCH_ROWS):
             for values in zip(*(_spell(column) for column in batch.columns), strict=True):
                 number += 1
-                yield Record(number, list(values), "", number)
+                yield FileRecord(number, list(values), "", number)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read after row {number}: {error}") from error
 

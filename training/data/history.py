@@ -15,7 +15,7 @@ from cyclone.errors import ConfigurationError, DataError
 from cyclone.image_contract import SPEC_FILE
 from cyclone.releases import current_release
 from cyclone.rows.cells import parse_cell
-from cyclone.rows.csv_records import Record
+from cyclone.rows.csv_records import FileRecord
 from cyclone.rows.frames import LABEL_TYPES, frame_from_rows
 from cyclone.rows.table_file import TableFile
 from cyclone.rows.validation import CLOCK_SKEW, describe_allowed, is_allowed, show_value, validate_rows
@@ -145,7 +145,7 @@ def _check_header(spec: ModelSpec, table: TableFile) -> None:
         )
 
 
-def _parse_batch(spec: ModelSpec, table: TableFile, batch: list[Record], now: datetime) -> list[Row]:
+def _parse_batch(spec: ModelSpec, table: TableFile, batch: list[FileRecord], now: datetime) -> list[Row]:
     rows = [_parse_record(spec, table, record, now) for record in batch]
     errors = validate_rows(spec, [row["features"] for row in rows])
     if errors:
@@ -154,7 +154,7 @@ def _parse_batch(spec: ModelSpec, table: TableFile, batch: list[Record], now: da
     return rows
 
 
-def _parse_record(spec: ModelSpec, table: TableFile, record: Record, now: datetime) -> Row:
+def _parse_record(spec: ModelSpec, table: TableFile, record: FileRecord, now: datetime) -> Row:
     if record.fault:
         raise DataError(f"{table.name(record.number)}: {record.fault}. Correct the {table.unit}")
     cells = dict(zip(table.columns, record.values, strict=True))
@@ -177,7 +177,7 @@ def _read_time(text: str, now: datetime) -> datetime | None:
     return time if EARLIEST <= time <= now + CLOCK_SKEW else None
 
 
-def _refuse(table: TableFile, record: Record, column: str, value: Any, allowed: str) -> DataError:
+def _refuse(table: TableFile, record: FileRecord, column: str, value: Any, allowed: str) -> DataError:
     return DataError(
         f"{table.name(record.number)}: {column} is {value!r}, allowed: {allowed}. Correct the {table.unit}"
     )
