@@ -229,8 +229,9 @@ class Store:
             return transaction.run(statement, **parameters)
 
     def migrate(self) -> list[str]:
-        """Apply the migrations that are missing, then all views. Return the names of the migrations applied.
+        """Apply the migrations that are missing, then all views, and make the partitions of the coming months.
 
+        Return the names of the migrations applied.
         It is safe to run twice, and by two processes at once.
         """
         with self.transaction() as transaction, transaction.connection.cursor() as cursor:
@@ -250,6 +251,7 @@ class Store:
             # Views hold no data. They are made anew each time, so that they always fit the code.
             for path in list_scripts("views"):
                 cursor.execute(path.read_text())
+            transaction.fetch("log/partitions_ahead")
         return applied
 
     @property

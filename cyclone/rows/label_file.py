@@ -3,24 +3,21 @@
 Each line is checked by itself. Good labels are copied into the store, and bad lines are reported.
 """
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cyclone.errors import DataError, StoreError
 from cyclone.rows.cells import parse_cell
+from cyclone.rows.labels import add_labels
 from cyclone.rows.table_file import TableFile
 from cyclone.rows.validation import LABEL_KEYS, find_label_faults, read_time
 from cyclone.sections import Label
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.times import floor_month
 
 BATCH_LABELS = 10_000
 """The labels of one transaction. More would use more memory, and lose more work when a load is interrupted."""
@@ -122,21 +119,9 @@ def _find_fault(spec: ModelSpec, line: Line, now: datetime) -> str:
 def _store_batch(store: Store, model: str, lines: Sequence[Line], now: datetime, summary: Summary) -> None:
     if not lines:
         return
-    text, months = io.StringIO(), set()
-    writer = csv.writer(text)
-    for line in lines:
-        told = read_time(line.entry["observed_at"], now)
-        # The order of the file decides between labels of one id that are all observed now.
-        at = told or now + timedelta(microseconds=line.number)
-        months.add(floor_month(at))
-        writer.writerow((line.number, line.entry["id"], json.dumps(line.entry["label"]), at.isoformat(), told is None))
-    text.seek(0)
-    # In a transaction of its own, because it locks the table.
-    store.fetch("log/partitions_ensure", parent="label", moments=sorted(months))
-    with store.transaction() as transaction:
-        transaction.run("log/label_file_create")
-        transaction.copy_in("log/label_file_copy", text)
-        counts = transaction.fetch_one("log/label_file_move", model=model) or {}
-    summary.accepted += counts["accepted"]
-    summary.repeated += counts["repeated"]
+    # The order of the file decides between labels of one id.
+    entries = [{**line.entry, "observed_at": read_time(line.entry["observed_at"], now)} for line in lines]
+    counts = add_labels(store, model, entries)
+    summary.accepted += counts["added"]
+    summary.repeated += counts["count"] - counts["added"]
     summary.unknown_so_far += counts["unknown_so_far"]

@@ -119,10 +119,13 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     from cyclone.checks.evaluation import evaluate_checks
     from cyclone.checks.rollups import roll_up
     from cyclone.checks.verdict_table import format_verdicts
+    from cyclone.partitions import make_ahead
     from cyclone.policy.what_if import judge_unrecorded
 
     store, spec = run.store, run.find_spec()
     if step == "roll_up":
+        if problem := make_ahead(store):
+            log.warning("%s", problem)
         summary = roll_up(store, spec)
         return asdict(summary), str(summary)
     if step == "reevaluate":

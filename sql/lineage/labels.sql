@@ -1,4 +1,4 @@
--- Every label of a prediction. The newest one, which counts, comes first.
+-- Every label of a prediction. The last one to arrive, which counts, comes first.
 -- params: model text, id text
 -- returns: label jsonb, observed_at, received_at timestamptz
 SELECT
@@ -7,4 +7,4 @@ SELECT
     received_at
 FROM label
 WHERE model = %(model)s::text AND id = %(id)s::text
-ORDER BY observed_at DESC, received_at DESC
+ORDER BY arrival DESC

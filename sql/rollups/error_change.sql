@@ -25,7 +25,7 @@ candidate AS (
         label.id,
         label.label,
         label.observed_at,
-        label.received_at,
+        label.arrival,
         pg_visible_in_snapshot(label.stored_in, %(since)s::pg_snapshot) AS is_old
     FROM changed
     INNER JOIN label ON changed.id = label.id
@@ -41,7 +41,7 @@ newest AS (
         label,
         observed_at
     FROM candidate
-    ORDER BY id ASC, observed_at DESC, received_at DESC, label DESC
+    ORDER BY id ASC, arrival DESC
 ),
 
 newest_before AS (
@@ -52,7 +52,7 @@ newest_before AS (
         observed_at
     FROM candidate
     WHERE is_old
-    ORDER BY id ASC, observed_at DESC, received_at DESC, label DESC
+    ORDER BY id ASC, arrival DESC
 ),
 
 signed AS (
