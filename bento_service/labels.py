@@ -16,11 +16,11 @@ from cyclone.store import Store
 logger = logging.getLogger("bentoml.labels")
 
 
-async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: datetime) -> Response:
+async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: datetime, *, is_live: bool) -> Response:
     """Keep the labels of a body and say how many there are. Errors: `RequestError` when the body is none of labels."""
     labels = read_label_request(spec, content, now)
     try:
-        counts = await asyncio.to_thread(add_labels, store, spec.name, labels)
+        counts = await asyncio.to_thread(add_labels, store, spec.name, labels, is_live=is_live)
         return answer({"accepted": counts["count"], "unknown_so_far": counts["unknown_so_far"]})
     except StoreError as error:
         logger.warning("labels refused: %s", error)

@@ -127,7 +127,7 @@ def load_label_file(
     file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with id, label and perhaps observed_at.")],
 ) -> None:
     """Store the labels of a file. Good lines are stored, bad ones named on standard error. Safe to run twice."""
-    _, spec, store = open_model(model)
+    settings, spec, store = open_model(model)
     labels = LabelFile(file, spec.label)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(file.name, total=labels.size)
@@ -137,6 +137,7 @@ def load_label_file(
             labels,
             lambda number, reason: typer.echo(f"{labels.unit} {number}: {reason}", err=True),
             lambda position: progress.update(task, completed=position),
+            is_live=settings.clock == "wall",
         )
     console.print(
         f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused;"

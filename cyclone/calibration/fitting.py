@@ -6,7 +6,6 @@ Sources: Saerens et al., *Adjusting the outputs of a classifier to new a priori 
 calibration of modern neural networks*, 2017.
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -163,8 +162,8 @@ def find_memory_days(spec: ModelSpec) -> int:
 
 
 def find_delay_days(spec: ModelSpec) -> int:
-    """Whole days until all labels of a day are known, by the labels' expected delay."""
-    return math.ceil(spec.label.expected_delay_hours / 24)
+    """Whole days until all labels of a day are known, by their expected delay and the rhythm of their loads."""
+    return spec.label.wait_days
 
 
 def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: LabelledDays) -> Calibration | None:

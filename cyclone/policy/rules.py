@@ -100,16 +100,20 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
     ]
 
 
-def find_typical_error(champion: ServingVersion, now: datetime, window_days: int) -> tuple[float, int] | None:
+def find_typical_error(
+    champion: ServingVersion, now: datetime, window_days: int, load_every_days: int = 0
+) -> tuple[float, int] | None:
     """A typical day's error: the geometric mean of the version's daily errors, and the number of those days.
 
     The window is `window_days` whole days of UTC and ends with the last midnight, so that a decision at noon equals
     the one at midnight. One odd day, such as a holiday, moves the geometric mean little. A lasting rise moves it in
-    full. None when no day of the window has labels. The unit is the one of the version's metric.
+    full. Where labels come in loads, days up to a load older stand in for those that wait for the next one. None when
+    no day of the window has labels. The unit is the one of the version's metric.
     """
     end = floor_day(now)
-    since = end - window_days * DAY
-    errors = [day.error for day in champion.days if since <= day.start and day.start + DAY <= end]
+    since = end - (window_days + load_every_days) * DAY
+    known = [day.error for day in champion.days if since <= day.start and day.start + DAY <= end]
+    errors = known[-window_days:]
     if not errors:
         return None
     floor = SMALLEST_SHARE * (champion.accepted_error or sum(errors) / len(errors))
@@ -134,7 +138,7 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     champion, trigger = evidence.champion, spec.retrain.error
     if champion is None:
         return "no version serves"
-    found = find_typical_error(champion, evidence.now, trigger.window_days)
+    found = find_typical_error(champion, evidence.now, trigger.window_days, spec.label.load_every_days)
     if found is None or found[1] < trigger.minimum_days:
         days = found[1] if found else 0
         return f"version {champion.version} has {days} labelled whole days, {trigger.minimum_days} are needed"
@@ -146,7 +150,7 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
 
 def _find_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> list[str]:
     trigger = spec.retrain.error
-    found = find_typical_error(champion, now, trigger.window_days)
+    found = find_typical_error(champion, now, trigger.window_days, spec.label.load_every_days)
     allowed = trigger.limit * champion.accepted_error
     if found is None or found[1] < trigger.minimum_days or found[0] <= allowed:
         return []
@@ -164,7 +168,7 @@ def _find_age(retrain: Retrain, champion: ServingVersion, now: datetime) -> list
 
 def _find_gain(spec: ModelSpec, champion: ServingVersion, evidence: Evidence) -> list[str]:
     least, trigger = spec.retrain.minimum_gain, spec.retrain.error
-    found = find_typical_error(champion, evidence.now, trigger.window_days)
+    found = find_typical_error(champion, evidence.now, trigger.window_days, spec.label.load_every_days)
     if least is None or found is None or found[1] < trigger.minimum_days or found[0] <= 0:
         return []
     gain = expect_gain(champion, found[0], evidence.fresh_ratios)

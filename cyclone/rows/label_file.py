@@ -83,6 +83,8 @@ def load_labels(
     file: LabelFile,
     on_refused: Callable[[int, str], None] = lambda number, reason: None,
     on_progress: Callable[[int], None] = lambda position: None,
+    *,
+    is_live: bool = True,
 ) -> Summary:
     """Store every good label of a file, one transaction for each batch. Loading it again changes nothing.
 
@@ -102,7 +104,7 @@ def load_labels(
             else:
                 good.append(line)
         try:
-            _store_batch(store, spec.name, good, now, summary)
+            _store_batch(store, spec.name, good, now, summary, is_live=is_live)
         except StoreError as error:
             words = f"{error}. But every good label up to {file.unit} {done} is kept"
             raise StoreError(f"{words}: load the file again, and none is kept twice") from error
@@ -116,12 +118,14 @@ def _find_fault(spec: ModelSpec, line: Line, now: datetime) -> str:
     return "; ".join(f"{fault.feature} is {fault.value!r}; allowed: {fault.allowed}" for fault in faults)
 
 
-def _store_batch(store: Store, model: str, lines: Sequence[Line], now: datetime, summary: Summary) -> None:
+def _store_batch(
+    store: Store, model: str, lines: Sequence[Line], now: datetime, summary: Summary, *, is_live: bool
+) -> None:
     if not lines:
         return
     # The order of the file decides between labels of one id.
     entries = [{**line.entry, "observed_at": read_time(line.entry["observed_at"], now)} for line in lines]
-    counts = add_labels(store, model, entries)
+    counts = add_labels(store, model, entries, is_live=is_live)
     summary.accepted += counts["added"]
     summary.repeated += counts["count"] - counts["added"]
     summary.unknown_so_far += counts["unknown_so_far"]

@@ -147,7 +147,7 @@ def test_earlier_versions_tell_how_a_new_one_does(store: Store, bike_demand: Mod
     assert collect_evidence(store, spec, [], NOW).fresh_ratios == [1.5]
     execute(
         store,
-        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND bucket_start >= %(at)s",
+        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND known_day >= %(at)s",
         at=NOW - 4 * DAY,
     )
     assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
@@ -179,7 +179,7 @@ def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelS
     assert collect_evidence(store, bike_demand, [], NOW).upstream.unlabelled_since is None
     execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 5 * DAY)
     evidence = collect_evidence(store, bike_demand, [], NOW, [Request("alert 7", is_person=False)])
-    assert evidence.upstream.newest_label == NOW - 5 * DAY
+    assert evidence.upstream.newest_labelled == NOW - 5 * DAY
     assert evidence.upstream.unlabelled_since == NOW - 6 * DAY + timedelta(hours=20)
     decision = decide(bike_demand, evidence)
     assert decision.cause == "upstream"

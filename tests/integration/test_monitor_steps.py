@@ -57,8 +57,8 @@ def served(store: Store) -> None:
             " created_at, promoted_at) VALUES ('bike_demand', 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
             " '2011-02-01', '2011-02-01');"
             "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
-            " sum_label, sum_prediction)"
-            " SELECT 'bike_demand', 1, hour, 1, 15, 225, 0, 0"
+            " sum_label, sum_prediction, known_day)"
+            " SELECT 'bike_demand', 1, hour - interval '24 hours', 1, 15, 225, 0, 0, '2011-01-01'"
             " FROM generate_series('2011-03-01'::timestamptz, '2011-03-07T23:00Z', interval '1 hour') AS hour"
         )
 

@@ -38,6 +38,7 @@ def read(path: Path) -> list[tuple[int, list[str], str]]:
         "id,label\nä,1".encode("utf-32"),
         gzip.compress("id,label\nä,1\n".encode("utf-16")),
     ],
+    ids=["utf-8", "open end", "blanks", "mark", "utf-16", "utf-16-be", "utf-32", "gzip"],
 )
 def test_a_csv_is_read_however_it_is_written(tmp_path: Path, content: bytes) -> None:
     path = write(tmp_path, content)
@@ -125,6 +126,7 @@ def pack_parquet(frame: pd.DataFrame) -> bytes:
         (gzip.compress(gzip.compress(b"id,label\n")), "it is packed with gzip, and what is in it as well"),
         (pack_parquet(pd.DataFrame({"id": [[1, 2]]})), "column 'id' is list<.*>. Store one value in each cell"),
     ],
+    ids=["twice", "zip", "bzip2", "parquet", "zeros", "latin-1", "torn gzip", "torn utf-16", "gzip twice", "nested"],
 )
 def test_a_file_that_cannot_be_read_says_what_it_is(tmp_path: Path, content: bytes, words: str) -> None:
     path = write(tmp_path, content)
