@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cyclone.errors import PlatformError
+from cyclone.image_contract import CLOCK_VARIABLE
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import load_model_specs
 from cyclone.store import Row, Store
@@ -192,7 +193,7 @@ def prepare_demo(state_dir: Path) -> None:
 
 def use_replay_clock() -> None:
     """For this process and all that it starts: the present is the newest logged event, a monitor run is a day."""
-    os.environ["CYCLONE_CLOCK"] = "replay"
+    os.environ[CLOCK_VARIABLE] = "replay"
     os.environ["CYCLONE_MONITOR_SCHEDULE"] = "0 0 * * *"
 
 

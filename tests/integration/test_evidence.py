@@ -179,11 +179,11 @@ def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelS
     assert collect_evidence(store, bike_demand, [], NOW).upstream.unlabelled_since is None
     execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 5 * DAY)
     evidence = collect_evidence(store, bike_demand, [], NOW, [Request("alert 7", is_person=False)])
-    assert evidence.upstream.newest_labelled == NOW - 5 * DAY
+    assert evidence.upstream.newest_labelled == NOW - 6 * DAY
     assert evidence.upstream.unlabelled_since == NOW - 6 * DAY + timedelta(hours=20)
     decision = decide(bike_demand, evidence)
     assert decision.cause == "upstream"
-    assert "labels stopped: none since 2011-03-03 00:00, 4.2 days later than expected" in decision.reason
+    assert "labels stopped: none for rows after 2011-03-02 00:00, 4.2 days later than expected" in decision.reason
 
 
 def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike_demand: ModelSpec) -> None:
@@ -193,7 +193,7 @@ def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike
     assert find_silence(store, bike_demand) == []
     execute(store, late, at=NOW - 5 * DAY + timedelta(hours=3))
     assert find_silence(store, bike_demand) == [
-        "labels stopped: none since 2011-03-03 03:00, 4.0 days later than expected"
+        "labels stopped: none for rows after 2011-03-02 03:00, 4.0 days later than expected"
     ]
 
 

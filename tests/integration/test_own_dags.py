@@ -49,7 +49,8 @@ def put_errors(store: Store, absolute_error: float) -> None:
             " %(at)s, %(at)s);"
             "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
             " sum_label, sum_prediction, known_day)"
-            " SELECT 'bike_demand', 1, hour - interval '24 hours', 10, 10 * %(error)s, 10 * %(error)s ^ 2, 0, 0, '2011-01-01'"
+            " SELECT 'bike_demand', 1, hour - interval '24 hours', 10, 10 * %(error)s, 10 * %(error)s ^ 2, 0, 0,"
+            " '2011-01-01'"
             " FROM generate_series(date_trunc('hour', %(now)s - interval '6 days'), %(now)s - interval '1 hour',"
             " interval '1 hour') AS hour",
             {"at": now - timedelta(days=30), "now": now, "error": absolute_error},

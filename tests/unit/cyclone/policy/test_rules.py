@@ -216,7 +216,7 @@ BROKEN = [
     ),
     (
         Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_labelled=NOW - 4 * DAY),
-        "labels stopped: none since 2011-03-04 00:00, 3.5 days later than expected",
+        "labels stopped: none for rows after 2011-03-04 00:00, 3.5 days later than expected",
     ),
 ]
 
