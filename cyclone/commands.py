@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, get_args
@@ -11,7 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cyclone.checks.backfill import judge_days
 from cyclone.checks.rollups import rebuild
+from cyclone.checks.verdicts import Verdict
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ConfigurationError, HoldError
@@ -215,6 +218,21 @@ def show_what_if(
             count += len(day.changed)
             console.print(build_change_table(day))
     console.print(f"{count} verdicts differ from those recorded", highlight=False)
+
+
+@monitor_app.command("backfill")
+def backfill_days(
+    model: ModelName,
+    since: Annotated[datetime, typer.Option("--from", help="The first day, UTC, e.g. 2026-11-01.")],
+    until: Annotated[datetime, typer.Option("--to", help="UTC. Days that end up to here are judged.")],
+) -> None:
+    """Record the verdicts on past days, each judged once at its end. Nothing is started. Safe to run twice."""
+    settings, spec, store = open_model(model)
+    now = read_now(store, settings, spec.name)
+    for end, results in judge_days(store, spec, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), now):
+        counts = Counter(result.verdict for result in results)
+        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
+        console.print(f"day that ended at {end:%Y-%m-%d}: {found if results else 'no version served'}", highlight=False)
 
 
 @rollups_app.command("rebuild")
