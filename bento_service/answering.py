@@ -21,7 +21,8 @@ from bento_service.labels import answer_labels
 from bento_service.log.prediction_log import PredictionLog
 from bento_service.log.spool_folder import Instance, claim_base
 from bento_service.log.spooled_rows import LogRow
-from bento_service.request import PredictRequest, RequestError, read_predict_request
+from bento_service.recent_ids import RecentIds
+from bento_service.request import PredictRequest, RequestError, read_predict_request, refuse_ids
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -52,6 +53,8 @@ class Answering:
         self._predict_rows = predict
         self._ids = PredictionIds()
         self._is_live = is_live
+        self._recent_ids = RecentIds(spec.feature_names)
+        self._refuses_conflicts = spec.serving.conflicting_ids == "refuse"
         self._is_committed = spec.serving.durability == "committed"
 
     @classmethod
@@ -85,7 +88,7 @@ class Answering:
             at = request.created_at[0] if request.created_at else now
             response = await self._answer(request, started, now, is_logged=not body.is_rehearsal)
         except RequestError as refusal:
-            at, response = refusal.at or now, refuse(refusal)
+            at, response = refusal.at or at, refuse(refusal)
         except UnansweredError as error:
             logger.error("%s", error)
             response = fail(f"{self._spec.name} could not answer these rows", 502)
@@ -105,6 +108,9 @@ class Answering:
 
     async def _answer(self, request: PredictRequest, started: float, now: datetime, is_logged: bool) -> Response:
         predictions = await self._predict_rows(request.rows)
+        if request.ids and is_logged and self._refuses_conflicts:
+            # Nothing may wait between here and the log: of two requests with one id, the second has to be refused.
+            refuse_ids(request.ids, self._recent_ids.claim(request.ids, request.rows))
         ids = request.ids or [self._ids.make() for _ in request.rows]
         items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
         told = self._instance

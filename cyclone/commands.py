@@ -22,7 +22,7 @@ from cyclone.image_contract import API_KEYS_FILE_VARIABLE
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.lineage.explain import explain
 from cyclone.lineage.report import format_lineage
-from cyclone.log_status import build_revision_table, build_window_table
+from cyclone.log_status import ENDS_OUTSIDE, build_revision_table, build_window_table
 from cyclone.policy.holds import resume
 from cyclone.policy.requests import CAUSES, ask, build_request
 from cyclone.policy.what_if import build_change_table, judge_past
@@ -185,7 +185,7 @@ def revoke_client_key(name: KeyName) -> None:
 def show_log_status(
     model: Annotated[str, typer.Argument(help="Only this model, as in models/<name>/.")] = "",
 ) -> None:
-    """Show what became of the answered rows by revision, and the incomplete hours. Exits with 1 if rows were lost."""
+    """Show what became of the answered rows by revision, and the incomplete hours. Exits with 1 if rows are missing."""
     settings = read_settings()
     name = find_model(settings.models_dir, model).name if model else ""
     store = Store(settings.store_dsn)
@@ -196,7 +196,7 @@ def show_log_status(
         wide.print(build_window_table(windows))
     for refused in store.fetch("log/set_aside", model=name):
         console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
-    if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
+    if any(row[end] for row in revisions for end in ENDS_OUTSIDE):
         raise typer.Exit(1)
 
 

@@ -431,6 +431,12 @@ class Serving(Section):
 
     Beyond it, the newest rows are dropped and counted. On Cloud Run the spool takes memory, elsewhere disk.
     """
+    conflicting_ids: Literal["refuse", "count"] = "refuse"
+    """What becomes of a request with an id that was given to another row before.
+
+    `refuse` answers 409 where the instance knows it. `count` answers it. Rows that are answered although their id is
+    another row's are not in the log. The loss ledger counts them as `conflicting`, and the log is incomplete by them.
+    """
     accept_created_at: bool = False
     """Whether clients may set a row's event time. A replay of history needs it."""
 

@@ -48,6 +48,7 @@ class Upstream:
     answered: int = 0
     in_log: int = 0
     set_aside: int = 0
+    conflicting: int = 0
     unlabelled_since: datetime | None = None
     """The time of the 20th answered row whose label is overdue (`LEAST_SAMPLE`). None while labels keep coming."""
     newest_labelled: datetime | None = None
@@ -67,7 +68,8 @@ def find_faults(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[str]
         faults.append(f"{upstream.rejected} of {upstream.requests} requests do not fit model.yaml")
     if upstream.answered >= LEAST_SAMPLE and upstream.in_log / upstream.answered < limits.completeness:
         refused = f", Postgres refused {upstream.set_aside}" if upstream.set_aside else ""
-        faults.append(f"the log holds {upstream.in_log} of {upstream.answered} answered rows{refused}")
+        foreign = f", {upstream.conflicting} came with ids of other rows" if upstream.conflicting else ""
+        faults.append(f"the log holds {upstream.in_log} of {upstream.answered} answered rows{refused}{foreign}")
     for facts in upstream.features:
         # A feature that often was missing at training may go on being missing as often.
         allowed = facts.accepted_missing_share + limits.missing_share

@@ -6,6 +6,6 @@
 SELECT pg_advisory_xact_lock(hashtext('cyclone labels of ' || %(model)s::text), turns.turn)
 FROM (
     SELECT DISTINCT hashtext(entry ->> 'id') & 63 AS turn
-    FROM jsonb_array_elements(%(labels)s::jsonb) AS entries (entry)
+    FROM jsonb_array_elements(%(labels)s::jsonb) AS entry
     ORDER BY turn
 ) AS turns

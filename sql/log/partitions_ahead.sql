@@ -8,10 +8,10 @@ WITH parent (name) AS (
 span AS (
     SELECT
         parent.name,
-        span.lower_bound,
-        span.upper_bound
+        bounds.lower_bound,
+        bounds.upper_bound
     FROM parent
-    CROSS JOIN LATERAL partition_span(parent.name) AS span
+    CROSS JOIN LATERAL partition_span(parent.name) AS bounds
 ),
 
 needed AS (
@@ -26,7 +26,11 @@ needed AS (
     FROM span
     WHERE
         upper_bound < clock_timestamp()
-        AND (name, upper_bound) NOT IN (SELECT span.name, span.lower_bound FROM span)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM span AS following
+            WHERE following.name = span.name AND following.lower_bound = span.upper_bound
+        )
     UNION ALL
     SELECT
         parent.name,

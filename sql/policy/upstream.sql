@@ -2,7 +2,7 @@
 -- params: model text; window_start, window_end timestamptz; overdue_before timestamptz (rows that were answered later
 --   may still wait for their label); due_since timestamptz (before it; the coverage by labels is told from then on,
 --   and before then); least_rows integer
--- returns: requests, rejected, answered, in_log, set_aside bigint (without rows that wait in a spool);
+-- returns: requests, rejected, answered, in_log, set_aside, conflicting bigint (without rows that wait in a spool);
 --   newest_labelled timestamptz, the time of the newest answered row with a label; unlabelled_since timestamptz, the
 --   time of answered row number least_rows after it whose label is overdue, or NULL; due, due_labelled bigint, the rows
 --   answered between the bounds and those with a label; due_before, due_labelled_before bigint, the same of older rows
@@ -21,7 +21,8 @@ logged AS (
     SELECT
         coalesce(sum(expected - pending), 0)::bigint AS answered,
         coalesce(sum(stored + repeated), 0)::bigint AS in_log,
-        coalesce(sum(set_aside), 0)::bigint AS set_aside
+        coalesce(sum(set_aside), 0)::bigint AS set_aside,
+        coalesce(sum(conflicting), 0)::bigint AS conflicting
     FROM log_window_completeness
     WHERE
         model = %(model)s::text
@@ -103,6 +104,7 @@ SELECT
     logged.answered,
     logged.in_log,
     logged.set_aside,
+    logged.conflicting,
     newest.at AS newest_labelled,
     waiting.created_at AS unlabelled_since,
     counted.due,

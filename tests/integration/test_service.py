@@ -70,14 +70,17 @@ def test_a_row_is_answered_as_the_estimator_answers_it(service: Service, bundle:
     assert [item["prediction"] for item in answer["predictions"]] == expected
 
 
-def test_a_repeated_id_is_logged_once(service: Service) -> None:
+def test_a_repeated_row_is_logged_once_and_its_id_belongs_to_no_other(service: Service) -> None:
     times = ["2011-02-02T00:00Z"]
-    for hour in (1, 2):
-        assert service.predict({**ROW, "hour": hour}, ids=["twice"], created_at=times)[0] == 200
+    for _ in range(2):
+        assert service.predict({**ROW, "hour": 1}, ids=["twice"], created_at=times)[0] == 200
+    status, answer = service.predict(ROW, {**ROW, "hour": 2}, ids=["new", "twice"], created_at=times * 2)
+    assert (status, answer["error"]) == (409, "1 of 2 ids belong to other rows; nothing was kept")
+    assert [(item["row"], item["feature"], item["value"]) for item in answer["details"]] == [(1, "id", "twice")]
     assert service.predict(ROW, ids=["after twice"], created_at=times)[0] == 200
     wait_until(lambda: len(service.read_rows(["after twice"])) == 1, "the last row is stored")
     assert [row[3]["hour"] for row in service.read_rows(["twice"])] == [1]
-    assert service.query("SELECT repeated FROM log_completeness") == [(1,)]
+    assert service.query("SELECT repeated, conflicting FROM log_completeness") == [(1, 0)]
 
 
 def test_a_bad_row_refuses_the_request_and_nothing_of_it_is_logged(service: Service) -> None:
@@ -154,7 +157,7 @@ def test_labels_come_before_or_after_their_prediction_twice_or_changed(service: 
     assert service.label({**late, "label": 19, "observed_at": "2011-02-03T12:00:00Z"})[0] == 200
     assert service.query(
         "SELECT id, label FROM labelled_prediction WHERE id = ANY(%s) ORDER BY id", ["early", "late"]
-    ) == [("early", 10), ("late", 21)]
+    ) == [("early", 10), ("late", 19)]
     assert service.query(
         "SELECT id, count(*) FROM label WHERE id = ANY(%s) GROUP BY id ORDER BY id", ["early", "late", "never"]
     ) == [("early", 1), ("late", 3), ("never", 1)]

@@ -209,6 +209,10 @@ BROKEN = [
     (Upstream(requests=20, rejected=20), "20 of 20 requests do not fit model.yaml"),
     (Upstream(answered=100, in_log=94), "the log holds 94 of 100 answered rows"),
     (Upstream(answered=100, in_log=90, set_aside=9), "the log holds 90 of 100 answered rows, Postgres refused 9"),
+    (
+        Upstream(answered=100, in_log=90, conflicting=9),
+        "the log holds 90 of 100 answered rows, 9 came with ids of other rows",
+    ),
     (Upstream(features=(FeatureFacts("wind", 100, 31, 0.1),)), "wind is missing in 31 of 100 rows"),
     (
         Upstream(features=(FeatureFacts("wind", 18, 4, 0.1, 10, 1),)),
