@@ -1,9 +1,10 @@
 """Labels go straight to the store: kept as a whole before the answer, or refused as a whole."""
 
-import asyncio
 import logging
 from datetime import datetime
+from functools import partial
 
+from anyio.to_thread import run_sync
 from starlette.responses import Response
 
 from bento_service.answers import answer, fail, log_failure
@@ -20,7 +21,9 @@ async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: date
     """Keep the labels of a body and say how many there are. Errors: `RequestError` when the body is none of labels."""
     labels = read_label_request(spec, content, now)
     try:
-        counts = await asyncio.to_thread(add_labels, store, spec.name, labels, is_live=is_live)
+        # A thread that waits for Postgres cannot be interrupted. It must not keep a process that ends.
+        keep = partial(add_labels, store, spec.name, labels, is_live=is_live)
+        counts = await run_sync(keep, abandon_on_cancel=True)
         return answer({"accepted": counts["count"], "unknown_so_far": counts["unknown_so_far"]})
     except StoreError as error:
         logger.warning("labels refused: %s", error)

@@ -108,7 +108,7 @@ def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> Calib
         return CalibrationChoice(None, "the sums allow no ratio above 0", tried, without, with_)
     shown = ", ".join(f"{value:.4g}" for value in calibration.values)
     reason = (
-        f"{method} {shown} from {len(known)} rows of {len(days)} days; error {with_:.4g} with, {without:.4g} without"
+        f"{method} {shown} from {len(known)} rows of {len(days)} days, error {with_:.4g} with, {without:.4g} without"
     )
     return CalibrationChoice(calibration, reason, tried, without, with_)
 

@@ -70,7 +70,7 @@ def roll_up(store: Store, spec: ModelSpec) -> RollupSummary:
     with store.transaction() as transaction:
         marks = transaction.fetch_one("rollups/watermark_take", model=spec.name)
         assert marks is not None, "the statement makes the watermark where there is none"
-        now = _take_snapshot(transaction, marks["counted"])
+        now = _take_snapshot(transaction, marks["counted"], marks["counted_by"])
         news = News(spec.name, marks["counted"], now)
         return _count(transaction, spec, news, News(spec.name, marks["errors_counted"], now))
 
@@ -81,7 +81,7 @@ def rebuild(store: Store, spec: ModelSpec) -> RollupSummary:
     store.run("rollups/rows_adopt", model=spec.name)
     with store.transaction() as transaction:
         transaction.fetch("rollups/watermark_take", model=spec.name)
-        now = _take_snapshot(transaction, NOTHING_COUNTED)
+        now = _take_snapshot(transaction, NOTHING_COUNTED, None)
         transaction.run("rollups/empty", model=spec.name)
         news = News(spec.name, NOTHING_COUNTED, now)
         return _count(transaction, spec, news, news)
@@ -107,8 +107,8 @@ def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
     return stretches
 
 
-def _take_snapshot(transaction: Transaction, counted: str) -> str:
-    row = transaction.fetch_one("rollups/snapshot_take", counted=counted)
+def _take_snapshot(transaction: Transaction, counted: str, counted_by: int | None) -> str:
+    row = transaction.fetch_one("rollups/snapshot_take", counted=counted, counted_by=counted_by)
     assert row is not None, "the statement returns one row"
     if row["is_restored"]:
         raise StoreError(

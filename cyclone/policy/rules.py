@@ -14,7 +14,7 @@ from cyclone.policy.facts import Evidence, PastRetraining, ServingVersion
 from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day
-from cyclone.wording import count_of, format_number, format_percent
+from cyclone.wording import count_of, format_number, format_percent, join_clauses, join_sentences
 
 FRESH_RATIO = 1.2
 """The first guess of a new version's error in service, as a multiple of its accepted error.
@@ -51,7 +51,7 @@ def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     """
     fired = find_triggers(spec, evidence)
     people = [request for request in evidence.requests if request.is_person]
-    reason = "; ".join([*(f"requested by {person.asked_by}" for person in people), *fired])
+    reason = join_clauses([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
     # Asked before the triggers: when labels stop, the error trigger stays calm and nothing else would tell a person.
@@ -62,9 +62,9 @@ def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     if waits and not is_broken:
         return Decision("wait", f"no retraining, although {reason}: {waits}")
     if stops:
-        words = "; ".join(stop.words for stop in stops)
+        words = join_sentences(stop.words for stop in stops)
         return Decision("hold", f"no retraining{f', although {reason}' if reason else ''}: {words}", stops[0].cause)
-    despite = f"; in spite of: {', '.join(sorted(ignored))}" if ignored else ""
+    despite = f", in spite of {', '.join(sorted(ignored))}" if ignored else ""
     return Decision("retrain", reason + despite)
 
 
@@ -75,7 +75,7 @@ def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     """
     faults = find_faults(spec, evidence.upstream, evidence.now)
     found: list[tuple[Cause, str | None]] = [
-        ("upstream", f"upstream data are broken ({'; '.join(faults)})" if faults else None),
+        ("upstream", f"upstream data are broken ({join_clauses(faults)})" if faults else None),
         ("pause", _find_no_gain(spec.retrain, evidence)),
         ("failures", _find_failures(spec.retrain, evidence)),
         ("budget", _find_spent_budget(spec.retrain, evidence)),

@@ -115,7 +115,7 @@ def load_labels(
 
 def _find_fault(spec: ModelSpec, line: Line, now: datetime) -> str:
     faults = find_label_faults(spec, line.number, line.entry, now)
-    return "; ".join(f"{fault.feature} is {fault.value!r}; allowed: {fault.allowed}" for fault in faults)
+    return ". ".join(f"{fault.feature} is {fault.value!r}, allowed: {fault.allowed}" for fault in faults)
 
 
 def _store_batch(

@@ -43,7 +43,7 @@ def compare_with_champion(
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
     frame = read_dataset(spec, dataset)
-    fresh = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "challenger").load()
+    fresh = fetch_model(settings, spec, run.data.tags[MODEL_TAG], folder / "challenger").load()
     champion = find_version(client, spec.name, CHAMPION)
     number = int(champion.version) if champion else None
     if number is None:

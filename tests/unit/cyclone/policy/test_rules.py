@@ -289,7 +289,7 @@ def test_what_holds_a_person_is_ignored_only_by_its_name(
     others = [other for other in get_args(Cause) if other != cause]
     assert decide(bike_demand, ask(*others, **facts)) == held
     forced = decide(bike_demand, ask(cause, **facts))
-    assert forced == Decision("retrain", f"requested by Ada; in spite of: {cause}")
+    assert forced == Decision("retrain", f"requested by Ada, in spite of {cause}")
 
 
 @pytest.mark.parametrize("retrainings", [PAUSED, FAILURES, SPENT])
@@ -311,7 +311,7 @@ def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand:
     decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(KEPT, ended_at=NOW)]))
     assert decision.cause == "pause"
     assert "brought no gain" in decision.reason
-    assert decision.reason.endswith("; 2 of 2 a week are spent, one more costs 1")
+    assert decision.reason.endswith(". 2 of 2 a week are spent, one more costs 1")
     assert decide(bike_demand, ask("pause", "budget", retrainings=PAUSED)).should_retrain
 
 
