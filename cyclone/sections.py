@@ -4,7 +4,9 @@ The file is longer than others because `model.yaml` has one place where all of i
 Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `ConfigurationError` that names the file.
 """
 
+import math
 import re
+from datetime import timedelta
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -65,6 +67,27 @@ class Label(Section):
     range: Annotated[tuple[float, float] | None, FromList] = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     expected_delay_hours: float = Field(ge=0, le=366 * 24)
+    """The hours after a prediction by which most labels are there. Error checks count a row from then on."""
+    load_every_days: int = Field(default=0, ge=0, le=90)
+    """The days between two loads, where labels come in bulk. 0 means that they come one by one.
+
+    A label then comes up to so many days later than expected. The days of the last load are judged until the next.
+    """
+
+    @property
+    def delay(self) -> timedelta:
+        """The time from a prediction to when its label is expected."""
+        return timedelta(hours=self.expected_delay_hours)
+
+    @property
+    def load(self) -> timedelta:
+        """The time between two loads. It is nothing where labels come one by one."""
+        return timedelta(days=self.load_every_days)
+
+    @property
+    def wait_days(self) -> int:
+        """Whole days until all labels of a day are known, by the expected delay and the rhythm of the loads."""
+        return math.ceil(self.expected_delay_hours / 24) + self.load_every_days
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -225,7 +248,13 @@ class Breaker(Section):
     stuck_rows: int = Field(default=24, ge=2, le=1000)
     """The number of rows over two days at which one and the same value of a `number` feature is a fault."""
     silent_days: float = Field(default=3, gt=0, le=366)
-    """The days without any label, beyond the labels' expected delay, after which answered rows show a fault."""
+    """The days without any label, beyond their expected delay and load, after which answered rows show a fault."""
+    labelled_share: float = Field(default=0.3, gt=0, lt=1)
+    """The least share of a week's rows that have a label, as a part of the share before.
+
+    Labels of ids that nobody was given, and a few that still come, hide that the others stopped. A higher value tells
+    sooner, and asks a person where only a part of the labels is late.
+    """
     completeness: float = Field(default=0.95, gt=0, le=1)
     """The least share of a day's answered rows that has to be in the log."""
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cyclone.errors import PlatformError, ReleaseError
+from cyclone.image_contract import CLOCK_VARIABLE
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import load_model_specs
 from cyclone.store import Row, Store
@@ -230,7 +231,7 @@ def use_replay_clock() -> None:
 
     The present is the newest logged event, and a monitor run covers a day.
     """
-    os.environ["CYCLONE_CLOCK"] = "replay"
+    os.environ[CLOCK_VARIABLE] = "replay"
     os.environ["CYCLONE_MONITOR_SCHEDULE"] = "0 0 * * *"
 
 

@@ -70,7 +70,7 @@ def judge_window(
         # Service checks count requests. A log that misses rows does not change them.
         if kind != "service" and check.window_days not in completeness:
             completeness[check.window_days] = _read_completeness(store, spec, kind, champion, window_end, check)
-        measurements, fault = _measure(store, spec.name, kind, name, check, champion, window_end, checks_dir)
+        measurements, fault = _measure(store, spec, kind, name, check, champion, window_end, checks_dir)
         items += [Item(name, check, item, completeness.get(check.window_days), fault) for item in measurements]
     judgements = judge(kind, items, _read_standards(store, spec, kind, champion))
     return [
@@ -97,7 +97,7 @@ def record(transaction: Transaction, model: str, run_id: str, results: Sequence[
 
 def _measure(
     store: Store,
-    model: str,
+    spec: ModelSpec,
     kind: CheckKind,
     name: str,
     check: CheckRules,
@@ -110,10 +110,12 @@ def _measure(
         measurements = measure(
             store,
             load_check(kind, name, checks_dir),
-            model=model,
+            model=spec.name,
             version=champion.version,
             window_start=window_end - timedelta(days=check.window_days),
             window_end=window_end,
+            label_delay=spec.label.delay,
+            label_load=spec.label.load,
         )
     except (CheckError, ConfigurationError) as error:
         return [Measurement(BROKEN, None, None, 0)], str(error)
@@ -127,12 +129,13 @@ def _read_completeness(
 
     An error check judges labels. Their rows were answered before the window, earlier by the labels' expected delay.
     """
-    delay = timedelta(hours=spec.label.expected_delay_hours if kind == "error" else 0)
+    delay = spec.label.delay if kind == "error" else timedelta(0)
+    load = spec.label.load if kind == "error" else timedelta(0)
     row = store.fetch_one(
         "verdicts/completeness",
         model=spec.name,
         version=champion.version,
-        window_start=window_end - delay - timedelta(days=check.window_days),
+        window_start=window_end - delay - load - timedelta(days=check.window_days),
         window_end=window_end - delay,
     )
     return row["completeness"] if row else None

@@ -31,7 +31,14 @@ def reevaluate(
         marks = transaction.fetch_one("verdicts/reevaluation_take", model=spec.name)
         assert marks is not None, "the statement makes the watermark where there is none"
         before = floor_day(window_end)
-        windows = transaction.fetch("verdicts/reevaluation_windows", model=spec.name, before=before, **marks)
+        windows = transaction.fetch(
+            "verdicts/reevaluation_windows",
+            model=spec.name,
+            before=before,
+            label_delay=spec.label.delay,
+            label_load=spec.label.load,
+            **marks,
+        )
         changed: list[CheckResult] = []
         for window in windows:
             changed += _judge_again(store, transaction, spec, window, checks_dir)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY
+from cyclone.wording import format_percent
 
 LEAST_SAMPLE = 20
 """The fewest requests, rows or missing labels that count as evidence of a fault.
@@ -50,7 +51,13 @@ class Upstream:
     conflicting: int = 0
     unlabelled_since: datetime | None = None
     """The time of the 20th answered row whose label is overdue (`LEAST_SAMPLE`). None while labels keep coming."""
-    newest_label: datetime | None = None
+    newest_labelled: datetime | None = None
+    """The time of the newest answered row that has a label."""
+    due: int = 0
+    due_labelled: int = 0
+    due_before: int = 0
+    due_labelled_before: int = 0
+    """The rows of a week whose labels are overdue, those of them with a label, and the same of all rows before."""
 
 
 def find_faults(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[str]:
@@ -71,7 +78,7 @@ def find_faults(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[str]
         present, before = facts.rows - facts.missing, facts.values_before
         if facts.distinct == 1 and present and before and present + before >= limits.stuck_rows:
             faults.append(f"{facts.feature} is stuck at one value in {present + before} rows of 2 days")
-    return faults + _find_silence(spec, upstream, now)
+    return faults + (_find_silence(spec, upstream, now) or _find_thin_labels(spec, upstream))
 
 
 def _find_silence(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[str]:
@@ -79,9 +86,23 @@ def _find_silence(spec: ModelSpec, upstream: Upstream, now: datetime) -> list[st
     if since is None:
         return []
     # Labels are due only after the expected delay. Silence counts from then on.
-    late_days = (now - since) / DAY - spec.label.expected_delay_hours / 24
+    late_days = (now - since - spec.label.delay - spec.label.load) / DAY
     if late_days <= spec.retrain.breaker.silent_days:
         return []
-    newest = upstream.newest_label
-    words = f"none since {newest:%Y-%m-%d %H:%M}" if newest else "none ever"
+    newest = upstream.newest_labelled
+    words = f"none for rows after {newest:%Y-%m-%d %H:%M}" if newest else "none ever"
     return [f"labels stopped: {words}, {late_days:.1f} days later than expected"]
+
+
+def _find_thin_labels(spec: ModelSpec, upstream: Upstream) -> list[str]:
+    """The fault that far fewer rows get a label than before. A few that still come hide that the others stopped."""
+    if not upstream.due_before or not upstream.due:
+        return []
+    usual = upstream.due_labelled_before / upstream.due_before
+    if usual * upstream.due < LEAST_SAMPLE:
+        return []
+    share = upstream.due_labelled / upstream.due
+    if share >= spec.retrain.breaker.labelled_share * usual:
+        return []
+    found = f"{upstream.due_labelled} of {upstream.due} rows of a week have one"
+    return [f"labels are missing: {found}, {format_percent(share)} where {format_percent(usual)} had one before"]

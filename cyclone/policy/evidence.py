@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cyclone.checks.champion import find_champion
 from cyclone.checks.verdicts import CheckResult
@@ -13,6 +13,9 @@ from cyclone.record_comparison import read_differences
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day, floor_hour
+
+COVERAGE_DAYS = 7
+"""The days of rows over which the share with a label is measured. A week has each weekday once."""
 
 
 def collect_evidence(
@@ -43,7 +46,14 @@ def collect_evidence(
         return evidence
     # Only `minimum_gain` uses these ratios. They are read for no other model.
     days, midnight = spec.retrain.error.window_days, floor_day(now)
-    rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days, at=midnight)
+    rows = store.fetch(
+        "policy/fresh_ratios",
+        model=spec.name,
+        version=champion.version,
+        days=days,
+        at=midnight,
+        label_delay=spec.label.delay,
+    )
     return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
 
 
@@ -94,6 +104,9 @@ def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersi
         version=found.version,
         window_start=end - spec.retrain.error.window_days * DAY,
         window_end=end,
+        label_delay=spec.label.delay,
+        label_load=spec.label.load,
+        metric=spec.error_metric,
     )
     promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
@@ -107,12 +120,12 @@ def _read_retired_by(store: Store, spec: ModelSpec, now: datetime) -> str | None
 
 def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | None, end: datetime) -> Upstream:
     window = {"window_start": end - DAY, "window_end": end}
-    delay = timedelta(hours=spec.label.expected_delay_hours)
+    overdue_before = end - spec.label.delay - spec.label.load - spec.retrain.breaker.silent_days * DAY
     row = store.fetch_one(
         "policy/upstream",
         model=spec.name,
-        delay=delay,
-        overdue_before=end - delay - spec.retrain.breaker.silent_days * DAY,
+        overdue_before=overdue_before,
+        due_since=overdue_before - COVERAGE_DAYS * DAY,
         least_rows=LEAST_SAMPLE,
         **window,
     )

@@ -13,7 +13,7 @@ from cyclone.differences import TRAFFIC
 from cyclone.policy.breaker import find_faults
 from cyclone.policy.decisions import Cause, Decision, describe_failed_check
 from cyclone.policy.facts import Evidence, PastRetraining, ServingVersion
-from cyclone.sections import ErrorTrigger, Retrain
+from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day
 from cyclone.wording import count_of, format_number, format_percent, join_clauses, join_sentences
@@ -121,16 +121,20 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
     ]
 
 
-def find_typical_error(champion: ServingVersion, now: datetime, window_days: int) -> TypicalError | None:
+def find_typical_error(
+    champion: ServingVersion, now: datetime, window_days: int, load_every_days: int = 0
+) -> TypicalError | None:
     """A typical day's error: the geometric mean of the version's daily errors.
 
     The window is `window_days` whole days of UTC and ends with the last midnight, so that a decision at noon equals
     the one at midnight. One odd day, such as a holiday, moves the geometric mean little. A lasting rise moves it in
-    full. None when no day of the window has labels.
+    full. Where labels come in loads, days up to a load older stand in for those that wait for the next one. None when
+    no day of the window has labels.
     """
     end = floor_day(now)
-    since = end - window_days * DAY
-    days = [day for day in champion.days if since <= day.start and day.start + DAY <= end]
+    since = end - (window_days + load_every_days) * DAY
+    known = [day for day in champion.days if since <= day.start and day.start + DAY <= end]
+    days = known[-window_days:]
     if not days:
         return None
     rows = sum(day.rows for day in days)
@@ -141,9 +145,10 @@ def find_typical_error(champion: ServingVersion, now: datetime, window_days: int
     return TypicalError(typical, len(days), rows)
 
 
-def find_judged_error(champion: ServingVersion, now: datetime, trigger: ErrorTrigger) -> TypicalError | None:
-    """A typical day's error, or None while it has fewer days or labels than the trigger needs."""
-    found = find_typical_error(champion, now, trigger.window_days)
+def find_judged_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> TypicalError | None:
+    """A typical day's error, or None while it has fewer days or labels than the error trigger needs."""
+    trigger = spec.retrain.error
+    found = find_typical_error(champion, now, trigger.window_days, spec.label.load_every_days)
     if found is None or found.days < trigger.minimum_days or found.rows < trigger.minimum_rows:
         return None
     return found
@@ -165,9 +170,10 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     champion, trigger = evidence.champion, spec.retrain.error
     if champion is None:
         return "no version serves"
-    found = find_judged_error(champion, evidence.now, trigger)
+    found = find_judged_error(spec, champion, evidence.now)
     if found is None:
-        few = find_typical_error(champion, evidence.now, trigger.window_days) or TypicalError(0, 0, 0)
+        few = find_typical_error(champion, evidence.now, trigger.window_days, spec.label.load_every_days)
+        few = few or TypicalError(0, 0, 0)
         if few.days < trigger.minimum_days:
             return f"version {champion.version} has {few.days} labelled whole days, {trigger.minimum_days} are needed"
         return f"version {champion.version} has {few.rows} labels of whole days, {trigger.minimum_rows} are needed"
@@ -195,7 +201,7 @@ def _find_astray(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
 
 def _find_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> list[str]:
     trigger = spec.retrain.error
-    found = find_judged_error(champion, now, trigger)
+    found = find_judged_error(spec, champion, now)
     allowed = trigger.limit * champion.accepted_error
     if found is None or found.error <= allowed:
         return []
@@ -213,7 +219,7 @@ def _find_age(retrain: Retrain, champion: ServingVersion, now: datetime) -> list
 
 def _find_gain(spec: ModelSpec, champion: ServingVersion, evidence: Evidence) -> list[str]:
     least = spec.retrain.minimum_gain
-    found = find_judged_error(champion, evidence.now, spec.retrain.error)
+    found = find_judged_error(spec, champion, evidence.now)
     if least is None or found is None or found.error <= 0:
         return []
     gain = expect_gain(champion, found.error, evidence.fresh_ratios)

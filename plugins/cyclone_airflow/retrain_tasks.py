@@ -84,7 +84,7 @@ def _measure_wait(run: Any) -> float:
 def dataset(model: str, started: Values, **context: Any) -> Values:
     """Freeze every row whose label was known at the start, as it was served.
 
-    Before the first version the rows of the history file are taken too.
+    The rows of the history file are taken too. They are loaded before the first version, and again when corrected.
     """
     from datetime import datetime
 

@@ -147,7 +147,7 @@ def test_earlier_versions_tell_how_a_new_one_does(store: Store, bike_demand: Mod
     assert collect_evidence(store, spec, [], NOW).fresh_ratios == [1.5]
     execute(
         store,
-        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND bucket_start >= %(at)s",
+        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND known_day >= %(at)s",
         at=NOW - 4 * DAY,
     )
     assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
@@ -180,11 +180,11 @@ def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelS
     assert collect_evidence(store, bike_demand, [], NOW).upstream.unlabelled_since is None
     execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 5 * DAY)
     evidence = collect_evidence(store, bike_demand, [], NOW, [Request("alert 7", is_person=False)])
-    assert evidence.upstream.newest_label == NOW - 5 * DAY
+    assert evidence.upstream.newest_labelled == NOW - 6 * DAY
     assert evidence.upstream.unlabelled_since == NOW - 6 * DAY + timedelta(hours=20)
     decision = decide(bike_demand, evidence)
     assert decision.cause == "upstream"
-    assert "labels stopped: none since 2011-03-03 00:00, 4.2 days later than expected" in decision.reason
+    assert "labels stopped: none for rows after 2011-03-02 00:00, 4.2 days later than expected" in decision.reason
 
 
 def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike_demand: ModelSpec) -> None:
@@ -194,7 +194,7 @@ def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike
     assert find_silence(store, bike_demand) == []
     execute(store, late, at=NOW - 5 * DAY + timedelta(hours=3))
     assert find_silence(store, bike_demand) == [
-        "labels stopped: none since 2011-03-03 03:00, 4.0 days later than expected"
+        "labels stopped: none for rows after 2011-03-02 03:00, 4.0 days later than expected"
     ]
 
 

@@ -74,6 +74,30 @@ def test_the_first_training_brings_the_history_and_none_after_a_release(
     assert bring_history(settings, bike_demand) == 0
 
 
+def test_a_corrected_history_file_takes_the_place_of_the_first_one(
+    settings: Settings, store: Store, bike_demand: ModelSpec, tmp_path: Path
+) -> None:
+    file = tmp_path / "bike_demand" / "data" / "bikeshare_2011.csv"
+    file.parent.mkdir(parents=True)
+    first = (MODEL / "data" / "bikeshare_2011.csv").read_text()
+    settings = settings.model_copy(update={"models_dir": tmp_path})
+    file.write_text(first)
+    assert bring_history(settings, bike_demand) == 688
+    header, row, *others = first.splitlines(keepends=True)
+    file.write_text("".join([header, row.replace(",16\n", ",61\n"), *others[:600]]))
+    assert bring_history(settings, bike_demand) == 88  # 87 rows are no more there, and one has another label
+    assert execute(store, "SELECT count(*) FROM prediction") == [(601,)]
+    corrected = "SELECT label FROM prediction WHERE id = 'history-2011-01-01T00:00:00Z'"
+    assert execute(store, corrected) == [(61,)]
+    moment = datetime(2011, 2, 1, tzinfo=UTC)
+    release = create_candidate(store, "bike_demand", 1, "bike-v1", "image", "digest", "run", moment)
+    promote_release(store, release, moment)
+    file.write_text(first)
+    assert bring_history(settings, bike_demand) == 88
+    assert execute(store, corrected) == [(16,)]
+    assert execute(store, "SELECT count(*) FROM label") == [(688,)]
+
+
 def test_a_history_with_a_bad_row_leaves_the_store_as_it_was(
     store: Store, bike_demand: ModelSpec, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """A store whose tables tests fill with plain rows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from psycopg2.extras import Json
 
 from cyclone.store import Store
 
+ERRORS = ("error_rollup", "confusion_rollup")
+LABEL_DELAY = timedelta(days=1)
+"""Of bike_demand. A row of errors says when its labels were due, so its predictions were made a day before."""
 JSON_COLUMNS = {"input", "prediction", "label"}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "reference_profile": {
@@ -21,8 +25,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "reference_bin": {"version": 1, "is_calendar": False},
     "feature_rollup": {"version": 1},
-    "error_rollup": {"version": 1},
-    "confusion_rollup": {"version": 1},
+    "error_rollup": {"version": 1, "known_day": "2011-01-01T00:00Z"},
+    "confusion_rollup": {"version": 1, "known_day": "2011-01-01T00:00Z"},
     "request_stat": {
         "version": 1,
         "revision": "champion",
@@ -104,11 +108,17 @@ def _complete(table: str, row: Row, key: str) -> dict[str, Any]:
     complete.pop("repeat", None)
     if table == "log_window":
         complete.pop("model")
+    if table in ERRORS:
+        complete["bucket_start"] = _read_time(complete["bucket_start"]) - LABEL_DELAY
     if table == "request_stat":
         complete.setdefault("flush_number", int(key.replace("-", "0")))
     if table in ("prediction_log", "label"):
         complete.setdefault("id", key)
     return complete
+
+
+def _read_time(value: datetime | str) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _insert_row(cursor: Any, table: str, row: dict[str, Any]) -> None:

@@ -78,11 +78,6 @@ def test_it_is_migrated_once_and_keeps_what_was_applied(upgraded: Upgraded) -> N
     assert upgraded.store.migrate() == []
 
 
-def test_it_gives_the_same_verdicts_roll_ups_lineage_and_log_status(upgraded: Upgraded) -> None:
-    recorded = upgraded.read("story")
-    assert find_changes(recorded, tell_story(upgraded.store, upgraded.spec)) == []
-
-
 def test_it_is_counted_again_on_its_new_server_and_goes_on_from_there(upgraded: Upgraded) -> None:
     """The watermark of a dump names transactions of another server. A second count finds nothing new."""
     recorded = upgraded.read("story")["rollups"]
@@ -91,6 +86,14 @@ def test_it_is_counted_again_on_its_new_server_and_goes_on_from_there(upgraded: 
     rebuild(upgraded.store, upgraded.spec)
     assert find_changes(recorded, read_rollups(upgraded.store)) == []
     assert roll_up(upgraded.store, upgraded.spec) == RollupSummary("bike_demand", 0, 0)
+
+
+def test_it_gives_the_same_verdicts_roll_ups_lineage_and_log_status(upgraded: Upgraded) -> None:
+    rebuild(
+        upgraded.store, upgraded.spec
+    )  # as a restored store needs, and errors are counted in another way since then
+    recorded = upgraded.read("story")
+    assert find_changes(recorded, tell_story(upgraded.store, upgraded.spec)) == []
 
 
 def test_what_waited_in_the_triggerer_finishes(upgraded: Upgraded, tmp_path: Path) -> None:

@@ -89,6 +89,11 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
             {"monitor": {"drift": {"jensen_shannon": {"limit": 1.0}}}},
             r"monitor.drift: check 'jensen_shannon' gives 1 at most: it could never fail with limit 1",
         ),
+        (
+            {"label": {**MINIMAL["label"], "load_every_days": 30}, "retrain": {"window_days": 35}},
+            r"load_every_days 30 leaves 4 labelled days of retrain.window_days 35, .* Set window_days to 41 or more",
+        ),
+        ({"label": {**MINIMAL["label"], "load_every_days": 91}}, r"load_every_days: .*less than or equal to 90"),
         ({"release": {"error_ratio_limit": 50}}, r"error_ratio_limit: .*less than or equal to 10 \(value 50\)"),
         ({"release": {"latency_ratio_limit": 500}}, r"latency_ratio_limit: .*less than or equal to 100 \(value 500\)"),
         ({"release": {"prediction_shift_limit": 1}}, r"prediction_shift_limit: .*less than 1 \(value 1\)"),

@@ -228,8 +228,8 @@ BROKEN = [
         "wind is stuck at one value in 24 rows of 2 days",
     ),
     (
-        Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_label=NOW - 4 * DAY),
-        "labels stopped: none since 2011-03-04 00:00, 3.5 days later than expected",
+        Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_labelled=NOW - 4 * DAY),
+        "labels stopped: none for rows after 2011-03-04 00:00, 3.5 days later than expected",
     ),
 ]
 
