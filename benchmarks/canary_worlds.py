@@ -161,7 +161,9 @@ class Told:
         """Add what came in one moment: the answers of one moment, or of all that waited for the store."""
         merged: dict[str, Drawn] = {}
         for name in drawn[0]:
-            sides = [(sum(one[name][side][0] for one in drawn), sum(one[name][side][1] for one in drawn)) for side in (0, 1)]
+            sides = [
+                (sum(one[name][side][0] for one in drawn), sum(one[name][side][1] for one in drawn)) for side in (0, 1)
+            ]
             merged[name] = (sides[0], sides[1])
         self._moments.append(merged)
 
@@ -169,7 +171,11 @@ class Told:
         """Both sides by check. No instance vanishes, and no row is lost."""
         found = {
             name: add_up(
-                [Moment(*moment[name][0], *moment[name][1]) for moment in self._moments if sum(moment[name][side][1] for side in (0, 1))]
+                [
+                    Moment(*moment[name][0], *moment[name][1])
+                    for moment in self._moments
+                    if sum(moment[name][side][1] for side in (0, 1))
+                ]
             )
             for name in ("failure_share", "latency_mean_ms", "error")
         }
