@@ -5,7 +5,8 @@
 -- count once, and a moment in which both sides lose some counts for neither.
 -- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of last_seen_at);
 --   moment_seconds double precision
--- returns: subject (`candidate`, `champion`), value (moments), sample_size (seconds that its instances were seen)
+-- returns: subject (`candidate`, `champion`), value (moments), sample_size (seconds that its instances lived,
+--   each until its next heartbeat)
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)
 ),
@@ -18,7 +19,7 @@ instance AS (
             / %(moment_seconds)s::double precision
         ) AS moment,
         extract(
-            EPOCH FROM least(ledger.last_seen_at, %(window_end)s::timestamptz)
+            EPOCH FROM least(ledger.last_seen_at + interval '10 seconds', %(window_end)s::timestamptz)
             - greatest(ledger.started_at, %(window_start)s::timestamptz)
         ) AS seconds,
         NOT ledger.is_stopped
