@@ -241,6 +241,26 @@ class Store:
             if raw is not self._kept:
                 raw.close()
 
+    @contextmanager
+    def lock(self, statement: str, **parameters: Any) -> Iterator[Transaction]:
+        """A transaction that only holds the lock which a statement takes. It is on a connection of its own.
+
+        It writes nothing, so its end is no error, however it comes.
+        Errors: `StoreError` when Postgres does not answer before the lock is taken.
+        """
+        import psycopg2
+
+        raw = self._connect()
+        try:
+            lock = Transaction(raw)
+            try:
+                lock.fetch(statement, **parameters)
+            except psycopg2.OperationalError as error:
+                raise StoreError(f"the store at {self.address} stopped answering: {error}") from error
+            yield lock
+        finally:
+            raw.close()
+
     def fetch(self, statement: str, **parameters: Any) -> list[Row]:
         """`Transaction.fetch` in a transaction of its own."""
         with self.transaction() as transaction:

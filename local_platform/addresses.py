@@ -6,16 +6,15 @@ answers at the old one.
 """
 
 import json
+import random
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cyclone.errors import PlatformError
 from cyclone.store import shorten_dsn
-from local_platform.cloud_run.ports import take_port
-from local_platform.processes import free_port
+from local_platform.processes import PORT_ATTEMPTS, PORTS, reserve_port
 
 USUAL_PORTS = {"postgres": 5433, "airflow": 8080, "mlflow": 5000, "cloud_run": 8090, "registry": 5005}
 """The ports that a first start takes where they are free."""
@@ -44,19 +43,12 @@ class PortClaims:
 
     def take(self, name: str, wanted: int) -> bool:
         """Take a port for a part. False when another has it."""
-        claim = socket.socket(socket.AF_UNIX)
-        try:
-            if sys.platform == "linux":  # only here does the name of a socket end with its process
-                claim.bind(f"\0cyclone-port-{wanted}")
-            is_ours = free_port(wanted) == wanted
-        except OSError:
-            is_ours = False
-        if is_ours:
-            self.ports[name] = wanted
-            self._held.append(claim)
-        else:
-            claim.close()
-        return is_ours
+        claim = reserve_port(wanted)
+        if claim is None:
+            return False
+        self.ports[name] = wanted
+        self._held.append(claim)
+        return True
 
     def release(self) -> None:
         """Let others take the ports."""
@@ -72,9 +64,12 @@ def claim_ports(state_dir: Path) -> PortClaims:
     path = state_dir / _FILE_NAME
     before, claims = _read_ports(path), PortClaims()
     for name, usual in USUAL_PORTS.items():
-        if not claims.take(name, before.get(name, usual)):
-            while not claims.take(name, take_port(before.values())):
-                pass
+        others = [port for port in random.sample(PORTS, PORT_ATTEMPTS) if port not in before.values()]
+        if not any(claims.take(name, port) for port in (before.get(name, usual), *others)):
+            raise PlatformError(
+                f"no port for {name}: {PORT_ATTEMPTS} between {PORTS.start} and {PORTS.stop - 1} are taken. Stop what"
+                " listens there"
+            )
     if before and before != claims.ports:
         _follow(state_dir / "cloud_run", before, claims.ports)
     path.write_text(json.dumps(claims.ports) + "\n")

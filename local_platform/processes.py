@@ -25,8 +25,12 @@ _PROBE_PAUSE_SECONDS = 0.05
 _QUOTED_LOG_LINES = 20
 # Below 32768, where Linux begins to give ports to outgoing connections. Such a connection could take a port before its
 # owner listens on it, or while its owner restarts.
-_PORTS = range(10000, 32768)
-_PORT_ATTEMPTS = 100
+PORTS = range(10000, 32768)
+PORT_ATTEMPTS = 100
+_RESERVED_SECONDS = 60.0
+"""How long a port stays reserved for who was given it. Whatever listens there has begun by then, even under load."""
+_reserved: dict[int, tuple[float, socket.socket]] = {}
+"""The ports that this process was given, with the time of the reservation's end and what holds it."""
 
 
 class GuardedProcess:
@@ -126,21 +130,44 @@ class GuardedProcess:
         self.stop()
 
 
+def reserve_port(port: int) -> socket.socket | None:
+    """Reserve a port of 127.0.0.1 among all who ask here, in any process. None if it is reserved or in use.
+
+    The reservation ends when what is returned is closed, or with the process. Between the choice of a port and the
+    first listening on it nothing else keeps others away.
+    """
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        if sys.platform == "linux":  # only here does the name of a socket end with its process
+            claim.bind(f"\0cyclone-port-{port}")
+        with socket.socket() as candidate:
+            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            candidate.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
 def free_port(preferred: int) -> int:
     """`preferred` when it can be bound on 127.0.0.1, else another port that can. A `preferred` of 0 means any.
 
-    Another port is drawn at random, so that programs that look at the same time seldom meet. Errors: `PlatformError`
-    when none can be bound.
+    The port is reserved for a minute, so that two who ask at the same time do not get the same one.
+    Errors: `PlatformError` when none can be bound.
     """
-    for port in (preferred, *random.sample(_PORTS, _PORT_ATTEMPTS)):
-        with socket.socket() as candidate, contextlib.suppress(OSError):
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
-            if port:
-                candidate.bind(("127.0.0.1", port))
-                return port
+    now = time.monotonic()
+    for port, (until, claim) in list(_reserved.items()):
+        if until < now or port == preferred:
+            claim.close()
+            del _reserved[port]
+    for port in (preferred, *random.sample(PORTS, PORT_ATTEMPTS)):
+        reserved = reserve_port(port) if port else None
+        if reserved is not None:
+            _reserved[port] = now + _RESERVED_SECONDS, reserved
+            return port
     raise PlatformError(
-        f"neither port {preferred} nor {_PORT_ATTEMPTS} others between {_PORTS.start} and {_PORTS.stop - 1} can be"
-        " bound. Stop a program that holds many ports"
+        f"neither port {preferred} nor {PORT_ATTEMPTS} others between {PORTS.start} and {PORTS.stop - 1} can be bound."
+        " Stop a program that holds many ports"
     )
 
 

@@ -118,9 +118,8 @@ class LogWriter:
         self._ensure_partitions(raw, flush.pending)
         with raw:  # commits, or rolls back on any error
             transaction = Transaction(raw)
-            now = datetime.now(UTC)
-            started_at = self._instance.started_at
-            entry = transaction.fetch_one("log/ledger_take", **self._identity, started_at=started_at, last_seen_at=now)
+            age_seconds = (datetime.now(UTC) - self._instance.started_at).total_seconds()
+            entry = transaction.fetch_one("log/ledger_take", **self._identity, age_seconds=max(0.0, age_seconds))
             through = entry["accounted_through"] if entry else 0
             if reason is None:
                 outcome, windows, last = self._insert_lines(transaction, flush, through)

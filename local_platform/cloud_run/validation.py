@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 
 from cyclone.image_contract import RUNTIME_VARIABLES
+from cyclone.sections import MEMORY_UNITS
 from local_platform.cloud_run.errors import ApiError, Status, invalid
 from local_platform.cloud_run.resources import LATEST, REVISION, Resource, TrafficTarget
 
@@ -17,7 +18,6 @@ MAX_PROBE_SECONDS = 240
 MAX_CONCURRENCY = 1000
 MAX_TIMEOUT_SECONDS = 3600
 MAX_TAG_AND_SERVICE_LENGTH = 46
-MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _DNS_LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 
 
@@ -109,7 +109,7 @@ def parse_memory(text: str) -> int:
     match = re.fullmatch(r"(\d{1,12})([kMG]|[KMG]i)?", text)
     if match is None:
         raise invalid("template.containers[0].resources.limits.memory", f"'{text}' is no quantity such as 512Mi.")
-    return int(match[1]) * MEMORY_UNITS[match[2] or ""]
+    return int(match[1]) * MEMORY_UNITS.get(match[2] or "", 1)
 
 
 def _check_probe(probe: Resource, path: str) -> None:

@@ -224,11 +224,15 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
     """Close the open incident if its retraining has ended without closing it, so that the next alarm is answered.
 
     That is so when its Airflow run is not there any more, was marked failed before the task `close`, or failed before
-    it had begun.
+    it had begun. A run that was cleared, and ended so again, is finished as well.
     """
     from cyclone.names import name_dag, name_retraining
     from cyclone.policy import incidents
 
+    for cleared in incidents.list_unfinished_retrainings(run.store, run.model):
+        if not count_dag_runs(name_dag("retrain", run.model), run_ids=[cleared], states=["queued", "running"]):
+            ended = incidents.finish_lost_retraining(run.store, cleared, run.find_end())
+            log.warning("Retraining %s is finished as %s: %s", cleared, *ended)
     incident = incidents.find_open_incident(run.store, run.model)
     if incident is None:
         return

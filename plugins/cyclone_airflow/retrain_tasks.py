@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cyclone.policy.incidents import Outcome
+    from cyclone.releases import Release
 
 log = logging.getLogger(__name__)
 Values = dict[str, Any]
@@ -58,14 +59,25 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
     run, params = context["dag_run"], context["params"]
     is_person = run.run_type == "manual"
     asked_by = (run.triggering_user_name if is_person else None) or run.run_id
+    said = {"because": params["because"], "despite": params["despite"]}
     try:
-        request = build_request(asked_by, is_person=is_person, because=params["because"], despite=params["despite"])
+        request = build_request(asked_by, is_person=is_person, waited_seconds=_measure_wait(run), **said)
     except HoldError as error:
         raise AirflowFailException(str(error)) from error
     answer = ask(store, spec, run.run_id, request, as_of)
     if answer.incident_id is None:
         raise AirflowFailException(answer.describe_refusal(spec.name))
     return answer.incident_id
+
+
+def _measure_wait(run: Any) -> float:
+    """The seconds since somebody triggered the run. It may have stood behind another one, which answered it.
+
+    Whoever clears a run asks anew.
+    """
+    from datetime import UTC, datetime
+
+    return 0.0 if run.clear_number else max(0.0, (datetime.now(UTC) - run.run_after).total_seconds())
 
 
 @task
@@ -187,7 +199,9 @@ def image(model: str, version: Values) -> Values:
 @task
 def candidate(model: str, version: Values, built: Values, **context: Any) -> Values:
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
+    from cyclone.clock import read_now
     from releasing.candidate import deploy_candidate
+    from releasing.first_calibration import fit_first_calibration
     from releasing.reconcile import reconcile
     from training.images.image import Image
     from training.registry import note_revision
@@ -195,7 +209,10 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     settings, spec = _read(model)
     for drift in reconcile(settings, spec):
         log.warning("mended before the release: %s", drift)
-    deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
+    number, run_id = version["version"], context["run_id"]
+    now = read_now(Store(settings.store_dsn), settings, model)
+    calibration = fit_first_calibration(settings, spec, number, run_id, now)
+    deployed = deploy_candidate(settings, spec, number, Image(**built), run_id, calibration)
     note_revision(settings, spec, version["version"], deployed.revision)
     read = [lineage_events.locate_pushed_image(settings, built)]
     lineage_events.tell(read, [lineage_events.locate_revision(settings, spec, deployed.revision)])
@@ -261,9 +278,9 @@ def close(model: str, started: Values | None, **context: Any) -> str:
         raise AirflowFailException(f"{context['run_id']} did not start. Its task `start` says why in its log")
     settings, _ = _read(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
-    outcome, reason = _conclude(context["ti"])
-    now = read_now(store, settings, model)
     release = release_of_run(store, run_id)
+    outcome, reason = _conclude(context["ti"], release)
+    now = read_now(store, settings, model)
     version = release.version if release else None
     outcome, reason = finish_retraining(store, run_id, now, outcome, reason, version)
     close_incident(store, started["incident_id"], now, outcome)
@@ -340,14 +357,17 @@ def _follow_record(settings: Settings, model: str) -> None:
         log.warning("record, traffic and aliases could not be compared: %s", error)
 
 
-def _conclude(instance: Any) -> "tuple[Outcome, str]":
-    """The outcome and its reason, from the states of this run's tasks."""
+def _conclude(instance: Any, release: "Release | None") -> "tuple[Outcome, str]":
+    """The outcome and its reason: from the release, which says what was promoted, else from the run's tasks.
+
+    A promotion that somebody has undone since is still the outcome. The policy counts it as rolled back.
+    """
     states = instance.get_task_states(dag_id=instance.dag_id, run_ids=[instance.run_id])[instance.run_id]
     failed = sorted(name for name, state in states.items() if state in ("failed", "upstream_failed"))
-    if states.get("promote") == "success":
-        return "promoted", "the challenger serves"
+    broken = [name for name in failed if states[name] == "failed"] or failed
+    if release is not None and release.promoted_at is not None:
+        return "promoted", "the challenger serves" + (f", although task {', '.join(broken)} failed" if broken else "")
     if failed:
-        broken = [name for name in failed if states[name] == "failed"] or failed
         return "failed", f"task {', '.join(broken)} failed"
     return "kept_champion", "the gate kept the champion"
 

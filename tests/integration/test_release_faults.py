@@ -126,7 +126,9 @@ def test_a_candidate_that_breaks_once_it_has_traffic_is_condemned_and_nothing_is
     candidate = deploy(cloud, spec, 2, str(image))
     assert not advance_canary(cloud, spec, "run_2").is_over
     with requests.Session() as client:
-        wait_until(lambda: ask_once(client, candidate.service_address) and count_instances(store) == 4, "three are lost")
+        wait_until(
+            lambda: ask_once(client, candidate.service_address) and count_instances(store) == 4, "three are lost"
+        )
     age(store)
     state = CanaryWatch(cloud, spec, "run_2").look()
     assert (state.is_over, state.is_passed) == (True, False), state.reason
