@@ -6,6 +6,7 @@ minutes of everybody, or all that waited for the store are alike.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,13 +78,13 @@ class World:
 INDEPENDENT = World("independent requests")
 DEPENDENT = (
     World("200 alike rows a request", requests_a_second=5.0, rows_per_request=200),
-    World("an instance 5 times slower for 20 s", spells=Spells(300.0, 20, slower=5.0)),
+    World("an instance 5 times slower for 20 s", spells=Spells(900.0, 20, slower=5.0)),
     World("an instance 3 times slower for a minute", spells=Spells(1800.0, 60, slower=3.0)),
     World("an instance fails half for 10 s", spells=Spells(600.0, 10, failing=0.5)),
     World("latency of an instance wanders", wandering=0.2),
     World("minutes of everybody alike", common=0.5),
     World("hours of everybody alike", common=0.5, memory_seconds=7200.0),
-    World("the store away for five minutes", spells=Spells(300.0, 20, slower=5.0), outage_at=30, outage_seconds=300),
+    World("the store away for five minutes", outage_at=30, outage_seconds=300),
 )
 
 
@@ -147,7 +148,8 @@ class Traffic:
         return course
 
 
-Side = tuple[float | npt.NDArray[np.int64], int]
+Side = tuple[Any, int]
+"""A sum and the number of its samples. Of predictions it is one count a bin."""
 Drawn = tuple[Side, Side]
 
 

@@ -28,7 +28,7 @@ KEYS = (
     "canary_dependent_good_promoted_share",
     "canary_dependent_good_condemned_share",
 )
-TRIALS, SMALL_TRIALS = 40, 2
+TRIALS, SMALL_TRIALS = 100, 2
 ENDS = ("promoted", "condemned", "time over")
 Ends = dict[tuple[World, Candidate], Counter[str]]
 

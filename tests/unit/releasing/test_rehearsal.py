@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +46,7 @@ def label_rows(count: int, days: int, **changed: Any) -> list[dict[str, Any]]:
     return [{"created_at": datetime(2026, 2, 1 + number % days, tzinfo=UTC), **row} for number in range(count)]
 
 
-def rehearse_rows(rows: list[dict[str, Any]], answers: list[Prediction]) -> Rehearsal:
+def rehearse_rows(rows: list[dict[str, Any]], answers: Sequence[Prediction]) -> Rehearsal:
     return summarize(rows, answers, [float(number) for number in range(1, len(rows) + 1)], TRAINED_UNTIL)
 
 
