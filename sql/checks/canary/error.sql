@@ -2,7 +2,8 @@
 -- The error is the absolute error of a number, or the log-loss of a class. All rows of a request are in one moment.
 -- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at);
 --   moment_seconds double precision
--- returns: subject (`candidate`, `champion`), moment bigint (from 0), total (sum of errors), size (labelled predictions)
+-- returns: subject (`candidate`, `champion`), moment bigint (from 0), total (sum of errors),
+--   size (labelled predictions)
 WITH scored AS (
     SELECT
         CASE revision WHEN %(candidate)s::text THEN 'candidate' ELSE 'champion' END AS subject,

@@ -3,8 +3,8 @@
 -- therefore never judged healthy. Neighbouring requests are slowed down together, so a moment is one sample.
 -- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at);
 --   moment_seconds double precision
--- returns: subject (`candidate`, `champion`), moment bigint (from 0), total (milliseconds), size (requests that were not
---   rejected)
+-- returns: subject (`candidate`, `champion`), moment bigint (from 0), total (milliseconds),
+--   size (requests that were not rejected)
 WITH flush AS (
     SELECT
         CASE revision WHEN %(candidate)s::text THEN 'candidate' ELSE 'champion' END AS subject,

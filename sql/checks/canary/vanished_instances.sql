@@ -61,7 +61,11 @@ lost AS (
 
 SELECT
     side.subject,
-    (SELECT count(*) FROM lost WHERE lost.subject = side.subject) AS value,
+    (
+        SELECT count(*)
+        FROM lost
+        WHERE lost.subject = side.subject
+    ) AS value,
     coalesce(sum(instance.seconds), 0)::bigint AS sample_size
 FROM side
 LEFT JOIN instance ON side.revision = instance.revision
