@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-import requests
 
 from cyclone.calibration.correction import Calibration
 from cyclone.calibration.looks import read_calibration
@@ -13,6 +12,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.candidate import deploy_candidate
+from releasing.cloud_run import CloudRun
 from releasing.first_calibration import fit_first_calibration
 from releasing.promotion import promote
 from releasing.recalibration import recalibrate
@@ -49,8 +49,8 @@ def test_a_candidate_whose_holdout_has_grown_answers_with_its_first_calibration(
     assert fit_first_calibration(cloud, spec, version, "run_1", NOW) == calibration
     image = Image(str(HERE / "cloud_run_image.py"), "sha256:1")
     candidate = deploy_candidate(cloud, spec, version, image, "run_1", calibration)
-    environment = requests.get(candidate.tag_address, timeout=30).json()["environment"]
-    assert Calibration.from_json(environment[CALIBRATION_VARIABLE]) == calibration
+    told = CloudRun(cloud).read_variable(spec.service_name, candidate.revision, CALIBRATION_VARIABLE)
+    assert Calibration.from_json(told) == calibration
     assert read_calibration(store, spec.name, candidate.revision) == calibration
 
     rows = store.fetch("release/rehearsal_rows", model=spec.name, champion=None, newest=3)
