@@ -200,6 +200,11 @@ class ErrorTrigger(Section):
 
     With fewer, one odd day is much of the evidence. With more, a bad version serves longer.
     """
+    minimum_rows: int = Field(default=24, ge=1)
+    """The labels of these days, taken together, that are needed before the error is judged.
+
+    The mean of 24 errors is about a fifth off by chance, and `limit` asks for half.
+    """
 
     @model_validator(mode="after")
     def _check_days(self) -> Self:

@@ -66,6 +66,14 @@ def test_too_few_labelled_days_say_nothing(bike_demand: ModelSpec) -> None:
     assert decide(bike_demand, evidence) == Decision("wait", words)
 
 
+def test_three_labels_on_three_days_start_nothing(bike_demand: ModelSpec) -> None:
+    champion = build_champion([400, 400, 400])
+    few = replace(champion, days=tuple(replace(day, rows=1) for day in champion.days))
+    words = "no retraining: version 3 has 3 labels of whole days, 24 are needed"
+    assert decide(bike_demand, replace(RISEN, champion=few)) == Decision("wait", words)
+    assert decide(bike_demand, replace(RISEN, champion=champion)).should_retrain
+
+
 def test_without_a_version_that_serves_nothing_starts(bike_demand: ModelSpec) -> None:
     assert decide(bike_demand, Evidence(NOW, None)) == Decision("wait", "no retraining: no version serves")
 
