@@ -9,6 +9,7 @@ from typing import Any
 
 from cyclone.calibration.correction import Calibration
 from cyclone.calibration.looks import read_calibration
+from cyclone.error_ratio import ErrorRatio, compare_days
 from cyclone.errors import RehearsalError
 from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
 from cyclone.losses import Prediction, compute_error
@@ -22,7 +23,7 @@ from cyclone.wording import format_number
 from releasing.candidate import Candidate
 from releasing.cloud_run import CloudRun
 from training.fit.scores import predict
-from training.gate.rules import CONFIDENCE, MINIMUM_SLICE_DAYS, MINIMUM_SLICE_ROWS, ErrorRatio, compare_days
+from training.gate.rules import CONFIDENCE, MINIMUM_SLICE_DAYS, MINIMUM_SLICE_ROWS
 from training.tracking.versions import fetch_version
 
 WARM_UP_REQUESTS = 5
