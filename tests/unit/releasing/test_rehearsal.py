@@ -76,7 +76,7 @@ def test_of_equal_challengers_few_are_refused_where_days_are_alike(bike_demand: 
             check_limits(bike_demand, rehearse_rows(rows, [10.0 + error[1] for error in errors]))
         except RehearsalError:
             refused += 1
-    assert refused <= 10
+    assert refused <= 16  # 5 % are promised, and 17 of 200 would be chance in 2 %
 
 
 def test_a_challenger_that_is_worse_on_every_day_is_refused(bike_demand: ModelSpec) -> None:
