@@ -396,8 +396,11 @@ class ReleaseRules(Section):
     """The canary's shares of the live traffic, in percent. Small first ones keep most requests from a bad version."""
     requests_per_step: int = Field(default=50, ge=1)
     """The fewest requests that a candidate answers at a step before it may pass."""
-    seconds_per_step: float = Field(default=30, ge=0)
-    """The least time of a step."""
+    seconds_per_step: float = Field(default=60, ge=0)
+    """The least time of a step. A third of it is a moment: what disturbs an instance no longer counts as one event.
+
+    A minute makes moments of 20 seconds, longer than most garbage collections, retries and neighbours' bursts.
+    """
     deadline_minutes: float = Field(default=60, gt=0)
     """The minutes after which an inconclusive step ends, as `on_deadline` says."""
     on_deadline: Literal["roll_back", "go_on"] = "roll_back"

@@ -33,7 +33,8 @@ def put_hourly_errors(store: Store, since: datetime, until: datetime, error: flo
         store,
         "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
         " sum_label, sum_prediction, known_day)"
-        " SELECT 'bike_demand', 1, hour - interval '24 hours', 10, 10 * %(error)s, 10 * %(error)s ^ 2, 0, 0, '2011-01-01'"
+        " SELECT 'bike_demand', 1, hour - interval '24 hours', 10, 10 * %(error)s, 10 * %(error)s ^ 2, 0, 0,"
+        " '2011-01-01'"
         " FROM generate_series(%(since)s, %(until)s, interval '1 hour') AS hour",
         since=since,
         until=until,

@@ -84,14 +84,15 @@ Insert = Callable[[str, Sequence[Row]], None]
 def insert(store: Store) -> Insert:
     """`insert(table, rows)`: rows of the model `bike_demand`; columns left out take the defaults above.
 
-    `repeat: n` inserts a row n times with ids of its own, as `flush_number` or `id`.
+    `repeat: n` inserts a row n times with ids of its own, as `flush_number` or `id`. With `apart: s` each is stored s
+    seconds after the one before. Each logged row is a request of its own, unless `latency_ms` says otherwise.
     """
 
     def insert_rows(table: str, rows: Sequence[Row]) -> None:
         with store.transaction() as transaction, transaction.connection.cursor() as cursor:
             for number, row in enumerate(rows):
                 for copy in range(row.get("repeat", 1)):
-                    _insert_row(cursor, table, _complete(table, row, f"{number}-{copy}"))
+                    _insert_row(cursor, table, _complete(table, row, f"{number}-{copy}", copy))
 
     return insert_rows
 
@@ -103,13 +104,17 @@ def first_champion(insert: Insert) -> None:
     insert("release", [{}])
 
 
-def _complete(table: str, row: Row, key: str) -> dict[str, Any]:
+def _complete(table: str, row: Row, key: str, copy: int) -> dict[str, Any]:
     complete = {"model": "bike_demand", **DEFAULTS[table], **row}
     complete.pop("repeat", None)
+    if apart := complete.pop("apart", 0):
+        complete["stored_at"] = as_datetime(complete["stored_at"]) + timedelta(seconds=apart * copy)
+    if table == "prediction_log":
+        complete.setdefault("latency_ms", int(key.replace("-", "0")))
     if table == "log_window":
         complete.pop("model")
     if table in ERRORS:
-        complete["bucket_start"] = _read_time(complete["bucket_start"]) - LABEL_DELAY
+        complete["bucket_start"] = as_datetime(complete["bucket_start"]) - LABEL_DELAY
     if table == "request_stat":
         complete.setdefault("flush_number", int(key.replace("-", "0")))
     if table in ("prediction_log", "label"):
@@ -117,8 +122,9 @@ def _complete(table: str, row: Row, key: str) -> dict[str, Any]:
     return complete
 
 
-def _read_time(value: datetime | str) -> datetime:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+def as_datetime(value: Any) -> datetime:
+    """A time of a case. YAML reads some of them as text."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def _insert_row(cursor: Any, table: str, row: dict[str, Any]) -> None:
