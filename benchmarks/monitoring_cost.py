@@ -226,7 +226,7 @@ def refresh_statistics(store: Store) -> None:
 
 
 def is_drifted(result: CheckResult) -> bool:
-    return result.check_name == "population_stability" and result.verdict == "failed"
+    return result.check_name == "jensen_shannon" and result.verdict == "failed"
 
 
 def expect_drift(who: str, drifted: list[str]) -> None:

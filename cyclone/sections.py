@@ -120,12 +120,13 @@ class Monitor(Section):
     smaller changes and takes longer to count.
     """
     drift: dict[Name, CheckRules] = {
-        "population_stability": CheckRules(minimum_samples=150),
+        "jensen_shannon": CheckRules(minimum_samples=150),
         "wasserstein": CheckRules(minimum_samples=150),
     }
     """By default two checks that complement each other.
 
-    `population_stability` sees any change of shape. `wasserstein` sees sooner that numbers have moved up or down.
+    `jensen_shannon` sees any change of shape. `wasserstein` sees sooner that numbers have moved up or down. Both are
+    bounded by what the bins hold. In `population_stability` one bin that is empty by chance weighs like a drift.
     150 samples are most of a week of hourly rows.
     """
     error: dict[Name, CheckRules] = {}

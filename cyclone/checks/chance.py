@@ -17,8 +17,9 @@ class Null:
     """The null distribution of one check and subject: its values on windows of the reference's own days.
 
     The quadratic distance of a window with `window_rows` rows in `window_days` days is `expected` on average. It is
-    distributed like `expected` × χ²(freedom) / freedom. `days` is the number of reference days that this was estimated
-    from. It is None where the distribution follows from the numbers of rows alone.
+    distributed like `expected` × χ²(freedom) / freedom. `days` is the number of independent pieces of the reference
+    that this was estimated from: its days, or its stretches of `window_days` days that share no day. It is None where
+    the distribution follows from the numbers of rows alone.
     Source: training/fit/null_distributions.py, which estimates it.
     """
 
@@ -40,7 +41,7 @@ def compute_p_value(check: str, value: float, window_rows: int, window_days: int
     """The p-value, from 0 to 1: the chance of a value at least this large when nothing has changed.
 
     It is the upper tail of χ² with the scale and the degrees of freedom of the null distribution. Where these were
-    estimated from a number of days, it is the upper tail of F. The tail of F is heavier, the fewer the days are.
+    estimated from a number of days or stretches, it is the upper tail of F. It is heavier, the fewer these are.
     Source: Rao & Scott (1984).
     """
     # Imported here because SciPy takes long to import, and most commands need none of it.
