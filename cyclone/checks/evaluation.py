@@ -65,12 +65,15 @@ def judge_window(
     """The verdicts of one kind of checks on one version, for the windows that end at `window_end`. None is recorded."""
     items: list[Item] = []
     completeness: dict[int, float | None] = {}
+    days: dict[int, float | None] = {}
     for name, check in spec.monitor.checks(kind).items():
         # Service checks count requests. A log that misses rows does not change them.
         if kind != "service" and check.window_days not in completeness:
             completeness[check.window_days] = _read_completeness(store, spec, kind, champion, window_end, check)
+            days[check.window_days] = _read_days(store, spec, kind, champion, window_end, check)
         measurements, fault = _measure(store, spec.name, kind, name, check, champion, window_end, checks_dir)
-        items += [Item(name, check, item, completeness.get(check.window_days), fault) for item in measurements]
+        known = (completeness.get(check.window_days), fault, days.get(check.window_days))
+        items += [Item(name, check, item, *known) for item in measurements]
     judgements = judge(kind, items, _read_standards(store, spec, kind, champion))
     return [
         CheckResult(
@@ -135,6 +138,20 @@ def _read_completeness(
         window_end=window_end - delay,
     )
     return row["completeness"] if row else None
+
+
+def _read_days(
+    store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, check: CheckRules
+) -> float | None:
+    """How many days of equal weight the window's rows are of, or for an error check its labels. None without any."""
+    row = store.fetch_one(
+        "verdicts/label_days" if kind == "error" else "verdicts/row_days",
+        model=spec.name,
+        version=champion.version,
+        window_start=window_end - timedelta(days=check.window_days),
+        window_end=window_end,
+    )
+    return row["days"] if row else None
 
 
 def _read_standards(store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion) -> Standards:
