@@ -11,6 +11,7 @@ The kind that strays furthest counts, even where it may do so by luck. A test fo
 short reference, and a miss costs false alarms for as long as the version serves.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,10 @@ class _Spread:
     freedom: float
 
 
-def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series[Any]") -> list[SubjectNull]:
-    """The null distributions of every drift check and every subject. Calendar features are left out.
+def build_nulls(
+    spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series[Any]", checks: Collection[str] = DISTANCES
+) -> list[SubjectNull]:
+    """The null distributions of drift checks, all of them unless told, and every subject but calendar features.
 
     `created_at` holds the times of the rows that the subjects counted, in the same order.
     """
@@ -67,7 +70,7 @@ def build_nulls(spec: ModelSpec, subjects: list[Subject], created_at: "pd.Series
     for subject in subjects:
         if not subject.is_calendar:
             bins, counts = count_days(subject, day)
-            for check in DISTANCES:
+            for check in checks:
                 window_days = spec.monitor.drift.get(check, CheckRules()).window_days
                 null = find_null(check, bins, counts, window_days)
                 if null is not None:
