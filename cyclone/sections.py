@@ -140,10 +140,10 @@ class Monitor(Section):
         "traffic_drop": CheckRules(limit=0.9, window_days=1, minimum_samples=20),
     }
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    """The false alarm rate of a year.
+    """The false alarm rate of a year that limits are set for.
 
     It is the chance of a false alarm by any drift check, and by each error check without a limit. A lower rate needs
-    larger changes to be seen.
+    larger changes to be seen. docs/monitoring.md says what is assumed, and how far the rate is kept.
     """
     completeness_floor: float = Field(default=0.95, ge=0, le=1)
     """The least share of a window's answered rows in the log. Below it, drift and error checks say `no_data`."""
