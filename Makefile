@@ -10,7 +10,7 @@ SIZE := $(if $(SMALL),--small)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ bench-release: $(READY) ## a model layer beside a rebuild, the canary's judgemen
 
 bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about sixteen minutes)
 	@$(BIN)/python -m benchmarks.monitoring $(SIZE)
+
+bench-gate: $(READY) ## how often the gate and the recalibration are wrong, in worlds whose truth is known (four minutes)
+	@$(BIN)/python -m benchmarks.gate $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.images.base
