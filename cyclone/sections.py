@@ -155,12 +155,13 @@ class Monitor(Section):
     smaller changes and takes longer to count.
     """
     drift: dict[Name, CheckRules] = {
-        "population_stability": CheckRules(minimum_samples=150),
+        "jensen_shannon": CheckRules(minimum_samples=150),
         "wasserstein": CheckRules(minimum_samples=150),
     }
     """By default two checks that complement each other.
 
-    `population_stability` sees any change of shape. `wasserstein` sees sooner that numbers have moved up or down.
+    `jensen_shannon` sees any change of shape. `wasserstein` sees sooner that numbers have moved up or down. Both are
+    bounded by what the bins hold. In `population_stability` one bin that is empty by chance weighs like a drift.
     150 samples are most of a week of hourly rows.
     """
     error: dict[Name, CheckRules] = {}
@@ -174,10 +175,10 @@ class Monitor(Section):
         "traffic_drop": CheckRules(limit=0.9, window_days=1, minimum_samples=20),
     }
     alpha: float = Field(default=0.05, gt=0, lt=1)
-    """The false alarm rate of a year.
+    """The false alarm rate of a year that limits are set for.
 
     It is the chance of a false alarm by any drift check, and by each error check without a limit. A lower rate needs
-    larger changes to be seen.
+    larger changes to be seen. docs/monitoring.md says what is assumed, and how far the rate is kept.
     """
     completeness_floor: float = Field(default=0.95, ge=0, le=1)
     """The least share of a window's answered rows in the log. Below it, drift and error checks say `no_data`."""

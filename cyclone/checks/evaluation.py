@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cyclone.checks.champion import Champion, list_answering
 from cyclone.checks.chance import Null, alpha_of_window
@@ -66,12 +67,15 @@ def judge_window(
     """The verdicts of one kind of checks on one version, for the windows that end at `window_end`. None is recorded."""
     items: list[Item] = []
     completeness: dict[int, float | None] = {}
+    days: dict[int, float | None] = {}
     for name, check in spec.monitor.checks(kind).items():
         # Service checks count requests. A log that misses rows does not change them.
         if kind != "service" and check.window_days not in completeness:
             completeness[check.window_days] = _read_completeness(store, spec, kind, champion, window_end, check)
+            days[check.window_days] = _read_days(store, spec, kind, champion, window_end, check)
         measurements, fault = _measure(store, spec, kind, name, check, champion, window_end, checks_dir)
-        items += [Item(name, check, item, completeness.get(check.window_days), fault) for item in measurements]
+        known = (completeness.get(check.window_days), fault, days.get(check.window_days))
+        items += [Item(name, check, item, *known) for item in measurements]
     judgements = judge(kind, items, _read_standards(store, spec, kind, champion))
     return [
         CheckResult(
@@ -139,6 +143,24 @@ def _read_completeness(
         window_end=window_end - delay,
     )
     return row["completeness"] if row else None
+
+
+def _read_days(
+    store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, check: CheckRules
+) -> float | None:
+    """How many days of equal weight the window's rows are of, or for an error check its labels. None without any."""
+    span: dict[str, Any] = {
+        "model": spec.name,
+        "version": champion.version,
+        "window_start": window_end - timedelta(days=check.window_days),
+        "window_end": window_end,
+    }
+    if kind == "error":
+        labels = {"label_delay": spec.label.delay, "label_load": spec.label.load, "metric": spec.error_metric}
+        row = store.fetch_one("verdicts/label_days", **span, **labels)
+    else:
+        row = store.fetch_one("verdicts/row_days", **span)
+    return row["days"] if row else None
 
 
 def _read_standards(store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion) -> Standards:

@@ -367,7 +367,7 @@ def test_a_version_is_registered_once_with_its_reference_profile(
     errors = dict(execute(store, "SELECT metric, value FROM reference_error"))
     assert errors.pop("mean_absolute_error") == challenger.accepted_error
     assert set(errors) == {"root_mean_squared_error", "weighted_absolute_percentage_error"}
-    nulls = execute(store, "SELECT DISTINCT subject FROM reference_null WHERE check_name = 'population_stability'")
+    nulls = execute(store, "SELECT DISTINCT subject FROM reference_null WHERE check_name = 'jensen_shannon'")
     assert sorted(nulls) == [("humidity",), ("prediction",), ("temperature",), ("weather",), ("wind",)]
 
 
