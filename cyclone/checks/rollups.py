@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference
+from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference, split_reference
 from cyclone.errors import StatementError, StoreError
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
@@ -175,17 +175,22 @@ def _count_rows(
 
     Errors: `StatementError` when Postgres refuses the statement for another cause than a value.
     """
-    # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
     transaction.run("rollups/memory_set", memory=WORK_MEMORY)
+    # Each part counts the same rows, so that any of them gives their number.
+    return [_count_part(transaction, part, parameters) for part in split_reference(reference)][0]
+
+
+def _count_part(transaction: Transaction, part: list[ReferenceFeature], parameters: dict[str, Any]) -> list[Row]:
+    # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     try:
         with transaction.savepoint():
-            statement, values = build_count(reference, is_guarded=False)
+            statement, values = build_count(part, is_guarded=False)
             return transaction.select(statement, **values, **parameters).rows
     except StatementError as error:
         if error.cause != "value":
             raise
-    statement, values = build_count(reference, is_guarded=True)
+    statement, values = build_count(part, is_guarded=True)
     return transaction.select(statement, **values, **parameters).rows
 
 
