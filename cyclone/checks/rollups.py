@@ -177,21 +177,32 @@ def _count_rows(
     """
     parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
     transaction.run("rollups/memory_set", memory=WORK_MEMORY)
-    # Each part counts the same rows, so that any of them gives their number.
-    return [_count_part(transaction, part, parameters) for part in split_reference(reference)][0]
+    counted: list[Row] = []
+    for part in split_reference(reference):
+        counted = _count_part(transaction, part, parameters)
+    return counted  # each part counts the same rows
 
 
 def _count_part(transaction: Transaction, part: list[ReferenceFeature], parameters: dict[str, Any]) -> list[Row]:
     # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     try:
         with transaction.savepoint():
-            statement, values = build_count(part, is_guarded=False)
-            return transaction.select(statement, **values, **parameters).rows
+            return _select_count(transaction, part, parameters, is_guarded=False)
     except StatementError as error:
         if error.cause != "value":
             raise
-    statement, values = build_count(part, is_guarded=True)
-    return transaction.select(statement, **values, **parameters).rows
+    return _select_count(transaction, part, parameters, is_guarded=True)
+
+
+def _select_count(
+    transaction: Transaction, part: list[ReferenceFeature], parameters: dict[str, Any], *, is_guarded: bool
+) -> list[Row]:
+    statement, values = build_count(part, is_guarded)
+    try:
+        return transaction.select(statement, **values, **parameters).rows
+    except StatementError as error:
+        words = f"Postgres refused the roll-up's statement for {len(part)} features from {part[0].name!r} on: {error}"
+        raise StatementError(words, error.cause) from error
 
 
 def _add_errors(transaction: Transaction, news: News) -> int:
