@@ -5,6 +5,7 @@ Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `Configurat
 """
 
 import re
+from functools import cached_property
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -44,6 +45,11 @@ class Feature(Section):
         _check_bounds(self)
         return self
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
+        return {value: place for place, value in enumerate(self.values or ())}
+
 
 class Label(Section):
     """The true value of what was predicted. It is expected `expected_delay_hours` after its prediction."""
@@ -58,6 +64,11 @@ class Label(Section):
     def _check(self) -> Self:
         _check_bounds(self)
         return self
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
+        return {value: place for place, value in enumerate(self.values or ())}
 
 
 def _check_bounds(field: Feature | Label) -> None:

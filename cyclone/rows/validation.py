@@ -14,6 +14,8 @@ ERROR_LIMIT = 100
 """The most errors that are reported of one request, so that an answer stays small however many rows are wrong."""
 SHOWN_CHARACTERS = 100
 """The most characters of a wrong value that an error shows."""
+SHOWN_NAMES = 50
+"""The most values or features that an error lists. Thousands of them would be repeated in each error of a request."""
 INT64_MAX = 2**63 - 1
 """The largest integer that Postgres and NumPy hold."""
 ID_CHARACTERS = 128
@@ -64,7 +66,7 @@ def is_allowed(field: Feature | Label, value: Any) -> bool:
     if field.type == "boolean":
         return isinstance(value, bool)
     if field.type == "category":
-        return isinstance(value, str) and (field.values is None or value in field.values)
+        return isinstance(value, str) and (field.values is None or value in field.places)
     if field.type == "text":
         return isinstance(value, str) and "\0" not in value and _is_unicode(value)
     if isinstance(value, bool) or not isinstance(value, int if field.type == "integer" else int | float):
@@ -81,12 +83,22 @@ def describe_allowed(field: Feature | Label) -> str:
     elif field.type == "text":
         words = "a text without \\u0000"
     elif field.type == "category":
-        words = "one of " + ", ".join(map(repr, field.values)) if field.values else "a text"
+        words = "one of " + list_some([repr(value) for value in field.values]) if field.values else "a text"
     else:
         words = "an integer" if field.type == "integer" else "a finite number"
         if field.range is not None:
             words += f" from {_show_bound(field.range[0])} to {_show_bound(field.range[1])}"
     return words + " or null" if isinstance(field, Feature) and field.nullable else words
+
+
+def list_some(names: Sequence[str]) -> str:
+    """Names in words, with the number of those that are left out.
+
+    >>> list_some(["a", "b"])
+    'a, b'
+    """
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more in model.yaml" if more > 0 else "")
 
 
 def is_id(value: Any) -> bool:
@@ -147,7 +159,7 @@ def _find_faults(features: Mapping[str, Feature], row: Any) -> Iterator[tuple[st
     if not row.keys() <= features.keys():
         for name in row:
             if name not in features:
-                known = ", ".join(features)
+                known = list_some(list(features))
                 yield show_value(name), row[name], f"no such feature. The features are {known}"
 
 

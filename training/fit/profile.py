@@ -172,7 +172,10 @@ def _count(
     is_calendar: bool,
     may_miss: bool,
 ) -> Subject:
+    import numpy as np
+
     numbered: list[tuple[int, Bounds]] = [(MISSING, (None, None, None))] if may_miss else []
     numbered += enumerate(bounds)
-    bins = [Bin(name, place, *bound, int((rows == place).sum()), is_calendar) for place, bound in numbered]
+    counts = dict(zip(*(part.tolist() for part in np.unique(rows, return_counts=True)), strict=True))
+    bins = [Bin(name, place, *bound, counts.get(place, 0), is_calendar) for place, bound in numbered]
     return Subject(bins, rows)
