@@ -4,6 +4,7 @@ The file is longer than others because `model.yaml` has one place where all of i
 Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `ConfigurationError` that names the file.
 """
 
+import math
 import re
 from functools import cached_property
 from typing import Annotated, Literal, Self, get_args
@@ -20,6 +21,21 @@ FromList = BeforeValidator(lambda value: tuple(value) if isinstance(value, list)
 """Turns a list into a tuple. YAML has only lists, and a frozen section may only hold tuples."""
 
 
+def _refuse_rounded(value: object) -> object:
+    for bound in value if isinstance(value, list | tuple) else ():
+        if (
+            isinstance(bound, int)
+            and not isinstance(bound, bool)
+            and (abs(bound) >= 2**63 or int(float(bound)) != bound)
+        ):
+            raise ValueError(f"a bound is {bound}, which a float would round. Allowed are integers up to 2^53")
+    return value
+
+
+Range = Annotated[tuple[float, float] | None, FromList, BeforeValidator(_refuse_rounded)]
+"""The lowest and the highest number that is allowed."""
+
+
 class Section(BaseModel):
     """One section of a `model.yaml`. It cannot be changed, and refuses unknown keys and values of another type."""
 
@@ -34,7 +50,7 @@ class Feature(Section):
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: FeatureType
-    range: Annotated[tuple[float, float] | None, FromList] = None
+    range: Range = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     nullable: bool = False
     calendar: bool = False
@@ -56,7 +72,7 @@ class Label(Section):
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: Literal["integer", "number", "category", "boolean"]
-    range: Annotated[tuple[float, float] | None, FromList] = None
+    range: Range = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     expected_delay_hours: float = Field(ge=0, le=366 * 24)
 
@@ -76,8 +92,12 @@ def _check_bounds(field: Feature | Label) -> None:
         raise ValueError(f"range is for type integer and number, and {field.name!r} is {field.type}")
     if field.range is not None and field.range[0] >= field.range[1]:
         raise ValueError(f"range {list(field.range)} must have its lower bound first")
+    if field.range is not None and field.type == "integer" and math.ceil(field.range[0]) > field.range[1]:
+        raise ValueError(f"range {list(field.range)} holds no integer, and {field.name!r} is one")
     if (field.type == "category") != (field.values is not None):
         raise ValueError(f"values are needed for a category and only there, and {field.name!r} is {field.type}")
+    if any("\0" in value for value in field.values or ()):
+        raise ValueError(f"values of {field.name!r} hold \\u0000, which Postgres cannot store")
     if field.values is not None and (not field.values or len(set(field.values)) != len(field.values)):
         raise ValueError(f"values {list(field.values)} must be distinct and not empty")
 

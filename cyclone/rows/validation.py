@@ -73,7 +73,23 @@ def is_allowed(field: Feature | Label, value: Any) -> bool:
         return False
     if isinstance(value, int) and abs(value) > INT64_MAX:
         return False
+    if isinstance(value, int) and is_read_as_float(field) and not is_exact(value):
+        return False
     return math.isfinite(value) and (field.range is None or field.range[0] <= value <= field.range[1])
+
+
+def is_read_as_float(field: Feature | Label) -> bool:
+    """Whether training and checks read the field's numbers as floats. An integer that may be null is one of them."""
+    return isinstance(field, Label) or field.type == "number" or field.nullable
+
+
+def is_exact(value: int) -> bool:
+    """Whether a float holds an integer without rounding it. From 2^53 on it holds only some.
+
+    >>> is_exact(2**53), is_exact(2**53 + 1)
+    (True, False)
+    """
+    return int(float(value)) == value
 
 
 def describe_allowed(field: Feature | Label) -> str:
@@ -89,6 +105,15 @@ def describe_allowed(field: Feature | Label) -> str:
         if field.range is not None:
             words += f" from {_show_bound(field.range[0])} to {_show_bound(field.range[1])}"
     return words + " or null" if isinstance(field, Feature) and field.nullable else words
+
+
+def explain_allowed(field: Feature | Label, value: Any) -> str:
+    """What is allowed in place of a refused value, and that a float would round it if that is the reason."""
+    words = describe_allowed(field)
+    is_integer = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= INT64_MAX
+    if is_integer and field.type in ("integer", "number") and is_read_as_float(field) and not is_exact(value):
+        return f"{words}, and no integer beyond 2^53 that a float rounds"
+    return words
 
 
 def list_some(names: Sequence[str]) -> str:
@@ -128,7 +153,7 @@ def find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) ->
     if not is_id(entry.get("id")):
         yield RowError(index, "id", show_value(entry.get("id")), ALLOWED_ID)
     if not is_allowed(spec.label, entry.get("label")):
-        yield RowError(index, "label", show_value(entry.get("label")), describe_allowed(spec.label))
+        yield RowError(index, "label", show_value(entry.get("label")), explain_allowed(spec.label, entry.get("label")))
     at = entry.get("observed_at")
     if at is not None and read_time(at, now) is None:
         yield RowError(index, "observed_at", show_value(at), ALLOWED_TIME)
@@ -154,7 +179,7 @@ def _find_faults(features: Mapping[str, Feature], row: Any) -> Iterator[tuple[st
         return
     for name, feature in features.items():
         if not is_allowed(feature, row.get(name)):
-            allowed = describe_allowed(feature)
+            allowed = explain_allowed(feature, row.get(name))
             yield name, row.get(name), allowed if name in row else f"{allowed}, but the feature is missing"
     if not row.keys() <= features.keys():
         for name in row:

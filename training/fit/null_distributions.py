@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.checks.chance import Null
 from cyclone.checks.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
+from cyclone.losses import bound_number
 from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
 from training.fit.profile import Subject
@@ -139,15 +140,17 @@ def find_null(check: str, bins: Bins, counts: "Array", window_days: int) -> Null
 
 
 def _find_center(lower: float | None, upper: float | None) -> float:
-    bounds = [bound for bound in (lower, upper) if bound is not None]
+    bounds = [bound_number(bound) for bound in (lower, upper) if bound is not None]
     return sum(bounds) / len(bounds) if bounds else float("nan")
 
 
 def _draw_rows(check: str, counts: "Array", window_rows: int) -> "tuple[Array, Array]":
     """Random windows and references of independent rows, both as counts of shape (draws, bins)."""
 
-    # What the reference has never seen may still come. So half a row of it counts as seen (Jeffreys 1946).
-    weights = counts + 0.5 if check.endswith("_share") else counts
+    # What the reference has never seen may still come. So half a row of it counts as seen (Jeffreys 1946). A reference
+    # of one bin could not tell otherwise how far chance goes.
+    is_constant = (counts > 0).sum() < 2
+    weights = counts + 0.5 if is_constant or check.endswith("_share") else counts
     return _draw_counts(tuple(weights / weights.sum()), max(1, window_rows), int(counts.sum()), _count_draws(counts))
 
 
