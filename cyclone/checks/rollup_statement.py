@@ -184,7 +184,7 @@ def _place(number: int, feature: ReferenceFeature, is_guarded: bool) -> str:
         if len(feature.categories) <= LISTED_CATEGORIES:
             return f"array_position(%(limits_{number})s::text[], {text})"
         missing = len(feature.categories)  # a missing value has the last place
-        known = f"(%(limits_{number})s::jsonb ->> {text})::integer"
+        known = f"(%(limits_{number})s::jsonb ->> ({text}))::integer"
         return f"coalesce({known}, CASE WHEN {text} IS NULL THEN {missing} END)"
     value = "prediction" if is_prediction else f"(input -> %(name_{number})s)"
     place = f"width_bucket({value}::numeric, %(limits_{number})s::numeric[])"

@@ -52,15 +52,18 @@ def validate_rows(spec: ModelSpec, rows: Sequence[Any], limit: int = ERROR_LIMIT
     errors: list[RowError] = []
     features = {feature.name: feature for feature in spec.features}
     for index, row in enumerate(rows):
-        for feature, value, allowed in _find_faults(features, row):
+        for feature, value, allowed in _find_faults(features, row, is_matrix=spec.inputs == "matrix"):
             errors.append(RowError(index, feature, show_value(value), allowed))
             if len(errors) == limit:
                 return errors
     return errors
 
 
-def is_allowed(field: Feature | Label, value: Any) -> bool:
-    """Whether a value has the field's type, and is within its range or among its values if the field has any."""
+def is_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -> bool:
+    """Whether a value has the field's type, and is within its range or among its values if the field has any.
+
+    An integer that a float would round is not allowed where it is read as one, as in a matrix.
+    """
     if value is None:
         return isinstance(field, Feature) and field.nullable
     if field.type == "boolean":
@@ -73,7 +76,7 @@ def is_allowed(field: Feature | Label, value: Any) -> bool:
         return False
     if isinstance(value, int) and abs(value) > INT64_MAX:
         return False
-    if isinstance(value, int) and is_read_as_float(field) and not is_exact(value):
+    if isinstance(value, int) and not is_exact(value) and (is_matrix or is_read_as_float(field)):
         return False
     return math.isfinite(value) and (field.range is None or field.range[0] <= value <= field.range[1])
 
@@ -107,11 +110,11 @@ def describe_allowed(field: Feature | Label) -> str:
     return words + " or null" if isinstance(field, Feature) and field.nullable else words
 
 
-def explain_allowed(field: Feature | Label, value: Any) -> str:
+def explain_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -> str:
     """What is allowed in place of a refused value, and that a float would round it if that is the reason."""
     words = describe_allowed(field)
-    is_integer = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= INT64_MAX
-    if is_integer and field.type in ("integer", "number") and is_read_as_float(field) and not is_exact(value):
+    is_integer = field.type in ("integer", "number") and isinstance(value, int) and abs(value) <= INT64_MAX
+    if is_integer and not is_exact(value) and (is_matrix or is_read_as_float(field)):
         return f"{words}, and no integer beyond 2^53 that a float rounds"
     return words
 
@@ -173,13 +176,13 @@ def show_value(value: Any) -> Any:
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
 
 
-def _find_faults(features: Mapping[str, Feature], row: Any) -> Iterator[tuple[str, Any, str]]:
+def _find_faults(features: Mapping[str, Feature], row: Any, *, is_matrix: bool) -> Iterator[tuple[str, Any, str]]:
     if not isinstance(row, Mapping):
         yield "row", row, "an object of features and their values"
         return
     for name, feature in features.items():
-        if not is_allowed(feature, row.get(name)):
-            allowed = explain_allowed(feature, row.get(name))
+        if not is_allowed(feature, row.get(name), is_matrix=is_matrix):
+            allowed = explain_allowed(feature, row.get(name), is_matrix=is_matrix)
             yield name, row.get(name), allowed if name in row else f"{allowed}, but the feature is missing"
     if not row.keys() <= features.keys():
         for name in row:

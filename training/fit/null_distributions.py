@@ -155,7 +155,7 @@ def _draw_rows(check: str, counts: "Array", window_rows: int) -> "tuple[Array, A
 
 
 def _count_draws(counts: "Array") -> int:
-    return max(1, min(DRAWS, CELLS // counts.shape[-1]))
+    return max(1, min(DRAWS, CELLS // int(counts.shape[-1])))
 
 
 # The checks of a subject share their draws, which take most of the time.
