@@ -169,11 +169,9 @@ def test_a_constant_reference_passes_its_constant_and_fails_what_leaves_it(
     )
     store.run("training/profile_nulls_insert", model="bike_demand", version=1, nulls=json.dumps(nulls))
     for name, value, colour in (("same", number, "red"), ("other", -number if number else 7.0, None)):
-        rows = [
-            {"input": {NUMBER: value, COLOUR: colour}, "prediction": value, "id": f"{name}-{n}"} for n in range(200)
-        ]
+        row = {"input": {NUMBER: value, COLOUR: colour}, "prediction": value}
         at = START if name == "same" else START + timedelta(days=10)
-        insert("prediction_log", [{**row, "created_at": at.isoformat()} for row in rows])
+        insert("prediction_log", [{**row, "id": f"{name}-{n}", "created_at": at.isoformat()} for n in range(200)])
         roll_up(store, spec)
         results = evaluate_checks(store, spec, "drift", at + timedelta(days=1), name)
         found = {(item.check_name, item.subject): item.verdict for item in results if item.sample_size}
