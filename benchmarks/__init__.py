@@ -1,1 +1,1 @@
-"""What is measured, side by side with peers, in one run."""
+"""What is measured, each time beside its peers and in one run."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MODEL = REPOSITORY / "models" / "bike_demand"
 HIGH_DEMAND_SHARE = 0.8
+"""The share of the hours so far whose demand is lower than that of an hour of high demand."""
 SERVED_ONCE = """
 INSERT INTO prediction_log (model, id, version, revision, input, prediction, created_at)
 SELECT 'bench', 'row-' || n, 1, 'bench-v1', jsonb_build_object(
@@ -78,11 +79,12 @@ SMALL = Size("2011-03-10", worlds=1, dataset_rows=5_000, rounds=1, picture="back
 
 
 def main() -> None:
+    """Measure, print the tables, draw the picture, and end with one line of JSON."""
     console = Console()
     is_small = read_small(__doc__)
     size = SMALL if is_small else FULL
     spec = load_model_spec(MODEL)
-    # The demo's days are shorter than a correction's start, so that its model turns that off; days here are days.
+    # The model turns corrections off, because a day of the demo is shorter than the start of one. Days here are days.
     spec = spec.model_copy(update={"retrain": Retrain(), "recalibrate": Recalibrate()})
     frame = cut_history(read_history_frame(spec, MODEL), parse_time(size.end))
     regression = replay(console, spec, frame, EstimatorOf(Settings(), spec), size.worlds)
@@ -103,6 +105,7 @@ def main() -> None:
 
 
 def replay(console: Console, spec: ModelSpec, frame: "pd.DataFrame", build: Callable[[], Any], worlds: int) -> Backtest:
+    """The backtest of a model on the rows of `frame`, in `worlds` worlds without drift too. Prints its progress."""
     history = build_history(spec, frame)
     start = find_start(history, parse_time(spec.history_until or "2011-02-01"))
     with Progress(console=console, transient=True) as progress:
@@ -111,7 +114,7 @@ def replay(console: Console, spec: ModelSpec, frame: "pd.DataFrame", build: Call
 
 
 def summarise(backtest: Backtest, name: str) -> dict[str, float | int | None]:
-    """The figures under the keys of the benchmark; those of the classification end with its metric."""
+    """The figures under the keys of the benchmark. Those of the classification end with the name of its metric."""
     errors = {policy: round(error, 4) for policy, error, _ in iterate_summaries(backtest)}
     policy = backtest.policy
     rate = backtest.stationary_triggers_per_year
@@ -131,26 +134,27 @@ def summarise(backtest: Backtest, name: str) -> dict[str, float | int | None]:
 
 
 def build_classifier_spec(spec: ModelSpec) -> ModelSpec:
-    """The same model, asked whether the hour is one of high demand; everything else is the default."""
+    """The same model, asked whether the hour is one of high demand. All else is the default."""
     data = spec.model_dump(exclude={"monitor", "retrain", "recalibrate", "label"})
     label = {"name": "is_high", "type": "boolean", "expected_delay_hours": spec.label.expected_delay_hours}
     return ModelSpec.model_validate({**data, "task": "binary", "label": label})
 
 
 def label_high_demand(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Whether an hour's demand is above the 80th percentile of all hours from January to that hour."""
+    """The rows, labelled by whether the demand is above the 80th percentile of all hours from January to that hour."""
     ordered = frame.sort_values("created_at", kind="stable")
     return ordered.assign(label=ordered["label"] > ordered["label"].expanding().quantile(HIGH_DEMAND_SHARE))
 
 
 def build_classifier() -> Any:
+    """The estimator of the classification."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(random_state=0)
 
 
 def measure_dataset(console: Console, size: Size) -> dict[str, float]:
-    """Rows a second from the store into a typed frame, beside pandas.read_sql on the same rows, in turns."""
+    """Rows a second from the store into a typed frame, in turns with pandas.read_sql on the same rows."""
     with (
         temporary_state("bench-dataset") as folder,
         EmbeddedPostgres.start(folder, free_port(0), ("bench",)) as postgres,
@@ -173,7 +177,7 @@ def measure_dataset(console: Console, size: Size) -> dict[str, float]:
 
 
 def _measure_postgres(store: Store, size: Size) -> list[float]:
-    """Rows a second that leave Postgres, and what they would if they were stored as typed columns."""
+    """Rows a second that leave Postgres: as they are stored, and from a table of typed columns."""
     columns = ", ".join(f"input ->> '{name}'" for name in "abcdefghij")
     found = []
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
@@ -216,6 +220,7 @@ def _measure_in_turns(store: Store, size: Size) -> tuple[float, float]:
 
 
 def build_bench_spec() -> ModelSpec:
+    """A model with ten features of four types."""
     types = ["integer", "integer", "boolean", "category", *["number"] * 5, "integer"]
     features = [
         {"name": name, "type": kind, **({"values": ["clear", "rain"]} if kind == "category" else {})}

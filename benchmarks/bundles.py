@@ -17,7 +17,10 @@ MODEL = REPOSITORY / "models" / "bike_demand"
 
 
 def fit_model() -> tuple[ModelSpec, Any, list[dict[str, Any]]]:
-    """The spec, its pipeline fitted on January 2011 (all that is known before the replay), and those rows."""
+    """The model's spec, its estimator fitted on January 2011, and the rows of January.
+
+    January is all that is known before the replay.
+    """
     spec = load_model_spec(MODEL)
     until = parse_time(spec.history_until or "2011-02-01")
     history = [row for row in read_history(spec, MODEL) if row["created_at"] < until]
@@ -27,7 +30,7 @@ def fit_model() -> tuple[ModelSpec, Any, list[dict[str, Any]]]:
 
 
 def pack_bundle(root: Path, estimator: Any, durability: str) -> Path:
-    """What an image holds, with the given `serving.durability`, and the peers beside it."""
+    """Make the folder `root` with what an image holds, with this `serving.durability`, and with the peers beside it."""
     import skops.io
 
     ignored = shutil.ignore_patterns("__pycache__")
@@ -49,7 +52,7 @@ def pack_bundle(root: Path, estimator: Any, durability: str) -> Path:
 
 
 def save_for_mlflow(path: Path, spec: ModelSpec, estimator: Any, rows: list[dict[str, Any]]) -> Path:
-    """The estimator as MLflow serves it, with its signature."""
+    """Save the estimator as MLflow serves it, with its signature."""
     import mlflow.sklearn
     import skops.io
     from mlflow.models import infer_signature

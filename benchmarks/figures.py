@@ -1,4 +1,4 @@
-"""How a benchmark is asked for its small size, and the line of JSON that it ends with.
+"""The option for a benchmark's small size, and the line of JSON that a benchmark ends with.
 
 A small run takes the code path of a full one with fewer rounds, rows, worlds or days, so that CI can run it. Its
 figures mean nothing, and its last line says so.
@@ -11,17 +11,18 @@ from typing import Any
 
 
 def read_small(description: str | None) -> bool:
-    """Whether `--small` was given to a benchmark that knows no other option."""
+    """Whether `--small` was given, for a benchmark that has no other option."""
     parser = argparse.ArgumentParser(description=description)
     add_small(parser)
     return bool(parser.parse_args().small)
 
 
 def add_small(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--small", action="store_true", help="a minute or so, to see that it runs")
+    """Add the option `--small`."""
+    parser.add_argument("--small", action="store_true", help="run for a minute or so, to see that it runs")
 
 
 def print_figures(figures: Mapping[str, Any], keys: Iterable[str] | None = None, *, is_small: bool) -> None:
-    """Print the figures under `keys`, all unless told, as one line of JSON. Errors: `KeyError` where one is missing."""
+    """Print the figures under `keys`, or all of them, as one line of JSON. Errors: `KeyError` where one is missing."""
     chosen = {key: figures[key] for key in (figures if keys is None else keys)}
     print(json.dumps(chosen | ({"small": True} if is_small else {})))

@@ -29,11 +29,11 @@ SMALL = {
     "monitoring_cost": "--millions 10 --rows-per-million 20000",
     "monitoring_airflow": "--models 5 --minutes 1",
 }
-"""The parts, with the options that each is given."""
+"""The parts, each with the options that it is given."""
 
 
 def main() -> None:
-    """Every part with its table, then one line of JSON."""
+    """Run every part with its table, then print one line of JSON."""
     is_small = read_small(__doc__)
     figures: dict[str, Any] = {}
     for name, options in (SMALL if is_small else FULL).items():

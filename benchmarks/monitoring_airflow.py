@@ -1,9 +1,10 @@
 """How many models one Airflow can watch: real monitor DAGs on the local platform, each every five minutes.
 
-Nothing is stubbed: Airflow's scheduler, LocalExecutor, triggerer, API server and DAG processor, and the evaluation
-store, share the machine with a fleet of models (`benchmarks/monitoring_fleet.py`), each with a new row a minute. The
-fleet keeps up when every run has ended before the next one of its model is due. Of several sizes the first that does
-not is the last that is tried. A size takes at most half an hour more than it is watched.
+Nothing is stubbed. Airflow's scheduler, LocalExecutor, triggerer, API server and DAG processor share the machine with
+the evaluation store. The fleet of models (`benchmarks/monitoring_fleet.py`) gets a new row of each model a minute.
+
+The fleet keeps up when every run has ended before the next one of its model is due. Sizes are tried from the smallest,
+up to the first that does not keep up. A size takes at most half an hour more than it is watched.
 """
 
 import argparse
@@ -35,7 +36,7 @@ console = Console(width=110)
 
 @dataclass(frozen=True)
 class Minute:
-    """What became of the runs that were due at `due`. Seconds from then on."""
+    """What became of the runs that were due at `due`. The seconds are counted from then."""
 
     due: datetime
     runs: int
@@ -46,45 +47,49 @@ class Minute:
 
     @property
     def is_kept(self) -> bool:
+        """Whether every run ended well, before the next one of its model was due."""
         return self.finished == self.runs and not self.failed and self.last_seconds < CADENCE_MINUTES * 60
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """What came of watching so many models; no minutes if Airflow did not get as far as that."""
+    """What came of watching so many models. `minutes` is empty if Airflow did not get as far as that."""
 
     models: int
     minutes: list[Minute]
     cpu_seconds: dict[str, float]
-    """Of each part of the platform while it was watched."""
+    """The CPU seconds of each part of the platform while the fleet was watched."""
     seconds: float
 
     @property
     def is_kept(self) -> bool:
+        """Whether the fleet kept up."""
         return bool(self.minutes) and all(minute.is_kept for minute in self.minutes)
 
     @property
     def cpu_ms_a_run(self) -> float:
+        """CPU milliseconds for each run that ended, those of idle parts included."""
         return 1000 * sum(self.cpu_seconds.values()) / self.runs
 
     @property
     def runs(self) -> int:
+        """How many runs ended, at least 1 so that it can be divided by."""
         return sum(minute.finished for minute in self.minutes) or 1
 
 
 def main() -> None:
     """Measure, and end with one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.monitoring_airflow", description=__doc__)
-    parser.add_argument("--models", type=int, nargs="+", default=[200], help="sizes of the fleet, the smallest first")
-    parser.add_argument("--minutes", type=int, default=2 * CADENCE_MINUTES, help="how long to watch each")
+    parser.add_argument("--models", type=int, nargs="+", default=[200], help="sizes of the fleet to try")
+    parser.add_argument("--minutes", type=int, default=2 * CADENCE_MINUTES, help="minutes to watch each size")
     options = parser.parse_args()
     print(json.dumps(measure_fleets(options.models, options.minutes)))
 
 
 def measure_fleets(sizes: Sequence[int], minutes: int) -> dict[str, float | None]:
-    """The largest fleet that kept up, 0 if the first did not; the first that did not, None if all did.
+    """The largest fleet that kept up, or 0, and the first that did not, or None.
 
-    Each on a platform of its own. `cpu_ms_a_run` is of the largest that was watched to the end.
+    Each size has a platform of its own. `cpu_ms_a_run` is that of the largest fleet that was watched to the end.
     """
     kept, cost, failed = 0, None, None
     for size in sorted(sizes):
@@ -122,17 +127,19 @@ def measure_fleet(count: int, minutes: int) -> Fleet:
 
 
 def tell(text: str) -> None:
+    """Print a line with the time."""
     console.print(f"{datetime.now(UTC):%H:%M:%S} {text}", highlight=False)
 
 
 @contextmanager
 def read_airflow(dsn: str) -> Iterator[Any]:
+    """A cursor on Airflow's metadata database."""
     with closing(psycopg2.connect(dsn)) as connection, connection, connection.cursor() as cursor:
         yield cursor
 
 
 def wait_for(what: str, count_done: Callable[[], int], wanted: int, limit_seconds: int) -> bool:
-    """Whether all monitors are so far within the limit; says every half minute how many are."""
+    """Whether all monitors are so far within the limit. Prints every half minute how many are."""
     began = told = time.monotonic()
     while True:
         done, now = count_done(), time.monotonic()
@@ -146,12 +153,14 @@ def wait_for(what: str, count_done: Callable[[], int], wanted: int, limit_second
 
 
 def count_known(dsn: str) -> int:
+    """How many monitor DAGs Airflow knows."""
     with read_airflow(dsn) as cursor:
         cursor.execute("SELECT count(*) FROM dag WHERE dag_id LIKE 'monitor\\_\\_%' AND NOT is_stale")
         return int(cursor.fetchone()[0])
 
 
 def count_begun(dsn: str) -> int:
+    """How many monitors have ended a run."""
     with read_airflow(dsn) as cursor:
         cursor.execute(
             "SELECT count(DISTINCT dag_id) FROM dag_run"
@@ -161,7 +170,7 @@ def count_begun(dsn: str) -> int:
 
 
 def watch(dsn: str, store: Store, count: int, minutes: int) -> list[Minute]:
-    """The next `minutes` minutes, each with its own part of the fleet, until their runs have ended or are overdue."""
+    """The next `minutes` minutes, each with its own part of the fleet, once their runs have ended or are overdue."""
     first = datetime.fromtimestamp((time.time() // 60 + 1) * 60, UTC)
     dues = {
         due: count_due(count, due.minute) for due in (first + timedelta(minutes=number) for number in range(minutes))
@@ -179,12 +188,14 @@ def watch(dsn: str, store: Store, count: int, minutes: int) -> list[Minute]:
 
 
 def count_unfinished(dsn: str) -> int:
+    """How many runs are queued or running."""
     with read_airflow(dsn) as cursor:
         cursor.execute("SELECT count(*) FROM dag_run WHERE state IN ('queued', 'running')")
         return int(cursor.fetchone()[0])
 
 
 def read_minute(dsn: str, due: datetime, runs: int) -> Minute:
+    """What became of the runs of one minute, from Airflow's metadata database."""
     with read_airflow(dsn) as cursor:
         cursor.execute(
             "SELECT count(*) FILTER (WHERE state IN ('success', 'failed')), count(*) FILTER (WHERE state = 'failed'),"
@@ -198,16 +209,18 @@ def read_minute(dsn: str, due: datetime, runs: int) -> Minute:
 
 
 def read_cpu_seconds(platform: LocalPlatform) -> dict[str, float]:
-    """What each part took so far, its tasks and other children that have ended included."""
+    """The CPU seconds of each part so far, with those of its children that have ended."""
     return {name: sum(map(read_cpu, list_processes(guard.pid))) for name, guard in platform.processes.items()}
 
 
 def list_processes(pid: int) -> list[psutil.Process]:
+    """A process and all its descendants."""
     root = psutil.Process(pid)
     return [root, *root.children(recursive=True)]
 
 
 def read_cpu(process: psutil.Process) -> float:
+    """The CPU seconds of a process and of its ended children. 0 when it is gone."""
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
@@ -216,7 +229,7 @@ def read_cpu(process: psutil.Process) -> float:
 
 
 def print_tables(fleet: Fleet) -> None:
-    """What became of the runs, and what they cost."""
+    """Print what became of the runs, and what they cost."""
     title = f"{fleet.models} models, each every {CADENCE_MINUTES} minutes, on {os.cpu_count()} cores"
     table = Table("due", "runs", "ended", "failed", "half after", "last after", title=title)
     for item in fleet.minutes:

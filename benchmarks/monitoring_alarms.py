@@ -1,6 +1,6 @@
-"""How often the monitor cries wolf, and what it finds: the real decisions on resampled hours and days of 2011.
+"""How often the monitor raises a false alarm, and what it finds: its decisions on resampled hours and days of 2011.
 
-The reference, its nulls, the verdicts and the decisions are made by the code that runs in production.
+The reference, its null distributions, the verdicts and the decisions are made by the code that runs in production.
 """
 
 from collections.abc import Sequence
@@ -33,16 +33,19 @@ from training.fit.profile import Subject, place_rows
 from training.fit.scores import predict
 
 WINDOW_ROWS = 168
+"""The rows of the window in which power is measured: a week of hours."""
 SHIFT = 0.25
+"""How far the temperature is moved, in standard deviations."""
 NOMINAL = 0.05
+"""The promised rate of a false alarm in one window."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is drawn. `WINDOW_ROWS` is one of the `windows`: power is measured there."""
+    """How much is drawn. `WINDOW_ROWS` is one of the `windows`, because power is measured there."""
 
     windows: Sequence[int]
-    """Rows of a window."""
+    """The sizes of windows, in rows."""
     draws: int
     references: int
     worlds: int
@@ -55,7 +58,7 @@ SMALL = Size((50, WINDOW_ROWS), draws=10, references=2, worlds=2)
 def draw_windows(
     reference: Reference, rows: pd.DataFrame, predictions: Array, shape: tuple[int, int], rng: np.random.Generator
 ) -> list[dict[str, Array]]:
-    """So many windows of so many rows, drawn one by one: `shape` has both numbers."""
+    """Windows of rows that are drawn one by one, as counts by subject and bin. `shape` is (windows, rows of each)."""
     draws, _ = shape
     chosen = rng.integers(0, len(rows), shape)
     counts = {}
@@ -68,16 +71,16 @@ def draw_windows(
 
 
 def spread_over_days(rows: pd.DataFrame, rows_a_day: float) -> pd.DataFrame:
-    """The rows as if they came at so many a day."""
+    """The rows, as if so many came a day."""
     start = pd.Timestamp("2011-01-01", tz="UTC")
     return rows.assign(created_at=start + pd.to_timedelta(np.arange(len(rows)) * 24 / rows_a_day, unit="h"))
 
 
 def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any, size: Size) -> dict[str, Any]:
-    """False alarms and power on rows that have nothing to do with each other, one window at the nominal rate."""
+    """False alarms and power on rows that are independent of each other, in one window at the nominal rate."""
     rng = np.random.default_rng(1)
     rows = rows.iloc[rng.permutation(len(rows))].reset_index(drop=True)
-    # The source rounds temperatures to 1/41 of a degree's scale: without the steps a shift is as large as it says.
+    # The source rounds temperatures to 1/41 of their scale. Without these steps a shift is as large as it says.
     rows["temperature"] = rows["temperature"] + rng.uniform(-0.01, 0.01, len(rows))
     predictions = predict(spec, estimator, inputs_from_frame(spec, rows))
     checks = spec.monitor.drift
@@ -86,7 +89,7 @@ def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any, siz
     for window_rows in size.windows:
         alarms: list[Array] = []
         for _ in range(size.references):
-            # The reference is a sample too, of a world that the windows are drawn from as well.
+            # The reference is a sample too, drawn from the same rows as the windows.
             known = rng.integers(0, len(rows), len(rows))
             trained = spread_over_days(rows.iloc[known], window_rows / WINDOW_DAYS)
             reference = build_reference(spec, trained, predictions[known], NOMINAL)
@@ -107,7 +110,7 @@ def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any, siz
 def measure_power(
     spec: ModelSpec, reference: Reference, rows: pd.DataFrame, estimator: Any, draws: int, rng: np.random.Generator
 ) -> dict[str, float]:
-    """How often a temperature that moved is found: an alarm of any subject, and the temperature by its name."""
+    """The share of windows in which a moved temperature is found: by an alarm of any subject, and by its own name."""
     power = {}
     for name, sign in (("warmer", 1), ("colder", -1)):
         moved = rows.assign(temperature=rows["temperature"] + sign * SHIFT * rows["temperature"].std())
@@ -120,8 +123,8 @@ def measure_power(
 
 
 def measure_alarms(size: Size) -> dict[str, Any]:
-    """Every figure of this part, by its name in the report."""
-    # On shared cores the threads of one fit mostly wait for each other: minutes instead of seconds.
+    """Every figure of this part, by its key in the line of JSON."""
+    # On shared cores the threads of one fit mostly wait for each other, and seconds become minutes.
     with threadpool_limits(1):
         return _measure_all(size)
 
@@ -146,6 +149,7 @@ def _measure_all(size: Size) -> dict[str, Any]:
 
 
 def print_tables(independent: dict[str, Any], year: dict[str, Any], demand: dict[str, Any]) -> None:
+    """Print the rates, the power, and what happened in the years."""
     console = Console()
     table = Table("rows", "any alarm", "without minimum_samples", title=f"Independent rows, nominal {NOMINAL:.0%}")
     for window_rows, rate in independent["alarm_rates"].items():
@@ -158,13 +162,13 @@ def print_tables(independent: dict[str, Any], year: dict[str, Any], demand: dict
     asked = year["retrainings"]
     console.print(
         f"A stationary year, {year['looks']:,} looks at {year['windows']} windows:"
-        f" {asked.value:.2f} ± {asked.error:.2f} retrainings asked for;"
-        f" drift fails on {year['drift_days']:.2f} days, in {year['years_with_drift']:.0%} of years;"
-        f" an error check on {year['error_days']:.2f} days, in {year['years_with_error']:.0%} of years."
+        f" {asked.value:.2f} ± {asked.error:.2f} retrainings asked for."
+        f" Drift fails on {year['drift_days']:.2f} days, in {year['years_with_drift']:.0%} of years."
+        f" An error check fails on {year['error_days']:.2f} days, in {year['years_with_error']:.0%} of years."
     )
     console.print(
         f"Demand × {DEMAND}: within {FOUND_WITHIN_DAYS} days found in {demand['share'].percent} of {demand['tries']}"
-        f" cases, after {demand['delay_days']:.1f} days on average; an error check fails in {demand['warned']:.0%}."
+        f" cases, after {demand['delay_days']:.1f} days on average. An error check fails in {demand['warned']:.0%}."
         " (± is a standard error, of references or worlds.)"
     )
 

@@ -1,7 +1,8 @@
-"""What watching costs: the roll-up, a pass of all checks however many rows there are, Evidently and NannyML beside it.
+"""What watching costs: the roll-up, a pass of all checks over more and more rows, and Evidently and NannyML beside it.
 
-`measure_cost()` returns the figures; `python -m benchmarks.monitoring_cost` prints them. Rows are made by Postgres in a
-store of their own: ten features over seven days, two of them drifted against the profile of 100,000 reference rows.
+`measure_cost()` returns the figures, and `python -m benchmarks.monitoring_cost` prints them. Postgres makes the rows,
+in a store of their own. They have ten features over seven days. Two features have drifted from the profile of 100,000
+reference rows.
 """
 
 import argparse
@@ -36,9 +37,12 @@ WINDOW_START = WINDOW_END - timedelta(days=7)
 NUMBERS = [f"number_{place}" for place in range(1, 8)]
 CATEGORIES = ["colour", "shape", "is_new"]
 DRIFTED = {"number_1", "colour"}
+"""The features that have drifted. Whoever is measured has to name these and no others."""
 KINDS: tuple[CheckKind, ...] = ("drift", "error", "service")
 PASSES = 15
+"""How many passes of all checks a median is taken of."""
 ROUNDS = 3
+"""How many roll-ups a median is taken of."""
 SPEC = ModelSpec.model_validate(
     {
         "name": "bench",
@@ -56,7 +60,7 @@ Figures = dict[str, Any]
 
 
 def measure_cost(millions: Sequence[int] = (10, 30), rows_per_million: int = 1_000_000) -> Figures:
-    """Every figure of the cost part: with a million rows, then with more. Smaller millions are for trying it out."""
+    """Every figure of this part: with a million rows, then with more. A smaller million is for trying it out."""
     with temporary_state("bench-cost") as folder:
         python = start_peers(folder)
         with EmbeddedPostgres.start(folder / "postgres", free_port(0), ("bench",)) as postgres:
@@ -117,7 +121,7 @@ def prepare_store(store: Store) -> None:
 
 
 def make_input(shift: str, red: str) -> str:
-    """SQL of one row's features: numbers are normal, the first one shifted; `red` is the share of one colour."""
+    """The SQL of one row's features. `shift` moves the first of the normal numbers. `red` is the share of red rows."""
     numbers = [f"'{name}', random_normal({shift if name == NUMBERS[0] else 0})" for name in NUMBERS]
     colour = f"CASE WHEN random() < {red} THEN 'red' ELSE (ARRAY['green', 'blue', 'grey'])[1 + floor(random() * 3)] END"
     shape = "(ARRAY['round', 'square', 'flat'])[1 + floor(random() * 3)]"
@@ -125,7 +129,7 @@ def make_input(shift: str, red: str) -> str:
 
 
 def add_rows(store: Store, rows: int) -> None:
-    """Rows over the seven days in the order of time, as they come in a log."""
+    """Add rows over the seven days in the order of their time, as they come in a log."""
     row = make_input("0.6", "0.6")
     execute(
         store,
@@ -141,7 +145,7 @@ def add_rows(store: Store, rows: int) -> None:
 
 
 def add_copies(store: Store, first: int, last: int) -> None:
-    """Every row of `add_rows` again, with an id of its own: the copies numbered `first` to `last`."""
+    """Add every row of `add_rows` again, with an id of its own. The copies are numbered `first` to `last`."""
     execute(
         store,
         "INSERT INTO prediction_log (model, id, version, revision, sequence, input, prediction, created_at)"
@@ -154,7 +158,7 @@ def add_copies(store: Store, first: int, last: int) -> None:
 
 
 def add_labels_and_requests(store: Store) -> None:
-    """A label for ten thousand rows; four weeks of requests by the minute."""
+    """Add a label for ten thousand rows, and four weeks of requests by the minute."""
     execute(
         store,
         "INSERT INTO prediction_id (model, id, created_at) SELECT model, id, created_at FROM prediction_log"
@@ -177,9 +181,9 @@ def add_labels_and_requests(store: Store) -> None:
 
 
 def measure_rollup(store: Store, rows: int) -> Figures:
-    """Rows a second of the first roll-up, and of rebuilding it: one connection, which has one core.
+    """Rows a second of the first roll-up and of rebuilding it, on one connection and so on one core.
 
-    A CPU second is one of the connection's own process in Postgres: what else the machine does hardly moves it.
+    CPU seconds are those of the connection's own process in Postgres. Other work of the machine hardly changes them.
     """
     with store.connected() as kept:
         timings = [clock_backend(kept, lambda: roll_up(kept, SPEC))]
@@ -196,7 +200,7 @@ def measure_rollup(store: Store, rows: int) -> Figures:
 
 
 def measure_size(store: Store, millions: int) -> Figures:
-    """Catch up with what was added, then take full passes: every kind, measured, judged and recorded."""
+    """Roll up what was added, then time full passes. A pass measures, judges and records every kind of checks."""
     catch_up = clock(lambda: roll_up(store, SPEC))
     refresh_statistics(store)
     seconds, results = [], []
@@ -215,7 +219,7 @@ def measure_size(store: Store, millions: int) -> Figures:
 
 
 def refresh_statistics(store: Store) -> None:
-    """What autovacuum does within minutes: the rebuilds left dead rows, and the planner knows nothing of new tables."""
+    """Do what autovacuum does within minutes. Rebuilds left dead rows, and the planner knows nothing of new tables."""
     import psycopg2
 
     connection = psycopg2.connect(store.dsn)
@@ -226,16 +230,18 @@ def refresh_statistics(store: Store) -> None:
 
 
 def is_drifted(result: CheckResult) -> bool:
+    """Whether the check of the stability index has failed."""
     return result.check_name == "population_stability" and result.verdict == "failed"
 
 
 def expect_drift(who: str, drifted: list[str]) -> None:
+    """End the benchmark if `who` does not name exactly the features that have drifted."""
     if set(drifted) != DRIFTED:
-        raise SystemExit(f"{who} names {sorted(drifted)} as drifted; {sorted(DRIFTED)} are")
+        raise SystemExit(f"{who} names {sorted(drifted)} as drifted, but {sorted(DRIFTED)} are")
 
 
 def start_peers(folder: Path) -> Path:
-    """An environment with Evidently and NannyML, from their locked requirements; its Python."""
+    """Make an environment with Evidently and NannyML, from their locked requirements. Return its Python."""
     environment = folder / "peers"
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--python", "3.11", environment], check=True)
@@ -248,7 +254,7 @@ def start_peers(folder: Path) -> Path:
 
 
 def measure_peers(python: Path, dsn: str, figures: Figures) -> Figures:
-    """Both libraries on the window that the pass was over, each in a process of its own."""
+    """Both libraries on the window of the pass, each in a process of its own."""
     found: Figures = {}
     for library in ("evidently", "nannyml"):
         window = [WINDOW_START.isoformat(), WINDOW_END.isoformat()]
@@ -268,18 +274,20 @@ def measure_peers(python: Path, dsn: str, figures: Figures) -> Figures:
 
 
 def execute(store: Store, statement: str, *values: Any) -> None:
+    """Execute a statement of the benchmark's own."""
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute(statement, values or None)
 
 
 def clock(work: Callable[[], Any]) -> float:
+    """The seconds that the work takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def clock_backend(kept: Store, work: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds that work on a kept connection takes, and CPU seconds of its process in Postgres meanwhile."""
+    """The seconds that work on a kept connection takes, and the CPU seconds of its process in Postgres meanwhile."""
     with kept.transaction() as transaction:
         backend = psutil.Process(transaction.connection.get_backend_pid())
     before = backend.cpu_times()
@@ -289,7 +297,7 @@ def clock_backend(kept: Store, work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def build_table(figures: Figures) -> Table:
-    """The figures of the cost part, for people."""
+    """The table of the figures."""
     table = Table("what", "figure", title="What watching costs", title_justify="left")
     rates = ", ".join(f"{rate:,.0f}" for rate in figures["rollup_rates"])
     table.add_row(
@@ -314,10 +322,10 @@ def build_table(figures: Figures) -> Table:
 
 
 def main() -> None:
-    """Measure, print the table, end with one line of JSON."""
+    """Measure, print the table, and end with one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--millions", type=int, nargs="+", default=[10, 30], help="rows in the window after the first")
-    parser.add_argument("--rows-per-million", type=int, default=1_000_000, help="fewer, to try it out")
+    parser.add_argument("--millions", type=int, nargs="+", default=[10, 30], help="millions of rows, after the first")
+    parser.add_argument("--rows-per-million", type=int, default=1_000_000, help="fewer rows, to try it out")
     options = parser.parse_args()
     figures = measure_cost(options.millions, options.rows_per_million)
     Console(width=110).print(build_table(figures))

@@ -1,7 +1,7 @@
 """A fleet of models for one Airflow: copies of one model, each with the same real rows under its own name.
 
-The rows are bike-sharing demand of the last two weeks, predictions, labels a day late. A fifth of the fleet is due each
-minute, as `monitor.schedule` says.
+The rows are the last two weeks of bike-sharing demand, with predictions, and with labels a day late. A fifth of the
+fleet is due each minute, by `monitor.schedule`.
 """
 
 import json
@@ -53,11 +53,12 @@ WHERE id.id = 'live ' || now()
 
 
 def name_model(number: int) -> str:
+    """The name of one model of the fleet."""
     return f"fleet_{number:04d}"
 
 
 def make_fleet(models: Path, count: int) -> Path:
-    """A folder of `count` copies of the template, each under its own name and due in its own minute of five."""
+    """Make a folder of `count` copies of the template, each with its own name and due in its own minute of five."""
     source = REPOSITORY / "models" / TEMPLATE
     text = (source / "model.yaml").read_text()
     for number in range(count):
@@ -76,7 +77,7 @@ def count_due(count: int, minute: int) -> int:
 
 
 def fill_store(store: Store, count: int) -> None:
-    """Version 1 of every model with its reference profile, its release, and two weeks of rows and labels."""
+    """Store version 1 of every model with its reference profile, its release, and two weeks of rows and labels."""
     rows, models = read_rows(), [name_model(number) for number in range(count)]
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         for parent in ("prediction_log", "label"):
@@ -93,13 +94,13 @@ def fill_store(store: Store, count: int) -> None:
 
 
 def add_arrivals(store: Store) -> None:
-    """One new row of each model, now."""
+    """Log one new row of each model, now."""
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute(ARRIVAL)
 
 
 def read_rows() -> list[dict[str, Any]]:
-    """The last two weeks of the history."""
+    """The last two weeks of the history, each row with the hours since then."""
     spec, frame = read_history()
     recent = frame.iloc[-DAYS * 24 :]
     features = json.loads(recent[spec.feature_names].to_json(orient="records"))
@@ -112,7 +113,7 @@ def read_rows() -> list[dict[str, Any]]:
 
 
 def put_profiles(transaction: Transaction, models: list[str]) -> None:
-    """The reference profile of the rows before those that are served, as training stores it."""
+    """Store the reference profile of the rows before those that are served, as training does."""
     import pandas as pd
 
     from training.fit.expected_errors import expect_errors
@@ -142,7 +143,7 @@ def put_profiles(transaction: Transaction, models: list[str]) -> None:
 
 
 def read_history() -> "tuple[ModelSpec, pd.DataFrame]":
-    """The template's spec and real rows; the prediction is the mean demand of the hour of day."""
+    """The template's spec and real rows. The prediction is the mean demand of the hour of day."""
     import pandas as pd
 
     spec = load_model_spec(REPOSITORY / "models" / TEMPLATE)

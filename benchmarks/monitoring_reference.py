@@ -1,7 +1,7 @@
-"""What a version is watched by in the benchmarks of alarms, from the same code as in production.
+"""The reference that a version is watched by in the benchmarks of alarms, made by the same code as in production.
 
-Measurements of drift are those of `cyclone.checks.distances`.
-`tests/sql/test_distances.py` holds them to the SQL checks.
+Measurements of drift are those of `cyclone.checks.distances`. `tests/sql/test_distances.py` holds them to the SQL
+checks.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,12 +23,13 @@ from training.fit.profile import Subject, build_profile, place_rows
 
 MODEL = REPOSITORY / "models" / "bike_demand"
 WINDOW_DAYS = 7
+"""The days of a window of drift."""
 Array = Any
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Of values that have nothing to do with each other (references, worlds), with its standard error."""
+    """The mean of independent values, such as references or worlds, with its standard error."""
 
     value: float
     error: float
@@ -39,6 +40,7 @@ class Mean:
 
 
 def find_mean(values: Iterable[float]) -> Mean:
+    """The mean of values that are independent of each other."""
     found = np.array(list(values), dtype=float)
     return Mean(float(found.mean()), float(found.std(ddof=1) / len(found) ** 0.5))
 
@@ -73,6 +75,7 @@ class Reference:
 def build_reference(
     spec: ModelSpec, rows: pd.DataFrame, predictions: Array, alpha: float, accepted_error: float = 1.0
 ) -> Reference:
+    """The reference of a version that was trained on these rows. `alpha` is the rate of false alarms of one window."""
     subjects = [item for item in build_profile(spec, rows[spec.feature_names], predictions) if not item.is_calendar]
     nulls = build_nulls(spec, subjects, rows["created_at"])
     day = (rows["created_at"].dt.floor("D").rank(method="dense").astype("int64") - 1).to_numpy()
@@ -87,7 +90,7 @@ def build_reference(
 
 
 def count_rows(reference: Reference, rows: pd.DataFrame, predictions: Array, group: Array) -> dict[str, Array]:
-    """Rows by group and bin, of each subject."""
+    """How many rows each group has in each bin, by subject."""
     counted = {}
     for subject in reference.subjects:
         values = predictions if subject.name == "prediction" else rows[subject.name]
@@ -96,6 +99,7 @@ def count_rows(reference: Reference, rows: pd.DataFrame, predictions: Array, gro
 
 
 def read_rows(spec: ModelSpec) -> pd.DataFrame:
+    """The history of the model, with features, label and time."""
     history = list(read_history(spec, MODEL))
     rows = frame_from_rows(spec, [row["features"] for row in history])
     rows["label"] = [float(row["label"]) for row in history]

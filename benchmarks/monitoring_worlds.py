@@ -22,9 +22,11 @@ from training.fit.scores import predict
 from training.fit.train import fit_challenger
 
 DEMAND = 1.25
+"""The factor by which demand grows."""
 YEAR = 365
 START = datetime(2011, 1, 1, tzinfo=UTC)
 FOUND_WITHIN_DAYS = 14
+"""How many days a grown demand may stay unnoticed."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class World:
 
 
 def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
+    """Draw a world by its seed."""
     rng = np.random.default_rng(seed)
     days = rng.permutation(rows["created_at"].dt.floor("D").unique())
     known, unseen = np.split(days, 2) if len(days) % 2 == 0 else np.split(days[1:], 2)
@@ -57,7 +60,7 @@ def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
 
 
 def find_failed_errors(world: World, labels: Array, last_day: int, first_day: int = 0) -> list[CheckResult]:
-    """The error checks that fail on the window whose labels were observed up to a day's end, of rows since a day."""
+    """The error checks that fail on the window that ends with `last_day`, on rows since `first_day`."""
     failed = []
     end = START + timedelta(days=last_day + 1)
     for name, check in world.reference.spec.monitor.error.items():
@@ -75,7 +78,7 @@ def find_failed_errors(world: World, labels: Array, last_day: int, first_day: in
 
 
 def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int]:
-    """The days after which a retraining is asked for; its version is like the one before."""
+    """The days after which a retraining is asked for. Each new version is taken to be like the one before."""
     rows = np.bincount(world.day)
     errors = np.bincount(world.day, np.abs(world.predictions - labels)) / rows
     daily = [DailyError(START + timedelta(days=day), float(error), int(rows[day])) for day, error in enumerate(errors)]
@@ -96,7 +99,7 @@ def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int
 
 
 def measure_year(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, Any]:
-    """Alarms in a year in which nothing changes; drift windows end with a day, as error windows do."""
+    """The alarms in a year in which nothing changes. Windows of drift end with a day, as those of errors do."""
     moments = [START + timedelta(minutes=5) * step for step in range(YEAR * 288)]
     windows = len({floor_day(moment) for moment in moments})
     days = range(WINDOW_DAYS - 1, WINDOW_DAYS - 1 + YEAR)
@@ -129,7 +132,7 @@ def _judge_day(world: World, counts: dict[str, Array], day: int) -> bool:
 
 
 def measure_demand(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, Any]:
-    """How soon a demand that grew is found; a label comes with its expected delay."""
+    """How soon a demand that grew is found. A label comes with its expected delay."""
     wait = spec.label.expected_delay_hours / 24
     delays: list[float] = []
     shares, tries, warnings = [], 0, 0

@@ -1,4 +1,4 @@
-"""The parts of a benchmark, each in a process of its own, as anybody may start it alone."""
+"""The parts of a benchmark, each in a process of its own. Each can be started alone as well."""
 
 import json
 import subprocess
@@ -7,7 +7,10 @@ from typing import Any
 
 
 def run_part(name: str, options: list[str]) -> dict[str, Any]:
-    """Show what a part prints, but for its last line: its figures. Where the part fails, the program ends too."""
+    """Run a part and print what it prints, except its last line, the figures, which are returned.
+
+    If the part fails, this program ends too.
+    """
     last = ""
     command = [sys.executable, "-m", f"benchmarks.{name}", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as part:

@@ -1,7 +1,7 @@
 """`make bench-release`: a layer beside a rebuild, the canary's judgement, load through releases, alarm to answer.
 
-Each part runs in a process of its own, as BentoML knows one store a process, prints its table, and ends with its
-figures; the last line here is all of them.
+Each part runs in a process of its own, because BentoML knows one store a process. A part prints its table and ends with
+its figures. The last line here has the figures of all.
 """
 
 from typing import Any
@@ -16,10 +16,11 @@ PARTS = {
     "release_traffic": release_traffic.KEYS,
     "release_loop": release_loop.KEYS,
 }
+"""The parts, each with the keys of its figures."""
 
 
 def main() -> None:
-    """Every part with its table, then one line of JSON."""
+    """Run every part with its table, then print one line of JSON."""
     is_small = read_small(__doc__)
     figures: dict[str, Any] = {}
     for part in PARTS:

@@ -1,8 +1,8 @@
-"""Does the canary tell good candidates from bad ones? Seeded traffic through the real decision, step by step.
+"""Does the canary tell good candidates from bad ones? Seeded traffic goes through the real decision, step by step.
 
-Every trial draws a champion and a candidate: failures, latencies, and errors by label, request by request, in the
-flushes and with the split that a canary has. The candidate is looked at after every flush, as the trigger does, with
-the default limits and steps of `model.yaml`. `python -m benchmarks.release_canary` prints how trials end.
+Each trial draws a champion and a candidate, request by request: failures, latencies, and errors by label. Flushes and
+split are those that a canary has. The candidate is looked at after every flush, as the trigger does, with the default
+limits and steps of `model.yaml`. `python -m benchmarks.release_canary` prints how trials end.
 """
 
 import math
@@ -27,14 +27,14 @@ REQUESTS_A_SECOND = 100.0
 FLUSH_SECONDS = 1.0
 FAILURE_SHARE = 0.01
 LATENCY_MS, LATENCY_SIGMA = 20.0, 0.5
-"""Lognormal: most requests near the median, some several times slower."""
+"""The median and the width of a lognormal latency: most requests are near the median, some are several times slower."""
 ERROR_SHAPE = 1.0
-"""Absolute errors follow a gamma distribution; 1 makes it exponential, its deviation as large as its mean."""
+"""The shape of the gamma distribution of absolute errors. 1 makes it exponential: deviation and mean are the same."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """How much worse than the champion: failures added, latency and error multiplied."""
+    """How much worse than the champion: the failures added, and the factors of latency and error."""
 
     title: str
     is_good: bool
@@ -61,6 +61,7 @@ class Side:
         self.error_sum = self.error_squares = 0.0
 
     def serve(self, requests: int) -> None:
+        """Draw the answers to so many requests."""
         if not requests:
             return
         latency = self._draw.lognormal(math.log(LATENCY_MS * self._is.slower), LATENCY_SIGMA, requests)
@@ -72,7 +73,7 @@ class Side:
         self.error_squares += float((error**2).sum())
 
     def measure(self, subject: str) -> dict[str, Measurement]:
-        """What `sql/checks/canary/*.sql` would say; nothing vanishes, nothing is lost, predictions are alike."""
+        """What `sql/checks/canary/*.sql` would say. No instance vanishes, no row is lost, and predictions are alike."""
         if not self.requests:
             return {name: Measurement(subject, None, None, 0) for name in ("failure_share", "latency_mean_ms", "error")}
         n = self.requests
@@ -90,6 +91,7 @@ class Side:
 
 
 def compare(candidate: Side, champion: Side) -> dict[str, SideBySide]:
+    """The measurements of candidate and champion side by side, under the names of the canary's checks."""
     ours, theirs = candidate.measure("candidate"), champion.measure("champion")
     still = {
         "vanished_instances": SideBySide(Measurement("candidate", 0, None, 1), Measurement("champion", 0, None, 1)),
@@ -102,7 +104,7 @@ def compare(candidate: Side, champion: Side) -> dict[str, SideBySide]:
 def run_step(
     rules: ReleaseRules, candidate: Candidate, percent: int, generator: np.random.Generator
 ) -> tuple[bool, str]:
-    """One step to its end: whether the release goes on, and the verdict."""
+    """Run one step to its end. Return whether the release goes on, and the verdict."""
     sides = Side(generator, candidate), Side(generator, CANDIDATES[0])
     seconds = 0.0
     while True:
@@ -118,7 +120,10 @@ def run_step(
 
 
 def run_trial(rules: ReleaseRules, candidate: Candidate, seed: int) -> str:
-    """One canary: `promoted`, `condemned`, or `time over` where it was rolled back without being sure."""
+    """Run one canary, and return how it ended: `promoted`, `condemned` or `time over`.
+
+    `time over` is a candidate that was rolled back because its verdict was still not sure.
+    """
     generator = np.random.default_rng(seed)
     for percent in rules.steps[:-1]:
         goes_on, verdict = run_step(rules, candidate, percent, generator)
@@ -133,7 +138,7 @@ def run_trials(candidate: Candidate, seeds: Sequence[int]) -> Counter[str]:
 
 
 def measure_shares(trials: int) -> dict[str, float]:
-    """Run all trials and print them."""
+    """Run all trials and print how they ended."""
     title = f"{trials} seeded canaries each"
     table = Table("candidate", "promoted", "condemned", "rolled back, time over", title=title)
     ends = {candidate: run_trials(candidate, range(trials)) for candidate in CANDIDATES}

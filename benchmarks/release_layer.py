@@ -1,7 +1,7 @@
 """A changed model as a pushed image: one layer over the registry's API, beside building it anew with BentoML.
 
-Both start from the same staged files and end when a local registry has the image. The peer is at its best: the same
-foundation and locked packages, BuildKit, and a warm cache, so that only what the change touches is built.
+Both start from the same staged files, and end when a local registry has the image. The peer is at its best. It has the
+same foundation and locked packages, BuildKit and a warm cache, so that it builds only what the change touches.
 """
 
 import json
@@ -36,18 +36,19 @@ KEYS = ("layer_seconds", "layer_speedup")
 ROUNDS, SMALL_ROUNDS = 7, 1
 START_SECONDS = 60
 MODEL_BYTES = 10_600_000
+"""The size that the model's file gets, by its number of trees."""
 NAME = "bench_layer"
 Seconds = dict[str, float]
 console = Console(width=110)
 
 
 def measure_layer(rounds: int) -> dict[str, float]:
-    """Print the table; medians of rounds. Errors: `PlatformError`."""
+    """Print the table and return medians of rounds. Errors: `PlatformError`."""
     check_engine()
     with temporary_state("bench-layer") as folder, run_images(folder) as settings:
         size = stage_model(folder)
         layers, peers = [], []
-        for number in range(1, rounds + 2):  # the first warms both and does not count
+        for number in range(1, rounds + 2):  # the first round warms both and does not count
             change_model(folder, number)
             layers.append(push_layer(settings, folder, number))
             peers.append(rebuild(settings, folder, number))
@@ -55,16 +56,16 @@ def measure_layer(rounds: int) -> dict[str, float]:
 
 
 def check_engine() -> None:
-    """Errors: `PlatformError` with the way to an engine."""
+    """Refuse to start without a container engine. Errors: `PlatformError` that says how to get one."""
     if shutil.which("docker") is None or subprocess.run(["docker", "version"], capture_output=True).returncode:
         raise PlatformError(
-            "no container engine answers: start Docker, or as root on Debian run this through .ci/container-engine"
+            "no container engine answers. Start Docker, or as root on Debian run this through .ci/container-engine"
         )
 
 
 @contextmanager
 def run_images(folder: Path) -> Iterator[Settings]:
-    """A local registry with the base in it, and settings that lead there."""
+    """A local registry with the base image in it, and settings that lead there."""
     port = free_port(0)
     (folder / "bentoml").mkdir()
     os.environ["BENTOML_HOME"] = str(folder / "bentoml")
@@ -73,7 +74,7 @@ def run_images(folder: Path) -> Iterator[Settings]:
     with start_registry(folder / "registry", port) as registry:
         wait_until_ready(f"http://127.0.0.1:{port}/", START_SECONDS, registry)
         try:
-            console.print("building the base image: once for this code and these packages, in nobody's figure")
+            console.print("The base image is built, once for this code and these packages. It is in no figure.")
             push_base(settings)
             yield settings
         finally:
@@ -91,7 +92,10 @@ def remove_images(repository: str) -> None:
 
 
 def stage_model(folder: Path) -> int:
-    """A fitted forest of ten megabytes: for the layer alone, and with the code for the peer. The size of its file."""
+    """Stage a fitted forest of ten megabytes, alone for the layer and with the code for the peer.
+
+    Returns the bytes of its file.
+    """
     import skops.io
     from sklearn.ensemble import RandomForestRegressor
 
@@ -109,17 +113,17 @@ def stage_model(folder: Path) -> int:
 
 
 def change_model(folder: Path, number: int) -> None:
-    """Another version of the model: its file changes, and so does every layer that holds it."""
+    """Make another version of the model. Its file changes, and so does every layer that holds the file."""
     release = json.dumps({"model": "bike_demand", "version": number, "trusted_types": []})
     for root in (folder / "bundle", folder / "model" / "v1"):
         with (root / "model" / "model.skops").open("r+b") as file:
-            file.seek(-4, os.SEEK_END)  # within a zip's closing record: as many bytes as before
+            file.seek(-4, os.SEEK_END)  # within a zip's closing record, so that the size stays the same
             file.write(number.to_bytes(4, "little"))
         (root / "release.json").write_text(release)
 
 
 def push_layer(settings: Settings, folder: Path, number: int) -> Seconds:
-    """Cyclone's way."""
+    """Cyclone's way: append a layer to the base image, and push it."""
     repository = ImageRepository(f"{settings.image_repository}/{NAME}")
     model, labels = folder / "model" / "v1", {"cyclone.version": str(number)}
     return {"total": time_call(lambda: append_layer(settings, repository, f"v{number}", model, labels))}
@@ -141,19 +145,21 @@ def rebuild(settings: Settings, folder: Path, number: int) -> Seconds:
 
 
 def run(command: list[str], **options: Any) -> None:
+    """Run a command. Errors: `PlatformError` with the end of what it said."""
     done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode:
         raise PlatformError(f"`{' '.join(command[:5])} …` ended with {done.returncode}: {done.stderr[-2000:]}")
 
 
 def time_call(call: Callable[[], object]) -> float:
+    """The seconds that a call takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def report(layers: list[Seconds], peers: list[Seconds], size: int) -> dict[str, float]:
-    """The table and the figures."""
+    """Print the table and return the figures."""
     medians = {
         "append a model layer": statistics.median(each["total"] for each in layers),
         **{f"rebuild: {step}": statistics.median(each[step] for each in peers) for step in peers[0]},
@@ -171,7 +177,7 @@ def report(layers: list[Seconds], peers: list[Seconds], size: int) -> dict[str, 
 
 
 def main() -> int:
-    """Print the table and one line of JSON; the exit code."""
+    """Print the table and one line of JSON. Return the exit code."""
     is_small = read_small(__doc__)
     try:
         figures = measure_layer(SMALL_ROUNDS if is_small else ROUNDS)

@@ -1,8 +1,8 @@
 """From the opening of an incident to the first client answered by the new version, in the loop of `make demo`.
 
-The demo runs as anybody's would, to its first automatic release. Then the clocks of the store and of Airflow are read:
-when the monitor that opened the incident judged the error, when each task ran, and when the first row that a client
-sent to the candidate was stored. Requests of the rehearsal are not logged, so they do not count.
+The demo runs as anybody's would, to its first automatic release. Then the clocks of the store and of Airflow are read.
+They tell when the monitor that opened the incident judged the error, when each task ran, and when the first row that a
+client sent to the candidate was stored. Requests of the rehearsal are not logged, so they do not count.
 """
 
 import os
@@ -34,18 +34,21 @@ GROUP BY retraining.run_id, retraining.started_at
 ORDER BY retraining.started_at
 LIMIT 1
 """
+"""The first retraining that the monitor asked for, and when the verdict that led to it was made."""
 SERVED = """
 SELECT min(prediction_log.stored_at)
 FROM release
 INNER JOIN prediction_log ON release.model = prediction_log.model AND release.revision = prediction_log.revision
 WHERE release.run_id = %s
 """
+"""When the first row that a revision answered was stored."""
 TASKS = """
 SELECT task_id, extract(EPOCH FROM start_date - %(onset)s), extract(EPOCH FROM end_date - start_date)
 FROM task_instance
 WHERE run_id = %(run)s AND start_date IS NOT NULL
 ORDER BY start_date
 """
+"""The tasks of a run: seconds from the onset to the start of each, and the seconds that it took."""
 console = Console(width=110)
 
 
@@ -60,6 +63,7 @@ def measure_loop(*, is_small: bool = False) -> dict[str, float]:
 
 
 def run_demo(folder: Path, variables: dict[str, str]) -> None:
+    """Run the demo in a process of its own, to its first automatic release. Errors: `PlatformError` when it fails."""
     env = os.environ | variables | {"CYCLONE_WORK_DIR": str(folder), "COLUMNS": "110"}
     command = [sys.executable, "-m", "cyclone", "demo", "--until-release"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False)
@@ -68,7 +72,7 @@ def run_demo(folder: Path, variables: dict[str, str]) -> None:
 
 
 def read_loop(store_dsn: str, airflow_dsn: str) -> dict[str, float]:
-    """Print the steps of the first automatic release of a demo that has ended; its figure."""
+    """Print the steps of the first automatic release of a demo that has ended. Return the figure."""
     run, onset = select(store_dsn, ONSET)[0]
     ((served,),) = select(store_dsn, SERVED, (run,))
     seconds = (served - onset).total_seconds()
@@ -81,6 +85,7 @@ def read_loop(store_dsn: str, airflow_dsn: str) -> dict[str, float]:
 
 
 def select(dsn: str, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    """The rows of a statement of the benchmark's own."""
     connection = psycopg2.connect(dsn)
     try:
         with connection.cursor() as cursor:

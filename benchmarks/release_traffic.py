@@ -1,8 +1,8 @@
 """Constant load through promote, roll back, promote, with instances killed: does a client see anything of it?
 
-Real Bentos of the bike model on the local Cloud Run, a real Postgres and MLflow. Every request brings an id of its
-own, so that a client may send it again when the connection to a killed instance breaks, as Cloud Run's clients do on
-a 503: the same id is the same prediction, logged once. What has no answer at the third try has failed.
+Real Bentos of the bike model run on the local Cloud Run, with a real Postgres and MLflow. Every request brings an id of
+its own. A client may therefore send it again when the connection to a killed instance breaks, as Cloud Run's clients do
+on a 503. The same id is the same prediction, logged once. A request without an answer at the third try has failed.
 """
 
 import os
@@ -63,7 +63,7 @@ class Size:
 
     least_requests: int
     settle_seconds: float
-    """Of load between two moves, so that each meets requests in flight."""
+    """The seconds of load between two moves, so that each move meets requests in flight."""
 
 
 FULL, SMALL = Size(20_000, 3.0), Size(500, 0.5)
@@ -71,20 +71,21 @@ FULL, SMALL = Size(20_000, 3.0), Size(500, 0.5)
 
 @dataclass
 class Load:
-    """Clients that ask one after the other until they are stopped, and what they were told."""
+    """Clients that ask one request after the other until they are stopped, and what they were told."""
 
     address: str
     row: dict[str, Any]
     statuses: Counter[str] = field(default_factory=Counter)
     versions: Counter[int] = field(default_factory=Counter)
     answered_at: dict[int, float] = field(default_factory=dict)
-    """When a version answered first, since this was emptied."""
+    """The time of each version's first answer since this was emptied."""
     repeated: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def run(self) -> Iterator[None]:
+        """Let the clients ask while the block runs."""
         clients = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
@@ -97,19 +98,22 @@ class Load:
 
     @property
     def answered(self) -> int:
+        """How many requests have an answer or have failed."""
         return sum(self.statuses.values())
 
     @property
     def failed(self) -> int:
+        """How many requests have failed."""
         return self.answered - self.statuses["200"]
 
     def wait_for(self, requests_more: int) -> None:
+        """Return once so many more requests were answered."""
         wanted = self.answered + requests_more
         while self.answered < wanted:
             time.sleep(0.05)
 
     def wait_for_version(self, version: int) -> float:
-        """When the version answered first."""
+        """The time of the version's first answer, once there is one."""
         while version not in self.answered_at:
             time.sleep(0.05)
         return self.answered_at[version]
@@ -136,7 +140,7 @@ class Load:
 
 
 def measure_traffic(size: Size) -> dict[str, float]:
-    """Run it and print the table."""
+    """Train three versions, release them under load, and print the table."""
     with temporary_state("bench-release") as folder, run_parts(folder) as settings:
         spec = find_model(settings.models_dir, MODEL)
         load_history(Store(settings.store_dsn), spec, settings.models_dir / MODEL)
@@ -150,6 +154,7 @@ def measure_traffic(size: Size) -> dict[str, float]:
 def lead_load(
     size: Size, settings: Settings, spec: ModelSpec, images: dict[int, Image], address: str
 ) -> dict[str, float]:
+    """Release, roll back and kill under load. Return the figures."""
     row = Store(settings.store_dsn).fetch("release/rehearsal_rows", model=spec.name, champion=None, newest=1)[0]
     load = Load(address, row["input"])
     seconds: dict[str, float] = {}
@@ -176,7 +181,7 @@ def lead_load(
     show(load, seconds, time.monotonic() - began)
     running = CloudRun(settings).read_service(spec.service_name)
     if running is None or running.percents != {f"{spec.service_name}-v3": 100}:
-        raise PlatformError(f"version 3 should serve alone; Cloud Run says {running}")
+        raise PlatformError(f"version 3 should serve alone, but Cloud Run says {running}")
     return {
         "rollback_seconds": round(seconds[ROLL_BACK], 2),
         "requests": load.answered,
@@ -191,6 +196,7 @@ def release(
     images: dict[int, Image],
     step: Callable[[str, Callable[[], object]], None],
 ) -> None:
+    """Deploy a version, raise its share in two steps, and promote it."""
     found: list[Candidate] = []
     step(f"version {version} deployed at 0 %", lambda: found.append(deploy(settings, spec, version, images)))
     for percent in (20, 50):
@@ -199,11 +205,12 @@ def release(
 
 
 def deploy(settings: Settings, spec: ModelSpec, version: int, images: dict[int, Image]) -> Candidate:
+    """Deploy a version at 0 % of the traffic."""
     return deploy_candidate(settings, spec, version, images[version], f"run_{version}")
 
 
 def make_version(settings: Settings, spec: ModelSpec, version: int) -> Image:
-    """Train on January, register and build an image: the same rows, and a run and a version of its own each time."""
+    """Train on January, register and build an image. The rows are the same each time, run and version are new."""
     run_id = f"run_{version}"
     dataset = build_dataset(settings, spec, run_id, FEBRUARY)
     challenger = train_challenger(settings, spec, dataset, run_id)
@@ -229,19 +236,20 @@ def signal_instance(settings: Settings, spec: ModelSpec, version: int, number: s
 
 
 def run_cyclone(*arguments: str) -> None:
-    """The command as a person gives it, its start included."""
+    """Run the `cyclone` command as a person does, so that its start is part of what is timed."""
     done = subprocess.run([sys.executable, "-m", "cyclone", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise PlatformError(f"cyclone {' '.join(arguments)} failed: {done.stdout}{done.stderr}")
 
 
 def show(load: Load, seconds: dict[str, float], total: float) -> None:
+    """Print the table of the moves, and how the requests were answered."""
     table = Table("under load", "seconds", title=f"{load.answered:,} requests by {CLIENTS} clients in {total:.0f} s")
     for name, took in seconds.items():
         table.add_row(name, f"{took:.2f}")
     console.print(table)
     versions = ", ".join(f"version {version}: {count:,}" for version, count in sorted(load.versions.items()))
-    console.print(f"{load.failed} failed; {load.repeated} were answered at a second or third try. {versions}")
+    console.print(f"{load.failed} failed, {load.repeated} were answered at a second or third try. {versions}")
 
 
 @contextmanager

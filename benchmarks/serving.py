@@ -1,7 +1,7 @@
 """Serving with the prediction log, beside BentoML without one, the original design, MLflow and FastAPI.
 
-Every candidate answers the same rows with the same model in one worker. All are up for the whole run; they are loaded
-in turn, in short rounds, so that what else the machine does meets each of them alike. Figures are medians of rounds.
+Every candidate answers the same rows with the same model in one worker. All are up for the whole run. They are loaded
+in turn, in short rounds, so that whatever else the machine does meets all of them alike. Figures are medians of rounds.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 
 START_SECONDS = 120
 MANY = 16
-"""Concurrency of the throughput runs; percentiles are measured at 1."""
+"""The concurrency of the throughput runs. Percentiles are measured at 1."""
 BATCH_ROWS = 100
 MEGABYTE = 1024 * 1024
 KEYS = (
@@ -52,7 +52,7 @@ KEYS = (
     "rss_growth_mb_per_million_rows",
 )
 SMALL = {"rounds": 1, "seconds": 1, "growth_seconds": 2, "writer_rows": 5_000}
-"""Defaults of the options in a small run."""
+"""The defaults of the options in a small run."""
 Figures = dict[str, float]
 console = Console(width=110)
 
@@ -69,7 +69,7 @@ class Candidate:
     has_log: bool = False
 
     def load(self, concurrency: int, seconds: int, bodies: Path | None = None) -> Figures:
-        """Figures of wrk against this server. An answer that is no 2xx ends the benchmark."""
+        """The figures of wrk against this server. An answer that is no 2xx ends the benchmark."""
         command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "20s"]
         script = Path(__file__).with_name("requests.lua")
         env = {**os.environ, "BODIES": str(bodies or self.bodies), "TARGET_PATH": self.path}
@@ -88,7 +88,7 @@ class Candidate:
         return figures
 
     def wait_until_settled(self, deadline_seconds: float = 120) -> None:
-        """Return when the log has sent what waits, so that it does not run within another's round."""
+        """Return when the log has sent what waits, so that it does not run within another candidate's round."""
         deadline = time.monotonic() + deadline_seconds
         while self.has_log and self.read_waiting_rows() > 0:
             if time.monotonic() > deadline:
@@ -96,6 +96,7 @@ class Candidate:
             time.sleep(0.2)
 
     def read_waiting_rows(self) -> float:
+        """How many rows of the log wait to be sent."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as page:
             lines = page.read().decode().splitlines()
         values = [line.rsplit(" ", 1)[1] for line in lines if line.startswith("cyclone_log_queue_rows")]
@@ -104,17 +105,17 @@ class Candidate:
         return sum(map(float, values))
 
     def measure_memory(self) -> float:
-        """Resident megabytes of the server's processes."""
+        """The resident megabytes of the server's processes."""
         parent = psutil.Process(self.process.pid)
         processes = [parent, *parent.children(recursive=True)]
         return sum(process.memory_info().rss for process in processes) / MEGABYTE
 
 
 def main() -> None:
-    """Measure, print the table, end with one line of JSON."""
+    """Measure, print the table, and end with one line of JSON."""
     options = read_options()
     if shutil.which("wrk") is None:
-        raise SystemExit("wrk is missing, and without it nothing can be loaded: apt-get install wrk")
+        raise SystemExit("wrk is missing, and without it nothing can be loaded. Install it: apt-get install wrk")
     warnings.simplefilter("ignore")
     os.environ["OMP_NUM_THREADS"] = "1"
     with temporary_state("bench-serving") as folder, ExitStack() as stack:
@@ -130,9 +131,10 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
+    """The options of the command line, with smaller defaults in a small run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3, help="of each run: a candidate has two in a round")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of a run, of which a candidate has two a round")
     parser.add_argument("--growth-seconds", type=int, default=30)
     parser.add_argument("--writer-rows", type=int, default=200_000)
     add_small(parser)
@@ -176,7 +178,7 @@ def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres)
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # mlflow looks there for uvicorn
             "PYTHONPATH": str(where),
-            "BENTOML_HOME": str(folder / f"bentoml_{database}"),  # a service's start wipes the metrics in its home
+            "BENTOML_HOME": str(folder / f"bentoml_{database}"),  # each its own, as a start wipes the metrics there
             "CYCLONE_SPOOL_DIR": str(folder / f"spool_{database}"),
             "CYCLONE_STORE_DSN": postgres.dsn(database),
             "ORIGINAL_DSN": postgres.dsn(database).replace("postgresql:", "postgresql+psycopg2:"),
@@ -198,12 +200,13 @@ def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres)
 
 
 def write_bodies(path: Path, bodies: list[Any]) -> Path:
+    """Write the bodies of requests into a file, one a line."""
     path.write_text("".join(json.dumps(body) + "\n" for body in bodies))
     return path
 
 
 def measure_rounds(candidates: Mapping[str, Candidate], rounds: int, seconds: int) -> dict[str, list[Figures]]:
-    """For each candidate its rounds' `p50_us`, `p99_us` (concurrency 1) and `per_second` (concurrency 16)."""
+    """The figures of each candidate's rounds: `p50_us` and `p99_us` at concurrency 1, `per_second` at 16."""
     figures: dict[str, list[Figures]] = {name: [] for name in candidates}
     for candidate in candidates.values():
         candidate.load(4, 1)  # warm
@@ -224,11 +227,14 @@ def measure_rounds(candidates: Mapping[str, Candidate], rounds: int, seconds: in
 
 
 def measure_growth(candidate: Candidate, folder: Path, seconds: int) -> tuple[float, int]:
-    """Resident megabytes that a million further logged rows would add, from so many seconds of real ones."""
+    """The resident megabytes that a million more logged rows would add, from so many seconds of real ones.
+
+    The second value is how many rows these were.
+    """
     single = [json.loads(line)["rows"][0] for line in candidate.bodies.read_text().splitlines()]
     many = [{"rows": single[start : start + BATCH_ROWS]} for start in range(0, len(single) - BATCH_ROWS, BATCH_ROWS)]
     bodies = write_bodies(folder / "batches.txt", many)
-    candidate.load(4, max(1, seconds // 3), bodies)  # what is kept for good is there after this
+    candidate.load(4, max(1, seconds // 3), bodies)  # after this, all that is kept for good has been allocated
     candidate.wait_until_settled()
     before = candidate.measure_memory()
     rows = int(candidate.load(4, seconds, bodies)["requests"]) * BATCH_ROWS
@@ -237,7 +243,7 @@ def measure_growth(candidate: Candidate, folder: Path, seconds: int) -> tuple[fl
 
 
 def measure_writer(dsn: str, rows: int) -> float:
-    """Rows of ten features that one process writes into Postgres a second, its batches ready in memory."""
+    """Rows of ten features that one process writes into Postgres a second, with its batches ready in memory."""
     from bento_service.ids import PredictionIds
     from bento_service.log.log_writer import Flush, LogWriter, find_hour
     from bento_service.log.prediction_log import BATCH_ROWS as FLUSH_ROWS
@@ -261,7 +267,7 @@ def measure_writer(dsn: str, rows: int) -> float:
 
 
 def summarise(rounds: Mapping[str, list[Figures]]) -> dict[str, float]:
-    """The ratios that were asked for: medians over rounds, each round's candidate against the same round's other."""
+    """The ratios under their keys. Each is the median over rounds, of two candidates in the same round."""
 
     def compare(name: str, other: str, key: str, join: Callable[[float, float], float]) -> float:
         pairs = zip(rounds[name], rounds[other], strict=True)
@@ -290,6 +296,7 @@ def report(
     grown_rows: int,
     options: argparse.Namespace,
 ) -> None:
+    """Print the table and end with one line of JSON."""
     table = Table("", "p50, c=1", "p99, c=1", f"requests/s, c={MANY}", "spooled ÷ this")
     for name, figures in rounds.items():
         middle = {key: statistics.median(item[key] for item in figures) for key in figures[0]}
@@ -303,8 +310,8 @@ def report(
             f"{share:.2f}",
         )
     console.print(table)
-    console.print(f"medians of {options.rounds} interleaved rounds of {options.seconds} s; one row a request")
-    console.print(f"writer: {writer:,.0f} rows/s of ten features; memory: {growth:+.1f} MB a million rows")
+    console.print(f"medians of {options.rounds} interleaved rounds of {options.seconds} s, one row a request")
+    console.print(f"writer: {writer:,.0f} rows/s of ten features, memory: {growth:+.1f} MB a million rows")
     console.print(f"(memory measured over {grown_rows:,} rows in requests of {BATCH_ROWS})")
     result = {**ratios, "writer_rows_per_second": writer, "rss_growth_mb_per_million_rows": growth}
     print_figures({key: round(value, 3) for key, value in result.items()}, KEYS, is_small=options.small)

@@ -1,7 +1,7 @@
 """A world for a small run of the demo: bike demand that doubles on its first day, and a model that looks soon.
 
-The real one takes about twenty days to the first alarm, each a run of Airflow's monitor. Here the third labelled day
-is enough. What happens then is the same.
+In the real world the first alarm comes after about twenty days, each of which is a run of Airflow's monitor. Here the
+third labelled day is enough. What happens then is the same.
 """
 
 import csv
@@ -28,7 +28,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
 
 
 def make_small_world(models: Path) -> Path:
-    """Copy the demo's model into the folder `models`, with `SECTIONS` and its demand grown; that folder."""
+    """Copy the demo's model into the folder `models`, with `SECTIONS` and its demand grown. Return the folder."""
     folder = models / MODEL
     shutil.copytree(REPOSITORY / "models" / MODEL, folder, ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "model.yaml"

@@ -10,6 +10,7 @@ import socket
 import sys
 from pathlib import Path
 
+from bento_service.ending import FINISH_SECONDS
 from cyclone.image_contract import (
     BENTOML_CONFIG_VARIABLE,
     BENTOML_HOME_VARIABLE,
@@ -29,14 +30,16 @@ def main(host: str = "0.0.0.0") -> None:  # noqa: S104 (within a container)
     """Become the server; this does not return."""
     os.chdir(ROOT)
     port = os.environ.get(PORT_VARIABLE, "8080")
+    ending = ["--timeout-graceful-shutdown", str(FINISH_SECONDS)]
     if any(os.environ.get(name) for name in CONFIGURED):
-        run(["-m", "bentoml", "serve", SERVICE_TARGET, "--host", host, "--port", port, "--api-workers", "1"])
+        address = ["--host", host, "--port", port, "--api-workers", "1"]
+        run(["-m", "bentoml", "serve", SERVICE_TARGET, *address, *ending])
     listening = socket.create_server((host, int(port)), backlog=BACKLOG)
     listening.set_inheritable(True)
     os.environ[METRICS_DIR_VARIABLE] = str(prepare_metrics())
     name = SERVICE_TARGET.rpartition(":")[2]
     worker = ["-m", "_bentoml_impl.worker.service", SERVICE_TARGET, "--service-name", name, "--worker-id", "1"]
-    run([*worker, "--fd", str(listening.fileno()), "--backlog", str(BACKLOG)])
+    run([*worker, "--fd", str(listening.fileno()), "--backlog", str(BACKLOG), *ending])
 
 
 def prepare_metrics() -> Path:

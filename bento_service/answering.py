@@ -14,8 +14,9 @@ from typing import Any, Self
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from bento_service.answers import DRAIN_SECONDS, answer, fail, log_failure, refuse
+from bento_service.answers import answer, fail, log_failure, refuse
 from bento_service.content import Body
+from bento_service.ending import DRAIN_SECONDS, LABEL_SECONDS
 from bento_service.ids import PredictionIds
 from bento_service.labels import answer_labels
 from bento_service.log.prediction_log import PredictionLog
@@ -54,7 +55,7 @@ class Answering:
         instance = Instance.begin(spec.name, version, revision)
         is_committed = spec.serving.durability == "committed"
         log = PredictionLog(store.dsn, instance, base, spec.serving.spool_mb * 1024 * 1024, is_committed)
-        return cls(spec, instance, log, store, predict)
+        return cls(spec, instance, log, Store(store.dsn, LABEL_SECONDS), predict)
 
     def start(self) -> None:
         """Start to send the log, once everything that stays is loaded."""

@@ -9,9 +9,6 @@ from starlette.responses import Response
 
 from bento_service.request import RequestError
 
-DRAIN_SECONDS = 8
-"""Of the log, at the end. Cloud Run kills ten seconds after SIGTERM."""
-
 
 def answer(content: Any, status: int = 200) -> Response:
     """The content as JSON."""

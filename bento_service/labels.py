@@ -1,11 +1,12 @@
 """Labels go straight to the store: kept as a whole before the answer, or refused as a whole."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from anyio.to_thread import run_sync
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -22,7 +23,9 @@ async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: date
     """Keep the labels of a body and say how many there are. Errors: `RequestError` when the body is none of labels."""
     labels = read_label_request(spec, content, now)
     try:
-        return answer(await asyncio.to_thread(store_labels, store, spec.name, labels, now))
+        # A thread that waits for Postgres cannot be interrupted. It must not keep a process that ends.
+        keep = partial(store_labels, store, spec.name, labels, now)
+        return answer(await run_sync(keep, abandon_on_cancel=True))
     except StoreError as error:
         logger.warning("labels refused: %s", error)
         return fail("the evaluation store does not answer: no label was kept, send them again", 503)

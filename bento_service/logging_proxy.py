@@ -24,6 +24,7 @@ from bento_service.answering import Answering, UnansweredError
 from bento_service.answers import answer
 from bento_service.bearer import BearerKeys
 from bento_service.content import receive_body
+from bento_service.ending import FINISH_SECONDS
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import (
     HOST_VARIABLE,
@@ -150,7 +151,7 @@ def main() -> None:
     settings = read_settings()
     app = build_app(read_served(settings, os.environ), settings)
     host, port = os.environ.get(HOST_VARIABLE, "127.0.0.1"), int(os.environ.get(PORT_VARIABLE, "8080"))
-    uvicorn.run(app, host=host, port=port, access_log=False)
+    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=FINISH_SECONDS)
 
 
 async def _tell_health(_: Request) -> Response:

@@ -13,3 +13,11 @@ def read_now(store: Store, settings: Settings, model: str) -> datetime:
     row = store.fetch_one("log/newest_event", model=model)
     newest = row["newest"] if row else None
     return newest or datetime.now(UTC)
+
+
+def read_store_clock(store: Store) -> datetime:
+    """The wall time by Postgres' clock. It is the one clock for what several machines do, such as a canary."""
+    row = store.fetch_one("release/clock")
+    assert row is not None, "the statement has one row"
+    now: datetime = row["now"]
+    return now

@@ -65,5 +65,9 @@ class StaleReleaseError(ReleaseError):
     """A newer release holds the model's record. This one must not overwrite it."""
 
 
+class LostLockError(ReleaseError):
+    """The lock on a model's releases went with its connection. Nothing was changed after that. Try again."""
+
+
 class PlatformError(CycloneError):
     """A part of the local platform did not start, or is already running."""

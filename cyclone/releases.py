@@ -3,8 +3,7 @@
 It moves to newer releases only, except when it is told to go back.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
@@ -96,15 +95,13 @@ def releases_under_way(store: Store, model: str) -> tuple[list[Release], list[Re
     return led, [_convert(row) for row in rows if row["is_abandoned"]]
 
 
-@contextmanager
-def hold_releases(store: Store, model: str) -> Iterator[None]:
-    """Hold the lock on a model's traffic and record. Whoever else wants it waits.
+def split_traffic(champion: Release, led: Sequence[Release]) -> dict[str, int]:
+    """The percent of the traffic that the record gives each revision. Canaries have their share, the champion the rest.
 
-    A process that dies lets go of the lock, because Postgres ends its transaction.
+    `led` are the releases on their way that a retraining leads.
     """
-    with store.transaction() as transaction:
-        transaction.fetch_one("release/lock", model=model)
-        yield
+    percents = {item.revision: item.traffic_percent for item in led if item.traffic_percent}
+    return {**percents, champion.revision: 100 - sum(percents.values())}
 
 
 def create_candidate(
@@ -119,9 +116,11 @@ def create_candidate(
 ) -> Release:
     """Record the candidate of a run, and return its release. A repeated call returns the first one.
 
+    If the run's retraining had ended and was cleared in Airflow, its end is taken back, because it goes on.
     Errors: `ReleaseError` when the run has already released another version.
     """
     with store.transaction() as transaction:
+        transaction.run("policy/retraining_reopen", run_id=run_id)
         transaction.run(
             "release/candidate_insert",
             model=model,
@@ -154,7 +153,7 @@ def note_share(store: Store, release: Release, percent: int) -> None:
                 f"{release.model}: release {release.release_id} ({release.revision}) is no candidate any more:"
                 f" `cyclone timeline {release.model}` shows how it ended"
             )
-        transaction.run("release/champion_share_set", model=release.model, traffic_percent=100 - percent)
+        transaction.run("release/champion_share_set", model=release.model)
 
 
 def check_promotable(store: Store, release: Release) -> None:
@@ -199,10 +198,10 @@ def restore_release(store: Store, release: Release, champion: Release, at: datet
 
 
 def mark_rolled_back(store: Store, release: Release, at: datetime, reason: str) -> None:
-    """Record that a candidate was rolled back and that the champion has all traffic again. The first reason stays."""
+    """Record that a candidate was rolled back and that the champion has its traffic again. The first reason stays."""
     with store.transaction() as transaction:
         transaction.run("release/roll_back", release_id=release.release_id, at=at, reason=reason)
-        transaction.run("release/champion_share_set", model=release.model, traffic_percent=100)
+        transaction.run("release/champion_share_set", model=release.model)
 
 
 def _check_promotable(release: Release, record: ReleaseRecord | None) -> None:
@@ -210,6 +209,11 @@ def _check_promotable(release: Release, record: ReleaseRecord | None) -> None:
         raise StaleReleaseError(
             f"{release.model}: release {release.release_id} ({release.revision}) is older than the champion, "
             f"release {record.release.release_id} ({record.release.revision})"
+        )
+    if record is not None and record.release.version > release.version:
+        raise StaleReleaseError(
+            f"{release.model}: version {release.version} was registered before the champion, version"
+            f" {record.release.version}. Ask for a new one with `cyclone retrain {release.model}`"
         )
     if release.is_over:
         raise ReleaseError(
@@ -232,6 +236,7 @@ def _move_record(transaction: Transaction, release: Release, generation: int | N
     if not transaction.run("release/champion_set", release_id=release.release_id, at=at):
         raise ReleaseError(f"{release.model}: release {release.release_id} was rolled back meanwhile")
     transaction.run("release/others_retire", **target, at=at)
+    transaction.run("release/champion_share_set", model=release.model)
 
 
 def _read_record(transaction: Transaction, model: str) -> ReleaseRecord | None:

@@ -11,7 +11,9 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# Each part that gets the name takes it then: Cloud Run no hyphen at the end, an image's repository no three underscores
+# in a row, and ids of DAGs are cut at two. 40 characters leave room for a version and a calibration in a revision's 63.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
 CheckKind = Literal["drift", "error", "estimate", "service"]
 Trigger = Literal["error", "error_checks", "drift", "estimate", "service", "request"]
 FeatureType = Literal["integer", "number", "category", "boolean", "text"]
@@ -21,13 +23,20 @@ FromList = BeforeValidator(lambda value: tuple(value) if isinstance(value, list)
 """Turns a list into a tuple. YAML has only lists, and a frozen section may only hold tuples."""
 
 
+MIB, GIB = 2**20, 2**30
+MEMORY_UNITS = {"k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": MIB, "Gi": GIB}
+"""The bytes of each unit of `serving.memory`."""
+CLOUD_RUN_MEMORY_GIB = {"1": (0.5, 4), "2": (0.5, 8), "4": (2, 16), "6": (4, 24), "8": (4, 32)}
+"""The least and most GiB that Cloud Run's second generation takes with each number of cores.
+
+Source: https://cloud.google.com/run/docs/configuring/services/memory-limits
+"""
+
+
 def _refuse_rounded(value: object) -> object:
     for bound in value if isinstance(value, list | tuple) else ():
-        if (
-            isinstance(bound, int)
-            and not isinstance(bound, bool)
-            and (abs(bound) >= 2**63 or int(float(bound)) != bound)
-        ):
+        is_integer = isinstance(bound, int) and not isinstance(bound, bool)
+        if is_integer and (abs(bound) >= 2**63 or int(float(bound)) != bound):
             raise ValueError(f"a bound is {bound}, which a float would round. Allowed are integers up to 2^53")
     return value
 
@@ -218,6 +227,11 @@ class ErrorTrigger(Section):
     """The labelled whole days of the version that serves that are needed before its error is judged.
 
     With fewer, one odd day is much of the evidence. With more, a bad version serves longer.
+    """
+    minimum_rows: int = Field(default=24, ge=1)
+    """The labels of these days, taken together, that are needed before the error is judged.
+
+    The mean of 24 errors is about a fifth off by chance, and `limit` asks for half.
     """
 
     @model_validator(mode="after")
@@ -421,8 +435,11 @@ class Serving(Section):
     concurrency: int = Field(default=40, ge=1, le=1000)
     min_instances: int = Field(default=1, ge=0, le=100)
     max_instances: int = Field(default=4, ge=1, le=1000)
-    cpu: str = Field(default="1", pattern=r"^(\d+(\.\d+)?|\d+m)$")
-    """The cores of an instance, such as `"2"`, or in thousandths such as `500m`."""
+    cpu: Literal["1", "2", "4", "6", "8"] = "1"
+    """The cores of an instance. Cloud Run has no other numbers of whole cores.
+
+    It also has parts of a core, but takes them away between requests. The log is sent then.
+    """
     memory: str = Field(default="512Mi", pattern=r"^\d{1,12}([kMG]|[KMG]i)$")
     max_rows: int = Field(default=1000, ge=1, le=100_000)
     """The most rows of one request."""
@@ -440,4 +457,22 @@ class Serving(Section):
     def _check_instances(self) -> Self:
         if self.min_instances > self.max_instances:
             raise ValueError(f"min_instances {self.min_instances} is above max_instances {self.max_instances}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_memory(self) -> Self:
+        size = re.fullmatch(r"(\d+)(\D+)", self.memory)
+        assert size is not None, "the pattern of `memory` is checked before"
+        memory = int(size[1]) * MEMORY_UNITS[size[2]]
+        least, most = CLOUD_RUN_MEMORY_GIB[self.cpu]
+        if not least * GIB <= memory <= most * GIB:
+            raise ValueError(
+                f"memory {self.memory!r} with cpu {self.cpu!r}: Cloud Run takes {least:g}Gi to {most:g}Gi with so many"
+                " cores. Change memory or cpu"
+            )
+        if self.spool_mb * MIB >= memory:
+            raise ValueError(
+                f"spool_mb {self.spool_mb} does not fit into memory {self.memory!r}, out of which Cloud Run takes it."
+                " Make spool_mb smaller or memory larger"
+            )
         return self

@@ -62,6 +62,11 @@ class ModelSpec(Section):
     """
     history_until: str | None = None
     """The ISO date, in UTC, before which rows train the first version. Later rows can be replayed as traffic."""
+    trusted_types: Annotated[tuple[str, ...], FromList] = ()
+    """Types that the model's file may hold, by their full names, beyond those that Cyclone knows of scikit-learn.
+
+    A service runs the code of these types when it loads the file. Training names the types that are missing here.
+    """
     monitor: Monitor = Monitor()
     retrain: Retrain = Retrain()
     recalibrate: Recalibrate = Recalibrate()
@@ -175,7 +180,7 @@ def read_model_yaml(path: Path) -> ModelSpec:
     try:
         return ModelSpec.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
+        raise ConfigurationError(f"{path}: " + ". ".join(_describe(error))) from error
 
 
 def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
@@ -218,7 +223,7 @@ def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
     try:
         return ModelSpec.model_validate({**spec.model_dump(exclude=set(data)), **data})
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: " + "; ".join(_describe(error))) from error
+        raise ConfigurationError(f"{path}: " + ". ".join(_describe(error))) from error
 
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:

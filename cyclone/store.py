@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 10
 """How long a connection may take. A busy Postgres still answers in it, and a person still waits for the error."""
+STATEMENT_SECONDS = 900
+"""How long one statement may take. Ten million rows are rolled up in 34 s (docs/decisions/0004-rollups.md)."""
+NETWORK_SECONDS = 15
+"""After so long without an answer from the other host a connection is given up. Else it takes many minutes."""
 MIGRATION_LOCK = 4_771_001
 """The number of the advisory lock under which migrations run. Any number does that no other program locks."""
+MIGRATION_LOCK_SECONDS = 30
+"""How long a migration waits for a table that others use. It is undone then, and can be tried again."""
 
 Row = dict[str, Any]
 Mode = Literal["write", "read", "snapshot"]
@@ -68,6 +74,25 @@ def parse_address(dsn: str) -> dict[str, str]:
 
     parts: dict[str, str] = parse_dsn(dsn)
     return parts
+
+
+def connect(dsn: str, connect_seconds: int, statement_seconds: int) -> "connection":
+    """A connection in UTC that waits for nothing for ever. Options that the DSN names count before ours.
+
+    Errors: those of psycopg2.
+    """
+    import psycopg2
+
+    own = parse_address(dsn).get("options", "")
+    return psycopg2.connect(
+        dsn,
+        connect_timeout=connect_seconds,
+        options=f"-c statement_timeout={statement_seconds}s {own} -c timezone=UTC",
+        keepalives_idle=NETWORK_SECONDS // 3,
+        keepalives_interval=NETWORK_SECONDS // 3,
+        keepalives_count=2,
+        tcp_user_timeout=1000 * min(NETWORK_SECONDS, statement_seconds),
+    )
 
 
 def shorten_dsn(dsn: str) -> str:
@@ -159,22 +184,25 @@ class Transaction:
 class Store:
     """The evaluation store at `dsn`, a Postgres URI. Each call opens a connection of its own, except in `connected`.
 
+    A statement that takes longer than `patience_seconds` is stopped, as is the wait for a connection.
+
     Errors: `StoreError` for an empty `dsn`, and in each call when Postgres does not answer or has no schema.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, patience_seconds: int = STATEMENT_SECONDS) -> None:
         if not dsn:
             raise StoreError(
                 "CYCLONE_STORE_DSN is empty: set it to a Postgres URI, e.g. postgresql://user@host/cyclone,"
                 " or start the local platform with `make up`"
             )
         self.dsn = dsn
+        self._patience_seconds = patience_seconds
         self._kept: connection | None = None
 
     @contextmanager
     def connected(self) -> Iterator["Store"]:
         """The same store on one connection that is kept for many calls. Most calls cost less than a connection."""
-        store = Store(self.dsn)
+        store = Store(self.dsn, self._patience_seconds)
         store._kept = store._connect()
         try:
             yield store
@@ -203,6 +231,26 @@ class Store:
             if raw is not self._kept:
                 raw.close()
 
+    @contextmanager
+    def lock(self, statement: str, **parameters: Any) -> Iterator[Transaction]:
+        """A transaction that only holds the lock which a statement takes. It is on a connection of its own.
+
+        It writes nothing, so its end is no error, however it comes.
+        Errors: `StoreError` when Postgres does not answer before the lock is taken.
+        """
+        import psycopg2
+
+        raw = self._connect()
+        try:
+            lock = Transaction(raw)
+            try:
+                lock.fetch(statement, **parameters)
+            except psycopg2.OperationalError as error:
+                raise StoreError(f"the store at {self.address} stopped answering: {error}") from error
+            yield lock
+        finally:
+            raw.close()
+
     def fetch(self, statement: str, **parameters: Any) -> list[Row]:
         """`Transaction.fetch` in a transaction of its own."""
         with self.transaction() as transaction:
@@ -224,7 +272,11 @@ class Store:
         It is safe to run twice, and by two processes at once.
         """
         with self.transaction() as transaction, transaction.connection.cursor() as cursor:
+            # A migration may rewrite a table, which takes as long as it takes. While it waits for a lock, though, all
+            # who come after it wait too.
+            cursor.execute("SET LOCAL statement_timeout = 0")
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{MIGRATION_LOCK_SECONDS}s",))
             cursor.execute(
                 "CREATE TABLE IF NOT EXISTS schema_migration"
                 " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
@@ -254,7 +306,7 @@ class Store:
         import psycopg2
 
         try:
-            return psycopg2.connect(self.dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS, options="-c timezone=UTC")
+            return connect(self.dsn, min(CONNECT_TIMEOUT_SECONDS, self._patience_seconds), self._patience_seconds)
         except psycopg2.OperationalError as error:
             raise StoreError(f"the store at {self.address} does not answer: {str(error).strip()}") from error
         except psycopg2.ProgrammingError as error:

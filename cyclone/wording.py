@@ -1,4 +1,6 @@
-"""Numbers in sentences."""
+"""Numbers and lists in sentences."""
+
+from collections.abc import Iterable
 
 
 def format_number(value: float | None) -> str:
@@ -28,3 +30,22 @@ def count_of(number: int, noun: str) -> str:
     ('1 day', '3 days')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def join_clauses(clauses: Iterable[str]) -> str:
+    """Clauses as one sentence.
+
+    >>> join_clauses(["wind is missing in 24 of 24 rows", "labels stopped"])
+    'wind is missing in 24 of 24 rows, and labels stopped'
+    """
+    return ", and ".join(clauses)
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Sentences one after the other. The first is left as it is, for it may stand behind a colon.
+
+    >>> join_sentences(["the last 2 failed", "the budget is spent"])
+    'the last 2 failed. The budget is spent'
+    """
+    first, *others = sentences
+    return ". ".join([first, *(each[:1].upper() + each[1:] for each in others)])

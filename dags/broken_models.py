@@ -1,4 +1,4 @@
-"""Fails to import when a model.yaml is wrong, so that Airflow shows the reason; the other models' DAGs go on."""
+"""Fails to import when a model.yaml is wrong, so that Airflow shows the reason. The other models' DAGs go on."""
 
 from cyclone.errors import ConfigurationError
 from cyclone.settings import read_settings

@@ -5,19 +5,21 @@ Every few minutes, for the run's data interval:
 1. **roll_up** counts what was logged since the last run: features by reference bin, errors by hour.
 2. **check_drift**, **check_error**, **check_estimate**, **check_service** each run their SQL checks
    (`sql/checks/<kind>/`), and record a verdict for every subject: `passed`, `failed` or `no_data`.
-3. **reevaluate** judges earlier windows again into which a late label or row fell; a verdict that changes is a
-   new row beside the old one.
-4. **decide** joins the open incident or opens one, if the policy (`docs/decisions-and-policy.md`) says that a
-   retraining pays. What follows is skipped where it is not due. An incident whose retraining is gone is closed first.
-5. **request_retraining** starts `retrain__<model>` once for an incident, however often it is asked.
-   **tell_person** runs once for each hold: upstream data are broken, or a retraining is due and a person must look
-   first. It updates the asset `x-cyclone://<model>/holds`.
-6. **recalibrate**, once in `recalibrate.every_days`, corrects the champion's predictions by the newest labels
-   if that would have helped on the days before: a new revision of the same image, in seconds.
+3. **reevaluate** judges an earlier window again when a late label or row has fallen into it. A verdict that changes
+   is a new row beside the old one.
+4. **decide** closes an open incident whose retraining is gone. It then asks the policy
+   (`docs/decisions-and-policy.md`) whether a retraining pays. If so, it joins the open incident or opens one.
+   Of the tasks that follow, those that are not due are skipped.
+5. **request_retraining** starts `retrain__<model>`. An incident starts it once, however often it is asked.
+   **tell_person** runs once for each hold. Upstream data are broken then, or a retraining is due and a person must
+   look first. The task updates the asset `x-cyclone://<model>/holds`.
+6. **recalibrate** runs once in `recalibrate.every_days`. It corrects the champion's predictions by the newest labels,
+   if that would have helped on the days before. The correction is a new revision of the same image, in seconds.
 
-The triggerer does 1 to 3: they hold no worker. Verdict tables are in the task logs and in the store's
-`check_result`; **decide** logs all of them, and its event of the asset `x-cyclone://<model>/verdicts` has their
-counts. A backfill (`airflow backfill create --dag-id monitor__<model> …`) records verdicts and starts nothing.
+Steps 1 to 3 run in the triggerer and hold no worker. Each check's log has the table of its verdicts, and the log of
+**decide** has all of them. The store keeps them in `check_result`. The counts are in the event of the asset
+`x-cyclone://<model>/verdicts`. A backfill (`airflow backfill create --dag-id monitor__<model> …`) records verdicts
+and starts nothing.
 """
 
 from datetime import UTC, datetime
@@ -36,13 +38,13 @@ from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.recalibrate_task import recalibrate_task
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
-"""In a replay the past is the present: the wall's clock starts no run, whoever replays does."""
+"""An end date in the past, so that the scheduler starts no run of a replay. Whoever replays starts the runs."""
 
 settings = read_settings()
 
 
 def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
-    """The DAG `monitor__<model>`, once every `schedule` (a cron expression)."""
+    """The DAG `monitor__<model>`. It runs once every `schedule`, a cron expression in UTC."""
     with DAG(
         dag_id=name_dag("monitor", spec.name),
         description=f"Drift, error and service checks of {spec.name}",
@@ -50,8 +52,8 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         schedule=CronDataIntervalTimetable(schedule, timezone="UTC"),
         start_date=datetime(2011, 1, 1, tzinfo=UTC),
         end_date=BEFORE_WALL_CLOCK if settings.clock == "replay" else None,
-        catchup=False,
-        max_active_runs=1,
+        catchup=False,  # an Airflow that is too slow looks less often, and piles no runs up
+        max_active_runs=1,  # more would wait for each other at the roll-up
         params={"model": spec.name},
         tags=["cyclone", "monitor", spec.name],
     ) as dag:

@@ -2,21 +2,24 @@
 
 One run answers one incident:
 
-1. **start** takes the monitor's incident, or asks the policy for the person who triggered this DAG by hand: broken
-   upstream data, two retrainings without gain or two that failed, and a spent budget hold them, unless *despite* names
-   it and *because* says why. An asset or another DAG waits for the cooldown as well.
-2. **dataset** takes every row whose label is known by now; **validate** checks it (Great Expectations: its page is
-   an extra link of the task).
-3. **train** fits the challenger in an MLflow run; **gate** scores it and the champion on the same newest rows.
-   A challenger that is shown to be worse ends here: the champion stays. The numbers are an extra link of the task.
-4. **register** makes it a version with a reference profile; **image** builds what serves it.
-5. **candidate** deploys it at 0 % of the traffic; **rehearse** plays logged requests to it; **canary** raises its
-   share step by step, each judged by SQL. A person may promote it or roll it back there, under *Required Actions*.
+1. **start** takes the incident that the monitor opened. Where a person triggered this DAG by hand, it asks the policy.
+   A request is held by broken upstream data, by two retrainings without gain, by two that failed, and by a spent
+   budget. A person may name in *despite* which of these to ignore, and says why in *because*. An asset or another DAG
+   also waits for the cooldown.
+2. **dataset** takes every row whose label is known by now. **validate** checks it with Great Expectations. The page of
+   the result is an extra link of the task.
+3. **train** fits the challenger in an MLflow run. **gate** scores it and the champion on the same newest rows.
+   If the challenger is shown to be worse, the run ends here and the champion stays. The numbers are an extra link of
+   the task.
+4. **register** makes the challenger a version with a reference profile. **image** builds the image that serves it.
+5. **candidate** deploys the image at 0 % of the traffic. **rehearse** plays logged requests to it. **canary** raises
+   its share step by step, and SQL judges each step. A person may promote it or roll it back meanwhile, under
+   *Required Actions*.
 6. **promote** moves traffic, alias and release record together. If any of these four fails, **roll_back**
    returns all traffic to the champion.
 7. **close** closes the incident with its outcome.
 
-Every task can run twice. Trigger it from this page, over the REST API, or with
+Every task can run twice. Trigger the DAG from this page, over the REST API, or with
 `airflow dags trigger retrain__<model>`.
 """
 
@@ -50,7 +53,7 @@ from cyclone_airflow.retrain_tasks import (
 
 
 def build_retrain_dag(spec: ModelSpec) -> DAG:
-    """The DAG `retrain__<model>`; it has no schedule: incidents and people start it."""
+    """The DAG `retrain__<model>`. It has no schedule, because incidents and people start it."""
     model = spec.name
     with DAG(
         dag_id=name_dag("retrain", model),

@@ -1,1 +1,1 @@
-"""One machine: embedded Postgres, Airflow, MLflow, the Cloud Run stand-in and the replay of real traffic."""
+"""Everything on one machine: Postgres, MLflow, Airflow, the stand-in for Cloud Run, and the demo."""

@@ -1,7 +1,7 @@
-"""Airflow on one machine: its four components, each guarded, and a small client of its REST API.
+"""Airflow on one machine: its four components, each under a guard, and a small client of its REST API.
 
-`airflow standalone` leaves its scheduler and workers behind when it is told to stop; started one by one, and
-without the log servers that one machine does not need, they end with their owner.
+`airflow standalone` leaves its scheduler and workers behind when it is told to stop. So the components are started one
+by one, without the log servers that one machine does not need. Each ends with its owner.
 """
 
 import base64
@@ -35,11 +35,12 @@ COMPONENTS = {
     "dag-processor": (),
     "triggerer": ("--skip-serve-logs",),
 }
+"""Each component with its options, in the order of their start."""
 _HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
 _FINAL_STATES = ("success", "failed")
 _STOP_SECONDS = 20.0
 _TRIGGERER_STOP_SECONDS = 4.0
-"""It may miss the end of its own child and then waits 10 s for nothing (Airflow 3.3.2)."""
+"""The triggerer may miss the end of its own child. It would then wait 10 s for nothing (seen in Airflow 3.3.2)."""
 _MIGRATION_SECONDS = 300.0
 _POLL_SECONDS = 0.1
 _REQUEST_SECONDS = 30.0
@@ -48,7 +49,7 @@ _WARM_UP_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class AirflowPlace:
-    """What the components share: folders, the metadata database, the port of the API and UI."""
+    """The place that the components share: folders, the metadata database, and the port of the API and the UI."""
 
     state_dir: Path
     dsn: str
@@ -62,7 +63,7 @@ class AirflowPlace:
 
     @property
     def lineage_path(self) -> Path:
-        """OpenLineage's events, one line of JSON each."""
+        """The file of OpenLineage's events. Each line is one event as JSON."""
         return self.state_dir / "openlineage.jsonl"
 
     @property
@@ -71,17 +72,17 @@ class AirflowPlace:
 
 
 def find_plugins() -> Path:
-    """Where Airflow finds `cyclone_airflow`. A wheel installs that as a package, and does not have this folder."""
+    """The folder in which Airflow finds `cyclone_airflow`. A wheel has none, because it installs that as a package."""
     return SHIPPED_ROOT / "plugins"
 
 
 def _find_own_path() -> str:
-    """What Python must search to import our packages. Nothing where they are installed."""
+    """The folder that Python must search to import our packages. Empty where they are installed."""
     return str(REPOSITORY) if is_checkout() else ""
 
 
 def airflow_environment(place: AirflowPlace) -> dict[str, str]:
-    """The configuration as variables: components, tasks and the `airflow` command need the same."""
+    """Airflow's configuration as variables. The components, the tasks and the `airflow` command all need the same."""
     sections: dict[str, dict[str, object]] = {
         "core": {
             "dags_folder": place.dags_dir,
@@ -103,7 +104,7 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
             "base_url": place.address,
             "enable_swagger_ui": False,  # its pages load their scripts and fonts from three other hosts
         },
-        "cyclone": {"refuse_foreign_content": True},  # see airflow_plugin.py
+        "cyclone": {"refuse_foreign_content": True},  # read in airflow_plugin.py
         "scheduler": {
             "scheduler_idle_sleep_time": 0.2,  # an idle loop costs 15 ms
             "orphaned_tasks_check_interval": 15,  # what a killed scheduler left is taken up within a minute
@@ -116,9 +117,9 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
         "dag_processor": {
             "parsing_processes": 1,
             "refresh_interval": 15,  # seconds until a new file is seen
-            "min_file_process_interval": 60,  # a changed file is parsed at once, an unchanged one this often
+            "min_file_process_interval": 60,  # for an unchanged file only: a changed one is parsed at once
         },
-        "triggerer": {"capacity": 200},  # every check of every model that is due
+        "triggerer": {"capacity": 200},  # room for every check of every model that is due at once
         "openlineage": _keep_lineage_here(place),
         "logging": {
             "base_log_folder": place.home / "logs",
@@ -143,10 +144,10 @@ def airflow_environment(place: AirflowPlace) -> dict[str, str]:
 
 
 def _keep_lineage_here(place: AirflowPlace) -> dict[str, object]:
-    """Events go to a file, unless the user's own variables name another transport.
+    """The options of OpenLineage: events go to a file, unless the user's own variables name another transport.
 
-    Not those of the monitor, which would fill it every few minutes; nor those of whole runs, for which the scheduler
-    keeps a process of its own.
+    The monitor sends none, because it would fill the file every few minutes. Whole runs send none either, because the
+    scheduler would keep a process of its own for them.
     """
     options: dict[str, object] = {
         "transport": json.dumps({"type": "file", "log_file_path": str(place.lineage_path), "append": True}),
@@ -163,7 +164,7 @@ def _keep_lineage_here(place: AirflowPlace) -> dict[str, object]:
 
 
 def migrate_airflow(place: AirflowPlace, environment: Mapping[str, str]) -> bool:
-    """Bring the metadata schema up to this Airflow; False when it was there already, which costs 10 ms.
+    """Bring the metadata schema up to this Airflow's version. False when it was there already, which costs 10 ms.
 
     Errors: `PlatformError` with the end of the log.
     """
@@ -187,7 +188,7 @@ def migrate_airflow(place: AirflowPlace, environment: Mapping[str, str]) -> bool
 
 
 def _read_comment(connection: "connection") -> str | None:
-    """The database's comment: where `migrate_airflow` notes the schema, so that it lives and dies with it."""
+    """The database's comment. `migrate_airflow` notes the schema there, so that the note goes with the database."""
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
@@ -197,7 +198,7 @@ def _read_comment(connection: "connection") -> str | None:
 
 
 def start_component(place: AirflowPlace, environment: Mapping[str, str], name: str) -> GuardedProcess:
-    """Start one of `COMPONENTS`; nothing is waited for."""
+    """Start one of `COMPONENTS`, without waiting until it is ready."""
     return GuardedProcess.start(
         f"Airflow {name}",
         [
@@ -214,7 +215,7 @@ def start_component(place: AirflowPlace, environment: Mapping[str, str], name: s
 
 
 def _read_secrets(home: Path) -> dict[str, str]:
-    """The keys that sign sessions and task tokens and encrypt connections: drawn once, readable to us alone."""
+    """The keys that sign sessions and task tokens and encrypt connections. They are drawn once, for this account."""
     path = home / "secrets.json"
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
@@ -226,16 +227,15 @@ def _read_secrets(home: Path) -> dict[str, str]:
         with NamedTemporaryFile("w", dir=home) as file:  # readable to us alone
             json.dump(drawn, file)
             file.flush()
-            with contextlib.suppress(
-                FileExistsError
-            ):  # parts of a platform start side by side: the first to draw has drawn
+            # Parts of a platform start side by side. The keys of the first to draw are those of all.
+            with contextlib.suppress(FileExistsError):
                 path.hardlink_to(file.name)
     keys: dict[str, str] = json.loads(path.read_text())
     return keys
 
 
 class AirflowClient:
-    """The REST API of an Airflow that asks for no password."""
+    """A client for the REST API of an Airflow that asks for no password."""
 
     def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
@@ -244,7 +244,7 @@ class AirflowClient:
         self._session.trust_env = False  # a proxy has no business on loopback
 
     def list_silent_components(self, since: datetime) -> list[str]:
-        """The components without a heartbeat after `since`; all of them while the API does not answer."""
+        """The components without a heartbeat after `since`. While the API does not answer, all of them."""
         try:
             health = self._get("/monitor/health")
         except (requests.RequestException, PlatformError):
@@ -253,7 +253,7 @@ class AirflowClient:
         return [name for name, at in heartbeats.items() if not at or datetime.fromisoformat(at) < since]
 
     def warm_up(self) -> None:
-        """Have the tasks' own API built, which takes it seconds at the first request."""
+        """Have the tasks' own API built now. It would take seconds at the first task's request."""
         self._session.get(self._address + "/execution/health", timeout=_WARM_UP_SECONDS).raise_for_status()
 
     def trigger_dag_run(
@@ -265,7 +265,7 @@ class AirflowClient:
         data_interval_end: datetime | None = None,
         conf: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Start a run and return it as the API describes it; a run that has this id already is returned."""
+        """Start a run, and return it as the API describes it. If a run has this id already, return that one."""
         moments = {
             "logical_date": logical_date,
             "data_interval_start": data_interval_start,
@@ -282,11 +282,11 @@ class AirflowClient:
         return self._decode(response)
 
     def get_dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """One run. Errors: `PlatformError` when there is none."""
+        """The run as the API describes it. Errors: `PlatformError` when there is none."""
         return self._get(f"/dags/{dag_id}/dagRuns/{run_id}")
 
     def wait_for_dag_run(self, dag_id: str, run_id: str, deadline_seconds: float) -> dict[str, Any]:
-        """The run once it is a success or failed. Errors: `PlatformError` when that takes longer."""
+        """The run once its state is `success` or `failed`. Errors: `PlatformError` when that takes longer."""
         deadline = time.monotonic() + deadline_seconds
         while True:
             run = self.get_dag_run(dag_id, run_id)
@@ -297,11 +297,11 @@ class AirflowClient:
             time.sleep(_POLL_SECONDS)
 
     def list_import_errors(self) -> list[dict[str, Any]]:
-        """The DAG files that do not import, with `filename` and `stack_trace`."""
+        """The DAG files that cannot be imported, each with `filename` and `stack_trace`."""
         return self._list("/importErrors", "import_errors")
 
     def wait_until_dag_known(self, dag_id: str, deadline_seconds: float) -> dict[str, Any]:
-        """The DAG once its file is parsed. Errors: `PlatformError` naming the files that do not import."""
+        """The DAG once its file is parsed. Errors: `PlatformError` that names the files which cannot be imported."""
         deadline = time.monotonic() + deadline_seconds
         while True:
             response = self._session.get(f"{self._api}/dags/{dag_id}", timeout=_REQUEST_SECONDS)

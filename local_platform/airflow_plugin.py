@@ -1,7 +1,8 @@
-"""A plugin of Airflow: its pages load nothing from another host, where `[cyclone] refuse_foreign_content` is on.
+"""A plugin of Airflow by which its pages load nothing from another host.
 
-Airflow's own switch, `[api] enable_swagger_ui`, leaves the Swagger pages of its login and of the tasks' API, which
-tell other hosts who opens them. The local platform sets both. Any other Airflow is left as it is.
+It works where `[cyclone] refuse_foreign_content` is on. Airflow's own switch, `[api] enable_swagger_ui`, is not enough.
+It leaves the Swagger pages of the login and of the tasks' API, which tell other hosts who opens them. The local
+platform sets both. Any other Airflow is left as it is.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ from local_platform.content_policy import ContentPolicy
 
 
 class PagesPlugin(AirflowPlugin):
-    """What Airflow finds by the entry point `airflow.plugins`."""
+    """The plugin that Airflow finds by the entry point `airflow.plugins`."""
 
     name = "cyclone_pages"
     fastapi_root_middlewares: list[dict[str, Any]] = (

@@ -1,4 +1,4 @@
-"""The local platform as a process of its own, which outlives the command that starts it."""
+"""The local platform as a process of its own, which outlives the command that started it."""
 
 import signal
 import subprocess
@@ -20,12 +20,12 @@ _POLL_SECONDS = 0.1
 def start_in_background(
     state_dir: Path, on_ready: Callable[[str, str], None] = lambda part, address: None
 ) -> PlatformRecord:
-    """Start the platform, its log in the state directory, and return when all is ready.
+    """Start the platform and return its record when all parts are ready. Its log is in the state directory.
 
-    `on_ready` gets each part and its address. Errors: `PlatformError` when it runs already or does not start.
+    `on_ready` is called with each part and its address. Errors: `PlatformError` when it runs already or does not start.
     """
     state_dir = state_dir.resolve()
-    lock_state(state_dir).close()
+    lock_state(state_dir).close()  # refused here in words, when a platform runs or the folder cannot be written to
     log_path = state_dir / "logs" / "platform.log"
     log_path.parent.mkdir(exist_ok=True)
     with log_path.open("wb") as log:
@@ -35,7 +35,7 @@ def start_in_background(
             stdout=log,
             stderr=log,
             cwd=find_home(),
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C in this terminal is not meant for it
         )
     try:
         return _wait_until_ready(state_dir, owner, log_path, on_ready)
@@ -46,9 +46,9 @@ def start_in_background(
 
 
 def stop(state_dir: Path) -> bool:
-    """Stop the platform of `state_dir`, whoever owns it; False when none runs.
+    """Stop the platform of `state_dir`, whoever owns it. False when none runs.
 
-    Errors: `PlatformError` naming every part that is left.
+    Errors: `PlatformError` naming every part that still runs.
     """
     record = PlatformRecord.read(state_dir.resolve())
     if record is None:

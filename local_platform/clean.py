@@ -1,7 +1,7 @@
 """`python -m local_platform.clean`: remove the state directory of this checkout, and everything that nobody owns.
 
-That is what is in `.cyclone`, its data of Postgres elsewhere, and the temporary folders and the data that killed
-processes left, of whatever checkout.
+The state directory is `.cyclone`, together with the data of Postgres that it has elsewhere. What nobody owns are
+temporary folders and data that killed processes of any checkout left behind.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from local_platform.platform import lock_state
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Remove it all; the exit code. A platform that runs is left alone, and named."""
+    """Remove it all and return the exit code. A platform that runs is left alone and named."""
     state_dirs = [Path(each) for each in (sys.argv[1:] if arguments is None else arguments)]
     try:
         for state_dir in state_dirs or [REPOSITORY / ".cyclone"]:

@@ -1,4 +1,4 @@
-"""The `cyclone` commands of the local platform: demo, up, down, status."""
+"""The `cyclone` commands of the local platform: demo, up, down, status and env."""
 
 import os
 import signal
@@ -16,12 +16,12 @@ from cyclone.spec import load_model_specs
 from cyclone.store import Row, Store
 
 DEMO_MARK = "demo"
-"""A file in the state directory: what is there was made by a demo, and the next demo may remove it."""
+"""The name of a file that marks a state directory as made by a demo. The next demo may remove such a directory."""
 console = Console()
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Called by the `cyclone` command at its start: every command then finds the platform that runs here."""
+    """Add the commands to `cyclone`, and let every command find the platform that runs here."""
     find_running_platform()
     for command in (demo, up, down, status):
         app.command()(command)
@@ -29,7 +29,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def find_running_platform() -> None:
-    """Take the addresses of the local platform, if it runs, for all that the environment leaves open."""
+    """Take the addresses of the local platform, if it runs, for every variable that the environment does not set."""
     from local_platform.platform_record import PlatformRecord, environment
 
     record = PlatformRecord.read(read_settings().work_dir)
@@ -39,14 +39,14 @@ def find_running_platform() -> None:
 
 
 def demo(
-    days: Annotated[int, typer.Option(min=1, help="Days of 2011 to replay, from 1 February; 333 are there.")] = 75,
+    days: Annotated[int, typer.Option(min=1, help="Days to replay, from 1 February 2011. There are 333.")] = 75,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
-    containers: Annotated[bool, typer.Option("--containers", help="On real images: needs Docker.")] = False,
+    containers: Annotated[bool, typer.Option("--containers", help="Serve from real images. Needs Docker.")] = False,
     until_release: Annotated[
-        bool, typer.Option("--until-release", help="End with the first version that an alarm brought into service.")
+        bool, typer.Option("--until-release", help="End when the first alarm has brought a version into service.")
     ] = False,
 ) -> None:
-    """Run the whole loop on real bike-sharing demand, on this machine: about ten minutes."""
+    """Run the whole loop on real bike-sharing demand, on this machine. It takes about ten minutes."""
     from local_platform.demo import check_demo_model, run_demo
 
     if containers:
@@ -67,7 +67,7 @@ def up() -> None:
     state_dir = read_settings().work_dir
     if (state_dir / DEMO_MARK).exists():
         use_replay_clock()
-        console.print("The state is a demo's: the clock stays in its past.", style="dim")
+        console.print("A demo made this state, so the clock stays in its past.", style="dim")
     record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
     console.print(f"Ready. Airflow: {record.airflow.address}  `cyclone status` shows all, `{STOP_COMMAND}` stops it.")
 
@@ -87,7 +87,7 @@ def status() -> None:
     settings = read_settings()
     parts = read_status(settings.work_dir)
     if not parts:
-        raise PlatformError(f"nothing runs in {settings.work_dir}; `{START_COMMAND}` starts the platform")
+        raise PlatformError(f"nothing runs in {settings.work_dir}. `{START_COMMAND}` starts the platform")
     table = Table("part", "is up", Column("address", overflow="fold"), "memory")
     for part in parts:
         state = "[green]yes[/green]" if part.is_up else "[red]no[/red]"
@@ -104,19 +104,20 @@ def status() -> None:
 
 
 def print_environment() -> None:
-    """Print what the `airflow`, `mlflow` and `bentoml` commands need here: eval "$(cyclone env)"."""
+    """Print the variables that `airflow`, `mlflow` and `bentoml` need here. Take them by `eval "$(cyclone env)"`."""
     from shlex import quote
 
     from local_platform.platform_record import START_COMMAND, PlatformRecord, environment
 
     record = PlatformRecord.read(read_settings().work_dir)
     if record is None:
-        raise PlatformError(f"nothing runs in {read_settings().work_dir}; `{START_COMMAND}` starts the platform")
+        raise PlatformError(f"nothing runs in {read_settings().work_dir}. `{START_COMMAND}` starts the platform")
     for name, value in sorted(environment(record).items()):
         print(f"export {name}={quote(value)}")
 
 
 def build_model_table(settings: Settings, store: Store) -> Table:
+    """A row for each model: its traffic by version, its stored and labelled rows, and its last event."""
     table = Table("model", "traffic", "rows stored", "labelled", "last event")
     for spec in load_model_specs(settings.models_dir)[0]:
         shares = store.fetch("release/traffic", model=spec.name)
@@ -133,7 +134,7 @@ def build_model_table(settings: Settings, store: Store) -> Table:
 
 
 def show_holds(settings: Settings, store: Store) -> None:
-    """What a person has to look at, and what can be done about it."""
+    """Print what a person has to look at, and what can be done about it."""
     from cyclone.policy.holds import list_holds
 
     for spec in load_model_specs(settings.models_dir)[0]:
@@ -143,12 +144,13 @@ def show_holds(settings: Settings, store: Store) -> None:
 
 
 def describe_event(event: Row) -> str:
+    """An event of a model's timeline as one line."""
     detail = f": {event['detail']}" if event["detail"] else ""
     return f"{event['at']:%Y-%m-%d %H:%M} {event['event']}{detail}"
 
 
 def show_addresses(settings: Settings) -> None:
-    """Where each model that is released answers."""
+    """Print where each released model answers."""
     from releasing.cloud_run import CloudRun
 
     cloud = CloudRun(settings)
@@ -158,7 +160,7 @@ def show_addresses(settings: Settings) -> None:
 
 
 def prepare_demo(state_dir: Path) -> None:
-    """Make room for a demo: remove what an earlier one left, never anything else.
+    """Make room for a demo: remove what an earlier demo left, and nothing else.
 
     Errors: `PlatformError` when the platform runs, or when the folder holds what no demo made.
     """
@@ -172,8 +174,8 @@ def prepare_demo(state_dir: Path) -> None:
     mark = state_dir / DEMO_MARK
     if os.access(state_dir, os.R_OK) and any(state_dir.iterdir()) and not mark.exists():
         raise PlatformError(
-            f"{state_dir} holds a platform that no demo made, and a demo starts from nothing:"
-            " name another folder with CYCLONE_WORK_DIR, or remove it"
+            f"{state_dir} holds a platform that no demo made, and a demo starts from nothing."
+            " Name another folder with CYCLONE_WORK_DIR, or remove this one"
         )
     lock = lock_state(state_dir)
     killed = PlatformRecord.read(state_dir)
@@ -191,7 +193,10 @@ def prepare_demo(state_dir: Path) -> None:
 
 
 def use_replay_clock() -> None:
-    """For this process and all that it starts: the present is the newest logged event, a monitor run is a day."""
+    """Let this process and all that it starts live in a replay.
+
+    The present is the newest logged event, and a monitor run covers a day.
+    """
     os.environ["CYCLONE_CLOCK"] = "replay"
     os.environ["CYCLONE_MONITOR_SCHEDULE"] = "0 0 * * *"
 

@@ -1,14 +1,14 @@
-"""Pages that load nothing from another host, whatever is written in them: the browser sees to it."""
+"""The content policy by which a page loads nothing from another host. The browser enforces it."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data:"
-"""A page may do whatever it does, but only with what its own server gives it."""
+"""A page may run its scripts and styles, but only with what its own server gives it."""
 
 
 class ContentPolicy:
-    """ASGI middleware: every answer bears the policy (Content Security Policy, level 3)."""
+    """ASGI middleware that gives every answer the policy (Content Security Policy, level 3)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

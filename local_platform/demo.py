@@ -1,4 +1,4 @@
-"""The demo: the whole loop on real bike-sharing demand. It only plays the world; Airflow does everything else."""
+"""The demo: the whole loop on real bike-sharing demand. It only plays the world, and Airflow does everything else."""
 
 import contextlib
 import os
@@ -33,30 +33,34 @@ from training.data.history import load_history, parse_time, read_history
 MODEL = "bike_demand"
 FIRST_RELEASE_DEADLINE_SECONDS = 600
 DAG_DEADLINE_SECONDS = 240
+"""How long Airflow may take to know the DAGs. A slow machine takes minutes."""
 LEAST_PROMOTIONS = 2
+"""How many versions an alarm must have brought into service for the demo to have turned, if it is long enough."""
 DAYS_FOR_LEAST_PROMOTIONS = 60
+"""A replay of fewer days needs only one promotion."""
 MONITOR_DEADLINE_SECONDS = 180
 LOG_DEADLINE_SECONDS = 60
 PAUSE_SECONDS = 0.1
 HOURS_A_SECOND_WHILE_TRAINING = 1
-"""Between an alarm and its answer the world goes on, if slowly: a training takes minutes, not days."""
+"""Replayed hours a second between an alarm and its answer. The world goes on slowly, for a training takes minutes."""
 HOURS_A_SECOND_IN_CANARY = 6
-"""A canary is judged by the requests that it answers, so it waits for the world."""
+"""Replayed hours a second during a canary, which is judged by the requests it answers and so waits for the world."""
 
 
 def check_demo_model(settings: Settings) -> None:
-    """Errors: `PlatformError` where the demo's model is not there, as outside a checkout of the repository."""
+    """Refuse to start without the demo's model. Errors: `PlatformError`, as outside a checkout of the repository."""
     if not (settings.models_dir / MODEL / SPEC_FILE).is_file():
         raise PlatformError(
-            f"the demo's model {MODEL} is not in {settings.models_dir}: it comes with the repository, not with the"
+            f"the demo's model {MODEL} is not in {settings.models_dir}. It comes with the repository, not with the"
             " wheel. Clone the repository and run `make demo` there"
         )
 
 
 def run_demo(console: Console, state_dir: Path, days: int, keep: bool, until_release: bool = False) -> bool:
-    """Start the platform, turn the loop, show what it did; whether it turned. Everything is stopped at the end.
+    """Start the platform, turn the loop, and show what it did. True when every promise of the demo held.
 
-    It takes `days` days, or with `until_release` only those up to the first version that an alarm brought into service.
+    The replay takes `days` days. With `until_release` it ends earlier, with the first version that an alarm brought
+    into service. Everything is stopped at the end.
     """
     console.rule("Cyclone: one machine, the whole loop")
     with LocalPlatform(state_dir, partial(show_part, console)) as platform:
@@ -85,12 +89,13 @@ def run_demo(console: Console, state_dir: Path, days: int, keep: bool, until_rel
 
 
 def show_part(console: Console, event: PlatformEvent) -> None:
+    """Print a part of the platform that has become ready."""
     if event.state == "ready":
         console.print(f"{event.seconds:6.1f} s  {event.part:14} {event.address}")
 
 
 def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowClient) -> None:
-    """Have Airflow train, register and release the first version, on what is known before the replay."""
+    """Have Airflow train, register and release the first version, from what is known before the replay."""
     for kind in ("monitor", "retrain"):
         airflow.wait_until_dag_known(f"{kind}__{spec.name}", DAG_DEADLINE_SECONDS)
     began = time.monotonic()
@@ -99,12 +104,14 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
     with console.status(f"Airflow trains and releases the first version ({dag_id}, run {FIRST_RUN_ID})"):
         run = airflow.wait_for_dag_run(dag_id, FIRST_RUN_ID, FIRST_RELEASE_DEADLINE_SECONDS)
     if run["state"] != "success":
-        raise PlatformError(f"the first release ended as {run['state']}; its logs are in the state directory")
+        raise PlatformError(
+            f"the first release ended as {run['state']}. The tasks' logs are in airflow/logs of the state directory"
+        )
     console.print(f"{time.monotonic() - began:6.1f} s  the first version, trained before {spec.history_until}, serves")
 
 
 def show_result(demo: "Demo", least_promotions: int, state_dir: Path) -> bool:
-    """Print the closing tables, draw the picture, and look up every claim; whether all hold."""
+    """Print the closing tables, draw the picture, and look up every claim. True when all hold."""
     console, spec, replay = demo.console, demo.spec, demo.replay
     comparison = DemoComparison(replay.answers, predict_never_retrained(spec, replay.answers))
     evidence = check_claims(demo.settings, spec, demo.airflow, replay, least_promotions)
@@ -116,10 +123,10 @@ def show_result(demo: "Demo", least_promotions: int, state_dir: Path) -> bool:
     draw_picture(comparison, [(row["promoted_at"], row["version"]) for row in evidence.promoted], picture)
     seconds = ", ".join(f"{took:.0f} s" for took in demo.seconds_to_full_traffic) or "none"
     console.print(
-        f"{replay.request_count:,} requests, {len(replay.failures)} failed; {len(replay.answers):,} rows answered.\n"
+        f"{replay.request_count:,} requests, {len(replay.failures)} failed. {len(replay.answers):,} rows answered.\n"
         f"{len(evidence.automatic)} incidents, {len(evidence.promoted)} promotions, {count_recalibrations(demo)}"
-        " recalibrations released;"
-        f" from alarm to all traffic: {seconds}.\nPicture: {picture}",
+        " recalibrations released."
+        f" From alarm to all traffic: {seconds}.\nPicture: {picture}",
         highlight=False,
     )
     for problem in evidence.problems:
@@ -128,11 +135,13 @@ def show_result(demo: "Demo", least_promotions: int, state_dir: Path) -> bool:
 
 
 def count_recalibrations(demo: "Demo") -> int:
+    """How many calibrations were released, by the timeline of the model."""
     events = demo.store.fetch("lineage/timeline", model=demo.spec.name)
     return sum(event["event"] == "recalibrated" for event in events)
 
 
 def wait_for_interrupt(console: Console, settings: Settings, airflow: str, service: str) -> None:
+    """Print where everything is, and return at Ctrl-C."""
     addresses = {"Airflow": airflow, "MLflow": settings.mlflow_uri, "the model's service": service}
     for name, address in addresses.items():
         console.print(f"{name:20} {address}")
@@ -162,10 +171,11 @@ class Demo:
         return Store(self.settings.store_dsn)
 
     def run(self, days: int, until_release: bool = False) -> None:
-        """Replay day after day; Airflow's monitor looks at each, and whatever it starts happens meanwhile.
+        """Replay day after day. Airflow's monitor looks at each day, and whatever it starts happens meanwhile.
 
-        With `until_release` the first version that an alarm brought into service ends it, before `days` if need be.
-        A retraining under way at the end is followed to its own, as long as the history lasts.
+        The replay ends after `days` days. With `until_release` it ends with the first version that an alarm brought
+        into service, if that comes earlier. A retraining that is under way then is followed to its end, as long as the
+        history lasts.
         """
         with build_progress(self.console) as progress:
             bar = progress.add_task("", total=days, day="", error="", split="")
@@ -191,6 +201,7 @@ class Demo:
             self._show_events()
 
     def is_retraining(self) -> bool:
+        """Whether an incident is open."""
         return find_open_incident(self.store, self.spec.name) is not None
 
     def _replay_day(self, day: list[HistoryRow]) -> None:
@@ -210,14 +221,14 @@ class Demo:
         return HOURS_A_SECOND_IN_CANARY if "canary" in states else HOURS_A_SECOND_WHILE_TRAINING
 
     def _look_at(self, moment: datetime) -> None:
-        """Start the monitor for the day that has just ended; wait for it unless a retraining is under way."""
+        """Start the monitor for the day that has just ended. Wait for it, unless a retraining is under way."""
         start = floor_day(moment)
         self._await_monitor()
         self._monitor_run = f"replay__{start:%Y-%m-%d}"
         self.airflow.trigger_dag_run(
             name_dag("monitor", self.spec.name),
             run_id=self._monitor_run,
-            logical_date=start + timedelta(days=1, minutes=1),  # a moment of its own: backfills keep theirs
+            logical_date=start + timedelta(days=1, minutes=1),  # never that of a backfill's run, which is the day's end
             data_interval_start=start,
             data_interval_end=start + DAY,
         )
@@ -231,14 +242,14 @@ class Demo:
         dag_id = name_dag("monitor", self.spec.name)
         run = self.airflow.wait_for_dag_run(dag_id, self._monitor_run, MONITOR_DEADLINE_SECONDS)
         if run["state"] != "success":
-            raise PlatformError(f"{dag_id} {self._monitor_run} ended as {run['state']}; see its logs in Airflow")
+            raise PlatformError(f"{dag_id} {self._monitor_run} ended as {run['state']}. Its logs are in Airflow")
 
     def _send_last_labels(self) -> None:
         delay = timedelta(hours=self.spec.label.expected_delay_hours)
         self.replay.send_labels(self.replay.answers[-1].row.created_at + delay)
 
     def _show_events(self) -> None:
-        """Print what happened since the last look; note how long an alarm took to full traffic."""
+        """Print what happened since the last look. Note the seconds that an alarm took to full traffic."""
         events = self.store.fetch("lineage/timeline", model=self.spec.name)
         for event in events:
             if (event["event"], event["subject"]) in self._events_shown:
@@ -260,6 +271,7 @@ class Demo:
 
 
 def build_progress(console: Console) -> Progress:
+    """The line that shows the replayed day, the error of the last seven days, and the traffic of each version."""
     return Progress(
         TextColumn("[bold]{task.fields[day]}"),
         BarColumn(bar_width=30),
@@ -271,6 +283,7 @@ def build_progress(console: Console) -> Progress:
 
 
 def format_event(at: datetime, event: str, subject: int, detail: str | None) -> str:
+    """An event of the timeline as one coloured line."""
     marks = {
         "incident opened": ("yellow", "incident {} opened"),
         "candidate": ("cyan", "version {} deployed at 0 %"),

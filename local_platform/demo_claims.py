@@ -1,4 +1,4 @@
-"""Did the loop turn? Every claim of the demo is looked up where it would be seen, not taken from the demo itself."""
+"""Did the loop turn? Each claim of the demo is looked up where a user would see it, not in the demo's own memory."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ FIRST_RUN_ID = "first_release"
 
 @dataclass
 class DemoClaims:
-    """Incidents with what answered them, and every claim that does not hold (`problems`)."""
+    """The incidents of a demo with what answered each. `problems` are the claims that do not hold, as sentences."""
 
     incidents: list[Row]
     problems: list[str] = field(default_factory=list)
@@ -29,6 +29,7 @@ class DemoClaims:
 
     @property
     def promoted(self) -> list[Row]:
+        """The incidents that a monitor opened and a new version answered."""
         return [row for row in self.automatic if row["outcome"] == "promoted"]
 
 
@@ -45,7 +46,7 @@ def check_claims(
     if not len(replay.answers) == counts["stored"] == counts["labelled"]:
         say(f"{len(replay.answers)} rows answered, {counts['stored']} stored, {counts['labelled']} with a label")
     if len(evidence.promoted) < least_promotions:
-        say(f"{len(evidence.promoted)} automatic promotions; {least_promotions} or more were expected")
+        say(f"{len(evidence.promoted)} automatic promotions, where {least_promotions} or more were expected")
     for row in evidence.promoted:
         for problem in _check_promotion(settings, spec, airflow, row):
             say(f"incident {row['incident_id']}: {problem}")
@@ -57,7 +58,7 @@ def check_claims(
 
 
 def read_traffic(settings: Settings, spec: ModelSpec) -> dict[str, int]:
-    """The share of each revision, in percent, as Cloud Run tells it."""
+    """The share of the traffic of each revision, in percent, as Cloud Run tells it."""
     from releasing.cloud_run import CloudRun
 
     running = CloudRun(settings).read_service(spec.service_name)
@@ -84,6 +85,7 @@ def _check_promotion(settings: Settings, spec: ModelSpec, airflow: AirflowClient
 
 
 def build_evidence_table(evidence: DemoClaims) -> Table:
+    """The table of incidents: when each was opened, why, and what answered it."""
     table = Table(title="What opened each incident, and what answered it", show_lines=True)
     table.add_column("opened", no_wrap=True)
     table.add_column("because")

@@ -1,4 +1,4 @@
-"""What the replay showed: error by month against the model that was never retrained, as a table and a picture."""
+"""What the replay showed, as a table and a picture: the error beside that of a model that was never retrained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from local_platform.demo_traffic import ReplayedAnswer
 
 @dataclass(frozen=True)
 class DemoComparison:
-    """Answers as given, beside what the first version would have said to the same rows."""
+    """The answers that were given, beside what the first version would have said to the same rows."""
 
     answers: Sequence[ReplayedAnswer]
     never_retrained: Sequence[float]
@@ -26,7 +26,7 @@ class DemoComparison:
             raise ValueError(f"{len(self.answers)} answers, but {len(self.never_retrained)} predictions to compare")
 
     def errors(self, period: str = "") -> tuple[float, float]:
-        """Mean absolute error (never retrained, Cyclone) of the rows whose ISO date begins with `period`."""
+        """The mean absolute errors (never retrained, Cyclone) of the rows whose ISO date begins with `period`."""
         pairs = [
             (abs(fixed - answer.row.label), answer.absolute_error)
             for answer, fixed in zip(self.answers, self.never_retrained, strict=True)
@@ -35,12 +35,12 @@ class DemoComparison:
         return fmean(pair[0] for pair in pairs), fmean(pair[1] for pair in pairs)
 
     def periods(self, length: int) -> list[str]:
-        """The distinct ISO dates cut to `length` characters: 7 gives months, 10 days."""
+        """The distinct ISO dates, cut to `length` characters. 7 gives months, 10 gives days."""
         return sorted({answer.row.created_at.isoformat()[:length] for answer in self.answers})
 
 
 def predict_never_retrained(spec: ModelSpec, answers: Sequence[ReplayedAnswer]) -> list[float]:
-    """What the model's version 1, from MLflow, predicts for every answered row."""
+    """The predictions of the model's version 1, taken from MLflow, for every answered row."""
     import mlflow
 
     with temporary_folder("first-version") as folder:  # MLflow would leave its download behind
@@ -50,6 +50,7 @@ def predict_never_retrained(spec: ModelSpec, answers: Sequence[ReplayedAnswer]) 
 
 
 def build_table(comparison: DemoComparison) -> Table:
+    """The errors by month, with the share that Cyclone has less."""
     table = Table(title="Mean absolute error, bikes an hour")
     table.add_column("month")
     for heading in ("rows", "never retrained", "Cyclone", "less error"):
@@ -64,10 +65,10 @@ def build_table(comparison: DemoComparison) -> Table:
 
 
 def draw_picture(comparison: DemoComparison, promotions: Sequence[tuple[datetime, int]], path: Path) -> None:
-    """Draw the daily error of both, with a line at each promotion (time, version)."""
+    """Draw the daily error of both, with a line at each promotion. `promotions` are (time, version)."""
     import matplotlib
 
-    matplotlib.use("Agg")
+    matplotlib.use("Agg")  # draws into a file, without a display
     from matplotlib import dates as mdates
     from matplotlib import pyplot as plt
 
@@ -88,7 +89,7 @@ def draw_picture(comparison: DemoComparison, promotions: Sequence[tuple[datetime
             textcoords="offset points",
             color="#d9822b",
         )
-    axes.set(title="Error by day; dashed: a new version took all traffic", ylabel="mean absolute error, bikes an hour")
+    axes.set(title="Error by day (dashed: a new version took all traffic)", ylabel="mean absolute error, bikes an hour")
     axes.xaxis.set_major_formatter(mdates.DateFormatter("%-d %b"))
     axes.set_ylim(bottom=0)
     axes.legend(loc="upper left", frameon=False)

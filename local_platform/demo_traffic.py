@@ -1,4 +1,4 @@
-"""The replay of real traffic: rows of the past sent as live requests, their labels following late."""
+"""The replay of real traffic. Rows of the past are sent as live requests, and their labels follow late."""
 
 import statistics
 from collections import deque
@@ -12,6 +12,7 @@ from cyclone.spec import ModelSpec
 
 REQUEST_TIMEOUT_SECONDS = 30
 RECENT_DAYS = 7
+"""The days of the error that the progress shows."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class HistoryRow:
 
     @property
     def prediction_id(self) -> str:
+        """The id of the row's prediction. It is the same in each replay, so a row is logged once."""
         return f"replay-{self.created_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(frozen=True)
 class ReplayedAnswer:
+    """A replayed row with the answer that it got, and the version that gave it."""
+
     row: HistoryRow
     version: int
     prediction: float
@@ -40,7 +44,7 @@ class ReplayedAnswer:
 
 @dataclass
 class Replay:
-    """Sends rows one request each, in order; remembers every answer and every failure.
+    """Sends rows in order, one request each, and remembers every answer and every failure.
 
     A label is posted once the replayed present has reached the time at which it was observed.
     """
@@ -54,7 +58,7 @@ class Replay:
     _unlabelled: deque[HistoryRow] = field(default_factory=deque)
 
     def send(self, row: HistoryRow) -> None:
-        """Post the labels that are due by `row`'s time, then ask for its prediction."""
+        """Post the labels that are due by the row's time, then ask for the row's prediction."""
         self.send_labels(row.created_at)
         body = {
             "rows": [row.features],
@@ -67,7 +71,7 @@ class Replay:
         self._unlabelled.append(row)
 
     def send_labels(self, present: datetime) -> None:
-        """Post every label observed until `present`, in one request."""
+        """Post every label that was observed until `present`, in one request."""
         delay = timedelta(hours=self.spec.label.expected_delay_hours)
         labels = []
         while self._unlabelled and self._unlabelled[0].created_at + delay <= present:
@@ -78,13 +82,13 @@ class Replay:
             self._post("/labels", {"labels": labels})
 
     def recent_error(self) -> float:
-        """The mean absolute error over the answers of the last seven replayed days."""
+        """The mean absolute error of the answers of the last seven replayed days."""
         since = self.answers[-1].row.created_at - timedelta(days=RECENT_DAYS)
         latest = self.answers[-RECENT_DAYS * 24 :]
         return statistics.fmean(answer.absolute_error for answer in latest if answer.row.created_at > since)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """The reply, or None when the request failed: counted, never sent again."""
+        """The reply, or None when the request failed. A failure is counted and never sent again."""
         self.request_count += 1
         try:
             response = self._session.post(self.address + path, json=body, timeout=REQUEST_TIMEOUT_SECONDS)

@@ -1,14 +1,16 @@
-"""Run a command that never outlives its owner: `guard.py OPTIONS -- CMD…`.
+"""Runs a command that never outlives its owner: `guard.py OPTIONS -- CMD…`.
 
 OPTIONS are `--stop-signal INT|TERM`, `--grace SECONDS` and `--memory BYTES`.
 
-The owner holds the write end of the guard's standard input. Its end, `kill -9` included, closes that pipe:
-the guard then sends CMD the stop signal, waits for the grace, and kills every descendant that is left.
-SIGTERM and SIGINT to the guard do the same. CMD is killed when it and its descendants have more memory of their own
-than BYTES, on Linux. Exit code: CMD's, or 128 + the signal that ended it; 127 when CMD
-cannot start.
+The owner holds the write end of the guard's standard input. When the owner ends, even by `kill -9`, that pipe closes.
+The guard then sends CMD the stop signal, waits for the grace, and kills every descendant that is left. SIGTERM and
+SIGINT to the guard do the same. On Linux, CMD is killed when it and its descendants have more than BYTES of memory of
+their own.
 
-It runs as a file under `python -I -S`, which starts in a fifth of the time: site-packages wait until needed.
+The exit code is CMD's, or 128 + the signal that ended it. It is 127 when CMD cannot start.
+
+The guard runs as a file under `python -I -S`, which starts in a fifth of the time. It loads site-packages only when
+needed.
 """
 
 import contextlib
@@ -18,14 +20,15 @@ import signal
 import sys
 import time
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+"""Options of prctl(2), from linux/prctl.h: a signal to a process whose parent ends, and the adoption of orphans."""
 KILL_ROUND_SECONDS = 0.01
 MEMORY_LOOK_SECONDS = 0.25
 WATCHED_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: list[str]) -> int:
-    """Start the command, wait for its end or for a reason to end it, leave no descendant; the exit code."""
+    """Start the command, and wait for its end or for a reason to end it. Leave no descendant. Return the exit code."""
     stop_signal, grace_seconds, memory_bytes, command = parse_arguments(arguments)
     with contextlib.suppress(PermissionError):  # we lead a session already
         os.setsid()
@@ -42,7 +45,10 @@ def main(arguments: list[str]) -> int:
 
 
 def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, list[str]]:
-    """Stop signal, grace in seconds, memory or 0, command. By hand: argparse costs as much as all the rest."""
+    """The stop signal, the grace in seconds, the memory in bytes (0 for no limit), and the command.
+
+    The parsing is by hand, because argparse costs as much as all the rest of the start.
+    """
     stop_signal, grace_seconds, memory_bytes = signal.SIGTERM, 10.0, 0
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options, command = arguments[:at], arguments[at + 1 :]
@@ -55,14 +61,14 @@ def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, l
             memory_bytes = int(value)
         else:
             allowed = "--stop-signal INT|TERM, --grace SECONDS or --memory BYTES"
-            sys.exit(f"guard: {name} {value!r} is not allowed; use {allowed}")
+            sys.exit(f"guard: {name} {value!r} is not allowed. Use {allowed}")
     if not command:
-        sys.exit("guard: no command given; write it after --")
+        sys.exit("guard: no command is given. Write it after --")
     return stop_signal, grace_seconds, memory_bytes, command
 
 
 def set_process_control(option: int, value: int) -> None:
-    """Call prctl(2). Only Linux has it; elsewhere what leaves its parent and process group escapes."""
+    """Call prctl(2), which only Linux has. Elsewhere a descendant that leaves its parent and process group escapes."""
     if sys.platform == "linux":
         import ctypes
 
@@ -70,14 +76,14 @@ def set_process_control(option: int, value: int) -> None:
 
 
 def take_owner_pipe() -> int:
-    """Move the owner's pipe out of the command's reach, whose standard input is empty."""
+    """Move the owner's pipe out of the command's reach. The command gets an empty standard input."""
     pipe = os.dup(0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     return pipe
 
 
 def open_signal_pipe() -> int:
-    """The read end of a pipe that gets one byte, its number, for every watched signal."""
+    """The read end of a pipe that gets one byte for every watched signal: the signal's number."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     for number in WATCHED_SIGNALS:
@@ -87,7 +93,7 @@ def open_signal_pipe() -> int:
 
 
 def start_command(command: list[str]) -> int:
-    """Fork and execute; the command dies with the guard where Linux can see to it."""
+    """Fork and run the command. On Linux the kernel kills it when the guard dies."""
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED_SIGNALS)  # or a stop could meet our handlers in the child
     pid = os.fork()
     if pid:
@@ -102,13 +108,16 @@ def start_command(command: list[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 (no shell wanted)
     except OSError as error:
         print(f"guard: cannot start {command[0]}: {error.strerror}", file=sys.stderr, flush=True)
-    os._exit(127)
+    os._exit(127)  # what a shell says of a command that cannot start
 
 
 def wait_for_end(
     pid: int, signals: int, owner: int | None = None, deadline: float | None = None, memory_bytes: int = 0
 ) -> int | None:
-    """The command's exit code; None after the deadline or, with an owner, when it left or a signal came."""
+    """The command's exit code. None when it has to be stopped before it ended.
+
+    That is after the deadline, or with an owner when the owner left or a signal to stop came.
+    """
     with selectors.DefaultSelector() as selector:
         for source in [signals] if owner is None else [signals, owner]:
             selector.register(source, selectors.EVENT_READ)
@@ -129,7 +138,7 @@ def wait_for_end(
 
 
 def kill_beyond(pid: int, memory_bytes: int) -> None:
-    """Kill the command when it and its descendants have more memory than that."""
+    """Kill the command when it and its descendants have more memory than `memory_bytes`."""
     used = sum(map(read_own_memory, list_children(os.getpid())))
     if used > memory_bytes:
         print(f"guard: killed, {used >> 20} MiB are over the limit of {memory_bytes >> 20} MiB", file=sys.stderr)
@@ -138,7 +147,7 @@ def kill_beyond(pid: int, memory_bytes: int) -> None:
 
 
 def list_children(pid: int) -> list[int]:
-    """A process's children and theirs, as Linux lists them; psutil would read every process there is."""
+    """The ids of a process's children and of theirs, as Linux lists them. psutil would read every process there is."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -148,7 +157,7 @@ def list_children(pid: int) -> list[int]:
 
 
 def read_own_memory(pid: int) -> int:
-    """The bytes that a process has resident and shares with no file; 0 when it is gone."""
+    """The resident bytes that a process shares with no file. 0 when it is gone."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as file:
         _, resident, shared, *_ = file.read().split()
         return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
@@ -156,7 +165,7 @@ def read_own_memory(pid: int) -> int:
 
 
 def reap_children(pid: int) -> int | None:
-    """Bury every ended child, adopted ones too; the exit code of `pid` when it was among them."""
+    """Take the exit code of every ended child, adopted ones too. Return that of `pid`, or None if it has not ended."""
     exit_code = None
     with contextlib.suppress(ChildProcessError):  # no child is left
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
@@ -167,7 +176,10 @@ def reap_children(pid: int) -> int | None:
 
 
 def kill_descendants(pid: int) -> int:
-    """Kill until nothing is left: what is orphaned meanwhile becomes our child. The command's exit code."""
+    """Kill until no descendant is left, and return the command's exit code.
+
+    What is orphaned meanwhile becomes a child of the guard, so a next round finds it.
+    """
     exit_code = None
     while has_children():
         for descendant in list_descendants():
@@ -182,7 +194,7 @@ def kill_descendants(pid: int) -> int:
 
 
 def has_children() -> bool:
-    """Whether any child lives or waits to be buried."""
+    """Whether there is a child that lives, or that has ended and whose exit code nobody took."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -194,7 +206,7 @@ def list_descendants() -> list[int]:
     """The ids of all children and their children."""
     import site
 
-    site.main()  # left out at the start, see above
+    site.main()  # it makes psutil importable, and was left out at the start for speed
     import psutil
 
     return [process.pid for process in psutil.Process().children(recursive=True)]

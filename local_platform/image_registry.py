@@ -15,9 +15,9 @@ _STOP_SECONDS = 10.0
 
 
 def start_registry(folder: Path, port: int, extra: Mapping[str, Any] | None = None) -> GuardedProcess:
-    """Start a registry on 127.0.0.1 that keeps its images in `folder`; `extra` adds to its configuration.
+    """Start a registry on 127.0.0.1 that keeps its images in `folder`, without waiting until it is ready.
 
-    It is not ready yet. Errors: `PlatformError` when neither the program nor an engine is there.
+    `extra` adds to its configuration. Errors: `PlatformError` when neither the program nor an engine is there.
     """
     import yaml
 
@@ -37,7 +37,10 @@ def start_registry(folder: Path, port: int, extra: Mapping[str, Any] | None = No
     elif shutil.which("docker"):
         command = build_docker_command(["--volume", f"{folder}:{folder}"], CONTAINER_IMAGE, ["serve", str(path)])
     else:
-        raise PlatformError("a local registry needs docker-registry (Debian's package of that name) or Docker")
+        raise PlatformError(
+            "a local registry needs docker-registry or Docker, and neither is installed."
+            " Install Debian's package docker-registry"
+        )
     return GuardedProcess.start(
         "registry", command, inherit(*ENGINE), folder / "registry.log", grace_seconds=_STOP_SECONDS
     )

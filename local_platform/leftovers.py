@@ -1,8 +1,8 @@
-"""Data of Postgres that are outside their state directory, and their removal once that directory is gone.
+"""Data of Postgres that are outside of their state directory, and their removal once that directory is gone.
 
-A link in the state directory leads to the data, and a record beside the data tells where that link is. While it is
-there the data have an owner, whether anything runs or not. Whoever removes the state directory removes the link with
-it, and the next start of any Postgres removes the data.
+A link in the state directory leads to the data. A record beside the data tells where that link is. While the link is
+there, the data have an owner, whether anything runs or not. Whoever removes the state directory removes the link with
+it. The next start of any Postgres then removes the data.
 """
 
 import fcntl
@@ -16,17 +16,18 @@ from pathlib import Path
 from cyclone.temporary import is_in_use, temporary_folder
 
 SYSTEM_DIR = Path("/var/lib/cyclone")
-"""Where root's data goes when the state directory is private; PostgreSQL refuses to run as root."""
+"""The place of root's data when the state directory is private. PostgreSQL refuses to run as root."""
 LINK = "postgres-data"
 _RECORD = ".owner"
 _HALF_MADE = ".new"
 
 
 def claim_data(data_dir: Path, state_dir: Path) -> Path:
-    """Note whose data these are before they are made, and remove what has no owner beside them. Where the data are.
+    """Note whose data these are, before they are made, and return where they are.
 
-    They are elsewhere when the state directory was moved: it keeps the data that it had. Data that an earlier state
-    directory of the same path left are removed, for a new one begins with nothing.
+    They are elsewhere when the state directory was moved, because it keeps the data that it had. A new state directory
+    begins with nothing. Data that an earlier one of the same path left are removed. So are all data beside them that
+    have no owner.
     """
     if data_dir.is_relative_to(state_dir.resolve()):
         return data_dir
@@ -46,9 +47,9 @@ def claim_data(data_dir: Path, state_dir: Path) -> Path:
 
 
 def sweep_data(place: Path = SYSTEM_DIR) -> list[Path]:
-    """Remove the data whose state directory is gone and that no process uses; what was removed is returned.
+    """Remove the data whose state directory is gone and that no process uses. Return what was removed.
 
-    Data without a record stay, for nobody knows whose they are.
+    Data without a record stay, because nobody knows whose they are.
     """
     if not place.is_dir() or not os.access(place, os.W_OK):
         return []
@@ -58,7 +59,7 @@ def sweep_data(place: Path = SYSTEM_DIR) -> list[Path]:
 
 @contextmanager
 def temporary_state(purpose: str) -> Iterator[Path]:
-    """A temporary folder for state directories; what they have outside of it goes with it."""
+    """A temporary folder for state directories. What they have outside of it goes with it."""
     try:
         with temporary_folder(purpose) as folder:
             folder.chmod(0o711)  # the account that runs root's Postgres has to pass
@@ -73,7 +74,10 @@ def _sweep(place: Path) -> list[Path]:
 
 
 def _remove_abandoned(record: Path) -> bool:
-    """Remove data whose record names a link that does not lead to them; those that are being made are `.new`."""
+    """Remove data whose record names a link that does not lead to them. False when they stay.
+
+    Data that are still being made have the ending `.new`.
+    """
     data_dir = record.with_suffix("")
     folders = (data_dir, data_dir.with_name(data_dir.name + _HALF_MADE))
     link = _read_record(record)
@@ -88,7 +92,7 @@ def _remove_abandoned(record: Path) -> bool:
 
 
 def _find_moved(link: Path) -> Path | None:
-    """The data of a state directory that was moved; None for another, as for the copy of one that is still there."""
+    """The data of a state directory that was moved. None for a new one, and for a copy of one that is still there."""
     if not link.is_symlink() or not link.exists():
         return None
     data_dir = link.readlink()
@@ -107,7 +111,7 @@ def _find_record(data_dir: Path) -> Path:
 
 
 def _read_record(record: Path) -> Path | None:
-    """The link that should lead to the data; None without a record, or with one that nobody can read."""
+    """The link that should lead to the data. None without a record, or with one that cannot be read."""
     try:
         return Path(json.loads(record.read_text())["link"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -123,7 +127,7 @@ def _write_record(data_dir: Path, link: Path) -> None:
 
 @contextmanager
 def _lock(place: Path) -> Iterator[None]:
-    """One process at a time claims and removes data there."""
+    """Hold the folder, so that only one process at a time claims and removes data there."""
     descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

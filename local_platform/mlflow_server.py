@@ -1,4 +1,4 @@
-"""The MLflow server of one machine: tracking and registry on the embedded Postgres, artifacts on disk."""
+"""The MLflow server of one machine. Tracking and registry are in the embedded Postgres, artifacts on disk."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ _SETTINGS = {
 
 
 def start_mlflow(state_dir: Path, dsn: str, port: int) -> GuardedProcess:
-    """Start `mlflow server` on 127.0.0.1:`port`; it answers /health once its schema is up to date."""
+    """Start `mlflow server` on 127.0.0.1:`port`. It answers /health once its schema is up to date."""
     artifacts = state_dir / "mlflow" / "artifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     arguments = {

@@ -1,4 +1,4 @@
-"""Everything that runs on one machine, started and stopped as one.
+"""The local platform: everything that runs on one machine, started and stopped as one.
 
 `python -m local_platform.platform --state-dir DIR` runs it until SIGTERM or SIGINT.
 """
@@ -46,8 +46,11 @@ STOP_ORDER = (
     ("triggerer", "dag-processor", "api-server", "cloud-run", "mlflow"),
     ("postgres", "registry"),
 )
+"""The groups of parts in the order of their stop. A part is stopped before those that it needs."""
 READY_SECONDS = 240.0
+"""How long a part may take until it is ready."""
 STOP_SECONDS = 90.0
+"""How long the whole platform may take to stop."""
 _CLOUD_RUN_STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 _WATCH_SECONDS = 1.0
@@ -58,7 +61,7 @@ State = Literal["starting", "ready", "stopping", "stopped"]
 
 @dataclass(frozen=True)
 class PlatformEvent:
-    """A part has changed; `seconds` since the start of the platform, or of its stop."""
+    """A change of a part. `seconds` are counted from the start of the platform, or from the start of its stop."""
 
     part: str
     state: State
@@ -70,7 +73,7 @@ OnEvent = Callable[[PlatformEvent], None]
 
 
 class LocalPlatform:
-    """Postgres, the store, MLflow, the Cloud Run stand-in and Airflow; all end with this process.
+    """Postgres, the store, MLflow, the Cloud Run stand-in and Airflow. All end with this process.
 
     `on_event` may be called from several threads, one at a time.
     """
@@ -97,20 +100,20 @@ class LocalPlatform:
 
     @property
     def record(self) -> PlatformRecord:
-        """Where every part is. Errors: `PlatformError` before the start and after the end."""
+        """The record of where every part is. Errors: `PlatformError` before the start and after the end."""
         if self._record is None:
-            raise PlatformError(f"the local platform of {self.state_dir} is not started")
+            raise PlatformError(f"the local platform of {self.state_dir} is not started. Call `start` first")
         return self._record
 
     def start(self) -> Self:
-        """Start every part and return when all are ready. Errors: `PlatformError`, with everything stopped."""
+        """Start every part and return when all are ready. Errors: `PlatformError`, after everything was stopped."""
         self._state_lock = lock_state(self.state_dir)
         self._is_stopping, self._began = False, time.monotonic()
         pool = ThreadPoolExecutor()
         try:
             self._record = self._plan()
             self._record.write()
-            self._start_postgres()
+            self._start_postgres()  # first, because the store, MLflow and Airflow keep their tables there
             first: list[Future[None]] = [
                 pool.submit(step)
                 for step in (self._migrate_store, self._start_mlflow, self._start_cloud_run, self._start_registry)
@@ -126,7 +129,7 @@ class LocalPlatform:
         return self
 
     def stop(self) -> None:
-        """Stop every part, those first that need the others. Harmless when repeated."""
+        """Stop every part, before the parts that it needs. It may be called again."""
         with self._lock:
             self._is_stopping, self._began = True, time.monotonic()
         for names in STOP_ORDER:
@@ -155,7 +158,7 @@ class LocalPlatform:
         self.stop()
 
     def _plan(self) -> PlatformRecord:
-        """The ports and addresses of this start, after what a killed owner left has ended."""
+        """The record of this start with its ports. What a killed owner left running has ended before."""
         previous = PlatformRecord.read(self.state_dir)
         if previous:
             previous.wait_until_ended(STOP_SECONDS)
@@ -198,7 +201,7 @@ class LocalPlatform:
         self._note_ready("mlflow")
 
     def _start_registry(self) -> None:
-        """The registry, with the base image that every model's image is made of; building it takes a minute, once."""
+        """Start the registry, and put the base image of all models into it. Building that takes a minute, once."""
         record = self.record
         if not record.image_repository:
             return
@@ -206,7 +209,7 @@ class LocalPlatform:
         process = self._launch("registry", address, lambda: start_registry(folder, record.ports["registry"]))
         wait_until_ready(address, READY_SECONDS, process)
         push = [sys.executable, "-m", "training.images.base"]
-        variables = os.environ | cyclone_environment(record)  # whoever builds an image may need credentials
+        variables = os.environ | cyclone_environment(record)  # all of it: building an image may need credentials
         done = subprocess.run(push, env=variables, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise PlatformError(done.stderr.strip() or f"training.images.base ended with {done.returncode}")
@@ -232,7 +235,10 @@ class LocalPlatform:
         self._note_ready("cloud-run")
 
     def _start_airflow(self, first: Sequence[Future[None]]) -> None:
-        """The API server, which takes longest, at once; what runs tasks when all that tasks need is there."""
+        """Start the API server at once, because it takes longest. Start the rest when `first` is done.
+
+        The rest runs tasks, and `first` are the parts that tasks need.
+        """
         place, variables = self.record.airflow, os.environ | environment(self.record)
         migrate_airflow(place, variables)
         since = datetime.now(UTC)
@@ -263,9 +269,9 @@ class LocalPlatform:
             time.sleep(_POLL_SECONDS if waiting else 0)
 
     def restart(self, name: str) -> GuardedProcess:
-        """Stop a part and start it again on its port; its readiness is the caller's to wait for."""
+        """Stop a part and start it again on its port. The caller waits until it is ready."""
         if name not in self.processes:
-            raise PlatformError(f"part {name!r} does not run; running are {', '.join(self.processes)}")
+            raise PlatformError(f"part {name!r} does not run. Those that run are {', '.join(self.processes)}")
         self.processes[name].stop()
         self._launch(name, self.record.parts[name].address, self._starts[name])
         return self.processes[name]
@@ -278,7 +284,7 @@ class LocalPlatform:
         """Start a part and note it down, unless the platform is being stopped."""
         with self._lock:
             if self._is_stopping:
-                raise PlatformError(f"{name} is not started: the local platform is being stopped")
+                raise PlatformError(f"{name} is not started, because the local platform is being stopped")
             self._tell(name, "starting")
             self._starts[name] = start
             process = self.processes[name] = start()
@@ -319,13 +325,13 @@ def lock_state(state_dir: Path) -> IO[str]:
         record = PlatformRecord.read(state_dir)
         who = f"pid {record.owner.pid}, since {record.started_at}" if record else "it has just been started"
         raise PlatformError(
-            f"the local platform of {state_dir} is already running ({who}); `{STOP_COMMAND}` stops it"
+            f"the local platform of {state_dir} is already running ({who}). `{STOP_COMMAND}` stops it"
         ) from None
     return file
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the platform until told to stop; the exit code."""
+    """Run the platform until it is told to stop. Return the exit code."""
     options = parse_arguments(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _finish)
@@ -339,7 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m local_platform.platform", description=__doc__)
     parser.add_argument("--state-dir", type=Path, required=True, help="for data, logs and platform.json")
     parser.add_argument("--dags-dir", type=Path)
@@ -348,7 +354,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _finish(number: int, frame: FrameType | None) -> None:
-    """Leave by an exception, so that everything is stopped; a second signal does not disturb that."""
+    """Leave by an exception, so that everything is stopped. A second signal is ignored, for it would cut that off."""
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, signal.SIG_IGN)
     raise SystemExit(0)
@@ -359,14 +365,14 @@ def _print_event(event: PlatformEvent) -> None:
 
 
 def _watch(platform: LocalPlatform) -> None:
-    """Wait for a signal; say once which part ended before it."""
+    """Wait for a signal. Tell once of each part that ended before it."""
     told: set[int] = set()
     while True:
         time.sleep(_WATCH_SECONDS)
         for process in platform.list_ended():
             if process.pid not in told:
                 told.add(process.pid)
-                print(f"{process.name} ended with code {process.poll()}; see {process.log_path}", flush=True)
+                print(f"{process.name} ended with code {process.poll()}. Its log is {process.log_path}", flush=True)
 
 
 if __name__ == "__main__":

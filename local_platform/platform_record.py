@@ -1,4 +1,4 @@
-"""What runs where: `platform.json` in the state directory, written by the owner, read by everyone else."""
+"""The record of what runs where: `platform.json` in the state directory. Its owner writes it, all others read it."""
 
 import json
 import os
@@ -27,17 +27,18 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process that cannot be mistaken for a later one of the same number."""
+    """A process that cannot be mistaken for a later one of the same number. `created` are seconds since 1970."""
 
     pid: int
     created: float
 
     @classmethod
     def of(cls, pid: int) -> Self:
+        """The identity of the process that has this number now."""
         return cls(pid, psutil.Process(pid).create_time())
 
     def find(self) -> psutil.Process | None:
-        """The process while it lives; None once it has ended, buried or not."""
+        """The process while it lives. None once it has ended, even if its exit code was not taken yet."""
         try:
             process = psutil.Process(self.pid)
             if process.create_time() != self.created or process.status() == psutil.STATUS_ZOMBIE:
@@ -49,7 +50,10 @@ class ProcessId:
 
 @dataclass(frozen=True)
 class PartRecord:
-    """One part: the guard of its program, where it answers, and when it was ready (wall seconds, None before)."""
+    """One part: the guard of its program, where it answers, and when it was ready.
+
+    `ready_at` are wall seconds since 1970. None before the part is ready.
+    """
 
     process: ProcessId
     address: str
@@ -58,7 +62,7 @@ class PartRecord:
 
 @dataclass(frozen=True)
 class PlatformRecord:
-    """The whole platform. `parts` is in the order of their start; `ready_at` None while it starts."""
+    """The whole platform. `parts` is in the order of their start. `ready_at` is None while the platform starts."""
 
     owner: ProcessId
     started_at: str
@@ -72,7 +76,7 @@ class PlatformRecord:
     clock: str = "wall"
     monitor_schedule: str = ""
     image_repository: str = ""
-    """Where images go, as HOST/PATH; empty means that they are Bentos."""
+    """The registry of images, as HOST/PATH. Empty when images are Bentos."""
 
     @property
     def airflow(self) -> AirflowPlace:
@@ -93,7 +97,7 @@ class PlatformRecord:
         return build_store_dsn(self.ports, database)
 
     def write(self) -> None:
-        """Replace the file as a whole: a reader sees the old one or the new one."""
+        """Replace the file as a whole, so that a reader sees either the old one or the new one."""
         path = self.state_dir / FILE_NAME
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n")
@@ -101,7 +105,10 @@ class PlatformRecord:
 
     @classmethod
     def read(cls, state_dir: Path) -> Self | None:
-        """The record of the last start; None when there is none. Its owner may have been killed since."""
+        """The record of the last start, or None when there is none. Its owner may have been killed since.
+
+        Errors: `PlatformError` when the file cannot be read.
+        """
         path = state_dir / FILE_NAME
         try:
             values = json.loads(path.read_text())
@@ -120,13 +127,15 @@ class PlatformRecord:
                 " Name a folder of your own with CYCLONE_WORK_DIR"
             ) from error
         except (ValueError, TypeError, KeyError) as error:
-            raise PlatformError(f"{path} cannot be read ({error!r}): remove it") from error
+            raise PlatformError(
+                f"{path} cannot be read ({error!r}). Remove it when none of its programs runs"
+            ) from error
 
     def remove(self) -> None:
         (self.state_dir / FILE_NAME).unlink(missing_ok=True)
 
     def list_running(self) -> list[str]:
-        """The parts whose program, or what it started, has not ended."""
+        """The parts whose program, or anything that it started, has not ended."""
         return [name for name, part in self.parts.items() if part.process.find()]
 
     def wait_until_ended(self, deadline_seconds: float) -> None:
@@ -135,7 +144,7 @@ class PlatformRecord:
         while running := self.list_running():
             if time.monotonic() > deadline:
                 named = ", ".join(f"{name} (pid {self.parts[name].process.pid})" for name in running)
-                raise PlatformError(f"still running after {deadline_seconds:g} s: {named}")
+                raise PlatformError(f"still running after {deadline_seconds:g} s: {named}. Stop them by their pids")
             time.sleep(_POLL_SECONDS)
 
 
@@ -145,7 +154,7 @@ def environment(record: PlatformRecord) -> dict[str, str]:
 
 
 def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
-    """Those of them that are not Airflow's, whose secrets are nobody else's business."""
+    """The variables of `environment` that are not Airflow's own. They hold none of Airflow's secrets."""
     loopback = {os.environ.get("no_proxy", ""), os.environ.get("NO_PROXY", ""), "127.0.0.1", "localhost"}
     no_proxy = ",".join(sorted(filter(None, loopback)))
     return {
@@ -167,7 +176,7 @@ def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class PartStatus:
-    """How a part does: its guard's process id, whether it answers, and its memory without counting forks twice."""
+    """How a part is doing: its guard's process id, whether it answers, and its memory without counting forks twice."""
 
     name: str
     pid: int
@@ -177,7 +186,7 @@ class PartStatus:
 
 
 def read_status(state_dir: Path) -> list[PartStatus]:
-    """Every part of the platform, in the order of their start; empty when none was started."""
+    """The status of every part, in the order of their start. Empty when no platform was started."""
     record = PlatformRecord.read(state_dir.resolve())
     return [_read_part(name, part) for name, part in record.parts.items()] if record else []
 
@@ -199,7 +208,7 @@ def _does_answer(address: str) -> bool:
 
 
 def _measure_memory(process: psutil.Process) -> float:
-    """Megabytes: shared pages divided among those who share them, where the system tells."""
+    """The megabytes of a process. Where the system tells, shared pages are divided among those who share them."""
     try:
         memory = process.memory_full_info()
     except (psutil.NoSuchProcess, psutil.AccessDenied):

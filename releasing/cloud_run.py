@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from cyclone.errors import ReleaseError
 from cyclone.sections import Serving
@@ -22,6 +22,12 @@ RETRY_SECONDS = 60.0
 """For how long a call is tried again that is answered 429 or 5xx. A longer outage is the task's own retry."""
 # The pause between two questions whether a roll-out has ended. A roll-back waits for it, so it is short.
 SETTLE_PAUSE_SECONDS = 0.1
+FENCE_ANNOTATION = "cyclone-fence"
+"""The annotation of a service with the number of the lock under which its traffic was last written.
+
+So each holder of the lock changes the service's `etag`, even one that finds the traffic right. What an earlier holder
+has read before is refused then.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,15 +48,25 @@ Plan = Callable[[Any], bool]
 """A function that changes the message of a service in place. It returns False if there is nothing to change."""
 
 
+class Fence(Protocol):
+    """What allows changes. `check` fails once they are not allowed any more. `number` is that of a lock, 0 without."""
+
+    @property
+    def number(self) -> int: ...
+
+    def check(self) -> None: ...
+
+
 class CloudRun:
     """The services of one Google project and location.
 
     An empty endpoint stands for Google's, with application default credentials. An `http` endpoint is asked without
-    credentials.
+    credentials. With a `fence`, each change is made only if the fence allows it, and so is each new try.
     Errors: every method raises `ReleaseError` with the endpoint and what it said.
     """
 
-    def __init__(self, settings: Settings, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(self, settings: Settings, fence: Fence | None = None, retry_seconds: float = RETRY_SECONDS) -> None:
+        self._fence = fence
         self.retry_seconds = retry_seconds
         self.endpoint = settings.cloud_run_endpoint
         self.parent = f"projects/{settings.cloud_run_project}/locations/{settings.cloud_run_location}"
@@ -97,6 +113,7 @@ class CloudRun:
         """Let a tag point to a revision. The traffic stays as it is."""
         self._update(service, lambda message: _plan_revision(message, None, revision, tag))
         self._settle(service, revision)
+        self._check_fence()
 
     def set_traffic(self, service: str, percents: Mapping[str, int], drop_tags: frozenset[str] = frozenset()) -> None:
         """Give each named revision its percent of the traffic, and all others none. Tags stay, except `drop_tags`.
@@ -106,6 +123,7 @@ class CloudRun:
         wished = {revision: percent for revision, percent in percents.items() if percent > 0}
         self._update(service, lambda message: _plan_traffic(message, wished, drop_tags))
         running = self._settle(service, ", ".join(wished))
+        self._check_fence()  # if the lock was lost, its next holder sets the traffic, and what is read here is theirs
         if running.percents != wished:
             raise ReleaseError(
                 f"{service} at {self._place} serves {_show_split(running.percents)}, and asked for was"
@@ -148,6 +166,7 @@ class CloudRun:
         """Delete a revision without traffic and without a tag. Nothing happens if it is gone already."""
         from google.api_core.exceptions import NotFound
 
+        self._check_fence()
         with self._talking():
             client = self._client("RevisionsClient")
             try:
@@ -166,6 +185,7 @@ class CloudRun:
 
         latest = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
         message = run_v2.Service(template=template, traffic=[{"type_": latest, "percent": 100, "tag": tag}])
+        self._check_fence()
         with self._talking():
             try:
                 operation = self._client("ServicesClient").create_service(
@@ -177,19 +197,22 @@ class CloudRun:
         return True
 
     def _update(self, service: str, plan: Plan) -> None:
-        """Read the service, change it by `plan`, and write it back with its etag.
+        """Read the service, ask the fence, change the service by `plan`, and write it back with its etag.
 
-        If somebody else was faster, all of this is done again, `CONFLICT_ATTEMPTS` times at most.
+        If somebody else was faster, all of this is done again, `CONFLICT_ATTEMPTS` times at most. The fence is asked
+        after the reading: who gets the lock later than that writes the service later, and the etag tells.
         """
         from google.api_core.exceptions import Conflict
         from google.protobuf.field_mask_pb2 import FieldMask
 
-        mask = FieldMask(paths=["template", "traffic"])
+        mask = FieldMask(paths=["template", "traffic", "annotations"])
         with self._talking():
             client = self._client("ServicesClient")
             for _ in range(CONFLICT_ATTEMPTS):
                 message = client.get_service(name=self._path(service), **self._call)
-                if not plan(message):
+                self._check_fence()
+                is_stamped, is_changed = self._stamp(message), plan(message)
+                if not is_stamped and not is_changed:
                     return
                 try:
                     self._wait(client.update_service(service=message, update_mask=mask, **self._call))
@@ -200,6 +223,18 @@ class CloudRun:
             f"service {service} at {self._place} was changed by others {CONFLICT_ATTEMPTS} times in a row. Look what"
             " else changes it, and try again"
         )
+
+    def _check_fence(self) -> None:
+        if self._fence is not None:
+            self._fence.check()
+
+    def _stamp(self, message: Any) -> bool:
+        """Note the number of the lock in the service's message. False if there is none, or it is noted already."""
+        number = str(self._fence.number) if self._fence and self._fence.number else None
+        if number in (None, message.annotations.get(FENCE_ANNOTATION)):
+            return False
+        message.annotations[FENCE_ANNOTATION] = number
+        return True
 
     def _settle(self, service: str, what: str) -> RunningService:
         """The service once no roll-out is under way. `what` names in errors what is waited for.

@@ -10,7 +10,6 @@ from cyclone.releases import (
     Release,
     check_promotable,
     current_release,
-    hold_releases,
     mark_rolled_back,
     promote_release,
     read_release,
@@ -18,6 +17,7 @@ from cyclone.releases import (
     releases_under_way,
     restore_release,
     retired_releases,
+    split_traffic,
 )
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -26,6 +26,7 @@ from releasing.aliases import drop_alias, set_alias
 from releasing.candidate import Candidate
 from releasing.cleaning import clean_up
 from releasing.cloud_run import CloudRun
+from releasing.lock import LockedReleases, hold_releases
 from training.tracking.client import CHALLENGER, CHAMPION
 
 log = logging.getLogger(__name__)
@@ -35,17 +36,18 @@ def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
     """Give the candidate all traffic, the release record and the alias `champion`. The champion before it retires.
 
     Errors: `StaleReleaseError` when a newer release has the record. Then this release is rolled back.
-    `ReleaseError` when the candidate's release is over or Cloud Run refuses.
+    `ReleaseError` when the candidate's release is over or Cloud Run refuses. `LostLockError` when the lock was lost.
     """
-    store = Store(settings.store_dsn)
-    with hold_releases(store, spec.name):
-        release = read_release(store, candidate.release_id)
+    with hold_releases(Store(settings.store_dsn), spec.name) as held:
+        release = read_release(held, candidate.release_id)
         try:
-            check_promotable(store, release)
-            CloudRun(settings).set_traffic(spec.service_name, {release.revision: 100})
-            promote_release(store, release, read_now(store, settings, spec.name))
+            check_promotable(held, release)
+            led, _ = releases_under_way(held, spec.name)
+            newer = [item for item in led if item.release_id > release.release_id]
+            CloudRun(settings, held).set_traffic(spec.service_name, split_traffic(release, newer))
+            promote_release(held, release, read_now(held, settings, spec.name))
         except StaleReleaseError as error:
-            _take_back(settings, spec, release, str(error))
+            _take_back(settings, spec, held, release, str(error))
             raise
     align_aliases(settings, spec)
     clean_up(settings, spec)
@@ -58,10 +60,10 @@ def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> 
     the record. For a run without a release nothing is done.
     """
     store = Store(settings.store_dsn)
-    with hold_releases(store, spec.name):
-        release = release_of_run(store, run_id)
+    with hold_releases(store, spec.name) as held:
+        release = release_of_run(held, run_id)
         if release is not None:
-            _take_back(settings, spec, release, reason)
+            _take_back(settings, spec, held, release, reason)
     if release is not None:
         align_aliases(settings, spec)
         champion = current_release(store, spec.name)
@@ -83,21 +85,21 @@ def restore_champion(
     `on_step` is called with each thing that is done, in words.
     Errors: `ReleaseError` naming the versions that one can return to.
     """
-    store = Store(settings.store_dsn)
-    with hold_releases(store, spec.name):
-        champion = current_release(store, spec.name)
+    with hold_releases(Store(settings.store_dsn), spec.name) as held:
+        champion = current_release(held, spec.name)
         if champion is None:
             raise ReleaseError(
                 f"{spec.name}: nothing has been promoted yet, so there is nothing to return to. `cyclone retrain"
                 f" {spec.name}` asks for a first version"
             )
-        target = _find_target(settings, spec, champion, version)
-        led, abandoned = releases_under_way(store, spec.name)
-        ever = [*led, *abandoned, champion, *retired_releases(store, champion)]
+        target = _find_target(settings, spec, held, champion, version)
+        led, abandoned = releases_under_way(held, spec.name)
+        ever = [*led, *abandoned, champion, *retired_releases(held, champion)]
         later = [item for item in ever if item.release_id > target.release_id]
-        _return_traffic(settings, spec, target, frozenset(name_tag(item.version) for item in later))
+        dropped = frozenset(name_tag(item.version) for item in later)
+        _give_back(settings, spec, held, {target.revision: 100}, dropped)
         on_step(f"version {target.version} of {spec.name} has all traffic")
-        restore_release(store, target, champion, read_now(store, settings, spec.name), reason)
+        restore_release(held, target, champion, read_now(held, settings, spec.name), reason)
     on_step("the release record names it, and the checks measure against what it was accepted with")
     align_aliases(settings, spec)
     for item in later:
@@ -106,9 +108,9 @@ def restore_champion(
     return target
 
 
-def _find_target(settings: Settings, spec: ModelSpec, champion: Release, version: int | None) -> Release:
+def _find_target(settings: Settings, spec: ModelSpec, store: Store, champion: Release, version: int | None) -> Release:
     there = set(CloudRun(settings).list_revisions(spec.service_name))
-    targets = [item for item in retired_releases(Store(settings.store_dsn), champion) if item.revision in there]
+    targets = [item for item in retired_releases(store, champion) if item.revision in there]
     wanted = [item for item in targets if version in (None, item.version)]
     if wanted:
         return wanted[0]
@@ -120,21 +122,25 @@ def _find_target(settings: Settings, spec: ModelSpec, champion: Release, version
     )
 
 
-def _take_back(settings: Settings, spec: ModelSpec, release: Release, reason: str) -> None:
-    store = Store(settings.store_dsn)
-    champion = current_release(store, spec.name)
+def _take_back(settings: Settings, spec: ModelSpec, held: LockedReleases, release: Release, reason: str) -> None:
+    """Let the traffic be as the record says without `release`, and then note that it is rolled back."""
+    champion = current_release(held, spec.name)
     is_champion = champion is not None and champion.release_id == release.release_id
     if champion is not None:
+        led, _ = releases_under_way(held, spec.name)
+        others = [item for item in led if item.release_id != release.release_id]
         dropped = frozenset() if is_champion else frozenset({name_tag(release.version)})
-        _return_traffic(settings, spec, champion, dropped)
+        _give_back(settings, spec, held, split_traffic(champion, others), dropped)
     if not is_champion:
-        mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
+        mark_rolled_back(held, release, read_now(held, settings, spec.name), reason)
 
 
-def _return_traffic(settings: Settings, spec: ModelSpec, champion: Release, dropped: frozenset[str]) -> None:
-    cloud = CloudRun(settings)
+def _give_back(
+    settings: Settings, spec: ModelSpec, held: LockedReleases, percents: dict[str, int], dropped: frozenset[str]
+) -> None:
+    cloud = CloudRun(settings, held)
     if cloud.read_service(spec.service_name) is not None:
-        cloud.set_traffic(spec.service_name, {champion.revision: 100}, dropped)
+        cloud.set_traffic(spec.service_name, percents, dropped)
 
 
 def align_aliases(settings: Settings, spec: ModelSpec) -> None:

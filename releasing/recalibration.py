@@ -5,7 +5,7 @@ to.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,14 @@ from cyclone.clock import read_now
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.names import is_revision_of, name_revision, name_tag
 from cyclone.policy.evidence import read_faults
-from cyclone.releases import Release, current_release, hold_releases, read_release, releases_under_way
+from cyclone.releases import Release, current_release, read_release, releases_under_way, split_traffic
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import count_days, floor_day
+from cyclone.wording import join_clauses
 from releasing.cloud_run import CloudRun
+from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.data.known_rows import read_known_rows
 from training.gate.labelled_days import build_labelled_days
@@ -65,7 +67,7 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
     look = read_look(store, spec, champion, day)
     if look is None:
         if faults := read_faults(store, spec, now):
-            return Recalibration(champion.revision, False, f"upstream data are broken ({'; '.join(faults)})")
+            return Recalibration(champion.revision, False, f"upstream data are broken ({join_clauses(faults)})")
         choice, source = choose_now(settings, spec, champion.version, day)
         _record(store, spec, champion, f"{day:%Y-%m-%d}__{name_tag(champion.version)}", day, choice, source=source)
         look = read_look(store, spec, champion, day)
@@ -115,31 +117,52 @@ def deploy_calibration(
     Errors: `StaleReleaseError` when another version took over or a canary began meanwhile. `ReleaseError` when the
     revision does not get ready or answers without a key. Then traffic is as it was.
     """
-    store, cloud = Store(settings.store_dsn), CloudRun(settings)
+    store = Store(settings.store_dsn)
     revision = name_revision(spec.name, champion.version, calibration_id)
     keys = find_keys(settings, spec) if keys is None else keys
     _bring_up(settings, spec, champion, revision, calibration, keys)
-    with hold_releases(store, spec.name):
-        present = current_release(store, spec.name)
-        if present != champion or any(releases_under_way(store, spec.name)):
-            _take_back(store, cloud, spec, champion, revision)
-            raise StaleReleaseError(
-                f"{spec.name}: another release took over while {revision} started, so it was not released. The next"
-                " recalibration fits the version that serves then"
-            )
+    with hold_releases(store, spec.name) as held:
+        try:
+            _check_serves_alone(held, champion, revision)
+        except StaleReleaseError:
+            _take_back(settings, spec, held, champion, revision)
+            raise
         # The store learns the revision before it can answer. Else a process that dies in between would leave rows in
         # the log that seem to be raw.
-        store.run("calibration/name", calibration_id=calibration_id, revision=revision)
-        cloud.set_traffic(spec.service_name, {revision: 100})
-        store.run(
+        held.run("calibration/name", calibration_id=calibration_id, revision=revision)
+        CloudRun(settings, held).set_traffic(spec.service_name, {revision: 100})
+        held.run(
             "calibration/serve",
             calibration_id=calibration_id,
             release_id=champion.release_id,
             revision=revision,
             at=now,
         )
-    _remove_others(cloud, spec, champion.version, {revision, champion.revision})
+        _remove_others(settings, spec, held, champion, {revision, champion.revision})
     return revision
+
+
+@dataclass(frozen=True)
+class ServesAlone:
+    """A fence that lets the champion be deployed once more as long as it serves as it did, without a release beside."""
+
+    store: Store
+    champion: Release
+    revision: str
+    number: int = 0
+
+    def check(self) -> None:
+        """Read the record again. Errors: `StaleReleaseError` when another release serves, or one is under way."""
+        _check_serves_alone(self.store, self.champion, self.revision)
+
+
+def _check_serves_alone(store: Store, champion: Release, revision: str) -> None:
+    present = current_release(store, champion.model)
+    if present != champion or any(releases_under_way(store, champion.model)):
+        raise StaleReleaseError(
+            f"{champion.model}: another release took over while {revision} started, so it was not released. The next"
+            " recalibration fits the version that serves then"
+        )
 
 
 def _bring_up(
@@ -147,9 +170,12 @@ def _bring_up(
 ) -> None:
     """Deploy a revision of the champion's image behind the version's tag.
 
+    This holds no lock, because a start takes minutes. Each change of the service is made only if nobody has changed it
+    since the champion was found to serve alone.
     Errors: `ReleaseError` when it does not get ready, or answers without a key. Then it is taken back.
     """
-    cloud, tag = CloudRun(settings), name_tag(champion.version)
+    store, tag = Store(settings.store_dsn), name_tag(champion.version)
+    cloud = CloudRun(settings, ServesAlone(store, champion, revision))
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
     env = build_environment(settings, keys, calibration)
     source = locate_image(settings, champion.image)
@@ -157,16 +183,17 @@ def _bring_up(
     try:
         check_keys_are_asked_for(keys, revision, running.tag_addresses[tag])
     except ReleaseError:
-        _take_back(Store(settings.store_dsn), cloud, spec, champion, revision)
+        with hold_releases(store, spec.name) as held:
+            _take_back(settings, spec, held, champion, revision)
         raise
 
 
-def _take_back(store: Store, cloud: CloudRun, spec: ModelSpec, champion: Release, revision: str) -> None:
+def _take_back(settings: Settings, spec: ModelSpec, held: LockedReleases, champion: Release, revision: str) -> None:
     """Let the version's tag point to the revision of the record, and remove the revision that came too late.
 
     Cloud Run does not delete the newest revision of a service. That one goes with the next calibration or the version.
     """
-    kept = read_release(store, champion.release_id).revision
+    cloud, kept = CloudRun(settings, held), read_release(held, champion.release_id).revision
     if kept == revision:
         return  # another run of the same day has released this revision
     try:
@@ -207,21 +234,21 @@ def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> s
 
     The version is not calibrated again. It is None if no fitted calibration serves, or the revision before it is gone.
     """
-    store, cloud = Store(settings.store_dsn), CloudRun(settings)
-    with hold_releases(store, spec.name):
-        champion = current_release(store, spec.name)
+    with hold_releases(Store(settings.store_dsn), spec.name) as held:
+        cloud, champion = CloudRun(settings, held), current_release(held, spec.name)
         revision = champion.revision if champion else ""
-        row = store.fetch_one("calibration/of_revision", model=spec.name, revision=revision)
+        row = held.fetch_one("calibration/of_revision", model=spec.name, revision=revision)
         if champion is None or row is None or row["asked_by"] is not None:
             return None
         before: str | None = row["replaced"]
         if before is None or before not in cloud.list_revisions(spec.service_name):
             return None
-        cloud.set_traffic(spec.service_name, {before: 100})
+        led, _ = releases_under_way(held, spec.name)
+        cloud.set_traffic(spec.service_name, split_traffic(replace(champion, revision=before), led))
         cloud.move_tag(spec.service_name, name_tag(champion.version), before)
-        at, because = read_now(store, settings, spec.name), f"rolled back {reason}"
+        at, because = read_now(held, settings, spec.name), f"rolled back {reason}"
         taken = {"release_id": champion.release_id, "revision": revision}
-        store.run("calibration/return", **taken, because=because, at=at)
+        held.run("calibration/return", **taken, because=because, at=at)
     return before
 
 
@@ -255,11 +282,14 @@ def _record(
     )
 
 
-def _remove_others(cloud: CloudRun, spec: ModelSpec, version: int, kept: set[str]) -> None:
+def _remove_others(
+    settings: Settings, spec: ModelSpec, held: LockedReleases, champion: Release, kept: set[str]
+) -> None:
     """Remove the revisions of a version except those to keep. What cannot go now goes with the next calibration."""
+    cloud = CloudRun(settings, held)
     try:
         for revision in set(cloud.list_revisions(spec.service_name)) - kept:
-            if is_revision_of(revision, spec.name, version):
+            if is_revision_of(revision, spec.name, champion.version):
                 cloud.delete_revision(spec.service_name, revision)
     except ReleaseError as error:
-        log.warning("%s: revisions of version %s are left over: %s", spec.name, version, error)
+        log.warning("%s: revisions of version %s are left over: %s", spec.name, champion.version, error)

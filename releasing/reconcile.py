@@ -9,16 +9,17 @@ from cyclone.releases import (
     Release,
     current_release,
     ended_releases,
-    hold_releases,
     mark_rolled_back,
     releases_under_way,
     retired_releases,
+    split_traffic,
 )
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.aliases import drop_alias, find_alias
 from releasing.cloud_run import CloudRun
+from releasing.lock import LockedReleases, hold_releases
 from releasing.promotion import align_aliases
 from training.tracking.client import CHALLENGER, CHAMPION
 
@@ -43,29 +44,34 @@ def reconcile(settings: Settings, spec: ModelSpec, should_mend: bool = True) -> 
     A retraining under way is not disturbed. Its canary keeps the share of the traffic that the store gives it.
     Errors: `ReleaseError` when Cloud Run refuses, or has no service although there is a champion.
     """
-    store = Store(settings.store_dsn)
-    with hold_releases(store, spec.name):
-        champion = current_release(store, spec.name)
+    with hold_releases(Store(settings.store_dsn), spec.name) as held:
+        champion = current_release(held, spec.name)
         if champion is None:
             return []
-        led, abandoned = releases_under_way(store, spec.name)
-        drifts = _mend_releases(settings, spec, abandoned, should_mend)
-        drifts += _mend_traffic(settings, spec, champion, led, should_mend)
+        led, abandoned = releases_under_way(held, spec.name)
+        drifts = _mend_releases(settings, spec, held, abandoned, should_mend)
+        drifts += _mend_traffic(settings, spec, held, champion, led, should_mend)
     return drifts + _mend_aliases(settings, spec, champion, led, should_mend)
 
 
-def _mend_releases(settings: Settings, spec: ModelSpec, abandoned: list[Release], should_mend: bool) -> list[Drift]:
-    store = Store(settings.store_dsn)
+def _mend_releases(
+    settings: Settings, spec: ModelSpec, held: LockedReleases, abandoned: list[Release], should_mend: bool
+) -> list[Drift]:
     for release in abandoned if should_mend else []:
         reason = "nobody leads it any more: its retraining has ended, or a newer release serves"
-        mark_rolled_back(store, release, read_now(store, settings, spec.name), reason)
+        mark_rolled_back(held, release, read_now(held, settings, spec.name), reason)
     return [Drift(f"release {item.release_id} ({item.revision})", item.state, "rolled_back") for item in abandoned]
 
 
 def _mend_traffic(
-    settings: Settings, spec: ModelSpec, champion: Release, led: list[Release], should_mend: bool
+    settings: Settings,
+    spec: ModelSpec,
+    held: LockedReleases,
+    champion: Release,
+    led: list[Release],
+    should_mend: bool,
 ) -> list[Drift]:
-    cloud = CloudRun(settings)
+    cloud = CloudRun(settings, held)
     running = cloud.read_settled_service(spec.service_name)
     if running is None:
         raise ReleaseError(
@@ -73,9 +79,8 @@ def _mend_traffic(
             f" ({champion.revision}) is recorded as the champion. Deploy a new version with `cyclone retrain"
             f" {spec.name}`"
         )
-    percents = {item.revision: item.traffic_percent for item in led if item.traffic_percent}
-    percents[champion.revision] = 100 - sum(percents.values())
-    last = retired_releases(Store(settings.store_dsn), champion)[:1]
+    percents = split_traffic(champion, led)
+    last = retired_releases(held, champion)[:1]
     wanted = {name_tag(item.version): item for item in [champion, *led, *last]}
     # The revision of a new calibration has its version's tag before it has the traffic.
     stray = {

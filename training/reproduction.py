@@ -12,7 +12,7 @@ from typing import Any
 from cyclone.errors import LineageError
 from cyclone.image_contract import PIPELINE_FILE, SPEC_FILE
 from cyclone.settings import Settings
-from cyclone.spec import ModelSpec, read_model_yaml
+from cyclone.spec import ModelSpec, find_model, read_model_yaml
 from cyclone.store import Row, Store
 from cyclone.temporary import temporary_folder
 from training.data.dataset import Dataset, read_dataset, split_features
@@ -70,7 +70,8 @@ def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
     with temporary_folder("reproduce") as folder:
         spec = _read_spec(settings, client, run, folder)
         frame, source = _read_frame(settings, spec, client, run, folder)
-        stored = fetch_model(settings, run.data.tags[MODEL_TAG], folder / "model")
+        reviewed = find_model(settings.models_dir, model)
+        stored = fetch_model(settings, reviewed, run.data.tags[MODEL_TAG], folder / "model")
         again = fit_challenger(spec, load_builder(settings, spec), frame)
         features, _ = split_features(spec, frame)
         then, now = (predict(spec, estimator, features) for estimator in (stored.load(), again.estimator))

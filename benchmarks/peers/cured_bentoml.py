@@ -1,6 +1,7 @@
-"""BentoML as its documentation shows it, typed and without a log, cured of two causes of slow answers: the ceiling.
+"""BentoML as its documentation shows it, typed and without a log, cured of two causes of slow answers.
 
-Full garbage collections of the start-up heap within a request, and a timer a request that is never cancelled.
+It is the ceiling. The causes are full garbage collections of the start-up heap within a request, and a timer for each
+request that is never cancelled.
 """
 
 import gc
@@ -39,6 +40,8 @@ class Answer(BaseModel):
 
 
 class UntimedService(bentoml.Service):  # type: ignore[misc]  # BentoML is not typed
+    """A service without the middleware that starts a timer for each request."""
+
     def to_asgi(self, is_main: bool = True) -> Any:
         app = super().to_asgi(is_main)
         app.user_middleware = [item for item in app.user_middleware if item.cls.__name__ != "TimeoutMiddleware"]
@@ -47,7 +50,7 @@ class UntimedService(bentoml.Service):  # type: ignore[misc]  # BentoML is not t
 
 @bentoml.service(service_class=UntimedService, logging={"access": {"enabled": False}})
 class CuredBentoML:
-    """Predicts rows."""
+    """The service. It predicts rows and keeps nothing."""
 
     def __init__(self) -> None:
         self.estimator = skops.io.load(ROOT / "model" / "model.skops", trusted=VERSION["trusted_types"])

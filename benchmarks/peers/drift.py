@@ -1,8 +1,9 @@
 """Evidently or NannyML on a window of the log, from the database to the names of the drifted columns.
 
-Runs in an environment of its own: python drift.py (evidently|nannyml) DSN NUMBERS CATEGORIES WINDOW_START WINDOW_END
-with comma-separated columns. The last line is JSON: drifted, and the seconds of reading and computing. Importing the
-library is not counted. Rows come by COPY as CSV with a column a feature, the fastest way into pandas.
+It runs in an environment of its own: python drift.py (evidently|nannyml) DSN NUMBERS CATEGORIES WINDOW_START
+WINDOW_END. NUMBERS and CATEGORIES are names of columns, separated by commas. The last line is JSON with the drifted
+columns and the seconds of reading and computing. The import of the library is not counted. Rows come by COPY as CSV
+with a column for each feature, the fastest way into pandas.
 """
 
 import io
@@ -16,6 +17,7 @@ import psycopg2
 
 
 def read_rows(dsn: str, numbers: list[str], categories: list[str], where: str, bounds: tuple[str, ...]) -> pd.DataFrame:
+    """Rows of the log with a typed column for each feature."""
     columns = [f"(input ->> '{name}')::double precision AS {name}" for name in numbers]
     columns += [f"input ->> '{name}' AS {name}" for name in categories]
     connection = psycopg2.connect(dsn)
@@ -29,7 +31,7 @@ def read_rows(dsn: str, numbers: list[str], categories: list[str], where: str, b
 
 
 def find_with_evidently(reference: pd.DataFrame, current: pd.DataFrame, numbers: list[str]) -> list[str]:
-    """PSI above 0.2, as the check's."""
+    """The columns whose stability index is above 0.2, the limit of Cyclone's check."""
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
@@ -43,7 +45,7 @@ def find_with_evidently(reference: pd.DataFrame, current: pd.DataFrame, numbers:
 
 
 def find_with_nannyml(reference: pd.DataFrame, current: pd.DataFrame, numbers: list[str]) -> list[str]:
-    """Jensen-Shannon distance above 0.1 in most of its ten chunks."""
+    """The columns whose Jensen-Shannon distance is above 0.1 in most of its ten chunks."""
     from nannyml import UnivariateDriftCalculator
     from nannyml.thresholds import ConstantThreshold
 
@@ -59,6 +61,7 @@ def find_with_nannyml(reference: pd.DataFrame, current: pd.DataFrame, numbers: l
 
 
 def main() -> None:
+    """Read the reference and the window, find what drifted, and print one line of JSON."""
     library, dsn, numbers, categories, start, end = sys.argv[1:]
     warnings.simplefilter("ignore")
     if library == "evidently":

@@ -8,7 +8,7 @@ from bento_service.log import metrics
 
 
 class NoLog:
-    """Keeps nothing, starts nothing; requests are still counted for Prometheus."""
+    """A log that keeps nothing and starts nothing. Requests are still counted for Prometheus."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
@@ -24,7 +24,7 @@ class NoLog:
 
 
 async def keep_nothing(self: Any, *_: Any) -> None:
-    """`Answering._hand_over` without the log."""
+    """Takes the place of `Answering._hand_over`, which would log the rows."""
 
 
 answering.PredictionLog = NoLog  # type: ignore[assignment,attr-defined]

@@ -35,7 +35,7 @@ class Prediction(Base):
 
 @bentoml.service
 class OriginalDesign:
-    """Predicts rows and inserts each in a transaction of its own, on a pooled connection."""
+    """The service. It predicts rows and inserts each in a transaction of its own, on a pooled connection."""
 
     def __init__(self) -> None:
         self.estimator = skops.io.load(ROOT / "model" / "model.skops", trusted=VERSION["trusted_types"])

@@ -1,4 +1,4 @@
-"""Plain FastAPI with the same model: a typed body, an array, no ids, no log, no metrics."""
+"""Plain FastAPI with the same model: a typed body and an array, without ids, log and metrics."""
 
 import json
 from pathlib import Path

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bento_service.log.spool_folder import Instance
-from cyclone.store import Transaction, load_statement
+from cyclone.store import Transaction, connect, load_statement
 
 if TYPE_CHECKING:
     import psycopg2
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_SECONDS = 60
 """A batch that waits longer, for a lock perhaps, is tried again."""
-# Without these a network that swallows packets would hold the writer for many minutes.
-KEEP_ALIVE: dict[str, Any] = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
 POISON_CLASSES = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data, constraint, program limit. Another try would end the same."""
 PARTITION_GONE = "23514"
@@ -125,9 +118,8 @@ class LogWriter:
         self._ensure_partitions(raw, flush.pending)
         with raw:  # commits, or rolls back on any error
             transaction = Transaction(raw)
-            now = datetime.now(UTC)
-            started_at = self._instance.started_at
-            entry = transaction.fetch_one("log/ledger_take", **self._identity, started_at=started_at, last_seen_at=now)
+            age_seconds = (datetime.now(UTC) - self._instance.started_at).total_seconds()
+            entry = transaction.fetch_one("log/ledger_take", **self._identity, age_seconds=max(0.0, age_seconds))
             through = entry["accounted_through"] if entry else 0
             if reason is None:
                 outcome, windows, last = self._insert_lines(transaction, flush, through)
@@ -192,15 +184,8 @@ class LogWriter:
             self._known_months |= missing
 
     def _connect(self) -> "connection":
-        import psycopg2
-
         if self._connection is None:
-            raw = psycopg2.connect(
-                self._dsn,
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                options=f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS}s",
-                **KEEP_ALIVE,
-            )
+            raw = connect(self._dsn, CONNECT_TIMEOUT_SECONDS, STATEMENT_SECONDS)
             with raw:
                 Transaction(raw).run("log/incoming_create")
             self._connection = raw

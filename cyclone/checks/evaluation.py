@@ -46,7 +46,7 @@ def evaluate_checks(
         record(transaction, spec.name, run_id, results)
         rows = transaction.fetch("verdicts/at", run_id=run_id, model=spec.name, kind=kind, window_end=end)
     if broken := [result.reason for result in results if result.subject == BROKEN]:
-        raise CheckError("; ".join(broken))
+        raise CheckError("\n".join(broken))
     return [CheckResult(**row) for row in rows]
 
 

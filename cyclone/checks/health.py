@@ -10,6 +10,7 @@ from cyclone.errors import ConfigurationError
 from cyclone.sections import CheckKind
 from cyclone.store import Store
 from cyclone.times import DAY, HOUR
+from cyclone.wording import join_clauses
 
 WINDOW_STEPS: dict[CheckKind, timedelta] = {
     "drift": DAY,
@@ -62,7 +63,7 @@ def judge_health(
         if verdict.verdict != "passed"
     ]
     if troubles:
-        return Health(False, "; ".join(troubles), tuple(verdicts))
+        return Health(False, join_clauses(troubles), tuple(verdicts))
     return Health(True, f"all {len(verdicts)} verdicts passed", tuple(verdicts))
 
 

@@ -78,7 +78,7 @@ def rebuild(store: Store, spec: ModelSpec) -> RollupSummary:
     store.run("rollups/rows_adopt", model=spec.name)
     with store.transaction() as transaction:
         transaction.fetch("rollups/watermark_take", model=spec.name)
-        now = _take_snapshot(transaction, NOTHING_COUNTED)
+        now = _take_snapshot(transaction, NOTHING_COUNTED, None)
         transaction.run("rollups/empty", model=spec.name)
         return _count(transaction, spec, News(spec.name, NOTHING_COUNTED, now))
 
@@ -106,11 +106,11 @@ def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
 def _take_news(transaction: Transaction, model: str) -> News:
     row = transaction.fetch_one("rollups/watermark_take", model=model)
     assert row is not None, "the statement makes the watermark where there is none"
-    return News(model, row["counted"], _take_snapshot(transaction, row["counted"]))
+    return News(model, row["counted"], _take_snapshot(transaction, row["counted"], row["counted_by"]))
 
 
-def _take_snapshot(transaction: Transaction, counted: str) -> str:
-    row = transaction.fetch_one("rollups/snapshot_take", counted=counted)
+def _take_snapshot(transaction: Transaction, counted: str, counted_by: int | None) -> str:
+    row = transaction.fetch_one("rollups/snapshot_take", counted=counted, counted_by=counted_by)
     assert row is not None, "the statement returns one row"
     if row["is_restored"]:
         raise StoreError(

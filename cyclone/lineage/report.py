@@ -55,7 +55,7 @@ def _tell_prediction(lineage: Lineage, row: Row) -> Facts:
     for place, label in enumerate(lineage.labels):
         yield "earlier" if place else "label", f"{json.dumps(label['label'])}, observed {_show(label['observed_at'])}"
     if row["version"] is not None and lineage.version is None:
-        yield "version", f"{row['version']}; the store has neither a reference profile nor a release of it"
+        yield "version", f"{row['version']}. The store has neither a reference profile nor a release of it"
 
 
 def _tell_version(lineage: Lineage, version: Row) -> Facts:
@@ -68,7 +68,7 @@ def _tell_version(lineage: Lineage, version: Row) -> Facts:
         yield "MLflow run", "unknown: it was not trained here"
     for item in lineage.calibrations:
         if item["served_at"]:
-            yield "calibration", f"{_describe_calibration(item)}; by {item['revision']}"
+            yield "calibration", f"{_describe_calibration(item)}, by {item['revision']}"
 
 
 def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
@@ -91,7 +91,7 @@ def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
 
 
 def _describe_alarm(alarm: Row) -> str:
-    decided = f"; decided: {alarm['action']}, {alarm['decided']}" if alarm["action"] else ""
+    decided = f". Decided: {alarm['action']}, {alarm['decided']}" if alarm["action"] else ""
     return f"{_show(alarm['at'])} in {name_requester(alarm)}{decided}"
 
 
@@ -126,7 +126,7 @@ def _tell_release(release: Row) -> Facts:
 
 
 def _describe_calibration(calibration: Row) -> str:
-    source = f"; fingerprint {calibration['fingerprint']}" if calibration["fingerprint"] else ""
+    source = f", fingerprint {calibration['fingerprint']}" if calibration["fingerprint"] else ""
     return f"{calibration['calibration_id']}: {calibration['reason']}{source}"
 
 

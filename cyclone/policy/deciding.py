@@ -14,7 +14,13 @@ from cyclone.policy.decisions import Decision
 from cyclone.policy.evidence import collect_evidence, record_decision
 from cyclone.policy.facts import Evidence, Request
 from cyclone.policy.holds import keep_holds
-from cyclone.policy.incidents import Incident, find_open_incident, find_unanswered_incident, join_incident
+from cyclone.policy.incidents import (
+    Incident,
+    find_open_incident,
+    find_unanswered_incident,
+    is_answered,
+    join_incident,
+)
 from cyclone.policy.rules import decide
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -43,12 +49,16 @@ def weigh(store: Store, spec: ModelSpec, alarm: Alarm, at: datetime) -> tuple[Ev
     """The policy's decision at a moment, and the evidence for it. Nothing is recorded.
 
     While an incident is open, a request joins it without a decision of its own. Broken upstream data hold the request
-    even then, because the retraining that it asks for might start at once.
+    even then, because the retraining that it asks for might start at once. A request joins a closed incident that was
+    open when it was made.
     """
-    evidence = collect_evidence(store, spec, alarm.results, at, [alarm.request] if alarm.request else [])
+    asked = alarm.request
+    evidence = collect_evidence(store, spec, alarm.results, at, [asked] if asked else [])
     decision = decide(spec, evidence)
-    if alarm.request and decision.cause != "upstream" and find_open_incident(store, spec.name) is not None:
-        decision = Decision("retrain", f"requested by {alarm.request.asked_by}: joins the open incident")
+    if asked and is_answered(store, spec.name, alarm.source, at, asked.waited_seconds):
+        decision = Decision("retrain", f"requested by {asked.asked_by}: joins the incident that was open then")
+    elif asked and decision.cause != "upstream" and find_open_incident(store, spec.name) is not None:
+        decision = Decision("retrain", f"requested by {asked.asked_by}: joins the open incident")
     return evidence, decision
 
 
@@ -61,7 +71,8 @@ def carry_out(store: Store, spec: ModelSpec, alarm: Alarm, evidence: Evidence, d
     keep_holds(store, spec, evidence, decision, alarm.source)
     incident = None
     if decision.should_retrain:
-        incident = join_incident(store, spec.name, alarm.source, evidence.now, decision.reason, alarm.to_json())
+        waited = alarm.request.waited_seconds if alarm.request else 0.0
+        incident = join_incident(store, spec.name, alarm.source, evidence.now, decision.reason, alarm.to_json(), waited)
     number = incident.incident_id if incident else None
     record_decision(store, evidence, spec.name, alarm.source, decision, number, alarm.request)
     return incident

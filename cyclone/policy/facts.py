@@ -51,13 +51,15 @@ class PastRetraining:
 class Request:
     """A request for a retraining, by a person or by an alert.
 
-    `despite` names the causes of a hold that the request ignores. Only a person may name any.
+    `despite` names the causes of a hold that the request ignores. Only a person may name any. `waited_seconds` is the
+    wall time between the question and its answer, as of an Airflow run that stood in a queue.
     """
 
     asked_by: str
     is_person: bool
     because: str = ""
     despite: tuple[Cause, ...] = ()
+    waited_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

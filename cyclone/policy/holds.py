@@ -11,6 +11,7 @@ from cyclone.policy.facts import Evidence
 from cyclone.policy.rules import find_stops
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.wording import join_clauses
 
 REMEDIES: dict[Cause, str] = {
     "upstream": (
@@ -87,7 +88,8 @@ def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -
     broken = [hold for hold in held if hold.cause == "upstream"]
     if broken and (faults := read_faults(store, spec, at)):
         raise HoldError(
-            f"{spec.name}: upstream data are broken ({'; '.join(faults)}): {broken[0].describe_remedy(spec.name)}"
+            f"{spec.name}: upstream data are broken ({join_clauses(faults)})."
+            f" What to do: {broken[0].describe_remedy(spec.name)}"
         )
     causes = [hold.cause for hold in held]
     ended = store.fetch("policy/holds_resume", model=spec.name, causes=causes, at=at, closed_by=by, because=because)

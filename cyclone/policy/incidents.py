@@ -35,16 +35,23 @@ class Incident:
 
 
 def join_incident(
-    store: Store, model: str, source: str, at: datetime, reason: str, detail: Mapping[str, Any]
+    store: Store,
+    model: str,
+    source: str,
+    at: datetime,
+    reason: str,
+    detail: Mapping[str, Any],
+    waited_seconds: float = 0.0,
 ) -> Incident:
     """Join the model's open incident, or open one.
 
     `source` is the name of one alarm: a monitor run, an alert with its start, or a person's request. The same source
     twice is the same alarm, even after its incident was closed. An alarm about a time when an incident was open joins
-    that incident, even if the alarm comes after the closing. That incident has answered it already.
+    that incident, even if the alarm comes after the closing. That incident has answered it already. So has one that was
+    closed in the `waited_seconds` of wall time before now.
     """
     with store.transaction() as transaction:
-        row = transaction.fetch_one("policy/incident_answered", model=model, source=source, at=at)
+        row = _find_answered(transaction, model, source, at, waited_seconds)
         if row is None:
             row = transaction.fetch_one("policy/incident_open", model=model, at=at, reason=reason)
         assert row is not None, "the statement opens an incident or returns the open one"
@@ -58,6 +65,19 @@ def join_incident(
             detail=json.dumps(dict(detail)),
         )
     return replace(incident, is_new=row.get("is_new", False))
+
+
+def is_answered(store: Store, model: str, source: str, at: datetime, waited_seconds: float) -> bool:
+    """Whether an alarm belongs to a closed incident, by the rules of `join_incident`."""
+    with store.transaction() as transaction:
+        return _find_answered(transaction, model, source, at, waited_seconds) is not None
+
+
+def _find_answered(
+    transaction: Transaction, model: str, source: str, at: datetime, waited_seconds: float
+) -> dict[str, Any] | None:
+    asked = {"model": model, "source": source, "at": at, "waited_seconds": waited_seconds}
+    return transaction.fetch_one("policy/incident_answered", **asked)
 
 
 def find_open_incident(store: Store, model: str) -> Incident | None:
@@ -75,7 +95,7 @@ def find_unanswered_incident(store: Store, model: str, held: Cause | None = None
 
 
 def close_incident(store: Store, incident_id: int, at: datetime, outcome: Outcome) -> bool:
-    """Close an incident. True if this call closed it. A closed incident keeps its first outcome."""
+    """Close an incident. True if this call closed it, or gave it a better outcome after its retraining ran again."""
     return store.run("policy/incident_close", incident_id=incident_id, at=at, outcome=outcome) == 1
 
 
@@ -94,8 +114,14 @@ def find_named_incident(store: Store, model: str, run_id: str) -> int | None:
 def start_retraining(
     store: Store, run_id: str, model: str, incident_id: int | None, at: datetime, cost: float = 1.0
 ) -> None:
-    """Record that a retraining began. A repeated start keeps the first record. `cost` is in the budget's unit."""
-    store.run("policy/retraining_start", run_id=run_id, model=model, incident_id=incident_id, at=at, cost=cost)
+    """Record that a retraining began. A repeated start keeps the first record. `cost` is in the budget's unit.
+
+    If the retraining had ended and was cleared in Airflow, its end is taken back, because it goes on.
+    """
+    with store.transaction() as transaction:
+        begun = {"run_id": run_id, "model": model, "incident_id": incident_id, "at": at, "cost": cost}
+        transaction.run("policy/retraining_start", **begun)
+        transaction.run("policy/retraining_reopen", run_id=run_id)
 
 
 def finish_retraining(
@@ -103,7 +129,8 @@ def finish_retraining(
 ) -> tuple[Outcome, str]:
     """Record how a retraining ended, and return the outcome and reason that the store keeps.
 
-    A repeated end keeps the first one. A failure that a task has noted is kept as the reason.
+    A repeated end keeps the first one, unless it brought more: a promotion counts more than a kept champion, and either
+    counts more than a failure. A failure that a task has noted is kept as the reason.
     Errors: `StoreError` when the run was never started.
     """
     row = store.fetch_one(
@@ -122,8 +149,13 @@ def finish_lost_retraining(store: Store, run_id: str, at: datetime) -> tuple[Out
     lost = f"the Airflow run {run_id} ended without closing its incident"
     release = release_of_run(store, run_id)
     if release is not None and release.promoted_at is not None and release.state != "rolled_back":
-        return finish_retraining(store, run_id, at, "promoted", f"the challenger serves; {lost}", release.version)
+        return finish_retraining(store, run_id, at, "promoted", f"the challenger serves, but {lost}", release.version)
     return finish_retraining(store, run_id, at, "failed", lost, release.version if release else None)
+
+
+def list_unfinished_retrainings(store: Store, model: str) -> list[str]:
+    """The runs that were cleared after their incident was closed, and have not ended again."""
+    return [row["run_id"] for row in store.fetch("policy/retrainings_unfinished", model=model)]
 
 
 def find_retraining(store: Store, incident_id: int) -> str | None:

@@ -35,11 +35,13 @@ class RequestAnswer:
     def describe_refusal(self, model: str) -> str:
         """The reason why there is no retraining, and what a person can do about it."""
         cause = self.decision.cause
-        return self.decision.reason + (f"; what to do: {describe_remedy(cause, model)}" if cause else "")
+        return self.decision.reason + (f". What to do: {describe_remedy(cause, model)}" if cause else "")
 
 
-def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequence[str]) -> Request:
-    """A request, with the causes of a hold that it ignores.
+def build_request(
+    asked_by: str, *, is_person: bool, because: str, despite: Sequence[str], waited_seconds: float = 0.0
+) -> Request:
+    """A request, with the causes of a hold that it ignores, and the time since it was made.
 
     Errors: `HoldError` for an unknown cause, for a cause without `because`, or for a cause that an alert names.
     """
@@ -51,16 +53,17 @@ def build_request(asked_by: str, *, is_person: bool, because: str, despite: Sequ
         raise HoldError(f"despite {', '.join(causes)} needs a because: add `--because …`, which is kept with who asked")
     if causes and not is_person:
         raise HoldError(f"{asked_by}: only a person may ask despite {', '.join(causes)}")
-    return Request(asked_by, is_person, because, tuple(causes))
+    return Request(asked_by, is_person, because, tuple(causes), waited_seconds)
 
 
 def ask(store: Store, spec: ModelSpec, source: str, request: Request, at: datetime) -> RequestAnswer:
     """Ask the policy for a retraining, and return its answer. The answer is recorded.
 
-    `source` is the name of the request. The same source twice is one request, and gets the first answer again.
+    `source` is the name of the request. The same source twice is one request, and gets the first answer again. A
+    refusal is no end: asked again, the request is weighed again, because what held it may be gone.
     """
     known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)
-    if known is None:
+    if known is None or known["incident_id"] is None:
         alarm = Alarm(source, request=request)
         carry_out(store, spec, alarm, *weigh(store, spec, alarm, at))
         known = store.fetch_one("policy/decision_of_run", model=spec.name, run_id=source)

@@ -219,7 +219,7 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
 
 def _find_fault(spec: ModelSpec, line: Line, now: datetime) -> str:
     faults = find_label_faults(spec, line.number, line.entry, now)
-    return "; ".join(f"{fault.feature} is {fault.value!r}; allowed: {fault.allowed}" for fault in faults)
+    return ". ".join(f"{fault.feature} is {fault.value!r}, allowed: {fault.allowed}" for fault in faults)
 
 
 def _store_batch(store: Store, model: str, lines: Sequence[Line], now: datetime, summary: Summary) -> None:

@@ -24,7 +24,7 @@ from local_platform.cloud_run.state import State
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until told to stop; the exit code."""
+    """Run until told to stop. Return the exit code."""
     options = parse_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -36,20 +36,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m local_platform.cloud_run", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="of the Admin API on 127.0.0.1")
-    parser.add_argument("--state-dir", type=Path, required=True, help="for state.json and logs/")
+    parser.add_argument("--port", type=int, required=True, help="port of the Admin API on 127.0.0.1")
+    parser.add_argument("--state-dir", type=Path, required=True, help="folder of state.json and logs/")
     parser.add_argument("--project", default="local")
     parser.add_argument("--location", default="local")
     parser.add_argument("--runner", choices=RUNNERS, default="bento", help="what an image is")
-    parser.add_argument("--idle-seconds", type=float, default=900.0, help="until an idle instance is stopped")
-    parser.add_argument("--pending-seconds", type=float, default=60.0, help="that a request waits for an instance")
+    parser.add_argument("--idle-seconds", type=float, default=900.0, help="how long an idle instance is kept")
+    parser.add_argument("--pending-seconds", type=float, default=60.0, help="how long a request waits for an instance")
     return parser.parse_args(arguments)
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Serve the Admin API and all services; on a signal, stop everything in order."""
+    """Serve the Admin API and all services. On a signal, stop everything in order."""
     should_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, should_stop.set)
@@ -74,7 +74,7 @@ async def run(options: argparse.Namespace) -> None:
         await control.start()
         await _open_admin(admin, options.port)
         gc.collect()
-        gc.freeze()  # or every full collection walks Google's message types, and some request waits for it
+        gc.freeze()  # otherwise a full collection walks all of Google's message types while a request waits
         await should_stop.wait()
     finally:
         await admin.cleanup()

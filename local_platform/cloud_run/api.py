@@ -81,7 +81,7 @@ def _build_parent_check(control: ControlPlane) -> Middleware:
     async def check_parent(request: web.Request, handler: Handler) -> web.StreamResponse:
         parent = request.match_info.get("parent", control.parent)
         if parent != control.parent:
-            message = f"'{parent}' is not here; this is '{control.parent}', and nothing else."
+            message = f"'{parent}' is not here. The only parent is '{control.parent}'."
             raise ApiError(Status.NOT_FOUND, message)
         return await handler(request)
 
@@ -89,7 +89,7 @@ def _build_parent_check(control: ControlPlane) -> Middleware:
 
 
 class _Api:
-    """One method a call; each turns HTTP into values and values into HTTP."""
+    """The calls of the API, one method each. A method turns HTTP into values and values into HTTP."""
 
     def __init__(self, control: ControlPlane):
         self._control = control
@@ -130,7 +130,7 @@ class _Api:
         return web.json_response(operation)
 
     async def list_revisions(self, request: web.Request) -> web.Response:
-        """The newest first; the service `-` means all services."""
+        """The revisions of a service, the newest first. The service `-` means all services."""
         service_id = request.match_info["service"]
         control = self._control
         records = control.list_records() if service_id == "-" else [control.get_record(service_id)]
@@ -174,7 +174,10 @@ class _Api:
 
 
 def take_page(items: Sequence[Any], keys: Sequence[str], size: int, token: str) -> tuple[list[Any], str]:
-    """The items after the one whose key is the token, and the token of the next page, empty at the end."""
+    """A page of at most `size` items: those after the item whose key is `token`.
+
+    The second value is the token of the next page. It is empty at the end.
+    """
     if size < 0:
         raise invalid("page_size", f"{size} is negative.")
     if token and token not in keys:
@@ -196,6 +199,7 @@ def _answer_resource(request: web.Request, resource: Resource) -> web.Response:
 
 
 def _has_enum_numbers(request: web.Request) -> bool:
+    # Google's client asks for enums as numbers. Everybody else gets their names.
     return "enum-encoding=int" in request.query.get("$alt", "")
 
 
@@ -219,7 +223,7 @@ async def _read_json(request: web.Request) -> Any:
 
 
 def _parse_wait(body: Any) -> float:
-    """The seconds to wait; without a `timeout` a default, and never more than the server allows."""
+    """The seconds to wait: the body's `timeout` or a default, and never more than the server allows."""
     if not isinstance(body, dict) or "timeout" not in body:
         return _DEFAULT_WAIT_SECONDS
     duration = Duration()

@@ -1,8 +1,8 @@
 """Runs a container that ends with this program: `containers.py DOCKER-RUN-ARGUMENTS…`.
 
-`docker run` alone leaves a container behind when it is killed, and one that ignores SIGTERM. Here SIGTERM and SIGINT
-stop the container, and the engine kills it when that takes too long. What is left after `kill -9` of this program is
-removed by `remove_containers` at the next start.
+A `docker run` that is killed leaves its container behind. So does one whose container ignores SIGTERM. Here SIGTERM and
+SIGINT stop the container, and the engine kills it when that takes too long. When this program itself is killed by `kill
+-9`, `remove_containers` removes the container at the next start.
 
 It runs as a file under `python -I -S`, which starts in a fifth of the time.
 """
@@ -13,12 +13,13 @@ import subprocess
 import sys
 
 OWNER_LABEL = "cyclone.owner"
+"""The label that says who started a container."""
 STOP_SECONDS = 9
-"""A second less than Cloud Run gives, for the engine's own work."""
+"""How long a container may take to stop. A second less than on Cloud Run is left to the engine's own work."""
 
 
 def build_docker_command(options: list[str], image: str, arguments: list[str] | None = None) -> list[str]:
-    """The command that runs an image in this machine's network."""
+    """The command that runs an image in the network of this machine."""
     run = ["--network", "host", *options, image, *(arguments or [])]
     return [sys.executable, "-I", "-S", __file__, *run]
 
@@ -36,10 +37,10 @@ def remove_containers(owner: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run until the container ends or a signal comes; its exit code."""
+    """Run until the container ends or a signal comes. Return the container's exit code."""
     name = f"cyclone-{os.getpid()}-{os.urandom(4).hex()}"
     signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*signals, signal.SIGCHLD})  # taken one by one below
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*signals, signal.SIGCHLD})  # sigwait takes them one by one below
     process = subprocess.Popen(
         ["docker", "run", "--rm", "--name", name, *arguments],
         stdin=subprocess.DEVNULL,

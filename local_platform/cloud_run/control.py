@@ -1,4 +1,4 @@
-"""The control plane: it keeps the records, rolls wishes out to pools and addresses, and drives operations."""
+"""The control plane: it keeps the records, brings pools and addresses to what they say, and drives operations."""
 
 import asyncio
 import logging
@@ -40,11 +40,11 @@ class Routes:
     tags: dict[str, str] = field(default_factory=dict)
 
     def choose(self) -> Pool | None:
-        """The pool for the next request to the service's address."""
+        """The pool for the next request to the service's address. None when no revision has traffic."""
         return self.pools.get(self.split.choose() or "")
 
     def choose_tag(self, tag: str) -> Pool | None:
-        """The pool behind a tag's address."""
+        """The pool behind a tag's address. None when there is none."""
         return self.pools.get(self.tags.get(tag, ""))
 
 
@@ -67,10 +67,10 @@ class ControlPlane:
         self._build_pool = build_pool
         self._rollouts: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._background: set[asyncio.Task[None]] = set()
-        self._change = asyncio.Lock()
+        self._change = asyncio.Lock()  # a change reads a record and writes the next, so they come one by one
 
     async def start(self) -> None:
-        """Bring back what the state holds: addresses, pools, and roll-outs that a stop cut off."""
+        """Bring back what the state holds: addresses, pools, and the roll-outs that a stop cut off."""
         for service_id in list(self._state.records):
             self._routes[service_id] = Routes()
             self._apply(await self._open_addresses(service_id))
@@ -79,7 +79,7 @@ class ControlPlane:
         self._spawn(self._tick())
 
     async def _open_addresses(self, service_id: str) -> ServiceRecord:
-        """Open those that a service had; one whose port is taken meanwhile moves, and whoever asks is told so."""
+        """Open the addresses that a service had. One whose port is taken meanwhile moves, and the record says so."""
         record = self._state.records[service_id]
         tags = services.list_tags(record.service.traffic_statuses)
         for tag, port in [("", record.port), *((tag, record.tag_ports[tag]) for tag in tags)]:
@@ -107,7 +107,7 @@ class ControlPlane:
                     pool.tick()
 
     async def close(self) -> None:
-        """Answer what is in flight, then stop every instance."""
+        """Answer the requests in flight, then stop every instance."""
         tasks = [*self._background, *(task for _, task in self._rollouts.values())]
         for task in tasks:
             task.cancel()
@@ -116,17 +116,17 @@ class ControlPlane:
         await asyncio.gather(*(pool.close() for routes in self._routes.values() for pool in routes.pools.values()))
 
     def get_record(self, service_id: str) -> ServiceRecord:
-        """The record of a service; NOT_FOUND when there is none."""
+        """The record of a service. Errors: `ApiError` NOT_FOUND when there is none."""
         if service_id not in self._state.records:
             raise not_found(f"{self.parent}/services/{service_id}")
         return self._state.records[service_id]
 
     def list_records(self) -> list[ServiceRecord]:
-        """All records by name."""
+        """All records in the order of their names."""
         return [self._state.records[service_id] for service_id in sorted(self._state.records)]
 
     async def create_service(self, service_id: str, wanted: Resource, *, is_dry: bool) -> dict[str, Any]:
-        """Create a service; the operation that rolls it out."""
+        """Create a service, and return the operation that rolls it out."""
         async with self._change:
             return await self._create(service_id, wanted, is_dry)
 
@@ -145,7 +145,7 @@ class ControlPlane:
     async def update_service(
         self, service_id: str, wanted: Resource, mask: FieldMask, *, may_create: bool, is_dry: bool
     ) -> dict[str, Any]:
-        """Change a service; the operation that rolls the change out."""
+        """Change a service, and return the operation that rolls the change out."""
         async with self._change:
             if may_create and service_id not in self._state.records:
                 return await self._create(service_id, wanted, is_dry)
@@ -158,7 +158,7 @@ class ControlPlane:
             return self._accept(wish, [] if is_same_revision and is_other_wish else self._list_pending(wish))
 
     def _list_pending(self, record: ServiceRecord) -> list[str]:
-        """The latest created revision, unless it came up before."""
+        """The revisions that still have to come up: the latest created one, unless it came up before."""
         name = short_name(record.service.latest_created_revision)
         return [] if services.is_ready(record.revisions[name]) else [name]
 
@@ -173,7 +173,10 @@ class ControlPlane:
         self._rollouts[operation] = (wish.service_id, task)
 
     async def _roll_out(self, wish: ServiceRecord, new_revisions: list[str], operation: str) -> None:
-        """Get a ready instance for whoever is to have traffic, then move the traffic; or leave it as it was."""
+        """Get a ready instance for each revision that is to have traffic, then move the traffic.
+
+        If one does not come up, the traffic stays as it was.
+        """
         result: Resource | ApiError
         try:
             with ExitStack() as holds:
@@ -184,7 +187,7 @@ class ControlPlane:
                 result = record.service
         except ApiError as error:
             result = error
-        except Exception as error:
+        except Exception as error:  # whatever it is, somebody waits for the end of the operation
             _log.exception("%s: roll-out failed", wish.service_id)
             result = ApiError(Status.INTERNAL, f"The roll-out of {wish.service_id} failed: {error!r}")
             self._put(services.fail(self.get_record(wish.service_id), wish, "", result.message, _now()))
@@ -213,7 +216,7 @@ class ControlPlane:
         return names
 
     async def _open_tags(self, wish: ServiceRecord) -> None:
-        """Open the addresses of the wished tags; a tag that comes back gets its old port if that is free."""
+        """Open the addresses of the wished tags. A tag that comes back gets its old port if that is free."""
         for tag in services.list_tags(wish.service.traffic):
             known = self.get_record(wish.service_id).tag_ports.get(tag, 0)
             port = await self._open_new_address(wish.service_id, tag, preferred=known)
@@ -225,7 +228,7 @@ class ControlPlane:
             port = preferred or take_port(self._state.list_ports())
             try:
                 await self._open_address(service_id, tag, port)
-            except OSError:
+            except OSError:  # another program has taken the port meanwhile
                 preferred = 0
             else:
                 return port
@@ -241,7 +244,7 @@ class ControlPlane:
         self._state.save()
 
     def _apply(self, record: ServiceRecord) -> None:
-        """Let pools, split and tags follow the record."""
+        """Bring pools, split and tags to what the record says."""
         routes = self._routes[record.service_id]
         percents = services.get_percents(record)
         for name, revision in record.revisions.items():
@@ -249,6 +252,7 @@ class ControlPlane:
                 routes.pools[name] = self._build_pool(RunPlan.from_revision(revision))
             pool = routes.pools[name]
             pool.is_routed = name in percents
+            # Cloud Run divides a service's minimum among its revisions by their traffic.
             share = math.ceil(record.service.scaling.min_instance_count * percents.get(name, 0) / 100)
             pool.min_instances = max(pool.plan.min_instances, share)
         routes.split = Split(percents, random.Random())  # noqa: S311 (not a secret)
@@ -258,7 +262,7 @@ class ControlPlane:
         routes.tags = {status.tag: status.revision for status in statuses if status.tag}
 
     async def delete_service(self, service_id: str, etag: str, *, is_dry: bool) -> dict[str, Any]:
-        """Delete a service with its revisions; the operation ends when the last instance has."""
+        """Delete a service with its revisions. The operation ends when the last instance has ended."""
         async with self._change:
             record = self.get_record(service_id)
             services.check_etag(record.service, etag)
@@ -274,7 +278,7 @@ class ControlPlane:
             return self._retire(list(routes.pools.values()), deleted)
 
     async def delete_revision(self, service_id: str, revision_id: str, etag: str, *, is_dry: bool) -> dict[str, Any]:
-        """Delete a revision that nothing points to."""
+        """Delete a revision that no traffic and no tag points to."""
         async with self._change:
             record = services.remove_revision(self.get_record(service_id), revision_id, etag)
             now = _now()

@@ -1,4 +1,4 @@
-"""What the Admin API answers when it refuses, in Google's words and shape."""
+"""The refusals of the Admin API, in Google's words and shape."""
 
 from enum import Enum
 from typing import Any
@@ -7,7 +7,7 @@ from cyclone.errors import CycloneError
 
 
 class Status(Enum):
-    """Canonical states: (code of `google.rpc.Code`, HTTP code)."""
+    """Google's canonical states. The value is (code of `google.rpc.Code`, HTTP code)."""
 
     INVALID_ARGUMENT = (3, 400)
     NOT_FOUND = (5, 404)
@@ -20,7 +20,7 @@ class Status(Enum):
 
 
 class ApiError(CycloneError):
-    """A refused request; `field` is the path of the field that is to blame."""
+    """A refused request. `field` is the path of the field that is to blame, or empty."""
 
     def __init__(self, status: Status, message: str, field: str = ""):
         super().__init__(message)
@@ -30,7 +30,7 @@ class ApiError(CycloneError):
 
     @property
     def http_code(self) -> int:
-        """The code of the HTTP answer."""
+        """The status code of the HTTP answer."""
         return self.status.value[1]
 
     def to_response(self) -> dict[str, Any]:
@@ -50,10 +50,10 @@ class ApiError(CycloneError):
 
 
 def invalid(field: str, message: str) -> ApiError:
-    """INVALID_ARGUMENT for one field; the message names it."""
+    """INVALID_ARGUMENT for one field, which the message names."""
     return ApiError(Status.INVALID_ARGUMENT, f"{field}: {message}", field)
 
 
 def not_found(name: str) -> ApiError:
-    """NOT_FOUND for a resource or operation."""
+    """NOT_FOUND for a resource or operation, by its full name."""
     return ApiError(Status.NOT_FOUND, f"Resource '{name}' was not found.")

@@ -12,25 +12,25 @@ from local_platform.cloud_run.run_plan import RunPlan
 from local_platform.inheritance import ENGINE, inherit
 
 KEPT = "/kept"
-"""Where a container has that folder; the rest of it is read-only or in memory, as on Cloud Run."""
+"""Where a container has the folder for what outlives it. All else is read-only or in memory, as on Cloud Run."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How an instance is started. `environment` is what an image has for itself, beside what the deployment says."""
+    """How an instance is started. `environment` is what an image sets for itself, beside what the deployment says."""
 
     command: list[str]
     environment: Mapping[str, str]
 
 
 BuildLaunch = Callable[[RunPlan, int, Path], Launch]
-"""How to start an instance, from its plan, its port and the folder for what outlives it."""
+"""A function that says how to start an instance, from its plan, its port, and the folder for what outlives it."""
 
 
 def launch_bento(plan: RunPlan, port: int, kept: Path) -> Launch:
     """Serve the Bento `name:version` of the local store, as its container would.
 
-    BentoML keeps metrics in its home, and clears them at every start: each instance has one.
+    BentoML keeps metrics in its home and clears them at every start, so each instance has a home of its own.
     """
     store = Path(os.environ.get(BENTOML_HOME_VARIABLE, Path.home() / "bentoml")).resolve()
     root = store.joinpath("bentos", *plan.image.split(":"), "src")
@@ -41,12 +41,12 @@ def launch_bento(plan: RunPlan, port: int, kept: Path) -> Launch:
 
 
 def launch_python(plan: RunPlan, port: int, kept: Path) -> Launch:
-    """Run the Python file that the image is; it listens on 127.0.0.1 and the port in the environment, `PORT`."""
+    """Run the Python file that the image is. It has to listen on 127.0.0.1 at the port in its variable `PORT`."""
     return Launch([sys.executable, plan.image], _stand_in_for_image(kept))
 
 
 def _stand_in_for_image(kept: Path) -> dict[str, str]:
-    """What every image sets, and a process on this machine has to be told. None of it is the user's."""
+    """The variables that every image sets, and that a process has to be given. None is taken from the user."""
     home = kept / "home"
     home.mkdir(parents=True, exist_ok=True)
     return {
@@ -54,22 +54,22 @@ def _stand_in_for_image(kept: Path) -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.defpath]),
         # Without it a Python that was built with a shared library may not find that.
         **{name: value for name, value in inherit().items() if name == "LD_LIBRARY_PATH"},
-        "LANG": "C.UTF-8",  # as in Python's images: text is UTF-8 on any machine
-        "HOME": str(home),  # in the user's own are passwords and settings that a container does not have
-        "TMPDIR": str(kept),  # a spool that a killed instance leaves is found by the next one
+        "LANG": "C.UTF-8",  # as in Python's images, so that text is UTF-8 on any machine
+        "HOME": str(home),  # the user's own has passwords and settings that a container does not have
+        "TMPDIR": str(kept),  # so that the next instance finds the spool that a killed one leaves
     }
 
 
 def launch_container(plan: RunPlan, port: int, kept: Path) -> Launch:
     """Run the image as a container that has no rights, a read-only root, and the revision's memory limit."""
-    kept.chmod(0o1777)  # the image's user has it too
+    kept.chmod(0o1777)  # the image's user writes there too
     options = ["--label", f"{OWNER_LABEL}={kept}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     options += ["--read-only", "--tmpfs", "/tmp", "--volume", f"{kept}:{KEPT}", "--env", f"TMPDIR={KEPT}"]  # noqa: S108
     options += ["--memory", str(plan.memory_bytes)] if plan.memory_bytes else []
     if os.getuid() != 0:
-        options += ["--user", f"{os.getuid()}:{os.getgid()}"]  # what it leaves is ours to remove
+        options += ["--user", f"{os.getuid()}:{os.getgid()}"]  # so that this account can remove what it leaves
     for name in (*RUNTIME_VARIABLES, *plan.env):
-        options += ["--env", name]  # the client's own value: on the command line everybody could read it
+        options += ["--env", name]  # by name only: everybody could read a value on the command line
     return Launch(build_docker_command(options, plan.image), inherit(*ENGINE))
 
 
@@ -78,3 +78,4 @@ RUNNERS: Mapping[str, BuildLaunch] = {
     "container": launch_container,
     "python": launch_python,
 }
+"""The kinds of images, by the name that `--runner` takes."""

@@ -21,24 +21,24 @@ _log = logging.getLogger(__name__)
 
 
 class NoInstanceError(Exception):
-    """No instance could take the request in time, or none came up."""
+    """No instance came up, or none could take the request in time."""
 
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """What all pools share."""
+    """The settings that all pools share. `log_directory` has a file for each instance."""
 
     build_launch: BuildLaunch
     take_port: Callable[[], int]
     log_directory: Path
     kept_directory: Path
-    """The temporary folder of all instances: what outlives one, as its spool, stays with this state."""
+    """The temporary folder of all instances. What outlives an instance, such as its spool, stays there."""
     idle_seconds: float
     pending_seconds: float
 
 
 def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
-    """The variables that Cloud Run itself gives to an instance."""
+    """The variables by which Cloud Run itself tells an instance what it is."""
     return {
         PORT_VARIABLE: str(port),
         SERVICE_VARIABLE: plan.service,
@@ -47,9 +47,9 @@ def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
     }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False)  # a key of dicts, so an instance equals only itself
 class RunningInstance:
-    """One running program, and the requests that it has."""
+    """One running program, and how many requests it has in flight."""
 
     process: GuardedProcess
     port: int
@@ -61,9 +61,10 @@ class RunningInstance:
 class Pool:
     """The instances of one revision and the requests that wait for one.
 
-    `is_routed` says that the revision has traffic or a tag: only then, or while it is held for a roll-out, are
-    idle instances and the minimum kept.
-    Callers `acquire` an instance and `release` it after the answer; `tick` does what time brings.
+    `is_routed` says that the revision has traffic or a tag. Only then, or while it is held for a roll-out, are idle
+    instances and the minimum kept.
+
+    Callers `acquire` an instance and `release` it after the answer. `tick` does what time brings.
     """
 
     def __init__(self, plan: RunPlan, settings: PoolSettings):
@@ -82,12 +83,12 @@ class Pool:
 
     @property
     def ready_count(self) -> int:
-        """Instances that take requests."""
+        """How many instances take requests."""
         return sum(instance.is_ready for instance in self._instances)
 
     @property
     def starting_count(self) -> int:
-        """Instances that are not ready yet."""
+        """How many instances are not ready yet."""
         return len(self._instances) - self.ready_count
 
     @property
@@ -95,7 +96,7 @@ class Pool:
         return self.is_routed or self._holds > 0
 
     async def acquire(self) -> RunningInstance:
-        """An instance with a free place, waiting for one if need be; raises NoInstanceError."""
+        """An instance with a free place, waiting for one if need be. Errors: `NoInstanceError` when time is up."""
         instance = None if self._waiting else self._pick()
         if instance is not None:
             instance.in_flight += 1
@@ -106,6 +107,7 @@ class Pool:
         try:
             await asyncio.wait([place], timeout=self._settings.pending_seconds)
         except asyncio.CancelledError:
+            # The caller has left. A place that was given in the same moment goes back.
             if not place.cancel() and not place.exception():
                 self.release(place.result())
             raise
@@ -118,29 +120,29 @@ class Pool:
         return place.result()
 
     def release(self, instance: RunningInstance) -> None:
-        """Give the place back."""
+        """Give back the place that `acquire` gave."""
         instance.in_flight -= 1
         instance.idle_since = self._now()
         self._serve_waiting()
 
     def discard(self, instance: RunningInstance) -> None:
-        """Take an instance out that refuses connections; another one is started when it is needed."""
+        """Take out an instance that refuses connections. Another one is started when it is needed."""
         if instance in self._instances:
             _log.warning("%s: instance on port %s refuses connections", self.plan.revision, instance.port)
             self._leave(instance)
             self._scale_up()
 
     async def warm(self) -> None:
-        """Return once an instance is ready; raises StartupError when the one that was started is not."""
+        """Return once an instance is ready. Errors: `StartupError` when the one that was started does not come up."""
         if self.ready_count:
             return
         start = next(iter(self._starts.values()), None) or self._start()
-        if error := await asyncio.shield(start):
+        if error := await asyncio.shield(start):  # others may wait for the same start
             raise error
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep instances although nothing is routed here yet."""
+        """Keep instances, although nothing is routed here yet."""
         self._holds += 1
         try:
             yield
@@ -148,7 +150,7 @@ class Pool:
             self._holds -= 1
 
     def tick(self) -> None:
-        """Bury the dead, keep the minimum, let the idle go."""
+        """Take out instances that ended, keep the minimum, and stop those that were idle for too long."""
         for instance in list(self._instances):
             if instance.is_ready and not instance.process.is_running:
                 _log.warning("%s: instance ended with %s", self.plan.revision, instance.process.poll())
@@ -157,7 +159,7 @@ class Pool:
         self._scale_down()
 
     def _pick(self) -> RunningInstance | None:
-        """The least busy ready instance with a free place; the oldest of equals, so that the others turn idle."""
+        """The least busy ready instance with a free place. Of equals the oldest, so that the others turn idle."""
         free = [i for i in self._instances if i.is_ready and i.in_flight < self.plan.concurrency]
         return min(free, key=lambda instance: instance.in_flight, default=None)
 
@@ -169,7 +171,7 @@ class Pool:
                 place.set_result(instance)
 
     def _scale_up(self) -> None:
-        wanted = -(-len(self._waiting) // self.plan.concurrency)
+        wanted = -(-len(self._waiting) // self.plan.concurrency)  # rounded up
         while self.starting_count < wanted and len(self._instances) < self.plan.max_instances:
             self._start()
         minimum = self.min_instances if self._is_kept else 0
@@ -179,7 +181,7 @@ class Pool:
     def _scale_down(self) -> None:
         keep_seconds = self._settings.idle_seconds if self._is_kept else 0.0
         minimum = self.min_instances if self._is_kept else 0
-        for instance in reversed(self._instances.copy()):
+        for instance in reversed(self._instances.copy()):  # the youngest first, because `_pick` prefers the oldest
             is_idle = instance.is_ready and not instance.in_flight and not self._waiting
             if is_idle and len(self._instances) > minimum and self._now() - instance.idle_since >= keep_seconds:
                 self._leave(instance)
@@ -212,7 +214,8 @@ class Pool:
             self._next_start_at = self._now() + _RESTART_PAUSE_SECONDS
             self._leave(instance)
             if not self._instances:
-                self._refuse_waiting(f"No instance of {self.plan.revision} starts; see its log.")
+                log = instance.process.log_path
+                self._refuse_waiting(f"No instance of {self.plan.revision} starts. The log of the last is {log}.")
             return error
         finally:
             del self._starts[instance]
@@ -228,7 +231,7 @@ class Pool:
                 place.set_exception(NoInstanceError(message))
 
     def _leave(self, instance: RunningInstance) -> None:
-        """No new request from now on; the program is stopped once those it has are answered."""
+        """Give the instance no new request. Stop its program once the requests in flight are answered."""
         self._instances.remove(instance)
         task = asyncio.create_task(self._stop(instance))
         self._stops.add(task)
@@ -242,7 +245,7 @@ class Pool:
             await asyncio.sleep(_LOOK_PAUSE_SECONDS)
 
     async def close(self) -> None:
-        """Stop all instances in order and wait for their end."""
+        """Stop all instances in order, and wait for their end."""
         self.is_routed = False
         self._refuse_waiting(f"{self.plan.revision} is being stopped.")
         starts = list(self._starts.values())

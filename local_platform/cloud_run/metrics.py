@@ -1,4 +1,4 @@
-"""What `GET /metrics` shows: requests by service, revision and code class, and instances by revision."""
+"""The page `GET /metrics`: requests by service, revision and code class, and instances by revision."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,7 +10,7 @@ from local_platform.cloud_run.instances import Pool
 
 
 class Metrics:
-    """The counters of one process; instances are counted when somebody looks."""
+    """The counters of one process. Instances are counted when somebody looks."""
 
     def __init__(self, list_pools: Callable[[], Iterable[Pool]]):
         self._registry = CollectorRegistry()
@@ -20,11 +20,11 @@ class Metrics:
         self._registry.register(_InstanceCollector(list_pools))
 
     def count_request(self, service: str, revision: str, code: int) -> None:
-        """Count one answer."""
+        """Count one answer by the class of its status code."""
         self._requests.labels(service, revision, f"{code // 100}xx").inc()
 
     def render(self) -> bytes:
-        """The page in Prometheus' text format."""
+        """The page, in Prometheus' text format."""
         return generate_latest(self._registry)
 
 

@@ -1,4 +1,4 @@
-"""Long-running operations: started, finished once, polled and waited for."""
+"""Long-running operations. They are started, finished once, polled and waited for."""
 
 import asyncio
 import uuid
@@ -9,7 +9,7 @@ from local_platform.cloud_run.resources import Resource, to_any
 
 
 class Operations:
-    """The operations of one location, in the JSON form of `google.longrunning.Operation`, by name."""
+    """The operations of one location by name, each in the JSON form of `google.longrunning.Operation`."""
 
     def __init__(self, parent: str, stored: dict[str, dict[str, Any]]):
         self._parent = parent
@@ -17,13 +17,13 @@ class Operations:
         self._ends: dict[str, asyncio.Event] = {}
 
     def start(self, subject: Resource) -> str:
-        """The name of a new operation on the subject."""
+        """Start an operation on the subject, and return its name."""
         name = f"{self._parent}/operations/{uuid.uuid4()}"
         self._stored[name] = {"name": name, "metadata": to_any(subject), "done": False}
         return name
 
     def finish(self, name: str, result: Resource | ApiError) -> None:
-        """End the operation with the resource that it made, or with why it did not."""
+        """End the operation with the resource that it made, or with the error that kept it from doing so."""
         operation = self._stored[name] | {"done": True}
         if isinstance(result, ApiError):
             self._stored[name] = operation | {"error": result.to_operation_error()}
@@ -33,17 +33,17 @@ class Operations:
             event.set()
 
     def get(self, name: str) -> dict[str, Any]:
-        """The operation as it is now."""
+        """The operation as it is now. Errors: `ApiError` NOT_FOUND when there is none."""
         if name not in self._stored:
             raise not_found(name)
         return self._stored[name]
 
     def list_all(self) -> list[dict[str, Any]]:
-        """All operations, oldest first."""
+        """All operations, the oldest first."""
         return list(self._stored.values())
 
     def delete(self, name: str) -> None:
-        """Forget an operation; the work itself goes on."""
+        """Forget an operation that is done. One that is not done is kept, and its work goes on."""
         if self.get(name)["done"]:
             del self._stored[name]
 

@@ -9,9 +9,12 @@ _ATTEMPTS = 100
 
 
 def take_port(reserved: Collection[int]) -> int:
-    """A free port of 127.0.0.1 that is not reserved."""
+    """A free port of 127.0.0.1 that is not reserved. Errors: `PlatformError` when none is found."""
     for _ in range(_ATTEMPTS):
         port = free_port(0)
         if port not in reserved:
             return port
-    raise PlatformError(f"No free port of 127.0.0.1 was found that is not one of {len(reserved)} reserved ones.")
+    raise PlatformError(
+        f"{_ATTEMPTS} free ports of 127.0.0.1 were tried, and all were among {len(reserved)} reserved ones."
+        " Delete services or tags that nobody needs."
+    )

@@ -1,4 +1,4 @@
-"""The data plane: every service and every tag has an address, and passes its requests on to an instance."""
+"""The data plane. Every service and every tag has an address, which passes its requests on to an instance."""
 
 import asyncio
 import logging
@@ -12,24 +12,24 @@ from yarl import URL
 from local_platform.cloud_run.instances import NoInstanceError, Pool, RunningInstance
 from local_platform.cloud_run.metrics import Metrics
 
-# Servers such as uvicorn close a connection after 5 idle seconds. Ours closes first: no request meets that moment.
+# Servers such as uvicorn close a connection after 5 idle seconds. Ours closes first, so no request meets that moment.
 _KEEPALIVE_SECONDS = 2.0
-_SMALL_BODY_BYTES = 65536  # up to here a body is read and sent at once, beyond it streams
+_SMALL_BODY_BYTES = 65536  # up to this size a body is read and sent at once, beyond it is streamed
 _DRAIN_SECONDS = 10.0
 _HOP_BY_HOP = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"),
-        *("trailer", "transfer-encoding", "upgrade", "expect"),
+        *("trailer", "transfer-encoding", "upgrade", "expect"),  # `_read_small_body` has answered `Expect` already
     }
 )
-_CLIENT_GONE_STATUS = 499  # nobody gets it; it keeps the client's own leaving out of the 5xx
+_CLIENT_GONE_STATUS = 499  # nobody gets this answer. It keeps a client that left from counting as a 5xx
 _log = logging.getLogger(__name__)
 
 ChoosePool = Callable[[], Pool | None]
 
 
 class Gateway:
-    """The open addresses, by name. Requests are streamed both ways; websockets are not supported."""
+    """The open addresses, by name. Requests and answers are streamed. Websockets are not supported."""
 
     def __init__(self, metrics: Metrics):
         self._metrics = metrics
@@ -38,14 +38,15 @@ class Gateway:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS, use_dns_cache=False)
         self._session = aiohttp.ClientSession(
             connector=connector,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # a body passes as it came
+            cookie_jar=aiohttp.DummyCookieJar(),  # one client's cookies must not go with another's requests
+            # An instance gets the client's headers, and none of this library's own.
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),  # the revision's timeout is kept by `_answer`
         )
 
     async def open(self, name: str, port: int, choose_pool: ChoosePool) -> None:
-        """Listen on 127.0.0.1; raises OSError when the port is taken. Harmless when it is open already."""
+        """Listen on 127.0.0.1, unless the address is open already. Errors: `OSError` when the port is taken."""
         if name in self._runners:
             return
 
@@ -63,14 +64,14 @@ class Gateway:
         self._runners[name] = runner
 
     def close_address(self, name: str) -> None:
-        """Stop listening now; requests in flight end in their own time."""
+        """Stop listening now. Requests in flight are still answered."""
         if runner := self._runners.pop(name, None):
             task = asyncio.create_task(runner.cleanup())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Close all addresses, and wait for requests in flight up to the drain time."""
+        """Close all addresses, and wait for the requests in flight up to the drain time."""
         for name in list(self._runners):
             self.close_address(name)
         await asyncio.gather(*self._closing)
@@ -89,7 +90,7 @@ class Gateway:
         return response
 
     async def _pass_on(self, request: web.BaseRequest, pool: Pool) -> web.StreamResponse:
-        """The instance's answer. Only a refused connection is tried again, on another instance."""
+        """The answer of an instance. Only after a refused connection another instance is tried."""
         body = await _read_small_body(request)
         while True:
             try:
@@ -126,7 +127,7 @@ class Gateway:
 
 
 async def _read_small_body(request: web.BaseRequest) -> bytes | None:
-    """The body when there is none or it is small; None when it is to be streamed."""
+    """The body if it is small or empty. None if it is to be streamed."""
     if not request.can_read_body:
         return b""
     if request.headers.get("Expect", "").lower() == "100-continue":
@@ -165,5 +166,5 @@ def _forward_headers(request: web.BaseRequest) -> CIMultiDict[str]:
 
 
 def _copy_headers(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """All headers but those that concern one connection."""
+    """All headers except those that concern one connection only (RFC 9110, section 7.6.1)."""
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP)

@@ -1,6 +1,6 @@
 """Google's own message types of Cloud Run v2, and their JSON.
 
-Values of these types are never changed once they are shared: `changed` copies.
+A value of these types is never changed once it is shared. `changed` makes a changed copy.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ SUCCEEDED = int(run_v2.Condition.State.CONDITION_SUCCEEDED)
 
 
 def to_json(resource: Message, *, with_enum_numbers: bool = False) -> dict[str, Any]:
-    """The JSON form, as Google writes it: camelCase, 64-bit integers as strings."""
+    """The JSON form as Google writes it: names in camelCase, 64-bit integers as strings."""
     return json_format.MessageToDict(resource, use_integers_for_enums=with_enum_numbers)
 
 
@@ -40,7 +40,7 @@ def to_any(resource: Message) -> dict[str, Any]:
 
 
 def from_json(kind: Callable[[], ResourceType], body: Any) -> ResourceType:
-    """The resource that the JSON describes; unknown fields and wrong types are INVALID_ARGUMENT."""
+    """The resource that the JSON describes. Errors: `ApiError` INVALID_ARGUMENT for unknown fields and wrong types."""
     resource = kind()
     if not isinstance(body, dict):
         raise ApiError(Status.INVALID_ARGUMENT, f"Invalid JSON payload received. Not an object: {body!r}")
@@ -52,7 +52,7 @@ def from_json(kind: Callable[[], ResourceType], body: Any) -> ResourceType:
 
 
 def changed(resource: ResourceType, change: Callable[[ResourceType], Any]) -> ResourceType:
-    """A copy with the change made to it."""
+    """A copy of the resource to which the change was made."""
     copy: ResourceType = type(resource)()
     copy.CopyFrom(resource)
     change(copy)

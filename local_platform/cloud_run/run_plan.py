@@ -12,14 +12,14 @@ from local_platform.cloud_run.validation import parse_memory
 
 @dataclass(frozen=True)
 class RunPlan:
-    """How to run instances of one revision."""
+    """How to run the instances of one revision."""
 
     service: str
     revision: str
     image: str
     env: Mapping[str, str]
     memory_bytes: int
-    """What an instance may use before it is killed; 0 is no limit."""
+    """How much memory an instance may use before it is killed. 0 is no limit."""
     concurrency: int
     min_instances: int
     max_instances: int

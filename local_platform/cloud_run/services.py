@@ -1,4 +1,4 @@
-"""What creating, updating and rolling out a service means: functions from record to record, without any I/O."""
+"""What creating, updating and rolling out a service means. Each function makes a record from a record, without I/O."""
 
 import hashlib
 import uuid
@@ -31,7 +31,7 @@ from local_platform.cloud_run.validation import (
     fill_defaults,
 )
 
-# What a user may set; everything else in a Service is output.
+# The fields that a user may set. Everything else in a Service is output.
 USER_FIELDS = (
     *("description", "labels", "annotations", "client", "client_version", "ingress", "launch_stage"),
     *("binary_authorization", "template", "traffic", "scaling", "invoker_iam_disabled"),
@@ -42,7 +42,7 @@ _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz"
 
 @dataclass(frozen=True)
 class ServiceRecord:
-    """A service, its revisions by short name (oldest first), and what must survive a restart."""
+    """A service, its revisions by short name (the oldest first), and what must survive a restart."""
 
     service: Resource
     revisions: Mapping[str, Resource] = field(default_factory=dict)
@@ -69,18 +69,18 @@ def create_record(parent: str, service_id: str, wanted: Resource, uid: str, now:
 
 
 def update_record(record: ServiceRecord, wanted: Resource, mask: FieldMask, now: datetime) -> ServiceRecord:
-    """The service as asked for; the same record when that changes nothing. An empty mask means all fields."""
+    """The service as asked for. An empty mask means all fields. If nothing changes, it is the same record."""
     check_etag(record.service, wanted.etag)
     if not mask.IsValidForDescriptor(Service.DESCRIPTOR):
         raise ApiError(
-            Status.INVALID_ARGUMENT, f"update_mask: {', '.join(mask.paths)} are not all fields of a Service."
+            Status.INVALID_ARGUMENT, f"update_mask: {', '.join(mask.paths)}: not all of these are fields of a Service."
         )
     paths = [path for path in mask.paths if path.split(".")[0] in USER_FIELDS]
     return _apply_wish(record, wanted, FieldMask(paths=paths if mask.paths else USER_FIELDS), now)
 
 
 def check_etag(resource: Resource, etag: str) -> None:
-    """Refuse a change that was made from an older version; no etag means no check."""
+    """Refuse a change that was made from an older version. An empty etag means no check."""
     if etag and etag != resource.etag:
         raise ApiError(
             Status.ABORTED,
@@ -91,6 +91,7 @@ def check_etag(resource: Resource, etag: str) -> None:
 
 def _apply_wish(record: ServiceRecord, wanted: Resource, mask: FieldMask, now: datetime) -> ServiceRecord:
     old = record.service
+    # The two flags replace messages and lists as wholes, as the API does. A merge could take nothing away.
     service = changed(old, lambda copy: mask.MergeMessage(wanted, copy, True, True))
     fill_defaults(service)
     if service == old:
@@ -123,7 +124,7 @@ def make_etag(uid: str, generation: int) -> str:
 
 
 def _revision_to_add(record: ServiceRecord, service: Resource, now: datetime) -> Resource | None:
-    """The revision that a changed template asks for; None when it is the same or names a twin that exists."""
+    """The revision that a changed template asks for. None when it is the same, or names an equal one that exists."""
     if record.revisions and service.template == record.service.template:
         return None
     name = service.template.revision or _generate_revision_name(record)
@@ -138,7 +139,7 @@ def _revision_to_add(record: ServiceRecord, service: Resource, now: datetime) ->
 
 
 def _generate_revision_name(record: ServiceRecord) -> str:
-    """Google's form, `<service>-00001-abc`; the letters follow from the service's uid and the number."""
+    """A name in Google's form, `<service>-00001-abc`. The letters follow from the service's uid and the number."""
     number = record.revision_count + 1
     digest = hashlib.sha256(f"{record.service.uid}/{number}".encode()).digest()
     letters = "".join(_SUFFIX_LETTERS[byte % len(_SUFFIX_LETTERS)] for byte in digest[:3])
@@ -146,7 +147,7 @@ def _generate_revision_name(record: ServiceRecord) -> str:
 
 
 def build_revision(service: Resource, name: str, now: datetime) -> Resource:
-    """The revision that the service's template describes, not yet ready."""
+    """The revision that the service's template describes. It is not ready yet."""
     template = to_json(service.template)
     shared = {field.json_name for field in Revision.DESCRIPTOR.fields}
     revision = from_json(Revision, {key: value for key, value in template.items() if key in shared})
@@ -163,18 +164,18 @@ def build_revision(service: Resource, name: str, now: datetime) -> Resource:
 
 
 def _settings_of(revision: Resource) -> dict[str, object]:
-    """What the template decided about a revision."""
+    """The settings of a revision that its template decided."""
     decided = {field.json_name for field in RevisionTemplate.DESCRIPTOR.fields}
     return {key: value for key, value in to_json(revision).items() if key in decided}
 
 
 def is_ready(revision: Resource) -> bool:
-    """Whether the revision came up once."""
+    """Whether the revision has ever come up."""
     return any(each.type_ == "Ready" and each.state == SUCCEEDED for each in revision.conditions)
 
 
 def list_revisions_to_warm(wish: ServiceRecord, new_revisions: Sequence[str]) -> list[str]:
-    """Who needs a ready instance before the wish may be served; new revisions first."""
+    """The revisions that need a ready instance before the wish may be served, the new ones first."""
     latest = [*new_revisions, short_name(wish.service.latest_ready_revision)][0]
     targets = [target.revision or latest for target in wish.service.traffic if target.percent > 0]
     return [name for name in dict.fromkeys([*new_revisions, *targets]) if name]
@@ -183,9 +184,10 @@ def list_revisions_to_warm(wish: ServiceRecord, new_revisions: Sequence[str]) ->
 def complete(
     record: ServiceRecord, wish: ServiceRecord, ready: Iterable[str], now: datetime, host: str
 ) -> ServiceRecord:
-    """`record` after the `ready` revisions came up and the traffic of `wish` may flow.
+    """The record after the `ready` revisions came up and the traffic of `wish` may flow.
 
-    An older wish than the one that is served already only adds ready revisions, for targets `LATEST` to follow.
+    A wish may be older than the one that is served already. It then only adds ready revisions, for targets `LATEST` to
+    follow.
     """
     revisions = dict(record.revisions)
     for name in ready:
@@ -206,7 +208,7 @@ def complete(
 
 
 def _find_latest_ready(service: Resource, revisions: Mapping[str, Resource]) -> Resource | None:
-    """The newest created revision if it came up, else the newest that did."""
+    """The newest created revision if it came up, else the newest that did. None when none did."""
     created = revisions.get(short_name(service.latest_created_revision))
     candidates = [revision for revision in revisions.values() if is_ready(revision)]
     return created if created in candidates else next(reversed(candidates), None)
@@ -219,7 +221,7 @@ def _serve_target(target: Resource, service: Resource, tag_ports: Mapping[str, i
 
 
 def move_address(record: ServiceRecord, tag: str, port: int, host: str) -> ServiceRecord:
-    """The record whose service answers at another port, or one of its tags does; nothing else has changed."""
+    """The record after its service, or one of its tags, has moved to another port. Nothing else changes."""
     uri, service = f"http://{host}:{port}", changed(record.service, lambda copy: None)
     if not tag:
         service.uri, service.urls[:] = uri, [uri]
@@ -230,7 +232,7 @@ def move_address(record: ServiceRecord, tag: str, port: int, host: str) -> Servi
 
 
 def fail(record: ServiceRecord, wish: ServiceRecord, revision: str, message: str, now: datetime) -> ServiceRecord:
-    """`record` after a revision did not come up: traffic stays as it was."""
+    """The record after a revision did not come up. The traffic stays as it was."""
     revisions = dict(record.revisions)
     if revision in revisions and not is_ready(revisions[revision]):
         revisions[revision] = changed(revisions[revision], lambda copy: _settle_revision(copy, FAILED, message, now))
@@ -242,7 +244,7 @@ def fail(record: ServiceRecord, wish: ServiceRecord, revision: str, message: str
 
 
 def remove_revision(record: ServiceRecord, revision_id: str, etag: str) -> ServiceRecord:
-    """The record without a retired revision; one that is in use is not deleted."""
+    """The record without a retired revision. Errors: `ApiError` FAILED_PRECONDITION when the revision is in use."""
     revision = record.revisions.get(revision_id)
     if revision is None:
         raise not_found(f"{record.service.name}/revisions/{revision_id}")
@@ -252,14 +254,14 @@ def remove_revision(record: ServiceRecord, revision_id: str, etag: str) -> Servi
     if any(target.revision == revision_id for target in targets):
         raise ApiError(
             Status.FAILED_PRECONDITION,
-            f"Revision '{revision_id}' cannot be deleted: it has traffic or a tag of service "
+            f"Revision '{revision_id}' cannot be deleted, because it has traffic or a tag of service "
             f"'{record.service_id}'. Move them to another revision first.",
         )
     if revision.name == service.latest_created_revision:
         raise ApiError(
             Status.FAILED_PRECONDITION,
-            f"Revision '{revision_id}' cannot be deleted: it is the latest created revision of service "
-            f"'{record.service_id}'.",
+            f"Revision '{revision_id}' cannot be deleted, because it is the latest created revision of service "
+            f"'{record.service_id}'. Create another revision first.",
         )
     return replace(record, revisions={k: v for k, v in record.revisions.items() if k != revision_id})
 
@@ -270,7 +272,7 @@ def list_tags(targets: Sequence[Resource]) -> list[str]:
 
 
 def get_percents(record: ServiceRecord) -> dict[str, int]:
-    """Served percent by revision, for all that have traffic or a tag; one that is only tagged has 0."""
+    """The served percent of each revision that has traffic or a tag. One that only has a tag has 0."""
     percents: dict[str, int] = {}
     for status in record.service.traffic_statuses:
         if not (status.percent or status.tag):

@@ -13,12 +13,12 @@ _LOOK_PAUSE_SECONDS = 0.05
 
 
 class StartupError(Exception):
-    """An instance ended, or did not answer its startup probe in time; the message quotes its log."""
+    """An instance ended, or did not answer its startup probe in time. The message quotes its log."""
 
 
 @dataclass(frozen=True)
 class StartupProbe:
-    """What to ask, and for how long. `path` None means that a TCP connection is enough."""
+    """What to ask a starting instance, and for how long. `path` None means that a TCP connection is enough."""
 
     path: str | None
     headers: tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class StartupProbe:
 
 
 async def wait_until_started(process: GuardedProcess, port: int, probe: StartupProbe) -> None:
-    """Return once the probe succeeds; raise StartupError when the process ends or the probe's budget is spent."""
+    """Return once the probe succeeds. Errors: `StartupError` when the process ends or the probe's budget is spent."""
     loop = asyncio.get_running_loop()
     await asyncio.sleep(probe.initial_delay_seconds)
     deadline = loop.time() + probe.budget_seconds
@@ -69,7 +69,7 @@ async def _answers(session: aiohttp.ClientSession, port: int, probe: StartupProb
                 return True
             url = f"http://127.0.0.1:{port}{probe.path}"
             async with session.get(url, headers=probe.headers, allow_redirects=False) as response:
-                return response.status < 400
+                return response.status < 400  # as Cloud Run judges an HTTP probe
     except (OSError, aiohttp.ClientError, TimeoutError):
         return False
 

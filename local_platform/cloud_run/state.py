@@ -1,4 +1,4 @@
-"""What survives a restart: one JSON file that is replaced as a whole, under a lock that one process holds."""
+"""What survives a restart: one JSON file. It is replaced as a whole, under a lock that one process holds."""
 
 import fcntl
 import json
@@ -12,13 +12,14 @@ from local_platform.cloud_run.resources import Revision, Service, from_json, to_
 from local_platform.cloud_run.services import ServiceRecord
 
 FORMAT = 1
+"""The number of the file's format. A file of another format is not read."""
 KEPT_OPERATIONS = 200
 
 
 class State:
     """Records by service id and operations by name, in memory and in `<directory>/state.json`.
 
-    The directory belongs to one process at a time; a second one is refused with PlatformError.
+    The directory belongs to one process at a time. Errors: `PlatformError` when another process has it.
     """
 
     def __init__(self, directory: Path):
@@ -33,13 +34,13 @@ class State:
     def _load(self, stored: Mapping[str, Any]) -> None:
         if stored.get("format") != FORMAT:
             raise PlatformError(
-                f"{self._path} has format {stored.get('format')!r}, this version reads {FORMAT}; remove the file."
+                f"{self._path} has format {stored.get('format')!r}, this version reads {FORMAT}. Remove the file."
             )
         self.records = {key: record_from_json(value) for key, value in stored["services"].items()}
         self.operations = dict(stored["operations"])
 
     def save(self) -> None:
-        """Write everything down; after a crash the file is either the old or the new one."""
+        """Write everything down. After a crash the file is either the old one or the new one."""
         finished = [name for name, operation in self.operations.items() if operation.get("done")]
         for name in finished[:-KEPT_OPERATIONS]:
             del self.operations[name]
@@ -49,15 +50,15 @@ class State:
         with temporary.open("w") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fileno())  # before the rename, or a crash of the machine may leave an empty file
         temporary.replace(self._path)
 
     def list_ports(self) -> set[int]:
-        """Every port that belongs to a service or a tag, in use or not."""
+        """Every port that belongs to a service or a tag, whether or not it is in use."""
         return {port for record in self.records.values() for port in (record.port, *record.tag_ports.values())}
 
     def close(self) -> None:
-        """Give the directory free."""
+        """Let another process have the directory."""
         os.close(self._lock)
 
 
@@ -68,7 +69,7 @@ def _lock_directory(directory: Path) -> int:
     except BlockingIOError:
         os.close(lock)
         raise PlatformError(
-            f"The state directory {directory} is in use by another Cloud Run stand-in; stop that one or choose "
+            f"The state directory {directory} is in use by another Cloud Run stand-in. Stop that one or choose "
             "another --state-dir."
         ) from None
     return lock
@@ -86,7 +87,7 @@ def record_to_json(record: ServiceRecord) -> dict[str, Any]:
 
 
 def record_from_json(stored: Mapping[str, Any]) -> ServiceRecord:
-    """The record that was stored."""
+    """The record that a stored form describes."""
     return ServiceRecord(
         service=from_json(Service, stored["service"]),
         revisions={key: from_json(Revision, value) for key, value in stored["revisions"].items()},

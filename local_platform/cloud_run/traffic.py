@@ -7,11 +7,11 @@ from math import gcd
 
 
 class Split:
-    """Spread requests over revisions by percent, exactly in every block and in random order within it.
+    """Spreads requests over revisions by percent, exactly in every block and in random order within it.
 
-    A block is as short as the percents allow, so that few requests are close to the split already: 20/80 is
-    exact after every 5. The order is drawn anew for each block: clients that alternate between two kinds of
-    requests do not send one kind to one revision, as they would with a fixed rotation.
+    A block is as short as the percents allow, so that few requests are close to the split already. 20/80 is exact after
+    every 5. The order is drawn anew for each block. With a fixed rotation, clients that alternate between two kinds of
+    requests would send one kind to one revision.
 
     >>> split = Split({"old": 80, "new": 20}, random.Random(1))
     >>> sorted(split.choose() for _ in range(5))
@@ -24,7 +24,7 @@ class Split:
         self._left: Iterator[str] = iter(())
 
     def choose(self) -> str | None:
-        """The revision for the next request; None when no revision has traffic."""
+        """The revision for the next request. None when no revision has traffic."""
         if not self._block:
             return None
         chosen = next(self._left, None)
@@ -35,7 +35,7 @@ class Split:
 
 
 def build_block(percents: Mapping[str, int]) -> list[str]:
-    """The shortest list in which every revision has its share."""
+    """The shortest list of revisions in which each has its share."""
     shares = {revision: percent for revision, percent in percents.items() if percent > 0}
     divisor = reduce(gcd, shares.values(), 0)
     return [revision for revision, percent in shares.items() for _ in range(percent // divisor)]

@@ -1,12 +1,14 @@
-"""What a wish for a service must hold, and what Google fills in where it is silent."""
+"""What a wish for a service must hold, and what Google fills in where the wish is silent."""
 
 import re
 from collections.abc import Collection
 
 from cyclone.image_contract import RUNTIME_VARIABLES
+from cyclone.sections import MEMORY_UNITS
 from local_platform.cloud_run.errors import ApiError, Status, invalid
 from local_platform.cloud_run.resources import LATEST, REVISION, Resource, TrafficTarget
 
+# Defaults and limits are Cloud Run's own, so that a service which is taken here is taken there.
 DEFAULT_CONCURRENCY = 80
 DEFAULT_TIMEOUT_SECONDS = 300
 DEFAULT_MAX_INSTANCES = 100
@@ -16,7 +18,6 @@ MAX_PROBE_SECONDS = 240
 MAX_CONCURRENCY = 1000
 MAX_TIMEOUT_SECONDS = 3600
 MAX_TAG_AND_SERVICE_LENGTH = 46
-MEMORY_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 _DNS_LABEL = r"[a-z]([a-z0-9-]*[a-z0-9])?"
 
 
@@ -25,8 +26,8 @@ def check_service_id(service_id: str) -> None:
     if len(service_id) >= 50 or not re.fullmatch(_DNS_LABEL, service_id):
         raise invalid(
             "service_id",
-            f"'{service_id}' is not allowed: only lowercase letters, digits and hyphens; it must begin with a "
-            "letter, must not end with a hyphen, and must be less than 50 characters.",
+            f"'{service_id}' is not allowed. It must hold only lowercase letters, digits and hyphens, begin with a "
+            "letter, not end with a hyphen, and have less than 50 characters.",
         )
 
 
@@ -70,8 +71,8 @@ def check_template(service: Resource) -> None:
     if name and not (name.startswith(f"{service_id}-") and len(name) <= 63 and re.fullmatch(_DNS_LABEL, name)):
         raise invalid(
             "template.revision",
-            f"'{name}' is not allowed: it must begin with '{service_id}-', hold only lowercase letters, digits "
-            "and hyphens, not end with a hyphen, and be at most 63 characters.",
+            f"'{name}' is not allowed. It must begin with '{service_id}-', hold only lowercase letters, digits "
+            "and hyphens, not end with a hyphen, and have at most 63 characters.",
         )
     if len(template.containers) != 1:
         raise invalid(
@@ -88,32 +89,32 @@ def _check_container(container: Resource) -> None:
     for unsupported in ("command", "args"):
         if getattr(container, unsupported):
             raise ApiError(
-                Status.UNIMPLEMENTED, f"{path}.{unsupported}: not supported by the local platform; leave it out."
+                Status.UNIMPLEMENTED, f"{path}.{unsupported}: not supported by the local platform. Leave it out."
             )
     for variable in container.env:
         if variable.name in RUNTIME_VARIABLES:
-            raise invalid(f"{path}.env", f"'{variable.name}' is reserved; Cloud Run sets it.")
+            raise invalid(f"{path}.env", f"'{variable.name}' is reserved, because Cloud Run sets it. Leave it out.")
         if variable.HasField("value_source"):
             raise ApiError(
                 Status.UNIMPLEMENTED,
-                f"{path}.env: '{variable.name}' comes from a secret, which the local platform does not have; "
-                "give its value.",
+                f"{path}.env: '{variable.name}' comes from a secret, which the local platform does not have. "
+                "Give its value.",
             )
     parse_memory(container.resources.limits.get("memory", "0"))
     _check_probe(container.startup_probe, f"{path}.startup_probe")
 
 
 def parse_memory(text: str) -> int:
-    """The bytes of a quantity as `512Mi`; refuses what is none."""
+    """The bytes of a quantity such as `512Mi`. Errors: `ApiError` INVALID_ARGUMENT when the text is no quantity."""
     match = re.fullmatch(r"(\d{1,12})([kMG]|[KMG]i)?", text)
     if match is None:
-        raise invalid("template.containers[0].resources.limits.memory", f"'{text}' is no quantity as 512Mi or 1Gi.")
-    return int(match[1]) * MEMORY_UNITS[match[2] or ""]
+        raise invalid("template.containers[0].resources.limits.memory", f"'{text}' is no quantity such as 512Mi.")
+    return int(match[1]) * MEMORY_UNITS.get(match[2] or "", 1)
 
 
 def _check_probe(probe: Resource, path: str) -> None:
     if probe.HasField("grpc"):
-        raise ApiError(Status.UNIMPLEMENTED, f"{path}.grpc: not supported by the local platform; use http_get.")
+        raise ApiError(Status.UNIMPLEMENTED, f"{path}.grpc: not supported by the local platform. Use http_get.")
     if not 1 <= probe.period_seconds <= MAX_PROBE_SECONDS:
         raise invalid(f"{path}.period_seconds", f"{probe.period_seconds} is not between 1 and 240.")
     if not 1 <= probe.timeout_seconds <= probe.period_seconds:
@@ -143,12 +144,12 @@ def _check_scaling(service: Resource) -> None:
         raise ApiError(
             Status.UNIMPLEMENTED,
             "scaling: manual mode and max_instance_count of a whole service are not supported by the local "
-            "platform; use template.scaling.",
+            "platform. Use template.scaling.",
         )
 
 
 def check_traffic(service: Resource, revisions: Collection[str]) -> None:
-    """Refuse a split that is not 100 %, or points to a revision that is not there."""
+    """Refuse a split that is not 100 %, or that points to a revision which is not there."""
     for index, target in enumerate(service.traffic):
         _check_target(target, f"traffic[{index}]", revisions, service.name.rsplit("/", 1)[-1])
     total = sum(target.percent for target in service.traffic)
@@ -167,17 +168,17 @@ def _check_target(target: Resource, path: str, revisions: Collection[str], servi
         raise invalid(f"{path}.revision", f"'{target.revision}' must be left out with type LATEST.")
     if target.type_ == REVISION and target.revision not in revisions:
         known = ", ".join(revisions)
-        raise invalid(f"{path}.revision", f"Revision '{target.revision}' was not found; there are: {known}.")
+        raise invalid(f"{path}.revision", f"Revision '{target.revision}' was not found. There are: {known}.")
     if not 0 <= target.percent <= 100:
         raise invalid(f"{path}.percent", f"{target.percent} is not between 0 and 100.")
     if target.tag and not re.fullmatch(_DNS_LABEL, target.tag):
         raise invalid(
             f"{path}.tag",
-            f"'{target.tag}' is not allowed: only lowercase letters, digits and hyphens; it must begin with a "
-            "letter and must not end with a hyphen.",
+            f"'{target.tag}' is not allowed. It must hold only lowercase letters, digits and hyphens, begin with a "
+            "letter, and not end with a hyphen.",
         )
     if target.tag and len(target.tag) + len(service_id) > MAX_TAG_AND_SERVICE_LENGTH:
         raise invalid(
             f"{path}.tag",
-            f"'{target.tag}' and the service's name together are over {MAX_TAG_AND_SERVICE_LENGTH} characters.",
+            f"'{target.tag}' and the service's name together have over {MAX_TAG_AND_SERVICE_LENGTH} characters.",
         )

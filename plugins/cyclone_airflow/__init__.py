@@ -1,1 +1,1 @@
-"""What Cyclone adds to Airflow: the tasks of its two DAGs and the trigger that leads a canary."""
+"""The part of Cyclone that runs in Airflow: tasks, triggers, and the sensor and operator for DAGs of your own."""

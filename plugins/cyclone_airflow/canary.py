@@ -1,4 +1,4 @@
-"""The canary: raise a candidate's share of live traffic step by step, without holding a worker."""
+"""The task and the trigger of a canary: raise a candidate's share of live traffic step by step, without a worker."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 PROMOTE, ROLL_BACK = "Promote now", "Roll back"
+# The pause grows by a tenth with each look: a short canary ends soon, and a long one costs little.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.3, 3.0
 
 
 class CanaryTrigger(BaseTrigger):
-    """Advances the canary of one retraining until it is over; every step is kept in the store."""
+    """Leads the canary of one retraining to its end. Every step is kept in the store, so another trigger can go on."""
 
     def __init__(self, model: str, retraining: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -25,6 +26,7 @@ class CanaryTrigger(BaseTrigger):
         self.retraining = retraining
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        # Deferred runs hold this path: a trigger that moves breaks the canaries that are under way at an upgrade.
         return "cyclone_airflow.canary.CanaryTrigger", {"model": self.model, "retraining": self.retraining}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -45,14 +47,14 @@ class CanaryTrigger(BaseTrigger):
 
 
 class CanaryOperator(HITLOperator):
-    """Wait, deferred, until the candidate of this run has passed every step; fail when one condemns it.
+    """Waits, deferred, until the candidate of this run has passed every step. Fails when a step condemns it.
 
     Meanwhile a person may decide instead, under "Required Actions" of the task.
     """
 
     def __init__(self, *, model: str, **kwargs: Any) -> None:
-        subject = f"The canary of {model} is under way: promote it now, or roll it back?"
-        body = "Nobody needs to: each step is judged by SQL. `cyclone status` shows how it stands."
+        subject = f"The canary of {model} is under way. Promote it now, or roll it back?"
+        body = "You need not answer. SQL judges each step. `cyclone status` shows how the canary stands."
         super().__init__(subject=subject, body=body, options=[PROMOTE, ROLL_BACK], **kwargs)
         self.model = model
 
@@ -63,7 +65,7 @@ class CanaryOperator(HITLOperator):
         self.defer(trigger=trigger, method_name="conclude")
 
     def conclude(self, context: "Context", event: dict[str, Any]) -> str:
-        """The trigger's verdict, or a person's choice: whichever came first."""
+        """The reason why the canary passed, told by the trigger or chosen by a person, whichever came first."""
         if "chosen_options" in event:
             event = self._follow(context["run_id"], event)
         if not event["is_passed"]:

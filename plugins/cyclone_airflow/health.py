@@ -1,4 +1,4 @@
-"""For your own DAGs: wait until a model is healthy, run its checks, be scheduled by its verdicts."""
+"""A model's health for your own DAGs: a sensor that waits for it, an operator that runs the checks, and two assets."""
 
 import asyncio
 from collections import Counter
@@ -23,28 +23,30 @@ if TYPE_CHECKING:
 
 KINDS = get_args(CheckKind)
 HEALTH_KINDS: tuple[CheckKind, ...] = ("error", "service")
+"""The kinds of checks that the sensor asks for unless it is told."""
 POLL = timedelta(seconds=30)
+"""How often the sensor looks, unless it is told."""
 
 
 def verdicts_asset(model: str) -> Asset:
-    """The asset that every run of `monitor__<model>` updates; its events carry `count_verdicts` as extra."""
+    """The asset that every run of `monitor__<model>` updates. Its events carry the counts of verdicts as extra."""
     # For a scheme without "x-" Airflow looks for a normaliser and loads every provider: seconds of CPU in every task.
     return Asset(name=f"verdicts of {model}", uri=f"x-cyclone://{model}/verdicts")
 
 
 def holds_asset(model: str) -> Asset:
-    """The asset that `monitor__<model>` updates once for each hold: a person must look."""
+    """The asset that `monitor__<model>` updates once for each hold, when a person must look."""
     return Asset(name=f"holds of {model}", uri=f"x-cyclone://{model}/holds")
 
 
 def count_verdicts(results: "Sequence[CheckResult]") -> dict[str, int]:
-    """How many verdicts there are of each sort."""
+    """How many verdicts of each sort there are: `passed`, `failed` and `no_data`."""
     counts = Counter(result.verdict for result in results)
     return {verdict: counts[verdict] for verdict in ("passed", "failed", "no_data")}
 
 
 class ModelHealthTrigger(BaseTrigger):
-    """Fires once the newest verdicts of a model are healthy."""
+    """Waits, in the triggerer, until the newest verdicts of a model are healthy."""
 
     def __init__(self, model: str, kinds: list[CheckKind], max_age_seconds: float, poll_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -69,11 +71,12 @@ class ModelHealthTrigger(BaseTrigger):
 
 
 class ModelHealthSensor(BaseSensorOperator):
-    """Wait until the newest verdicts of `model` are healthy: fresh, and all `passed`.
+    """Waits until the newest verdicts of `model` are healthy: all of them `passed`, and none too old.
 
-    `max_age` is how long ago a newer verdict could have been there: see `cyclone.checks.health.judge_health`. `kinds`
-    are the checks that count, by default those of errors and of the service. It waits deferred, in no worker slot, for
-    up to `timeout`. With `timeout=0` it asserts: an unhealthy model fails the task at once. Returns the reason.
+    `max_age` is how long ago a newer verdict could have been there. `cyclone.checks.health.judge_health` defines it.
+    `kinds` are the kinds of checks that count, by default `error` and `service`. The sensor waits deferred, in no
+    worker slot, for up to `timeout`. With `timeout=0` it does not wait, and an unhealthy model fails the task at once.
+    The result is the reason, as a sentence.
     """
 
     template_fields: Sequence[str] = ("model",)
@@ -123,9 +126,9 @@ class ModelHealthSensor(BaseSensorOperator):
 
 
 class ModelChecksOperator(BaseOperator):
-    """Roll up what was logged and run a model's checks now; the verdicts are recorded, logged and returned.
+    """Rolls up what was logged, runs a model's checks now, and records, logs and returns the verdicts.
 
-    `fail_on_failed`: a check that failed fails this task. No retraining is started: that is for the monitor.
+    With `fail_on_failed` a failed check fails the task. The operator starts no retraining, because the monitor does.
     """
 
     template_fields: Sequence[str] = ("model",)

@@ -1,7 +1,10 @@
-"""What each step of a retraining reads and makes, told to OpenLineage where Airflow's `[openlineage]` section names a
-transport; the provider adds the run, the task and their times. Without one, nothing is imported and nothing happens.
+"""Events for OpenLineage: what each step of a retraining reads and makes.
 
-Rows of the log → a Parquet file with its fingerprint → a trained model → a version → an image → a revision → traffic.
+They are sent where Airflow's `[openlineage]` section names a transport. The provider adds the run, the task and their
+times. Without a transport nothing is imported and nothing happens.
+
+The chain is: rows of the log → a Parquet file with its fingerprint → a trained model → a version → an image → a
+revision → traffic.
 """
 
 import ipaddress
@@ -21,8 +24,11 @@ LOG_TABLES = ("prediction_log", "label")
 
 @dataclass(frozen=True)
 class Thing:
-    """What OpenLineage calls a dataset. `version`: a fingerprint, a number or a digest; `assertions`: what was held
-    to it, as (column or None, assertion, success)."""
+    """A thing that was read or made. OpenLineage calls it a dataset.
+
+    `version` is a fingerprint, a number or a digest. `assertions` are what was asked of the thing, each as its column
+    or None, the assertion, and whether it holds.
+    """
 
     namespace: str
     name: str
@@ -33,7 +39,7 @@ class Thing:
 
 
 def locate_log(settings: Settings) -> list[Thing]:
-    """The tables that training rows come from, named as OpenLineage names those of Postgres."""
+    """The tables that training rows come from, under the names that OpenLineage gives to tables of Postgres."""
     from cyclone.store import parse_address
 
     place = parse_address(settings.training_store_dsn)
@@ -45,7 +51,7 @@ def locate_log(settings: Settings) -> list[Thing]:
 def locate_frame(
     spec: ModelSpec, data: Mapping[str, Any], assertions: Sequence[tuple[str | None, str, bool]] = ()
 ) -> Thing:
-    """A dataset's Parquet file; its version is the fingerprint."""
+    """The Parquet file of a dataset. Its version is the fingerprint."""
     fields = [
         ("id", "text"),
         ("created_at", "timestamp"),
@@ -57,7 +63,7 @@ def locate_frame(
 
 
 def locate_run(settings: Settings, challenger: Mapping[str, Any]) -> Thing:
-    """The model that an MLflow run holds, before it is a version."""
+    """The model in an MLflow run, before it is a version."""
     return Thing(_name_mlflow(settings), f"runs/{challenger['mlflow_run_id']}/model")
 
 
@@ -67,7 +73,7 @@ def locate_version(settings: Settings, spec: ModelSpec, version: int) -> Thing:
 
 
 def locate_pushed_image(settings: Settings, image: Mapping[str, Any]) -> Thing:
-    """An image in its registry, or a Bento in the local store; its version is the digest."""
+    """An image in its registry, or a Bento in the local store. Its version is the digest."""
     from training.images.image import locate_image
 
     reference = locate_image(settings, str(image["reference"])).split("@")[0]
@@ -84,12 +90,15 @@ def locate_revision(settings: Settings, spec: ModelSpec, revision: str) -> Thing
 
 
 def locate_traffic(settings: Settings, spec: ModelSpec, revision: str) -> Thing:
-    """All that the service answers; its version is the revision that does."""
+    """The traffic of the model's service. Its version is the revision that answers it."""
     return Thing(_name_cloud_run(settings), f"{spec.service_name}/traffic", revision)
 
 
 def tell(inputs: Sequence[Thing], outputs: Sequence[Thing] = (), tags: Mapping[str, str] | None = None) -> None:
-    """Tell what the running task read and made, with tags of its run; a lineage server that fails stops no task."""
+    """Tell OpenLineage what the running task read and made, with tags of its run.
+
+    A lineage server that fails stops no task.
+    """
     from airflow.providers.openlineage import conf
 
     if conf.is_disabled():
@@ -106,7 +115,7 @@ def tell(inputs: Sequence[Thing], outputs: Sequence[Thing] = (), tags: Mapping[s
 
 
 def build_dataset(thing: Thing, is_input: bool) -> "Dataset":
-    """The thing with OpenLineage's standard facets."""
+    """The thing as OpenLineage's dataset, with the standard facets."""
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import (
         data_quality_assertions_dataset,
@@ -137,9 +146,10 @@ def build_dataset(thing: Thing, is_input: bool) -> "Dataset":
 
 
 def name_server(host: str, port: str | int | None) -> str:
-    """What names a server: its address, or on loopback the namespace that Airflow's jobs have in OpenLineage.
+    """The name of a server: its address, or on loopback the OpenLineage namespace of Airflow's jobs.
 
-    A loopback address is another server on each machine, and another port after the next start of the local platform.
+    A loopback address is another server on each machine. The local platform may also have another port after its next
+    start.
     """
     if is_loopback(host):
         from airflow.providers.openlineage import conf
@@ -149,7 +159,7 @@ def name_server(host: str, port: str | int | None) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: by name, by address, or as the folder of a socket."""
+    """Whether a host is this machine, given as a name, an address, or the folder of a socket."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -161,7 +171,7 @@ def _name_cloud_run(settings: Settings) -> str:
 
 
 def _name_mlflow(settings: Settings) -> str:
-    """The tracking server, without what is secret of its address; the file of one that is a file."""
+    """The address of the tracking server without its user and password. For a local file it is the file's path."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(settings.mlflow_uri)

@@ -1,4 +1,4 @@
-"""The tasks of `monitor__<model>`: thin wrappers that turn an Airflow context into calls of the core."""
+"""The tasks of `monitor__<model>`. Each turns an Airflow context into calls of the core."""
 
 import asyncio
 import json
@@ -30,12 +30,15 @@ RUN_FIELDS = {
     "interval_end": "{{ data_interval_end | default('', true) }}",
     "model_yaml": "{{ (dag_run.conf or {}).get('model_yaml', '') }}",
 }
-"""What a step is told of its run, as templates."""
+"""The facts of a run that a step needs, as templates that Airflow fills in."""
 
 
 @dataclass(frozen=True)
 class MonitorRun:
-    """One run of `monitor__<model>`. With a `model_yaml` it shows what that would decide, and records nothing."""
+    """One run of `monitor__<model>`.
+
+    With a `model_yaml` the run uses that configuration. It shows what would be decided, and records nothing.
+    """
 
     model: str
     run_id: str
@@ -54,7 +57,7 @@ class MonitorRun:
         return find_model(models_dir, self.model)
 
     def find_end(self) -> datetime:
-        """The end of the data interval; for a run triggered without one, the model's present."""
+        """The end of the data interval. For a run that was triggered without one, it is the model's present."""
         if self.interval_end and self.interval_end != self.interval_start:
             return datetime.fromisoformat(self.interval_end)
         from cyclone.clock import read_now
@@ -63,7 +66,7 @@ class MonitorRun:
 
 
 class MonitorStepTrigger(BaseTrigger):
-    """Does one step in a thread of the triggerer, and ends its task with the result."""
+    """Runs one step in a thread of the triggerer, and ends the task with its result."""
 
     def __init__(self, step: str, model: str, **run_fields: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -77,7 +80,7 @@ class MonitorStepTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         result, text = await asyncio.to_thread(run_step, self.step, MonitorRun(**self._describe_run()))
-        # In a thread: a triggerer whose loop waits for its log to be read, by who waits for the loop, stands still.
+        # Logged from a thread: the reader of the log may itself wait for the triggerer's loop, and both would hang.
         await asyncio.to_thread(self.log.info, text)
         yield TaskSuccessEvent(xcoms={"return_value": result})
 
@@ -86,10 +89,10 @@ class MonitorStepTrigger(BaseTrigger):
 
 
 class MonitorStep(BaseOperator):
-    """`roll_up`, `reevaluate` or `check_<kind>` of a model, done by the triggerer from the start.
+    """One step of the monitor, done by the triggerer from the start: `roll_up`, `reevaluate` or `check_<kind>`.
 
-    A worker's process would cost many times what the step does: hundreds of models share one triggerer instead. It
-    looks for work once a second, though: a replay, which waits for each run, has a worker do it.
+    A worker's process would cost many times what the step does. Instead, hundreds of models share one triggerer. The
+    triggerer looks for work only once a second. A replay waits for each run, so there a worker does the step.
     """
 
     template_fields: Sequence[str] = tuple(RUN_FIELDS)
@@ -107,7 +110,7 @@ class MonitorStep(BaseOperator):
         )
 
     def execute(self, context: "Context", event: Any = None) -> Any:
-        """The same in a worker."""
+        """Do the step in a worker, as a replay does."""
         run = MonitorRun(**{name: getattr(self, name) for name in ("model", *RUN_FIELDS)})
         result, text = run_step(self.task_id, run)
         self.log.info(text)
@@ -115,7 +118,7 @@ class MonitorStep(BaseOperator):
 
 
 def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
-    """The step's result as JSON, and what it has to say for the task's log."""
+    """Do one step of a run. Return its result, which can be written as JSON, and a text for the task's log."""
     from cyclone.checks.evaluation import evaluate_checks
     from cyclone.checks.rollups import roll_up
     from cyclone.checks.verdict_table import format_verdicts
@@ -142,7 +145,7 @@ def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
     from cyclone.checks.verdict_table import format_verdicts
 
     if run.model_yaml:
-        return [], "nothing is evaluated again: this run has a configuration of its own and records nothing"
+        return [], "nothing is evaluated again, because this run has a configuration of its own and records nothing"
     changed = reevaluate(run.store, run.find_spec(), run.find_end(), run.run_id)
     text = (
         f"verdicts that changed:\n{format_verdicts(changed)}" if changed else "no verdict of an earlier window changed"
@@ -152,11 +155,11 @@ def _reevaluate(run: MonitorRun) -> tuple[Any, str]:
 
 @task.branch(task_id="decide", trigger_rule="all_done_min_one_success")
 def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
-    """Ask the policy: go on with `request_retraining` when one is due, with `tell_person` when somebody must look, with
-    `recalibrate` when a calibration is.
+    """Ask the policy what is due, and return the tasks that go on.
 
-    All verdicts of the run are in the log, and their counts in the event of the model's asset. A kind with a broken
-    check has no verdicts here, and does not keep the others from deciding.
+    `request_retraining` goes on when a retraining is due, `tell_person` when a person must look, and `recalibrate` when
+    a calibration is due. The log has all verdicts of the run. The event of the model's asset has their counts. A kind
+    of checks that broke has no verdicts here. The other kinds decide without it.
     """
     from cyclone.checks.verdict_table import format_verdicts
     from cyclone.policy.holds import list_holds
@@ -184,7 +187,7 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
 
 @task
 def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
-    """Tell of each new hold, once: a warning here and an event of the model's asset of holds, with what to do next."""
+    """Tell of each new hold once, with what to do next: a warning in the log, and an event of the asset of holds."""
     from datetime import UTC
 
     from cyclone.policy.holds import list_holds, note_told
@@ -207,7 +210,10 @@ def _should_correct(run: MonitorRun) -> bool:
 
 
 def read_results(returned: Any) -> "list[CheckResult]":
-    """What a check's task returned: a trigger's result arrives as JSON text (Airflow 3.3.2); None where it failed."""
+    """The check results that a task returned. A task that failed returned None, which gives no results.
+
+    A trigger's result arrives as JSON text (seen in Airflow 3.3.2), a worker's as a list.
+    """
     from cyclone.checks.verdicts import CheckResult
 
     items = json.loads(returned) if isinstance(returned, str) else returned or ()
@@ -215,13 +221,18 @@ def read_results(returned: Any) -> "list[CheckResult]":
 
 
 def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
-    """Close the open incident whose retraining has ended without doing so, so that the next alarm is answered again.
+    """Close the open incident if its retraining has ended without closing it, so that the next alarm is answered.
 
-    Its Airflow run is not there any more, was marked failed before `close`, or failed before it had begun.
+    That is so when its Airflow run is not there any more, was marked failed before the task `close`, or failed before
+    it had begun. A run that was cleared, and ended so again, is finished as well.
     """
     from cyclone.names import name_dag, name_retraining
     from cyclone.policy import incidents
 
+    for cleared in incidents.list_unfinished_retrainings(run.store, run.model):
+        if not count_dag_runs(name_dag("retrain", run.model), run_ids=[cleared], states=["queued", "running"]):
+            ended = incidents.finish_lost_retraining(run.store, cleared, run.find_end())
+            log.warning("Retraining %s is finished as %s: %s", cleared, *ended)
     incident = incidents.find_open_incident(run.store, run.model)
     if incident is None:
         return
@@ -242,7 +253,7 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 
 
 def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool) -> str | None:
-    """The run id of the retraining that is due, after its incident was joined; None when none is."""
+    """The run id of the retraining that is due, after joining its incident. None when no retraining is due."""
     from cyclone.policy.deciding import Alarm, carry_out, find_due_run, weigh
 
     store, spec, alarm = run.store, run.find_spec(), Alarm(run.run_id, results)
@@ -250,7 +261,7 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
     told = "would retrain: " if run.model_yaml and decision.should_retrain else ""
     log.log(logging.WARNING if decision.needs_person else logging.INFO, "%s%s", told, decision.reason)
     if is_backfill or run.model_yaml:
-        log.info("Nothing is started or held by a backfill, or by a run with a configuration of its own.")
+        log.info("A backfill starts and holds nothing, and neither does a run with a configuration of its own.")
         return None
     incident = carry_out(store, spec, alarm, evidence, decision)
     if incident is not None:
@@ -259,7 +270,7 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
 
 
 def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:
-    """The run of a task that a worker executes."""
+    """The monitor run whose task a worker executes, from the task's context."""
     return MonitorRun(
         model=model,
         run_id=context["run_id"],

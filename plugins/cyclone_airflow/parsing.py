@@ -1,4 +1,4 @@
-"""Which models a DAG file has to build DAGs for."""
+"""The models that a DAG file has to build DAGs for."""
 
 from airflow.sdk import get_parsing_context
 
@@ -8,9 +8,9 @@ from cyclone.spec import ModelSpec, find_model, load_model_specs
 
 
 def find_specs(settings: Settings, kind: DagKind) -> list[ModelSpec]:
-    """Every model that is in order; in the process of one task only that of its DAG of this kind.
+    """Every model whose `model.yaml` is in order. In the process of one task it is only that task's model.
 
-    A task of one model among hundreds would else read and build all of them before it starts.
+    Otherwise a task of one model among hundreds would read and build all of them before it starts.
     """
     dag_id = get_parsing_context().dag_id
     prefix = name_dag(kind, "")

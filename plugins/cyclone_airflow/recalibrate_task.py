@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @task(task_id="recalibrate")
 def recalibrate_task(model: str, **context: Any) -> str:
-    """Correct the champion's predictions by the newest labels, if that helps, in a light release."""
+    """Correct the champion's predictions by the newest labels if that helps, and release the correction at once."""
     from cyclone.errors import StaleReleaseError
     from releasing.recalibration import recalibrate
 
@@ -24,7 +24,7 @@ def recalibrate_task(model: str, **context: Any) -> str:
     try:
         done = recalibrate(settings, spec, run.find_end())
     except StaleReleaseError as error:
-        log.info("%s; the next run tries again", error)
+        log.info("%s. The next run tries again", error)
         return str(error)
     log.info("%s%s: %s", done.revision, " is new" if done.is_new else "", done.reason)
     if done.revision and done.version and done.is_new:
@@ -33,7 +33,7 @@ def recalibrate_task(model: str, **context: Any) -> str:
 
 
 def _tell_calibration(settings: Settings, spec: ModelSpec, version: int, revision: str, reason: str) -> None:
-    """The store knows it already: MLflow and OpenLineage may be away."""
+    """Tell MLflow and OpenLineage of a calibration. Either may be away, because the store has it already."""
     from cyclone.errors import TrackingError
     from training.registry import note_calibration
 

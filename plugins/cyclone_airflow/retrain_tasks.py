@@ -1,4 +1,4 @@
-"""The tasks of `retrain__<model>`: each calls one function of `training`, and can run twice."""
+"""The tasks of `retrain__<model>`. Each calls the core for one step, and can run twice."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cyclone.policy.incidents import Outcome
+    from cyclone.releases import Release
 
 log = logging.getLogger(__name__)
 Values = dict[str, Any]
@@ -28,7 +29,7 @@ Values = dict[str, Any]
 def start(model: str, **context: Any) -> Values | None:
     """Take the incident that the monitor opened, or ask the policy for whoever started this run.
 
-    One retraining answers an incident. What the policy holds fails here, with what can be done about it.
+    One retraining answers an incident. A request that the policy holds fails here, with what can be done about it.
     """
     from cyclone.clock import read_now
     from cyclone.policy.incidents import find_retraining, start_retraining
@@ -48,7 +49,7 @@ def start(model: str, **context: Any) -> Values | None:
 
 
 def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: Any) -> int:
-    """Of the run that the monitor named after it, or of the request that another run is."""
+    """The incident that this run answers. The monitor names its runs after it, and any other run is a request."""
     from cyclone.policy.incidents import find_named_incident
     from cyclone.policy.requests import ask, build_request
 
@@ -58,8 +59,9 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
     run, params = context["dag_run"], context["params"]
     is_person = run.run_type == "manual"
     asked_by = (run.triggering_user_name if is_person else None) or run.run_id
+    said = {"because": params["because"], "despite": params["despite"]}
     try:
-        request = build_request(asked_by, is_person=is_person, because=params["because"], despite=params["despite"])
+        request = build_request(asked_by, is_person=is_person, waited_seconds=_measure_wait(run), **said)
     except HoldError as error:
         raise AirflowFailException(str(error)) from error
     answer = ask(store, spec, run.run_id, request, as_of)
@@ -68,9 +70,22 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
     return answer.incident_id
 
 
+def _measure_wait(run: Any) -> float:
+    """The seconds since somebody triggered the run. It may have stood behind another one, which answered it.
+
+    Whoever clears a run asks anew.
+    """
+    from datetime import UTC, datetime
+
+    return 0.0 if run.clear_number else max(0.0, (datetime.now(UTC) - run.run_after).total_seconds())
+
+
 @task
 def dataset(model: str, started: Values, **context: Any) -> Values:
-    """Every row whose label was known at the start, as it was served; before the first version the history file too."""
+    """Freeze every row whose label was known at the start, as it was served.
+
+    Before the first version the rows of the history file are taken too.
+    """
     from datetime import datetime
 
     from training.data.dataset import build_dataset
@@ -80,7 +95,7 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     with _fail_without_retry():
         brought = bring_history(settings, spec)
         log.info("%s rows of the history file are new in the store", brought)
-        if brought:  # a replica may not have them yet
+        if brought:  # a replica may not have the new rows yet, so this dataset is read from the store itself
             settings = settings.model_copy(update={"training_dsn": ""})
         data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
     lineage_events.tell(
@@ -93,7 +108,10 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
 
 @task
 def validate(model: str, data: Values, **context: Any) -> Values:
-    """Great Expectations, from model.yaml and the model's own; invalid rows stop the run before anything is trained."""
+    """Check the dataset by model.yaml and the model's own expectations, with Great Expectations.
+
+    Invalid rows stop the run before anything is trained.
+    """
     from training.data.dataset import Dataset
     from training.validation import check_report, list_assertions, validate_dataset
 
@@ -110,7 +128,7 @@ def validate(model: str, data: Values, **context: Any) -> Values:
 
 @task
 def train(model: str, data: Values, **context: Any) -> Values:
-    """Fit the challenger and measure the error that it is accepted with; an MLflow run holds all of it."""
+    """Fit the challenger and measure its accepted error. An MLflow run keeps all of it."""
     from training.data.dataset import Dataset
     from training.fit.train import train_challenger
 
@@ -123,9 +141,9 @@ def train(model: str, data: Values, **context: Any) -> Values:
 
 @task.short_circuit(ignore_downstream_trigger_rules=False)
 def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values | None:
-    """Score champion and challenger on the same newest rows; a worse challenger ends here.
+    """Score champion and challenger on the same newest rows. A challenger that is shown to be worse ends the run here.
 
-    The numbers are the XCom `decision`, and an extra link leads to them in MLflow, whatever the decision is.
+    The numbers are the XCom `decision`, whatever the decision is. An extra link leads to them in MLflow.
     """
     from training.data.dataset import Dataset
     from training.fit.train import Challenger
@@ -147,7 +165,7 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
 
 @task
 def register(model: str, challenger: Values, decision: Values) -> Values:
-    """Make the challenger a registered version, with its reference profile in the store."""
+    """Make the challenger a registered version, and put its reference profile into the store."""
     from training.fit.train import Challenger
     from training.gate.rules import GateDecision
     from training.registry import register_challenger
@@ -198,12 +216,16 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
 
 @task(task_id="rehearse")
 def rehearse_task(model: str, version: Values, deployed: Values, **context: Any) -> Values:
-    """Play the newest logged requests to the candidate: valid, quick, and what the registered model answers."""
+    """Play the newest logged requests to the candidate.
+
+    Its answers have to be valid, quick, and equal to those of the registered model.
+    """
     from releasing.candidate import candidate_of_run
     from releasing.rehearsal import rehearse
 
     settings, spec = _read(model)
-    found = candidate_of_run(settings, spec, context["run_id"])  # where it answers now: a restart may have moved it
+    # Its address is asked for anew, because a restart of the local platform may have moved it.
+    found = candidate_of_run(settings, spec, context["run_id"])
     revision = lineage_events.locate_revision(settings, spec, deployed["revision"])
     lineage_events.tell(
         [
@@ -218,7 +240,7 @@ def rehearse_task(model: str, version: Values, deployed: Values, **context: Any)
 
 @task(task_id="promote")
 def promote_task(model: str, deployed: Values) -> None:
-    """All traffic, the champion alias and the release record go to the candidate, together."""
+    """Give all traffic, the champion alias and the release record to the candidate, together."""
     from releasing.candidate import Candidate
     from releasing.promotion import promote
 
@@ -233,7 +255,7 @@ def promote_task(model: str, deployed: Values) -> None:
 
 @task(task_id="roll_back", trigger_rule="one_failed")
 def roll_back_task(model: str, **context: Any) -> None:
-    """A release step failed: all traffic returns to the champion, and the candidate is marked."""
+    """Return all traffic to the champion after a step of the release has failed, and mark the candidate."""
     from releasing.promotion import roll_back
 
     settings, spec = _read(model)
@@ -242,30 +264,30 @@ def roll_back_task(model: str, **context: Any) -> None:
 
 @task(trigger_rule="all_done")
 def close(model: str, started: Values | None, **context: Any) -> str:
-    """Close the incident with its outcome: promoted, kept_champion or failed. A failure fails the run."""
+    """Close the incident with its outcome: `promoted`, `kept_champion` or `failed`. If it is `failed`, fail the run."""
     from cyclone.clock import read_now
     from cyclone.policy.incidents import close_incident, finish_retraining
     from cyclone.releases import release_of_run
 
     if started is None:
-        raise AirflowFailException(f"{context['run_id']} did not start: see the task `start`")
+        raise AirflowFailException(f"{context['run_id']} did not start. Its task `start` says why in its log")
     settings, _ = _read(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
-    outcome, reason = _conclude(context["ti"])
-    now = read_now(store, settings, model)
     release = release_of_run(store, run_id)
+    outcome, reason = _conclude(context["ti"], release)
+    now = read_now(store, settings, model)
     version = release.version if release else None
     outcome, reason = finish_retraining(store, run_id, now, outcome, reason, version)
     close_incident(store, started["incident_id"], now, outcome)
     _follow_record(settings, model)
     log.info("The retraining is over: %s (%s)", outcome, reason)
     if outcome == "failed":
-        raise AirflowFailException(f"{reason}; what served before serves on")
+        raise AirflowFailException(f"{reason}. The version that served before still serves")
     return outcome
 
 
 class ValidationLink(BaseOperatorLink):
-    """Leads from the task `validate` to Great Expectations' page, passed or failed."""
+    """The extra link of the task `validate`. It leads to Great Expectations' page, whether or not the data passed."""
 
     PAGE = "validation_page"
     name = "Validation page"
@@ -275,7 +297,7 @@ class ValidationLink(BaseOperatorLink):
 
 
 class GateLink(BaseOperatorLink):
-    """Leads from the task `gate` to its numbers in MLflow, passed or refused."""
+    """The extra link of the task `gate`. It leads to its numbers in MLflow, whatever the decision was."""
 
     PAGE = "gate_page"
     name = "Gate decision"
@@ -285,9 +307,10 @@ class GateLink(BaseOperatorLink):
 
 
 def _read_page(ti_key: Any, key: str) -> str:
-    """The link as the task made it: Airflow 3 keeps it with the run, and shows it without asking anybody again.
+    """The link as the task made it. Airflow 3 keeps it with the run and shows it without asking again.
 
-    It holds MLflow's address of then, so it is for people only. A platform keeps its ports, and with them the link.
+    It holds the address that MLflow had then, so it is for people only. A platform keeps its ports from start to
+    start, and so the link stays right.
     """
     from airflow.sdk.execution_time.xcom import XCom
 
@@ -295,14 +318,14 @@ def _read_page(ti_key: Any, key: str) -> str:
 
 
 def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[str, str]:
-    """Which incident the run answers and who asked, as tags."""
+    """The incident that the run answers and who asked for it, as tags by name."""
     from training.tracking.runs import read_request
 
     return {name.removeprefix("cyclone."): text for name, text in read_request(settings, context["run_id"]).items()}
 
 
 def keep_failure(context: Context) -> None:
-    """What Airflow calls when a task of a retraining has failed for good: keep its error for `close` to tell."""
+    """Keep the error of a task that has failed for good, so that `close` can tell it. Airflow calls this."""
     from cyclone.policy.incidents import note_failure
 
     reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
@@ -311,7 +334,7 @@ def keep_failure(context: Context) -> None:
 
 @contextmanager
 def _fail_without_retry() -> Iterator[None]:
-    """The same rows are as unusable the next time, the same candidate as bad: do not try again."""
+    """Fail the task without a retry. The same rows would be as unusable, and the same candidate as bad."""
     try:
         yield
     except (DataError, RehearsalError) as error:
@@ -319,7 +342,7 @@ def _fail_without_retry() -> Iterator[None]:
 
 
 def _follow_record(settings: Settings, model: str) -> None:
-    """Leave nothing half released; what cannot be mended now is mended by `cyclone reconcile` or the next release."""
+    """Leave nothing half released. What cannot be mended now, `cyclone reconcile` or the next release mends."""
     from releasing.reconcile import reconcile
 
     try:
@@ -329,14 +352,17 @@ def _follow_record(settings: Settings, model: str) -> None:
         log.warning("record, traffic and aliases could not be compared: %s", error)
 
 
-def _conclude(instance: Any) -> "tuple[Outcome, str]":
-    """The outcome and its reason, from the states of this run's tasks."""
+def _conclude(instance: Any, release: "Release | None") -> "tuple[Outcome, str]":
+    """The outcome and its reason: from the release, which says what was promoted, else from the run's tasks.
+
+    A promotion that somebody has undone since is still the outcome. The policy counts it as rolled back.
+    """
     states = instance.get_task_states(dag_id=instance.dag_id, run_ids=[instance.run_id])[instance.run_id]
     failed = sorted(name for name, state in states.items() if state in ("failed", "upstream_failed"))
-    if states.get("promote") == "success":
-        return "promoted", "the challenger serves"
+    broken = [name for name in failed if states[name] == "failed"] or failed
+    if release is not None and release.promoted_at is not None:
+        return "promoted", "the challenger serves" + (f", although task {', '.join(broken)} failed" if broken else "")
     if failed:
-        broken = [name for name in failed if states[name] == "failed"] or failed
         return "failed", f"task {', '.join(broken)} failed"
     return "kept_champion", "the gate kept the champion"
 

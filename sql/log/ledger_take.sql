@@ -1,6 +1,6 @@
 -- Enters an instance into the ledger, or takes its entry: nobody else moves it in this transaction.
--- params: instance_id text, model text, version integer, revision text, started_at timestamptz,
---   last_seen_at timestamptz
+-- Both times are by Postgres' clock, because they are compared across instances. An instance only tells its age.
+-- params: instance_id text, model text, version integer, revision text, age_seconds double precision
 -- returns: accounted_through bigint
 INSERT INTO instance_ledger AS ledger (
     instance_id, model, version, revision, started_at, last_seen_at, handed_over, dropped, repeated
@@ -10,8 +10,8 @@ VALUES (
     %(model)s::text,
     %(version)s::integer,
     %(revision)s::text,
-    %(started_at)s::timestamptz,
-    %(last_seen_at)s::timestamptz,
+    clock_timestamp() - make_interval(secs => %(age_seconds)s::double precision),
+    clock_timestamp(),
     0,
     0,
     0

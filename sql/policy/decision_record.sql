@@ -1,4 +1,5 @@
--- Records the decision of a run, or the answer to a request. The first record stays.
+-- Records the decision of a run, or the answer to a request. The first record stays. Only the answer to a request that
+-- was refused is replaced, when it is asked again.
 -- params: model text, run_id text, at timestamptz, version integer or NULL, action text, reason text, cause text or
 --   NULL, incident_id bigint or NULL, asked_by text or NULL, because text or NULL, despite text[] or NULL
 -- returns: nothing
@@ -10,4 +11,13 @@ VALUES (
     %(reason)s::text, %(cause)s::text, %(incident_id)s::bigint, %(asked_by)s::text, %(because)s::text,
     %(despite)s::text[]
 )
-ON CONFLICT (model, run_id) DO NOTHING
+ON CONFLICT (model, run_id) DO UPDATE SET
+    at = excluded.at,
+    version = excluded.version,
+    action = excluded.action,
+    reason = excluded.reason,
+    cause = excluded.cause,
+    incident_id = excluded.incident_id,
+    because = excluded.because,
+    despite = excluded.despite
+WHERE decision.asked_by IS NOT NULL AND decision.incident_id IS NULL

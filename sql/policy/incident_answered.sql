@@ -1,6 +1,7 @@
 -- The closed incident that an alarm belongs to.
--- The alarm joined it before, or is about a time when it was open.
--- params: model text, source text, at timestamptz
+-- The alarm joined it before, or is about a time when it was open. Whoever has waited for an answer belongs to the
+-- incident that was closed meanwhile: its retraining knew what had happened until the question.
+-- params: model text, source text, at timestamptz, waited_seconds double precision (since the question, 0 for none)
 -- returns: incident_id bigint. No row when the alarm is new.
 SELECT incident.incident_id
 FROM incident
@@ -14,6 +15,8 @@ WHERE
     AND (
         incident_alarm.source IS NOT NULL
         OR (incident.opened_at <= %(at)s::timestamptz AND incident.closed_at > %(at)s::timestamptz)
+        OR incident.answered_at
+        > clock_timestamp() - make_interval(secs => %(waited_seconds)s::double precision)
     )
 ORDER BY incident.incident_id DESC
 LIMIT 1

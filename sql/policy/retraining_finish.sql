@@ -1,4 +1,6 @@
--- Records how a retraining ended. The first outcome stays. The reason of a failure is what its task noted, if it did.
+-- Records how a retraining ended. A later outcome replaces the first one only if it brought more: a promotion counts
+-- more than a kept champion, and either counts more than a failure. So a run that is cleared in Airflow and then
+-- promotes is no failure. The reason of a failure is what its task noted, if it did.
 -- params: run_id text, at timestamptz, outcome text, reason text, version integer or NULL
 -- returns: outcome text, reason text, as the store keeps them. No row when the run was never started.
 WITH finished AS (
@@ -11,7 +13,13 @@ WITH finished AS (
             ELSE %(reason)s::text
         END,
         version = %(version)s::integer
-    WHERE run_id = %(run_id)s::text AND finished_at IS NULL
+    WHERE
+        run_id = %(run_id)s::text
+        AND (
+            finished_at IS NULL
+            OR (outcome = 'failed' AND %(outcome)s::text != 'failed')
+            OR (outcome = 'kept_champion' AND %(outcome)s::text = 'promoted')
+        )
     RETURNING run_id, outcome, reason
 )
 

@@ -1,6 +1,6 @@
 -- Note what a look at a canary step saw. A pause in which nobody looked is added up, because it does not count as time
 -- of the step.
--- params: release_id bigint, step_number integer, detail json text, looked_at timestamptz,
+-- params: release_id bigint, step_number integer, detail json text, looked_at timestamptz (by Postgres' clock),
 --   pause_seconds double precision (a longer gap between two looks is a pause)
 -- returns: paused_seconds double precision (of all pauses), one row, or none when the step has ended
 UPDATE release_step

@@ -171,7 +171,8 @@ def test_a_stuck_and_a_missing_feature_hold_a_retraining(store: Store, bike_dema
     assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0, 0)
     decision = decide(bike_demand, evidence)
     assert decision.needs_person
-    assert "(humidity is missing in 24 of 24 rows; wind is stuck at one value in 48 rows of 2 days)" in decision.reason
+    told = "(humidity is missing in 24 of 24 rows, and wind is stuck at one value in 48 rows of 2 days)"
+    assert told in decision.reason
 
 
 def note_bins(store: Store, feature: str, *bins: tuple[float | None, float | None, int]) -> None:

@@ -110,13 +110,13 @@ def test_a_bad_line_is_named_with_its_number_and_reason_and_the_good_ones_land(
     reasons = dict(refused)
     whole = "an integer from 0 to 10000"
     time = "an ISO 8601 time with its zone, from 2000-01-01 to now"
-    assert reasons[3] == f"label is 99999; allowed: {whole}"
-    assert reasons[5] == f"label is 'many'; allowed: {whole}"
-    assert reasons[6] == f"label is '5.0'; allowed: {whole}"
-    assert reasons[7] == "id is ''; allowed: a text of 1 to 128 characters, without \\u0000"
+    assert reasons[3] == f"label is 99999, allowed: {whole}"
+    assert reasons[5] == f"label is 'many', allowed: {whole}"
+    assert reasons[6] == f"label is '5.0', allowed: {whole}"
+    assert reasons[7] == "id is '', allowed: a text of 1 to 128 characters, without \\u0000"
     assert reasons[8].startswith("id is 'xxx")
-    assert reasons[9] == f"observed_at is 'yesterday'; allowed: {time}"
-    assert reasons[10] == f"observed_at is '2011-01-02T00:00'; allowed: {time}"
+    assert reasons[9] == f"observed_at is 'yesterday', allowed: {time}"
+    assert reasons[10] == f"observed_at is '2011-01-02T00:00', allowed: {time}"
     assert reasons[11] == "1 values, where the header has 3 columns"
     assert reasons[12] == "not a line of CSV: unexpected end of data"
     assert reasons[13] == "not UTF-8 from byte 5 on"
@@ -135,7 +135,7 @@ def test_parquet_labels_land_as_those_of_a_csv_do(store: Store, bike_demand: Mod
     pq.write_table(pa.table({"id": ["a", "b", "c", "a"], "label": [1, 2, None, 1], "observed_at": times}), path)
     summary, refused = load(store, bike_demand, path)
     assert summary == Summary(accepted=2, repeated=1, unknown_so_far=3, refused=1)
-    assert refused == [(3, "label is None; allowed: an integer from 0 to 10000")]
+    assert refused == [(3, "label is None, allowed: an integer from 0 to 10000")]
     assert execute(store, "SELECT observed_at FROM label WHERE id = 'a'") == [(at,)]
     pq.write_table(pa.table({"id": [7], "label": [3]}), path)
     assert load(store, bike_demand, path)[0].accepted == 1
@@ -192,5 +192,5 @@ def test_the_command_sums_up_and_fails_only_when_a_line_was_refused(store: Store
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == "1 accepted, 0 repeated, 0 refused; 1 of those kept have no prediction so far"
     done = call("a,1,2011-01-02T00:00Z", "b,x,")
-    assert (done.returncode, done.stderr) == (1, "line 3: label is 'x'; allowed: an integer from 0 to 10000\n")
+    assert (done.returncode, done.stderr) == (1, "line 3: label is 'x', allowed: an integer from 0 to 10000\n")
     assert done.stdout.strip().startswith("0 accepted, 1 repeated, 1 refused")

@@ -170,7 +170,7 @@ def test_a_record_is_read_as_it_was_written(state_dir: Path) -> None:
     record.write()
     assert PlatformRecord.read(state_dir) == record
     (state_dir / "platform.json").write_text('{"owner": 1}')
-    with pytest.raises(PlatformError, match=r"platform\.json cannot be read .*remove it"):
+    with pytest.raises(PlatformError, match=r"platform\.json cannot be read .*\. Remove it"):
         PlatformRecord.read(state_dir)
 
 

@@ -295,7 +295,7 @@ def test_a_lost_retraining_whose_version_serves_is_closed_as_promoted(
         "SELECT incident.outcome, retraining.outcome, version, retraining.reason"
         " FROM incident JOIN retraining USING (incident_id)",
     )
-    reason = f"the challenger serves; the Airflow run {lost} ended without closing its incident"
+    reason = f"the challenger serves, but the Airflow run {lost} ended without closing its incident"
     assert ended == [("promoted", "promoted", 2, reason)]
 
 

@@ -132,7 +132,7 @@ def test_a_held_request_opens_no_incident_unless_a_person_says_in_spite_of_what(
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
     request = build_request("Ada", is_person=True, because="prices changed", despite=[cause])
     forced = ask(store, bike_demand, "by hand again", request, NOW)
-    assert forced.decision.reason == f"requested by Ada; in spite of: {cause}"
+    assert forced.decision.reason == f"requested by Ada, in spite of {cause}"
     assert forced.incident_id is not None
     recorded = execute(store, "SELECT asked_by, because, despite, action, incident_id FROM decision ORDER BY run_id")
     assert recorded == [
@@ -254,7 +254,7 @@ def test_the_commands_ask_are_held_and_resume(store: Store, cli: CliRunner) -> N
     put_retrainings(store, "failed", "failed", ended_at=datetime.now(UTC) - DAY)
     held = cli.invoke(app, ["retrain", "bike_demand"])
     assert isinstance(held.exception, HoldError)
-    assert "what to do: look at the failed Airflow runs of retrain__bike_demand" in str(held.exception)
+    assert "What to do: look at the failed Airflow runs of retrain__bike_demand" in str(held.exception)
     done = cli.invoke(app, ["resume", "bike_demand", "--because", "mended"])
     assert done.exit_code == 0, done.output
     assert "no longer held: no retraining, although requested by ada" in done.output.replace("\n", " ")

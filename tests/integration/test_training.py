@@ -1,11 +1,14 @@
 """From history to an image: each step on a real Postgres, a real MLflow and the rows of January 2011."""
 
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
+from sklearn.preprocessing import FunctionTransformer
 
 from cyclone.errors import DataError, ReleaseError
 from cyclone.releases import create_candidate, promote_release
@@ -22,7 +25,8 @@ from training.gate.rules import GateDecision
 from training.images.bundle import compute_digest, stage_bundle
 from training.images.image import build_image
 from training.registry import register_challenger
-from training.tracking.client import CHALLENGER, CHAMPION, connect
+from training.tracking.client import CHALLENGER, CHAMPION, connect, fetch_model
+from training.tracking.trusted_types import KNOWN_TYPES, require_trusted
 from training.validation import validate_dataset
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "bike_demand"
@@ -354,7 +358,7 @@ def test_an_image_is_built_once_and_its_digest_follows_its_content(
         "model": "bike_demand",
         "version": 1,
         "mlflow_run_id": challenger.mlflow_run_id,
-        "trusted_types": ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"],
+        "trusted_types": list(KNOWN_TYPES),
     }
     assert not (source / "models" / "bike_demand" / "data").exists()
     assert list(source.glob("bento_service/__pycache__/service.*.pyc"))
@@ -377,3 +381,32 @@ def test_an_image_of_another_model_under_the_same_tag_is_not_taken(
     release.write_text(release.read_text().replace(challenger.mlflow_run_id, "another"))
     with pytest.raises(ReleaseError, match="bike_demand:v1 holds the model of MLflow run another"):
         build_image(settings, bike_demand, version)
+
+
+def test_who_writes_to_mlflow_does_not_decide_what_a_service_executes(
+    settings: Settings, bike_demand: ModelSpec, tmp_path: Path
+) -> None:
+    """MLflow is told that the type is trusted, as somebody could tell it who may write there."""
+    kind = "subprocess.getoutput"
+    connect(settings)
+    with mlflow.start_run():
+        logged = mlflow.sklearn.log_model(
+            FunctionTransformer(subprocess.getoutput),
+            name="model",
+            serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+            skops_trusted_types=[kind],
+            pip_requirements=["scikit-learn", "skops"],
+        )
+    stored = fetch_model(settings, bike_demand, logged.model_uri, tmp_path)
+    with pytest.raises(DataError, match=r"a type that model\.yaml does not list under trusted_types.*getoutput"):
+        stored.load()
+    reviewed = bike_demand.model_copy(update={"trusted_types": (kind,)})
+    assert fetch_model(settings, reviewed, logged.model_uri, tmp_path).load().func is subprocess.getoutput
+
+
+def test_training_names_the_types_that_nobody_has_reviewed(bike_demand: ModelSpec) -> None:
+    kind = "subprocess.getoutput"
+    estimator = FunctionTransformer(subprocess.getoutput)
+    with pytest.raises(DataError, match=rf"add a line to model\.yaml: trusted_types: \[{kind}\]$"):
+        require_trusted(bike_demand, estimator)
+    assert require_trusted(bike_demand.model_copy(update={"trusted_types": (kind,)}), estimator) == [kind]

@@ -39,14 +39,14 @@ PREDICTION = """\
 prediction p1 of bike_demand
   answered    143.2 in 1.75 ms by revision bike-demand-v2-c1
   instance    instance-1
-  calibration 1: ratio 1.084 from 168 rows of 7 days; fingerprint ab12
+  calibration 1: ratio 1.084 from 168 rows of 7 days, fingerprint ab12
   created     2011-03-02 08:00
   input       {"hour": 8}
   label       151, observed 2011-03-04 08:00
   earlier     150, observed 2011-03-03 08:00
 
 """
-CALIBRATION = "  calibration 1: ratio 1.084 from 168 rows of 7 days; fingerprint ab12; by bike-demand-v2-c1\n"
+CALIBRATION = "  calibration 1: ratio 1.084 from 168 rows of 7 days, fingerprint ab12, by bike-demand-v2-c1\n"
 VERSION = f"""\
 version 2 of bike_demand
   MLflow run  0123abcd
@@ -55,7 +55,7 @@ version 2 of bike_demand
 {CALIBRATION}
 incident 1 of bike_demand
   opened      2011-02-17 00:00: error 31.5 is above 1.5 × 9.87
-  asked for   2011-02-17 00:00 in monitor_1; decided: retrain, error 31.5 is above 1.5 × 9.87
+  asked for   2011-02-17 00:00 in monitor_1. Decided: retrain, error 31.5 is above 1.5 × 9.87
   failed      wasserstein of wind of version 1: 0.41 on 168, chance 0.0001, 2011-02-10 00:00 to 2011-02-17 00:00
   failed      mean_absolute_error of version 1: 31.5 on 168, limit 22.2, 2011-02-10 00:00 to 2011-02-17 00:00
   passed      1 other verdict of the same run
@@ -296,7 +296,7 @@ def test_a_row_of_a_container_behind_the_proxy_tells_what_is_known(store: Store)
         "  created     2011-02-17 00:00\n"
         '  input       {"hour": 8}\n'
         "  label       none so far\n"
-        "  version     7; the store has neither a reference profile nor a release of it"
+        "  version     7. The store has neither a reference profile nor a release of it"
     )
 
 

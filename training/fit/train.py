@@ -35,6 +35,7 @@ from training.tracking.runs import (
     find_finished_run,
     open_run,
 )
+from training.tracking.trusted_types import require_trusted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -267,9 +268,9 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
 
 def _log_model(spec: ModelSpec, fit: Fit) -> str:
     import mlflow
-    import skops.io
     from mlflow.models import infer_signature
 
+    trusted = require_trusted(spec, fit.estimator)
     features, _ = split_features(spec, fit.rows)
     example = features[:EXAMPLE_ROWS]
     with warnings.catch_warnings():
@@ -279,7 +280,7 @@ def _log_model(spec: ModelSpec, fit: Fit) -> str:
             fit.estimator,
             name="model",
             serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-            skops_trusted_types=skops.io.get_untrusted_types(data=skops.io.dumps(fit.estimator)),
+            skops_trusted_types=trusted,
             signature=infer_signature(features, fit.estimator.predict(example)),
             input_example=example,
             pip_requirements=["scikit-learn", "skops"],

@@ -82,7 +82,7 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
     origin = read_origin(settings, spec, version)
     download = folder.with_name(f"{folder.name}.model")
     shutil.copy(fetch_model_yaml(settings, origin.mlflow_run_id, download), target / SPEC_FILE)
-    model = fetch_model(settings, f"models:/{spec.name}/{version}", download)
+    model = fetch_model(settings, spec, f"models:/{spec.name}/{version}", download)
     estimator = folder / MODEL_PATH
     estimator.parent.mkdir()
     shutil.copy(model.path, estimator)

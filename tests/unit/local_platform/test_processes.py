@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from cyclone.errors import PlatformError
+from local_platform.addresses import claim_ports
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 
 REPOSITORY = Path(__file__).parents[3]
@@ -194,6 +195,55 @@ def test_a_free_port_is_the_preferred_one_unless_it_is_taken() -> None:
         port = taken.getsockname()[1]
         assert free_port(port) not in (0, port)
     assert free_port(port) == port
+
+
+ASK_FOR_PORTS = """
+import random, sys, time
+from local_platform.processes import free_port
+print("ready", flush=True)
+sys.stdin.readline()
+random.seed(7)  # the worst case: all choose in the same order
+print(*(free_port(0) for _ in range(20)), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that go with their process")
+def test_processes_that_ask_at_once_get_different_ports_though_nothing_listens_yet() -> None:
+    asking = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASK_FOR_PORTS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+        )
+        for _ in range(3)
+    ]
+    ports = []
+    for process in asking:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in asking:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in asking:
+        assert process.stdout is not None
+        ports += process.stdout.readline().split()
+    for process in asking:
+        process.communicate("end\n")
+    assert len(ports) == 60
+    assert len({*ports}) == 60
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that go with their process")
+def test_a_port_that_a_platform_has_taken_is_given_to_nobody_else(tmp_path: Path) -> None:
+    claims = claim_ports(tmp_path)
+    try:
+        assert free_port(claims.ports["mlflow"]) not in claims.ports.values()
+    finally:
+        claims.release()
 
 
 def test_a_program_that_answers_is_ready(start: Start) -> None:

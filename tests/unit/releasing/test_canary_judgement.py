@@ -35,9 +35,9 @@ def test_a_candidate_like_the_champion_passes_with_all_its_numbers() -> None:
     verdict = judge_comparisons(RULES, GOOD)
     assert verdict.verdict == "passed"
     assert verdict.reason.startswith(
-        "1000 requests; failed requests: 0 of 1,000 requests, the champion 0 of 9,000, a difference between"
+        "1000 requests. Failed requests: 0 of 1,000 requests, the champion 0 of 9,000, a difference between"
     )
-    assert "error: 10 on 900 labelled rows, the champion 10 on 8,000 (allowed 11.5" in verdict.reason
+    assert "Error: 10 on 900 labelled rows, the champion 10 on 8,000 (allowed 11.5" in verdict.reason
     assert verdict.numbers["candidate_latency_mean_ms"] == 20.0
     assert verdict.numbers["champion_error_samples"] == 8000
 

@@ -66,6 +66,14 @@ def test_too_few_labelled_days_say_nothing(bike_demand: ModelSpec) -> None:
     assert decide(bike_demand, evidence) == Decision("wait", words)
 
 
+def test_three_labels_on_three_days_start_nothing(bike_demand: ModelSpec) -> None:
+    champion = build_champion([400, 400, 400])
+    few = replace(champion, days=tuple(replace(day, rows=1) for day in champion.days))
+    words = "no retraining: version 3 has 3 labels of whole days, 24 are needed"
+    assert decide(bike_demand, replace(RISEN, champion=few)) == Decision("wait", words)
+    assert decide(bike_demand, replace(RISEN, champion=champion)).should_retrain
+
+
 def test_without_a_version_that_serves_nothing_starts(bike_demand: ModelSpec) -> None:
     assert decide(bike_demand, Evidence(NOW, None)) == Decision("wait", "no retraining: no version serves")
 
@@ -292,7 +300,7 @@ def test_what_holds_a_person_is_ignored_only_by_its_name(
     others = [other for other in get_args(Cause) if other != cause]
     assert decide(bike_demand, ask(*others, **facts)) == held
     forced = decide(bike_demand, ask(cause, **facts))
-    assert forced == Decision("retrain", f"requested by Ada; in spite of: {cause}")
+    assert forced == Decision("retrain", f"requested by Ada, in spite of {cause}")
 
 
 @pytest.mark.parametrize("retrainings", [PAUSED, FAILURES, SPENT])
@@ -314,7 +322,7 @@ def test_all_that_holds_is_named_at_once_and_the_worst_is_the_cause(bike_demand:
     decision = decide(bike_demand, ask(retrainings=[replace(KEPT, ended_at=NOW - DAY), replace(KEPT, ended_at=NOW)]))
     assert decision.cause == "pause"
     assert "brought no gain" in decision.reason
-    assert decision.reason.endswith("; 2 of 2 a week are spent, one more costs 1")
+    assert decision.reason.endswith(". 2 of 2 a week are spent, one more costs 1")
     assert decide(bike_demand, ask("pause", "budget", retrainings=PAUSED)).should_retrain
 
 

@@ -46,7 +46,7 @@ def test_a_bad_service_name_is_refused(service_id: str) -> None:
         ({}, "template.containers", "exactly one container is supported here, 0 given"),
         ({"template": {"containers": [{}]}}, "template.containers[0].image", "must be provided"),
         (container(env=[{"name": "PORT", "value": "1"}]), "template.containers[0].env", "'PORT' is reserved"),
-        (template(revision="other-1"), "template.revision", "'other-1' is not allowed: it must begin with 'bike-'"),
+        (template(revision="other-1"), "template.revision", "'other-1' is not allowed. It must begin with 'bike-'"),
         (template(maxInstanceRequestConcurrency=1001), "template.max_instance_request_concurrency", "1001 is not"),
         (
             template(scaling={"minInstanceCount": 3, "maxInstanceCount": 2}),
@@ -61,11 +61,11 @@ def test_a_bad_service_name_is_refused(service_id: str) -> None:
         ),
         (traffic(pin(percent=90)), "traffic", "must sum to 100, not 90"),
         (traffic(pin(percent=-5), pin(percent=105)), "traffic[0].percent", "-5 is not between 0 and 100"),
-        (traffic(pin(revision="bike-two")), "traffic[0].revision", "'bike-two' was not found; there are: bike-one"),
+        (traffic(pin(revision="bike-two")), "traffic[0].revision", "'bike-two' was not found. There are: bike-one"),
         (
             container(resources={"limits": {"memory": "much"}}),
             "template.containers[0].resources.limits.memory",
-            "'much' is no quantity as 512Mi or 1Gi",
+            "'much' is no quantity such as 512Mi",
         ),
         (traffic({"type": 1, "revision": "bike-one", "percent": 100}), "traffic[0].revision", "must be left out"),
         (traffic({"percent": 100}), "traffic[0].type", "must be"),
