@@ -104,7 +104,7 @@ def train(store: Store, spec: ModelSpec, folder: Path) -> None:
 
 def count_rows(store: Store) -> dict[str, int]:
     """The rows that are counted of each feature."""
-    return dict(execute(store, "SELECT feature, sum(count)::integer FROM feature_rollup GROUP BY feature"))  # type: ignore[arg-type]
+    return dict(execute(store, "SELECT feature, sum(count)::integer FROM feature_rollup GROUP BY feature"))
 
 
 WIDE = [

@@ -181,13 +181,13 @@ def test_a_constant_reference_passes_its_constant_and_fails_what_leaves_it(
 
 
 def test_a_label_of_any_finite_size_breaks_no_error_check(store: Store, insert: Any) -> None:
-    extremes = [1.7976931348623157e308, -1e300, 5e-324, 1e-200, 0.0, 3.0]
-    days = [START + timedelta(days=day) for day in range(3)]
-    rows = [(f"{day:%d}-{n}", day.isoformat(), value) for day in days for n, value in enumerate(extremes)]
+    extremes = [[1.7976931348623157e308, -1e300], [5e-324, 1e-200], [0.0, 3.0]]
+    days = [(START + timedelta(days=day), labels) for day, labels in enumerate(extremes)]
+    rows = [(f"{day:%d}-{n}", day.isoformat(), label) for day, labels in days for n, label in enumerate(labels)]
     insert("reference_profile", [{}])
     insert("release", [{}])
     insert("prediction_log", [{"id": id_, "input": {}, "prediction": 1.0, "created_at": at} for id_, at, _ in rows])
-    insert("label", [{"id": id_, "label": value, "observed_at": at} for id_, at, value in rows])
+    insert("label", [{"id": id_, "label": label, "observed_at": at} for id_, at, label in rows])
     roll_up(store, SPEC)
     for check in ("mean_absolute_error", "root_mean_squared_error", "bias", "weighted_absolute_percentage_error"):
         (found,) = measure(
