@@ -7,6 +7,7 @@ Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `Configurat
 import math
 import re
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -33,6 +34,18 @@ Source: https://cloud.google.com/run/docs/configuring/services/memory-limits
 """
 
 
+def _refuse_rounded(value: object) -> object:
+    for bound in value if isinstance(value, list | tuple) else ():
+        is_integer = isinstance(bound, int) and not isinstance(bound, bool)
+        if is_integer and (abs(bound) >= 2**63 or int(float(bound)) != bound):
+            raise ValueError(f"a bound is {bound}, which a float would round. Allowed are integers up to 2^53")
+    return value
+
+
+Range = Annotated[tuple[float, float] | None, FromList, BeforeValidator(_refuse_rounded)]
+"""The lowest and the highest number that is allowed."""
+
+
 class Section(BaseModel):
     """One section of a `model.yaml`. It cannot be changed, and refuses unknown keys and values of another type."""
 
@@ -47,7 +60,7 @@ class Feature(Section):
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: FeatureType
-    range: Annotated[tuple[float, float] | None, FromList] = None
+    range: Range = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     nullable: bool = False
     calendar: bool = False
@@ -58,13 +71,18 @@ class Feature(Section):
         _check_bounds(self)
         return self
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
+        return {value: place for place, value in enumerate(self.values or ())}
+
 
 class Label(Section):
     """The true value of what was predicted. It is expected `expected_delay_hours` after its prediction."""
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: Literal["integer", "number", "category", "boolean"]
-    range: Annotated[tuple[float, float] | None, FromList] = None
+    range: Range = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     expected_delay_hours: float = Field(ge=0, le=366 * 24)
     """The hours after a prediction by which most labels are there. Error checks count a row from then on."""
@@ -94,14 +112,23 @@ class Label(Section):
         _check_bounds(self)
         return self
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
+        return {value: place for place, value in enumerate(self.values or ())}
+
 
 def _check_bounds(field: Feature | Label) -> None:
     if field.range is not None and field.type not in ("integer", "number"):
         raise ValueError(f"range is for type integer and number, and {field.name!r} is {field.type}")
     if field.range is not None and field.range[0] >= field.range[1]:
         raise ValueError(f"range {list(field.range)} must have its lower bound first")
+    if field.range is not None and field.type == "integer" and math.ceil(field.range[0]) > field.range[1]:
+        raise ValueError(f"range {list(field.range)} holds no integer, and {field.name!r} is one")
     if (field.type == "category") != (field.values is not None):
         raise ValueError(f"values are needed for a category and only there, and {field.name!r} is {field.type}")
+    if any("\0" in value for value in field.values or ()):
+        raise ValueError(f"values of {field.name!r} hold \\u0000, which Postgres cannot store")
     if field.values is not None and (not field.values or len(set(field.values)) != len(field.values)):
         raise ValueError(f"values {list(field.values)} must be distinct and not empty")
 

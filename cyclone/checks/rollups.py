@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference
+from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference, split_reference
 from cyclone.errors import StatementError, StoreError
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
@@ -173,18 +173,34 @@ def _count_rows(
 
     Errors: `StatementError` when Postgres refuses the statement for another cause than a value.
     """
-    # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
     transaction.run("rollups/memory_set", memory=WORK_MEMORY)
+    counted: list[Row] = []
+    for part in split_reference(reference):
+        counted = _count_part(transaction, part, parameters)
+    return counted  # each part counts the same rows
+
+
+def _count_part(transaction: Transaction, part: list[ReferenceFeature], parameters: dict[str, Any]) -> list[Row]:
+    # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     try:
         with transaction.savepoint():
-            statement, values = build_count(reference, is_guarded=False)
-            return transaction.select(statement, **values, **parameters).rows
+            return _select_count(transaction, part, parameters, is_guarded=False)
     except StatementError as error:
         if error.cause != "value":
             raise
-    statement, values = build_count(reference, is_guarded=True)
-    return transaction.select(statement, **values, **parameters).rows
+    return _select_count(transaction, part, parameters, is_guarded=True)
+
+
+def _select_count(
+    transaction: Transaction, part: list[ReferenceFeature], parameters: dict[str, Any], *, is_guarded: bool
+) -> list[Row]:
+    statement, values = build_count(part, is_guarded)
+    try:
+        return transaction.select(statement, **values, **parameters).rows
+    except StatementError as error:
+        words = f"Postgres refused the roll-up's statement for {len(part)} features from {part[0].name!r} on: {error}"
+        raise StatementError(words, error.cause) from error
 
 
 def _add_errors(transaction: Transaction, news: News) -> int:

@@ -147,7 +147,9 @@ def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | Non
                 accepted_missing_share=fact["accepted_missing_share"],
                 values_before=fact["values_before"],
                 # A category or a boolean may truly be the same for two days. A number is not.
-                distinct=fact["distinct_values"] if watched[fact["feature"]].type == "number" else None,
+                common=fact["common"] if watched[fact["feature"]].type == "number" else None,
+                common_before=fact["common_before"],
+                accepted_common_share=fact["accepted_common_share"],
             )
             for fact in facts
         ),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import nextafter
 
 from cyclone.checks.rollups import roll_up
 from cyclone.policy.breaker import FeatureFacts, Upstream, find_faults
@@ -166,12 +167,43 @@ def test_a_stuck_and_a_missing_feature_hold_a_retraining(store: Store, bike_dema
     evidence = collect_evidence(store, bike_demand, [], NOW)
     facts = {item.feature: item for item in evidence.upstream.features}
     assert set(facts) == {"weather", "temperature", "humidity", "wind"}
-    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 24, 10)
+    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 24, 3, 2)
     assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0, 0)
     decision = decide(bike_demand, evidence)
     assert decision.needs_person
     told = "(humidity is missing in 24 of 24 rows, and wind is stuck at one value in 48 rows of 2 days)"
     assert told in decision.reason
+
+
+def note_bins(store: Store, feature: str, *bins: tuple[float | None, float | None, int]) -> None:
+    """A feature's bins of numbers at the training of version 1, each with its bounds and count."""
+    for number, (lower, upper, count) in enumerate(bins):
+        execute(
+            store,
+            "INSERT INTO reference_bin (model, version, feature, bin, lower_bound, upper_bound, count, is_calendar)"
+            " VALUES ('bike_demand', 1, %(feature)s, %(number)s, %(lower)s, %(upper)s, %(count)s, false)",
+            feature=feature,
+            number=number,
+            lower=lower,
+            upper=upper,
+            count=count,
+        )
+
+
+def test_a_feature_that_was_constant_at_training_is_stuck_only_at_another_value(
+    store: Store, bike_demand: ModelSpec
+) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW, error=40)
+    beyond = nextafter(0.1, 1)
+    note_bins(store, "wind", (None, 0.1, 0), (0.1, beyond, 700), (beyond, None, 0))
+    note_bins(store, "humidity", (None, 0.1, 0), (0.1, beyond, 700), (beyond, None, 0))
+    note_bins(store, "temperature", (None, 0.0, 0), (0.0, 0.9, 700), (0.9, None, 0))
+    facts = collect_evidence(store, bike_demand, [], NOW).upstream
+    assert find_faults(bike_demand, facts, NOW) == ["humidity is stuck at one value in 48 rows of 2 days"]
+    one_odd = "UPDATE prediction_log SET input = input || '{%s}' WHERE id = 'v1-140'"
+    execute(store, one_odd % '"humidity": 0.7')
+    facts = collect_evidence(store, bike_demand, [], NOW).upstream
+    assert find_faults(bike_demand, facts, NOW) == ["humidity is stuck at one value in 47 rows of 2 days"]
 
 
 def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelSpec) -> None:

@@ -13,6 +13,7 @@ REACHES = {"connection", "cursor", "copy_expert", "copy_from", "copy_to", "execu
 """Attributes of the driver's connections and cursors."""
 ALLOWED = (
     "cyclone/store.py",
+    "cyclone/store_faults.py",  # tells the driver's errors apart
     "local_platform/postgres.py",  # makes and stops the server and its databases
     "local_platform/airflow.py",  # the metadata database is Airflow's, not the store
     "bento_service/log/log_writer.py",  # the connection of the prediction log is kept and has time limits of its own

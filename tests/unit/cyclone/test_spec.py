@@ -50,6 +50,22 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"features": [{"name": "y", "type": "number"}]}, r"feature 'y': this name is taken"),
         ({"features": [{"name": "x", "type": "number", "range": [2, 1]}]}, r"range \[2.0, 1.0\] must have its lower"),
         (
+            {"features": [{"name": "x", "type": "integer", "range": [0, 2**53 + 1]}]},
+            r"features.0.range: a bound is 9007199254740993, which a float would round",
+        ),
+        (
+            {"features": [{"name": "x", "type": "number", "range": [0, 10**400]}]},
+            r"features.0.range: a bound is 10+, which a float would round",
+        ),
+        (
+            {"features": [{"name": "x", "type": "integer", "range": [0.2, 0.8]}]},
+            r"range \[0.2, 0.8\] holds no integer, and 'x' is one",
+        ),
+        (
+            {"features": [{"name": "x", "type": "category", "values": ["a\0"]}]},
+            r"values of 'x' hold .u0000, which Postgres cannot store",
+        ),
+        (
             {"features": [{"name": "x", "type": "text", "range": [1, 2]}]},
             r"range is for type integer and number, and 'x' is text",
         ),

@@ -224,8 +224,12 @@ BROKEN = [
     ),
     (Upstream(features=(FeatureFacts("wind", 100, 31, 0.1),)), "wind is missing in 31 of 100 rows"),
     (
-        Upstream(features=(FeatureFacts("wind", 18, 4, 0.1, 10, 1),)),
+        Upstream(features=(FeatureFacts("wind", 18, 4, 0.1, 10, 14, 10),)),
         "wind is stuck at one value in 24 rows of 2 days",
+    ),
+    (
+        Upstream(features=(FeatureFacts("wind", 24, 0, 0.0, 24, 23, 24, 0.5),)),  # one odd row
+        "wind is stuck at one value in 47 rows of 2 days",
     ),
     (
         Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_labelled=NOW - 4 * DAY),
@@ -250,11 +254,14 @@ def test_a_broken_upstream_is_not_learned_but_told(bike_demand: ModelSpec, upstr
         Upstream(requests=19, rejected=19),
         Upstream(answered=100, in_log=95, set_aside=5),
         Upstream(answered=19),
-        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 100, 5),)),
+        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 100, 30, 50),)),
         Upstream(features=(FeatureFacts("wind", 19, 19, 0.0),)),
         Upstream(features=(FeatureFacts("holiday", 100, 0, 0.0, 100, None),)),
-        Upstream(features=(FeatureFacts("wind", 13, 0, 0.0, 10, 1),)),
-        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 0, 1),)),
+        Upstream(features=(FeatureFacts("wind", 13, 0, 0.0, 10, 13, 10),)),
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 0, 100, 0),)),
+        Upstream(features=(FeatureFacts("wind", 1, 0, 0.0, 100, 1, 100),)),  # one row of the last day shows nothing
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 100, 90, 99),)),
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 100, 100, 100, 1.0),)),  # constant at training
         Upstream(unlabelled_since=NOW - 3.9 * DAY),
     ],
 )
