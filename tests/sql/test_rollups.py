@@ -161,10 +161,10 @@ def test_a_corrected_label_leaves_its_hour_and_counts_in_the_new_one(
     assert [row[2] for row in _read(store, "error_rollup")] == [NOON + 5 * HOUR, NOON + 6 * HOUR]
     insert("label", [{"id": "b", "label": 99, "observed_at": NOON - HOUR}])
     roll_up(store, bike_demand)
-    assert [row[6] for row in _read(store, "error_rollup")] == [5.0, 1.0]
+    assert [(row[2], row[6]) for row in _read(store, "error_rollup")] == [(NOON - HOUR, 89.0), (NOON + 5 * HOUR, 5.0)]
 
 
-def test_of_two_labels_observed_at_once_the_one_received_last_counts(
+def test_of_two_labels_observed_at_once_the_last_to_arrive_counts(
     store: Store, bike_demand: ModelSpec, insert: Any
 ) -> None:
     insert("prediction_log", [{"id": "a", "prediction": 10}])
