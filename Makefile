@@ -6,11 +6,13 @@ READY := $(VENV)/.ready
 $(if $(word 2,$(VENV)),$(error VENV is "$(VENV)", and make takes no path with a space: name one without))
 # SMALL=1: a benchmark in a minute or so, to see that it runs; its figures mean nothing.
 SIZE := $(if $(SMALL),--small)
+# COVERAGE=1: the fast tests print which lines they did not run.
+COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 # A Postgres of its own for each process; a file's tests stay together, for they share what takes long to start.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,8 +57,8 @@ test: $(READY) ## the tests in seconds each, then the loop through a real Airflo
 	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow"
 	$(BIN)/pytest -m e2e
 
-test-fast: $(READY) ## unit tests and SQL cases, about two minutes
-	$(BIN)/pytest $(PARALLEL) tests/unit tests/sql
+test-fast: $(READY) ## unit tests and SQL cases, about two minutes (COVERAGE=1: with the lines that they leave out)
+	$(BIN)/pytest $(PARALLEL) $(COVER) tests/unit tests/sql
 
 test-docker: $(READY) ## real images in a real engine (Debian without Docker: .ci/container-engine make test-docker)
 	$(BIN)/pytest -m docker
@@ -73,6 +75,9 @@ bench-release: $(READY) ## a model layer beside a rebuild, the canary's judgemen
 
 bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about sixteen minutes)
 	@$(BIN)/python -m benchmarks.monitoring $(SIZE)
+
+bench-gate: $(READY) ## how often the gate and the recalibration are wrong, in worlds whose truth is known (four minutes)
+	@$(BIN)/python -m benchmarks.gate $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.images.base
@@ -100,4 +105,4 @@ lock: ## compile the requirement files anew
 
 clean: ## remove everything that was installed or produced here, and what killed processes left
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_platform.clean; fi
-	rm -rf $(VENV) .cyclone .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .cyclone .coverage .mypy_cache .ruff_cache .pytest_cache

@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.figures import print_figures, read_small
+from benchmarks.monitoring_series import WORLDS
 from benchmarks.parts import run_part
 
 KEYS = (
@@ -11,6 +12,7 @@ KEYS = (
     "temperature_shift_power",
     "demand_shift_found_share",
     "demand_shift_delay_days",
+    *(f"drift_alarm_years_{name}" for name in WORLDS),
     "rollup_rows_per_second",
     "check_pass_ms_10m",
     "check_pass_ms_1m",

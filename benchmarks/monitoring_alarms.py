@@ -23,6 +23,7 @@ from benchmarks.monitoring_reference import (
     find_mean,
     read_rows,
 )
+from benchmarks.monitoring_series import measure_worlds, print_worlds
 from benchmarks.monitoring_worlds import DEMAND, FOUND_WITHIN_DAYS, build_world, measure_demand, measure_year
 from cyclone.rows.frames import inputs_from_frame
 from cyclone.settings import Settings
@@ -49,10 +50,12 @@ class Size:
     draws: int
     references: int
     worlds: int
+    years: int
+    """Simulated years of each world of `monitoring_series`."""
 
 
-FULL = Size((50, 100, WINDOW_ROWS, 500, 1000, 2500, 10_000), draws=400, references=8, worlds=48)
-SMALL = Size((50, WINDOW_ROWS), draws=10, references=2, worlds=2)
+FULL = Size((50, 100, WINDOW_ROWS, 500, 1000, 2500, 10_000), draws=400, references=8, worlds=48, years=40)
+SMALL = Size((50, WINDOW_ROWS), draws=10, references=2, worlds=2, years=2)
 
 
 def draw_windows(
@@ -137,6 +140,8 @@ def _measure_all(size: Size) -> dict[str, Any]:
     worlds = [build_world(spec, rows, seed) for seed in range(size.worlds)]
     year, demand = measure_year(spec, worlds), measure_demand(spec, worlds)
     print_tables(independent, year, demand)
+    simulated = measure_worlds(size.years)
+    print_worlds(simulated)
     return {
         "iid_false_alarm_rate_max": max(rate.value for rate in independent["alarm_rates"].values()),
         "stationary_alarms_per_year": year["retrainings"].value,
@@ -145,6 +150,7 @@ def _measure_all(size: Size) -> dict[str, Any]:
         ),
         "demand_shift_found_share": demand["share"].value,
         "demand_shift_delay_days": demand["delay_days"],
+        **{f"drift_alarm_years_{name}": found.years_with_alarm.value for name, found in simulated.items()},
     }
 
 

@@ -77,7 +77,7 @@ def build_reference(
 ) -> Reference:
     """The reference of a version that was trained on these rows. `alpha` is the rate of false alarms of one window."""
     subjects = [item for item in build_profile(spec, rows[spec.feature_names], predictions) if not item.is_calendar]
-    nulls = build_nulls(spec, subjects, rows["created_at"])
+    nulls = build_nulls(spec, subjects, rows["created_at"], spec.monitor.drift)
     day = (rows["created_at"].dt.floor("D").rank(method="dense").astype("int64") - 1).to_numpy()
     counted = {subject.name: count_days(subject, day) for subject in subjects}
     return Reference(

@@ -40,10 +40,20 @@ class UnansweredError(Exception):
 class Answering:
     """Answers the requests of one serving instance."""
 
-    def __init__(self, spec: ModelSpec, instance: Instance, log: PredictionLog, store: Store, predict: Predict) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        instance: Instance,
+        log: PredictionLog,
+        store: Store,
+        predict: Predict,
+        *,
+        is_live: bool = True,
+    ) -> None:
         self._spec, self._instance, self._log, self._store = spec, instance, log, store
         self._predict_rows = predict
         self._ids = PredictionIds()
+        self._is_live = is_live
         self._recent_ids = RecentIds(spec.feature_names)
         self._refuses_conflicts = spec.serving.conflicting_ids == "refuse"
         self._is_committed = spec.serving.durability == "committed"
@@ -58,7 +68,8 @@ class Answering:
         instance = Instance.begin(spec.name, version, revision)
         is_committed = spec.serving.durability == "committed"
         log = PredictionLog(store.dsn, instance, base, spec.serving.spool_mb * 1024 * 1024, is_committed)
-        return cls(spec, instance, log, Store(store.dsn, LABEL_SECONDS), predict)
+        is_live = settings.clock == "wall"
+        return cls(spec, instance, log, Store(store.dsn, LABEL_SECONDS), predict, is_live=is_live)
 
     def start(self) -> None:
         """Start to send the log, once everything that stays is loaded."""
@@ -93,7 +104,7 @@ class Answering:
     async def label(self, body: Body) -> Response:
         """The answer to POST /labels. No error leaves it."""
         try:
-            return await answer_labels(self._store, self._spec, body.read(), datetime.now(UTC))
+            return await answer_labels(self._store, self._spec, body.read(), datetime.now(UTC), is_live=self._is_live)
         except RequestError as refusal:
             return refuse(refusal)
 

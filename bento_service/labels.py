@@ -17,12 +17,13 @@ from cyclone.store import Store
 logger = logging.getLogger("bentoml.labels")
 
 
-async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: datetime) -> Response:
+async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: datetime, *, is_live: bool) -> Response:
     """Keep the labels of a body and say how many there are. Errors: `RequestError` when the body is none of labels."""
     labels = read_label_request(spec, content, now)
     try:
         # A thread that waits for Postgres cannot be interrupted. It must not keep a process that ends.
-        counts = await run_sync(partial(add_labels, store, spec.name, labels), abandon_on_cancel=True)
+        keep = partial(add_labels, store, spec.name, labels, is_live=is_live)
+        counts = await run_sync(keep, abandon_on_cancel=True)
         return answer({"accepted": counts["count"], "unknown_so_far": counts["unknown_so_far"]})
     except StoreError as error:
         logger.warning("labels refused: %s", error)

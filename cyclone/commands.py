@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, get_args
@@ -11,7 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cyclone.checks.backfill import judge_days
 from cyclone.checks.rollups import rebuild
+from cyclone.checks.verdicts import Verdict
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ConfigurationError, HoldError
@@ -124,10 +127,10 @@ def resume_model(model: ModelName, because: Because = "") -> None:
 @labels_app.command("load")
 def load_label_file(
     model: ModelName,
-    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file with id, label and perhaps observed_at.")],
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with id, label and perhaps observed_at.")],
 ) -> None:
     """Store the labels of a file. Good lines are stored, bad ones named on standard error. Safe to run twice."""
-    _, spec, store = open_model(model)
+    settings, spec, store = open_model(model)
     labels = LabelFile(file, spec.label)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(file.name, total=labels.size)
@@ -135,8 +138,9 @@ def load_label_file(
             store,
             spec,
             labels,
-            lambda number, reason: typer.echo(f"line {number}: {reason}", err=True),
+            lambda number, reason: typer.echo(f"{labels.unit} {number}: {reason}", err=True),
             lambda position: progress.update(task, completed=position),
+            is_live=settings.clock == "wall",
         )
     console.print(
         f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused;"
@@ -214,6 +218,21 @@ def show_what_if(
             count += len(day.changed)
             console.print(build_change_table(day))
     console.print(f"{count} verdicts differ from those recorded", highlight=False)
+
+
+@monitor_app.command("backfill")
+def backfill_days(
+    model: ModelName,
+    since: Annotated[datetime, typer.Option("--from", help="The first day, UTC, e.g. 2026-11-01.")],
+    until: Annotated[datetime, typer.Option("--to", help="UTC. Days that end up to here are judged.")],
+) -> None:
+    """Record the verdicts on past days, each judged once at its end. Nothing is started. Safe to run twice."""
+    settings, spec, store = open_model(model)
+    now = read_now(store, settings, spec.name)
+    for end, results in judge_days(store, spec, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), now):
+        counts = Counter(result.verdict for result in results)
+        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
+        console.print(f"day that ended at {end:%Y-%m-%d}: {found if results else 'no version served'}", highlight=False)
 
 
 @rollups_app.command("rebuild")

@@ -5,7 +5,7 @@ A message names the thing, its value, what is allowed and what to do next.
 
 from typing import Literal
 
-StatementFault = Literal["value", "parameter", "stopped", "statement"]
+StatementFault = Literal["value", "parameter", "partition", "stopped", "statement"]
 """What was wrong with a statement.
 
 `value` is a value of the wrong type or range. `parameter` is one that was not given. `stopped` is a limit of time, or a
@@ -50,7 +50,7 @@ class LineageError(CycloneError):
 
 
 class TrackingError(CycloneError):
-    """MLflow does not answer. The message has its address."""
+    """MLflow does not answer, or does not hold what the store says it holds. The message has its address."""
 
 
 class ReleaseError(CycloneError):

@@ -10,6 +10,8 @@ WINDOWS_A_YEAR = 365
 
 Windows are whole days, so there is a new one once a day, however often it is looked at.
 """
+# Fewer days have no spread.
+LEAST_DAYS = 2
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,9 @@ class Null:
     """The null distribution of one check and subject: its values on windows of the reference's own days.
 
     The quadratic distance of a window with `window_rows` rows in `window_days` days is `expected` on average. It is
-    distributed like `expected` × χ²(freedom) / freedom. `days` is the number of reference days that this was estimated
-    from. It is None where the distribution follows from the numbers of rows alone.
+    distributed like `expected` × χ²(freedom) / freedom. `days` is the number of independent pieces of the reference
+    that this was estimated from: its days, or its stretches of `window_days` days that share no day. It is None where
+    the distribution follows from the numbers of rows alone.
     Source: training/fit/null_distributions.py, which estimates it.
     """
 
@@ -29,18 +32,18 @@ class Null:
     window_rows: float
     reference_rows: int
 
-    def scale(self, window_rows: float, window_days: int) -> float:
+    def scale(self, window_rows: float, window_days: float) -> float:
         """The expected quadratic distance of another window. It grows with fewer rows or days, and never shrinks."""
         # Rows and days measure the same scarcity of evidence. Only the scarcer of the two counts.
         rows = (1 / window_rows + 1 / self.reference_rows) / (1 / self.window_rows + 1 / self.reference_rows)
         return self.expected * max(1.0, rows, self.window_days / window_days)
 
 
-def compute_p_value(check: str, value: float, window_rows: int, window_days: int, null: Null) -> float:
+def compute_p_value(check: str, value: float, window_rows: int, window_days: float, null: Null) -> float:
     """The p-value, from 0 to 1: the chance of a value at least this large when nothing has changed.
 
     It is the upper tail of χ² with the scale and the degrees of freedom of the null distribution. Where these were
-    estimated from a number of days, it is the upper tail of F. The tail of F is heavier, the fewer the days are.
+    estimated from a number of days or stretches, it is the upper tail of F. It is heavier, the fewer these are.
     Source: Rao & Scott (1984).
     """
     # Imported here because SciPy takes long to import, and most commands need none of it.
@@ -52,7 +55,7 @@ def compute_p_value(check: str, value: float, window_rows: int, window_days: int
     return float(fdtrc(null.freedom, null.freedom * (null.days - 1), ratio))
 
 
-def find_limit(check: str, p_value: float, window_rows: int, window_days: int, null: Null) -> float:
+def find_limit(check: str, p_value: float, window_rows: int, window_days: float, null: Null) -> float:
     """The check's value that has this p-value. It is the inverse of `compute_p_value`."""
     from scipy.special import chdtri, fdtri  # type: ignore[import-untyped, unused-ignore]
 
@@ -79,17 +82,18 @@ def find_threshold(p_values: Sequence[float], alpha: float) -> float:
     return alpha * max(passing, default=1) / max(1, len(ranked))
 
 
-def find_error_limit(accepted: float, standard_error: float | None, window_days: int, alpha: float) -> float | None:
+def find_error_limit(accepted: float, standard_error: float | None, days: float | None, alpha: float) -> float | None:
     """The error above which chance no longer explains the distance to the accepted error.
 
-    It comes from Student's t with one degree of freedom less than the window has days. The unit is that of `accepted`.
-    None without a standard error, or for a window of fewer than two days.
+    It comes from Student's t with one degree of freedom less than the window has days with labels, by which the
+    standard error was estimated. Days with unequal numbers of labels count as fewer (Carter, Schnepel & Steigerwald
+    2017). The unit is that of `accepted`. None without a standard error, or with labels of fewer than two days.
     """
     from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
 
-    if standard_error is None or window_days < 2:
+    if standard_error is None or days is None or days < LEAST_DAYS:
         return None
-    return accepted + float(stdtrit(window_days - 1, 1 - alpha)) * standard_error
+    return accepted + float(stdtrit(days - 1, 1 - alpha)) * standard_error
 
 
 def alpha_of_window(alpha: float) -> float:

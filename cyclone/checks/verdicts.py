@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from cyclone.checks.chance import Null, Nulls, compute_p_value, find_error_limit, find_limit, find_threshold
+from cyclone.checks.chance import LEAST_DAYS, Null, Nulls, compute_p_value, find_error_limit, find_limit, find_threshold
 from cyclone.sections import CheckKind, CheckRules
 
 Verdict = Literal["passed", "failed", "no_data"]
@@ -82,7 +82,8 @@ class Item:
     """A measurement, with the check that made it.
 
     `completeness` is the share of the window's answered rows that are in the log, or None if it is not known. `fault`
-    is what is wrong with a broken check, in words, and empty otherwise.
+    is what is wrong with a broken check, in words, and empty otherwise. `days` is how many days the window's rows are
+    of, or for an error check its labels. Days with unequal numbers count as fewer. None where that is not known.
     """
 
     check_name: str
@@ -90,6 +91,7 @@ class Item:
     measured: Measurement
     completeness: float | None = None
     fault: str = ""
+    days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ def explain_no_data(kind: CheckKind, item: Item, standards: Standards) -> str:
         return "the reference does not tell how far chance goes: set a limit"
     if kind == "error" and measured.standard_error is None:
         return "without a standard error chance cannot be told: set a limit"
+    if kind == "error" and (item.days is None or item.days < LEAST_DAYS):
+        return f"labels of {LEAST_DAYS} days of equal weight are needed to tell chance, there are {item.days or 0:.1f}"
     return ""
 
 
@@ -165,19 +169,21 @@ def _find_p_value(item: Item, standards: Standards) -> float | None:
     if item.check.limit is not None or null is None or item.measured.value is None:
         return None
     measured = item.measured
-    return compute_p_value(item.check_name, item.measured.value, measured.sample_size, item.check.window_days, null)
+    days = item.days or item.check.window_days
+    return compute_p_value(item.check_name, item.measured.value, measured.sample_size, days, null)
 
 
 def _find_limit(kind: CheckKind, item: Item, standards: Standards, threshold: float) -> float | None:
-    measured, days = item.measured, item.check.window_days
+    measured = item.measured
     if item.check.limit is not None:
         return item.check.limit * (standards.accepted(item.check_name) if kind in ("error", "estimate") else 1.0)
     if kind == "error":
         accepted = 0.0 if item.check_name == BIAS else standards.accepted(item.check_name)
-        return find_error_limit(accepted, measured.standard_error, days, standards.alpha)
+        return find_error_limit(accepted, measured.standard_error, item.days, standards.alpha)
     null = _find_null(item, standards)
     if null is None or not measured.sample_size:
         return None
+    days = item.days or item.check.window_days
     return find_limit(item.check_name, threshold, measured.sample_size, days, null)
 
 

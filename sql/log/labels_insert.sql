@@ -2,7 +2,7 @@
 -- An undated label was observed now. It is a repeat when it says what counts already.
 -- A dated label is a repeat when the history has it, with the same value. It does not count again then.
 -- Run log/labels_lock before it, in the same transaction.
--- params: model text, labels jsonb: [{id, label, observed_at or null}, …]
+-- params: model text, is_live boolean (false in a replay), labels jsonb: [{id, label, observed_at or null}, …]
 -- returns: count bigint, added bigint (without repeats), unknown_so_far bigint (whose prediction is not stored yet)
 WITH incoming AS (
     SELECT
@@ -51,13 +51,14 @@ heard AS ( -- what may change which label counts
 ),
 
 added AS (
-    INSERT INTO label (model, id, label, observed_at)
+    INSERT INTO label (model, id, label, observed_at, is_live)
     SELECT
         %(model)s::text AS model,
         heard.id,
         heard.label,
         -- Apart from each other, so that one request may say 10, 20 and 10 again.
-        coalesce(heard.observed_at, statement_timestamp() + heard.place * interval '1 microsecond') AS observed_at
+        coalesce(heard.observed_at, statement_timestamp() + heard.place * interval '1 microsecond') AS observed_at,
+        %(is_live)s::boolean AS is_live
     FROM heard
     LEFT JOIN known ON heard.id = known.id
     WHERE heard.observed_at IS NOT NULL OR heard.label IS DISTINCT FROM coalesce(heard.label_before, known.label)

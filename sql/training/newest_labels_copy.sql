@@ -8,7 +8,7 @@ COPY (
     FROM label
     WHERE
         model = %(model)s::text
-        AND observed_at <= %(as_of)s::timestamptz
+        AND known_at <= %(as_of)s::timestamptz
         AND id IN (SELECT unnest(%(ids)s::text[]))
     ORDER BY id ASC, arrival DESC
 ) TO STDOUT WITH (FORMAT csv)

@@ -29,7 +29,7 @@ BEGIN
         END IF;
         -- CREATE TABLE … PARTITION OF would wait for every open reader of the parent, and everybody else behind it.
         EXECUTE format(
-            'CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', partition, parent
+            'CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)', partition, parent
         );
         EXECUTE format(
             'ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%L)',

@@ -7,7 +7,7 @@ WITH known_label AS (
         label.id,
         label.label
     FROM label
-    WHERE label.model = of_model AND label.observed_at <= known_at
+    WHERE label.model = of_model AND label.known_at <= training_row.known_at
     ORDER BY label.id ASC, label.arrival DESC
 )
 

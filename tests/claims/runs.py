@@ -15,24 +15,25 @@ COMMANDS = "tests/integration/test_commands.py"
 HELP = "tests/unit/test_documents.py::test_make_help_shows_every_target_with_variables_that_the_makefile_asks_for"
 IMAGES = f"{CI}: make test-docker && CYCLONE_CONTAINERS=true SMALL=1 make bench-release"
 LOOP = "tests/e2e/test_loop.py"
-SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target backtest bench-serving bench-monitoring"
+SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target backtest bench-serving bench-monitoring bench-gate"
 PARSED = f"{COMMANDS}::test_a_target_that_needs_the_network_is_given_files_and_options_that_are_there"
 
 TARGETS: Places = {
     "audit": PARSED,  # the advisory database is not reachable everywhere
     "backtest": SMALL,
     "base-image": "tests/docker/test_containers.py::test_make_base_image_pushes_the_one_of_this_source",
+    "bench-gate": SMALL,
     "bench-monitoring": SMALL,
     "bench-release": IMAGES,
     "bench-serving": SMALL,
-    "check": f"{CI}: make check",
+    "check": f"{CI}: make -j 2 --output-sync=target check sbom",
     "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
     "demo": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "down": f"{LOOP}::platform",
     "format": f"{COMMANDS}::test_make_format_mends_python_and_sql",
     "help": HELP,
     "lock": PARSED,  # what it finds on the index today is not what was locked
-    "sbom": f"{CI}: make sbom",
+    "sbom": f"{CI}: make -j 2 --output-sync=target check sbom",
     "setup": f"{CI}: make setup",
     "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
     "test": f"{CI}: make test",
@@ -85,6 +86,7 @@ AIRFLOW: Places = {
 }
 SETTINGS: Places = {
     "CONTAINERS": IMAGES,  # its loop is the demo on real images
+    "COVERAGE": f"{CI}: .ci/python-3.13",
     "DAYS": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "KEEP": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "SMALL": SMALL,

@@ -129,12 +129,14 @@ def test_a_bad_line_is_named_with_its_number_and_reason_and_the_good_ones_land(
     assert reasons[8].startswith("id is 'xxx")
     assert reasons[9] == f"observed_at is 'yesterday', allowed: {time}"
     assert reasons[10] == f"observed_at is '2011-01-02T00:00', allowed: {time}"
-    assert reasons[11] == "1 values, where the header has 3 columns"
-    assert reasons[12] == "not a line of CSV: unexpected end of data"
-    assert reasons[13] == "not UTF-8 from byte 5 on"
+    assert reasons[11] == "1 value, where the header has 3 columns"
+    assert reasons[12] == (
+        "not CSV, because a quote that opens on this line is not closed. Close it, or double each quote"
+    )
+    assert reasons[13] == "not UTF-8 from byte 5 of the line on. Save the file as UTF-8"
     assert 14 in reasons
-    assert reasons[15] == "the line is longer than 8192 bytes"
-    assert 16 in reasons
+    assert reasons[15] == "1 value, where the header has 3 columns"
+    assert reasons[16].startswith("id is '999")
 
 
 def test_parquet_labels_land_as_those_of_a_csv_do(store: Store, bike_demand: ModelSpec, tmp_path: Path) -> None:
@@ -170,11 +172,11 @@ def test_many_labels_go_in_batches_and_progress_reaches_the_end(
     ("name", "content", "words"),
     [
         ("none.csv", None, "there is no such file"),
-        ("labels.txt", b"id,label\n", "the name ends with '.txt'"),
+        ("labels.csv", b"PK\x03\x04", "it is a zip archive, as Excel's files are. Needed is a CSV file in UTF-8"),
         ("empty.csv", b"", "the columns are missing. Needed are id, label, observed_at"),
         ("odd.csv", b"id,value\n", "the columns are 'id', 'value'. Needed"),
         ("odd.csv", b"id,label,note\n", "the columns are 'id', 'label', 'note'"),
-        ("twice.csv", b"id,label,id\n", "the columns are 'id', 'label', 'id'"),
+        ("twice.csv", b"id,label,id\n", "there are 2 columns 'id'. Keep one"),
         ("odd.parquet", b"PAR1 nothing", "not a Parquet file"),
     ],
 )

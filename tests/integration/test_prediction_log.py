@@ -24,6 +24,7 @@ from cyclone.store import Store
 from tests.statements import execute
 
 START = datetime(2011, 1, 31, 23, 30, tzinfo=UTC)
+HOUR = datetime(2011, 1, 31, 23, tzinfo=UTC)
 INSTANCE = Instance("bike-demand-v1-one", "bike_demand", 1, "bike-demand-v1", START)
 NOBODY = "postgresql://postgres@127.0.0.1:9/cyclone"
 
@@ -101,7 +102,7 @@ def test_a_batch_spans_months_and_each_row_is_stored(store: Store, writer: LogWr
     february = datetime(2011, 2, 1, tzinfo=UTC)
     writer.write(make_flush(1, {1: make_row("a"), 2: make_row("b", february)}))
     assert execute(store, "SELECT id FROM prediction_log ORDER BY id") == [("a",), ("b",)]
-    assert read_windows(store) == [(find_hour(START), 1, 1, 0, 0, 0, 0), (february, 1, 1, 0, 0, 0, 0)]
+    assert read_windows(store) == [(HOUR, 1, 1, 0, 0, 0, 0), (february, 1, 1, 0, 0, 0, 0)]
 
 
 def test_a_repeated_id_is_the_same_prediction(store: Store, writer: LogWriter) -> None:
@@ -111,7 +112,7 @@ def test_a_repeated_id_is_the_same_prediction(store: Store, writer: LogWriter) -
     assert (outcome.stored, outcome.repeated) == (1, 1)
     assert [row[:2] for row in read_log(store)] == [("a", 1), ("b", 3), ("c", 5)]
     assert read_ledger(store) == {"handed_over": 5, "stored": 3, "repeated": 2}
-    assert read_windows(store) == [(find_hour(START), 3, 3, 0, 0, 0, 0), (later, 2, 0, 2, 0, 0, 0)]
+    assert read_windows(store) == [(HOUR, 3, 3, 0, 0, 0, 0), (later, 2, 0, 2, 0, 0, 0)]
 
 
 def test_an_id_that_comes_with_another_row_is_a_conflict_and_its_row_is_missing(
@@ -126,7 +127,7 @@ def test_an_id_that_comes_with_another_row_is_a_conflict_and_its_row_is_missing(
     assert sorted(outcome.conflicting_ids) == ["a", "b"]
     assert [row[:2] for row in read_log(store)] == [("a", 1), ("b", 3), ("c", 7)]
     assert read_ledger(store) == {"handed_over": 7, "stored": 3, "repeated": 1, "conflicting": 3}
-    assert read_windows(store) == [(find_hour(START), 5, 3, 0, 0, 0, 0), (later, 2, 0, 1, 0, 0, 0)]
+    assert read_windows(store) == [(HOUR, 5, 3, 0, 0, 0, 0), (later, 2, 0, 1, 0, 0, 0)]
     completeness = "SELECT completeness, conflicting FROM log_window_completeness ORDER BY window_start"
     assert execute(store, completeness) == [(0.6, 2), (0.5, 1)]
     writer.write(make_flush(2, rows))
@@ -190,10 +191,10 @@ def test_a_flush_sent_again_after_a_lost_answer_changes_nothing(store: Store) ->
         outcome = writer.write(flush)
         outcomes.append((outcome.stored, outcome.repeated, len(outcome.refused), outcome.hours))
         writer.close()
-    assert outcomes == [(1, 1, 1, {find_hour(START): 3}), (0, 0, 0, {find_hour(START): 3})]
+    assert outcomes == [(1, 1, 1, {HOUR: 3}), (0, 0, 0, {HOUR: 3})]
     assert [row[:2] for row in read_log(store)] == [("a", 1)]
     assert read_ledger(store) == {"handed_over": 3, "stored": 1, "repeated": 1, "set_aside": 1, "is_stopped": True}
-    assert read_windows(store) == [(find_hour(START), 3, 1, 1, 0, 1, 0)]
+    assert read_windows(store) == [(HOUR, 3, 1, 1, 0, 1, 0)]
     assert execute(store, "SELECT requests, latency_counts[3], latency_ms_sum FROM request_stat") == [(1, 1, 3.0)]
 
 
@@ -206,7 +207,7 @@ def test_a_row_that_postgres_refuses_is_set_aside_and_does_not_hold_up_its_neigh
     outcome = writer.write(make_flush(1, rows))
     assert (outcome.stored, [row.id for row in outcome.refused]) == (7, ["poison", "deep"])
     assert read_ledger(store) == {"handed_over": 9, "stored": 7, "set_aside": 2}
-    assert read_windows(store) == [(find_hour(START), 9, 7, 0, 0, 2, 0)]
+    assert read_windows(store) == [(HOUR, 9, 7, 0, 0, 2, 0)]
     poison, deep = execute(store, "SELECT sequence, row_text, reason FROM set_aside_row ORDER BY sequence")
     assert poison[0] == 4
     assert json.loads(poison[1])["input"] == {"note": "a\0b"}
@@ -245,7 +246,7 @@ def test_the_newest_rows_are_dropped_and_counted_when_the_spool_is_full(store: S
     assert log.close(deadline_seconds=20)
     assert [row[:2] for row in read_log(store)] == [(str(number), number + 1) for number in range(4)]
     assert read_ledger(store) == {"handed_over": 11, "stored": 4, "dropped": 7, "is_stopped": True}
-    assert read_windows(store) == [(later, 1, 0, 0, 1, 0, 0), (find_hour(START), 10, 4, 0, 6, 0, 0)]
+    assert read_windows(store) == [(later, 1, 0, 0, 1, 0, 0), (HOUR, 10, 4, 0, 6, 0, 0)]
 
 
 def test_there_is_room_again_when_the_spool_was_sent(store: Store, base: SpoolBase) -> None:
@@ -290,17 +291,17 @@ def test_two_instances_that_share_ids_store_each_id_once(store: Store, base: Spo
     assert [log.close(deadline_seconds=60) for log in logs] == [True, True]
     assert execute(store, "SELECT count(*), count(DISTINCT id) FROM prediction_log") == [(500, 500)]
     assert execute(store, "SELECT sum(repeated), sum(unaccounted) FROM log_completeness") == [(500, 0)]
-    assert read_windows(store) == [(find_hour(START), 1000, 500, 500, 0, 0, 0)]
+    assert read_windows(store) == [(HOUR, 1000, 500, 500, 0, 0, 0)]
 
 
 def test_what_waits_is_expected_in_its_window_while_it_is_not_stored(store: Store, writer: LogWriter) -> None:
     first, second = make_row("a"), make_row("b")
-    flush = replace(make_flush(1, {1: first}), pending={find_hour(START): 2}, last_sequence=2)
+    flush = replace(make_flush(1, {1: first}), pending={HOUR: 2}, last_sequence=2)
     writer.write(flush)
-    assert read_windows(store) == [(find_hour(START), 2, 1, 0, 0, 0, 1)]
+    assert read_windows(store) == [(HOUR, 2, 1, 0, 0, 0, 1)]
     assert read_ledger(store) == {"handed_over": 2, "stored": 1, "unaccounted": 1}
     writer.write(make_flush(2, {2: second}))
-    assert read_windows(store) == [(find_hour(START), 2, 2, 0, 0, 0, 0)]
+    assert read_windows(store) == [(HOUR, 2, 2, 0, 0, 0, 0)]
 
 
 def test_committed_rows_are_stored_when_their_answer_may_leave(store: Store, base: SpoolBase) -> None:

@@ -9,11 +9,9 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from cyclone.rows.frames import inputs_from_rows
@@ -25,16 +23,10 @@ from tests.integration.serving import MODEL, ROW, TARGET, Service, run_service, 
 
 
 @pytest.fixture(scope="module")
-def service(
-    bundle: Path, postgres_uri: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+def service(bundle: Path, module_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests that leave it running."""
-    with closing(psycopg2.connect(postgres_uri)) as raw:
-        raw.autocommit = True
-        raw.cursor().execute(f"CREATE DATABASE served TEMPLATE {template_database}")
-    store = Store(postgres_uri.replace("/postgres?", "/served?"))
     folder = tmp_path_factory.mktemp("served")
-    with run_service(bundle, store, folder, TARGET, folder) as running:
+    with run_service(bundle, module_store, folder, TARGET, folder) as running:
         yield running
 
 
@@ -303,7 +295,7 @@ def test_an_outage_of_the_store_and_the_end_lose_no_acknowledged_row(bundle: Pat
             acknowledged = stop_under_load(service)
             stored = {id_ for (id_,) in service.query("SELECT id FROM prediction_log")}
             assert stored >= {"before", *during, *acknowledged}
-            assert acknowledged
+            assert acknowledged != []
             assert service.read_ledger() == [(0, True)]
 
 

@@ -11,11 +11,11 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.correction import Calibration
-from cyclone.calibration.fitting import LabelledDays, answer_other_days, answer_past_days, choose_calibration, is_due
+from cyclone.calibration.fitting import LabelledDays, answer_other_days, choose_calibration, is_due
 from cyclone.errors import DataError
 from cyclone.losses import measure_losses
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, ServingVersion
-from cyclone.policy.rules import SMALLEST_SHARE, decide, find_typical_error
+from cyclone.policy.rules import SMALLEST_SHARE, decide, find_judged_error
 from training.backtest.history import History
 from training.fit.scores import measure, predict
 from training.fit.train import fit_estimator, predict_unseen
@@ -118,10 +118,10 @@ class _Replay:
         return self.run_so_far
 
     def note_ratio(self, evidence: Evidence) -> None:
-        trigger, champion = self.spec.retrain.error, evidence.champion
-        found = champion and find_typical_error(champion, evidence.now, trigger.window_days)
-        if champion and found and found[1] >= trigger.minimum_days and champion.accepted_error > 0:
-            ratio = found[0] / champion.accepted_error
+        champion = evidence.champion
+        found = champion and find_judged_error(self.spec, champion, evidence.now)
+        if champion and found and champion.accepted_error > 0:
+            ratio = found.error / champion.accepted_error
             self.run_so_far.highest_ratio = max(self.run_so_far.highest_ratio, ratio)
 
     def train(self, number: int, day: int) -> Version:
@@ -191,7 +191,7 @@ class _Replay:
     def retrain(self, day: int, reason: str) -> None:
         challenger = self.train(self.champion.number + 1, day)
         rows = slice(challenger.trained_until, self.history.known_at(day))
-        decision = judge(self.spec, self.pair_losses(challenger, rows, self.find_labelled_days(day)))
+        decision = judge(self.spec, self.pair_losses(challenger, rows))
         outcome = "promoted" if decision.passed else "kept_champion"
         self.past.append(PastRetraining(self.history.time_of(day), outcome, self.spec.retrain.cost))
         gain = self.find_gain(challenger, day) if decision.passed else None
@@ -201,15 +201,17 @@ class _Replay:
             self.earlier.append(self.champion)
             self.champion, self.promoted_day, self.calibration, self.looked = challenger, day, None, None
 
-    def pair_losses(self, challenger: Version, rows: slice, known: LabelledDays) -> PairedLosses:
-        """As `training.gate.comparison` does: both as they are corrected in service. `known` ends with `rows`."""
-        days = self.history.days[rows]
-        answers = answer_past_days(self.spec, known, int(days[0]))
-        new = LabelledDays(day=days, label=self.history.numbers[rows], prediction=challenger.predictions[rows])
+    def pair_losses(self, challenger: Version, rows: slice) -> PairedLosses:
+        """The losses of both, corrected alike, as `training.gate.comparison` has them."""
+        days, labels = self.history.days[rows], self.history.numbers[rows]
+        champion, fresh = (
+            measure_losses(self.spec, labels, answer_other_days(self.spec, LabelledDays(days, labels, raw)))
+            for raw in (self.champion.predictions[rows], challenger.predictions[rows])
+        )
         return PairedLosses(
             day=days,
-            champion=measure_losses(self.spec, new.label, answers),
-            challenger=measure_losses(self.spec, new.label, answer_other_days(self.spec, new)),
+            champion=champion,
+            challenger=fresh,
             slices={name: values[rows] for name, values in self.history.slices.items()},
         )
 

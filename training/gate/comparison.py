@@ -2,20 +2,19 @@
 
 import json
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration.fitting import answer_other_days, find_memory_days
+from cyclone.calibration.fitting import answer_other_days
 from cyclone.losses import measure_losses
+from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.times import count_days
 from training.data.dataset import Dataset, find_run_folder, read_dataset, split_newest_days
 from training.fit.train import Challenger
-from training.gate.labelled_days import answer_as_served, build_labelled_days
+from training.gate.labelled_days import answer_as_corrected, build_labelled_days
 from training.gate.rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
-from training.tracking.client import CHAMPION, connect, fetch_model, find_version
+from training.tracking.client import connect, fetch_model
 from training.tracking.runs import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.tracking.versions import fetch_version, keep_answerable
 
@@ -33,19 +32,20 @@ def compare_with_champion(
 ) -> GateDecision:
     """Decide whether the challenger may become a version.
 
-    Both are scored on the newest `holdout_days` of the dataset. Each answers a day with the calibration that it would
-    have had on that day. Rows that the champion was trained on are left out. There are such rows if `holdout_days` was
-    raised after the champion's training.
+    Both are scored on the newest `holdout_days` of the dataset. The answers of each are corrected by a calibration that
+    is fitted on the other days, which is about what either would serve. Rows that the champion was trained on are left
+    out. There are such rows if `holdout_days` was raised after the champion's training.
     The decision is written to the challenger's MLflow run and to the store.
-    Without a champion the challenger passes.
+    The champion is that of the release record, whatever MLflow's alias says. Without one the challenger passes.
+    Errors: `TrackingError` when the recorded champion cannot be loaded. Then nothing is decided.
     """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
     frame = read_dataset(spec, dataset)
     fresh = fetch_model(settings, spec, run.data.tags[MODEL_TAG], folder / "challenger").load()
-    champion = find_version(client, spec.name, CHAMPION)
-    number = int(champion.version) if champion else None
+    champion = current_release(Store(settings.store_dsn), spec.name)
+    number = champion.version if champion else None
     if number is None:
         _, newest = split_newest_days(frame, spec.retrain.holdout_days)
         decision = pass_first(float(measure_raw(spec, fresh, newest).mean()), len(newest))
@@ -75,17 +75,12 @@ def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number:
     unseen = known[known["created_at"] >= newest["created_at"].iloc[0]].reset_index(drop=True)
     if unseen.empty:
         return refuse_unseen(error, len(newest), number, own.trained_until)
-    # The champion's calibration on the first compared day was fitted on days before it, so those are predicted too.
-    begin = unseen["created_at"].iloc[0].floor("D")
-    since = begin - timedelta(days=find_memory_days(spec))
-    rows = build_labelled_days(own.spec, own.stored.load(), known[known["created_at"] >= since])
-    first = count_days(begin)
-    answers = answer_as_served(Store(settings.store_dsn), own.spec, number, rows, first)
-    compared = rows.between(first, int(rows.day[-1]) + 1)
-    new = build_labelled_days(spec, challenger, unseen)
+    # Both are corrected alike, from the same days. Corrections that one of them had on earlier days would favour it.
+    old, new = build_labelled_days(own.spec, own.stored.load(), unseen), build_labelled_days(spec, challenger, unseen)
+    answers = answer_as_corrected(Store(settings.store_dsn), own.spec, number, old)
     fresh = measure_losses(spec, new.label, answer_other_days(spec, new))
     slices = {name: unseen[name].astype(str).to_numpy() for name in spec.retrain.slices}
-    return judge(spec, PairedLosses(compared.day, measure_losses(spec, compared.label, answers), fresh, slices))
+    return judge(spec, PairedLosses(new.day, measure_losses(spec, new.label, answers), fresh, slices))
 
 
 def _record(

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cyclone.calibration.fitting import LabelledDays, answer_past_days
+from cyclone.calibration.fitting import LabelledDays, answer_other_days
 from cyclone.calibration.looks import read_calibration
 from cyclone.releases import current_release
 from cyclone.spec import ModelSpec
@@ -28,16 +28,15 @@ def build_labelled_days(spec: ModelSpec, estimator: Any, frame: "pd.DataFrame") 
     )
 
 
-def answer_as_served(store: Store, spec: ModelSpec, version: int, rows: LabelledDays, first: int) -> "Array":
-    """The predictions of a version from day `first` on, each corrected as on its day in service.
+def answer_as_corrected(store: Store, spec: ModelSpec, version: int, rows: LabelledDays) -> "Array":
+    """The answers of the champion, each day corrected as a challenger's days are.
 
     If a person has withdrawn a calibration of this version, the version is not calibrated again. Then every day is
     corrected as the version answers now.
     """
-    if store.fetch_one("calibration/withdrawn", model=spec.name, version=version):
-        champion = current_release(store, spec.name)
-        is_serving = champion is not None and champion.version == version
-        kept = read_calibration(store, spec.name, champion.revision) if champion and is_serving else None
-        raw = rows.between(first, int(rows.day[-1]) + 1).prediction
-        return kept.apply(raw) if kept else raw
-    return answer_past_days(spec, rows, first)
+    if not store.fetch_one("calibration/withdrawn", model=spec.name, version=version):
+        return answer_other_days(spec, rows)
+    champion = current_release(store, spec.name)
+    is_serving = champion is not None and champion.version == version
+    kept = read_calibration(store, spec.name, champion.revision) if champion and is_serving else None
+    return kept.apply(rows.prediction) if kept else rows.prediction

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cyclone.error_ratio import ErrorRatio, compare_days
 from cyclone.spec import ModelSpec
 from cyclone.wording import count_of, format_number, format_percent
 
@@ -13,33 +14,12 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# The 5 % quantile of so many draws has 100 draws beyond it. More draws steady the bounds and take longer.
-DRAWS = 2000
-# Any fixed number makes the gate repeatable. This one is the first day of the example's data.
-SEED = 20110101
 # The usual level of a one-sided bound. A higher one refuses fewer good challengers and sees less harm.
 CONFIDENCE = 0.95
 # Below about 20 rows one odd row moves a mean loss. More rows would leave rare values unjudged.
 MINIMUM_SLICE_ROWS = 20
 # The spread of a slice is measured between its days. One day has none, and two days hardly any.
 MINIMUM_SLICE_DAYS = 3
-# Stands for an infinite ratio, which JSON cannot hold.
-LARGEST_RATIO = 1e9
-
-
-@dataclass(frozen=True)
-class ErrorRatio:
-    """The challenger's mean error divided by the champion's on the same rows.
-
-    `lower` and `upper` are one-sided bounds of the ratio.
-    """
-
-    champion_error: float
-    challenger_error: float
-    ratio: float
-    lower: float
-    upper: float
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -80,10 +60,10 @@ class PairedLosses:
 def judge(spec: ModelSpec, losses: PairedLosses) -> GateDecision:
     """Decide by `gate_rule` and `gate_margin` for all rows, and by `slice_margin` for each large enough slice.
 
-    Whole days are drawn again, because rows of one day resemble each other. One day alone has no spread, so both of
-    its bounds are the ratio itself.
+    The bounds come from whole days, because rows of one day resemble each other. One day alone shows nothing, so it
+    always passes `refute` and never `prove`.
     """
-    whole = compare(losses.day, losses.champion, losses.challenger)
+    whole = compare_days(losses.day, losses.champion, losses.challenger, CONFIDENCE)
     retrain = spec.retrain
     bound = whole.lower if retrain.gate_rule == "refute" else whole.upper
     is_met = bound <= 1 + retrain.gate_margin
@@ -134,30 +114,6 @@ def refuse_incomparable(challenger_error: float, rows: int, champion: int, missi
     return GateDecision(False, None, challenger_error, rows, reason)
 
 
-def compare(day: "Array", champion: "Array", challenger: "Array") -> ErrorRatio:
-    """The ratio of the mean errors, with bounds by a paired block bootstrap of whole days.
-
-    A drawn day brings the same rows of both. Sources: Künsch 1989. Efron & Tibshirani 1993, chapter 8.
-
-    >>> import numpy as np
-    >>> found = compare(np.array([0, 0, 1]), np.array([2.0, 2.0, 2.0]), np.array([1.0, 1.0, 1.0]))
-    >>> found.ratio, found.lower, found.upper
-    (0.5, 0.5, 0.5)
-    """
-    import numpy as np
-
-    # A drawn day adds its sums as they are, so rows need not be drawn and this stays fast.
-    sums = _sum_days(day, champion, challenger)
-    ratio = _divide(sums[1].sum(), sums[0].sum())
-    drawn = np.random.default_rng(SEED).integers(0, sums.shape[1], (DRAWS, sums.shape[1]))
-    champions, challengers = sums[0][drawn].sum(axis=1), sums[1][drawn].sum(axis=1)
-    ratios = np.array([_divide(above, below) for above, below in zip(challengers, champions, strict=True)])
-    lower, upper = np.quantile(ratios, [1 - CONFIDENCE, CONFIDENCE], method="nearest")
-    return ErrorRatio(
-        float(champion.mean()), float(challenger.mean()), ratio, float(lower), float(upper), len(champion)
-    )
-
-
 def split_slices(losses: PairedLosses) -> "tuple[dict[str, Array], dict[str, str]]":
     """The slices that can be judged and those that are too small, both by `feature=value`.
 
@@ -188,30 +144,6 @@ def compare_slices(losses: PairedLosses, judged: "Mapping[str, Array]") -> dict[
     }
 
 
-def compare_days(day: "Array", champion: "Array", challenger: "Array", confidence: float) -> ErrorRatio:
-    """The ratio of the mean errors, with Student's bounds from the sums of its days.
-
-    This is for slices, where a bootstrap does not work. A few days that are drawn again are never worse than the worst
-    of them. That gives no bound as sure as one of many slices has to be.
-    Source: Cochran, Sampling Techniques, 1977, chapter 6.
-
-    >>> import numpy as np
-    >>> found = compare_days(np.array([0, 1, 2]), np.full(3, 2.0), np.array([2.0, 3.0, 4.0]), 0.95)
-    >>> found.ratio, round(found.lower, 3), round(found.upper, 3)
-    (1.5, 0.657, 2.343)
-    """
-    import numpy as np
-    from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
-
-    below, above = _sum_days(day, champion, challenger)
-    ratio, count = _divide(above.sum(), below.sum()), len(below)
-    # The days' deviations from the common ratio are what the bounds know of chance.
-    spread = float(np.sqrt(count / (count - 1) * ((above - ratio * below) ** 2).sum()))
-    half = float(stdtrit(count - 1, confidence)) * spread / float(below.sum()) if below.sum() > 0 else 0.0
-    lower, upper = max(0.0, ratio - half), ratio + half
-    return ErrorRatio(float(champion.mean()), float(challenger.mean()), ratio, lower, upper, len(champion))
-
-
 def describe(found: ErrorRatio, days: int) -> str:
     """A ratio in words, as `error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)`."""
     return (
@@ -240,18 +172,3 @@ def _describe_slices(worse: Mapping[str, ErrorRatio], margin: float, unjudged: i
         limits = f"{MINIMUM_SLICE_ROWS} rows or {MINIMUM_SLICE_DAYS} days"
         words += f". Not judged: {count_of(unjudged, 'slice')} of fewer than {limits}"
     return words
-
-
-def _sum_days(day: "Array", champion: "Array", challenger: "Array") -> "Array":
-    """The sums of losses by day, shape (2, days). The champion's are the first row, the challenger's the second."""
-    import numpy as np
-
-    _, place = np.unique(day, return_inverse=True)
-    return np.stack([np.bincount(place, weights=losses) for losses in (champion, challenger)])
-
-
-def _divide(above: float, below: float) -> float:
-    """`above / below` as a number that JSON can hold. It is 1 when both are 0, and large when only `below` is 0."""
-    if below > 0:
-        return float(above / below)
-    return 1.0 if above <= 0 else LARGEST_RATIO

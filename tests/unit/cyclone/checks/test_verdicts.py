@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cyclone.checks.chance import Null
@@ -63,7 +64,7 @@ def test_what_cannot_be_said_has_its_reason(item: Item, reason: str) -> None:
 
 def test_an_error_is_judged_by_a_multiple_of_its_own_accepted_one_or_by_chance() -> None:
     def limit_of(name: str, check: CheckRules, error: float | None = 2.0) -> float | None:
-        item = Item(name, check, Measurement("all", 12.0, error, 200))
+        item = Item(name, check, Measurement("all", 12.0, error, 200), days=7.0)
         return judge("error", [item], STANDARDS)[0].limit
 
     assert limit_of("root_mean_squared_error", CheckRules(limit=1.5)) == 21.0
@@ -71,3 +72,28 @@ def test_an_error_is_judged_by_a_multiple_of_its_own_accepted_one_or_by_chance()
     assert limit_of("mean_absolute_error", BY_CHANCE) == pytest.approx(10 + 2 * 1.9431802803927816)
     assert limit_of("bias", BY_CHANCE) == pytest.approx(2 * 1.9431802803927816)
     assert limit_of("bias", BY_CHANCE, error=None) is None
+
+
+@pytest.mark.parametrize("labelled_days", [2, 3, 7])
+def test_an_error_fails_by_chance_as_rarely_as_promised_on_however_many_days_labels_came(labelled_days: int) -> None:
+    days = 10 + np.random.default_rng(labelled_days).normal(size=(40_000, labelled_days))
+    errors = days.std(axis=1, ddof=1) / labelled_days**0.5
+    items = [
+        Item(
+            "mean_absolute_error",
+            BY_CHANCE,
+            Measurement("all", float(value), float(error), 200),
+            days=float(labelled_days),
+        )
+        for value, error in zip(days.mean(axis=1), errors, strict=True)
+    ]
+    failed = [judgement.verdict == "failed" for judgement in judge("error", items, replace(STANDARDS, alpha=0.001))]
+    assert 20 <= sum(failed) <= 60
+
+
+def test_rows_of_fewer_days_than_the_window_has_let_drift_stray_further() -> None:
+    alike = replace(STANDARDS, nulls={("population_stability", "wind"): replace(NULL, days=60)})
+    whole = measured("wind", 0.2)
+    results = judge("drift", [whole], alike) + judge("drift", [replace(whole, days=2.0)], alike)
+    assert [result.verdict for result in results] == ["failed", "passed"]
+    assert results[1].limit == pytest.approx(3.5 * (results[0].limit or 0))

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,6 @@ from cyclone.policy.facts import ServingVersion
 from cyclone.policy.rules import expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
-from cyclone.wording import format_number
 from training.backtest.history import History, build_history, find_start
 from training.backtest.replay import PolicyRun, find_fitted_rows, run_policy
 from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
@@ -129,9 +129,8 @@ def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec
     assert np.nanmean(corrected.losses) < np.nanmean(plain.losses)
 
 
-def test_the_gate_scores_the_champion_as_it_answered_and_not_with_a_calibration_fitted_on_the_gates_rows(
-    spec: ModelSpec,
-) -> None:
+def test_the_gate_corrects_the_champion_as_it_corrects_the_challenger(spec: ModelSpec) -> None:
+    """All labels are 20 higher since a day. Corrected by the other days, an old version is off by its noise alone."""
     retrain = spec.retrain.model_copy(update={"maximum_age_days": 24, "triggered_by": ("request",)})
     aged = spec.model_copy(update={"retrain": retrain, "recalibrate": Recalibrate(shrinkage_days=0)})
     history = build_history(aged, build_frame(shift=20))
@@ -139,7 +138,10 @@ def test_the_gate_scores_the_champion_as_it_answered_and_not_with_a_calibration_
     first = run.retrainings[0]
     assert first.day == START + 24 > SHIFT_DAY
     answered = run.losses[history.rows_of(first.day - 4, first.day - 1)]  # labels come a day late
-    assert f"against the champion's {format_number(float(answered.mean()))} on 72 rows of 3 days" in first.gate
+    assert float(answered.mean()) > 19
+    found = re.match(r"error (\S+) against the champion's (\S+) on 72 rows of 3 days", first.gate)
+    assert found is not None
+    assert [float(error) for error in found.groups()] == pytest.approx([0.75, 0.75], abs=0.1)
 
 
 def test_two_refused_retrainings_tell_a_person(spec: ModelSpec) -> None:
@@ -152,13 +154,12 @@ def test_two_refused_retrainings_tell_a_person(spec: ModelSpec) -> None:
             Worsening.fits += 1
             super().fit(features, labels)
             if Worsening.fits > 6:
-                self.means = self.means + 1000
+                self.means = self.means + np.resize([1000, -1000], len(self.means))  # no calibration mends that
             return self
 
     run = run_policy(build_history(spec, build_frame(shift=20)), Worsening, START)
     assert [item.is_promoted for item in run.retrainings] == [False, False]
-    assert all(item.is_false for item in run.retrainings)
-    assert run.holds
+    assert [item.is_false for item in run.retrainings] == [True, True]
     assert "the last 2 brought no gain" in run.holds[0][1]
 
 
