@@ -230,12 +230,8 @@ def refresh_statistics(store: Store) -> None:
 
 
 def is_drifted(result: CheckResult) -> bool:
-<<<<<<< HEAD
+    """Whether the check of the Jensen-Shannon distance has failed."""
     return result.check_name == "jensen_shannon" and result.verdict == "failed"
-=======
-    """Whether the check of the stability index has failed."""
-    return result.check_name == "population_stability" and result.verdict == "failed"
->>>>>>> main
 
 
 def expect_drift(who: str, drifted: list[str]) -> None:
