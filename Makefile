@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 $(if $(word 2,$(VENV)),$(error VENV is "$(VENV)", and make takes no path with a space: name one without))
 # SMALL=1: a benchmark in a minute or so, to see that it runs; its figures mean nothing.
 SIZE := $(if $(SMALL),--small)
+# COVERAGE=1: the fast tests print which lines they did not run.
+COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 # A Postgres of its own for each process; a file's tests stay together, for they share what takes long to start.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
@@ -55,8 +57,8 @@ test: $(READY) ## the tests in seconds each, then the loop through a real Airflo
 	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow"
 	$(BIN)/pytest -m e2e
 
-test-fast: $(READY) ## unit tests and SQL cases, about two minutes
-	$(BIN)/pytest $(PARALLEL) tests/unit tests/sql
+test-fast: $(READY) ## unit tests and SQL cases, about two minutes (COVERAGE=1: with the lines that they leave out)
+	$(BIN)/pytest $(PARALLEL) $(COVER) tests/unit tests/sql
 
 test-docker: $(READY) ## real images in a real engine (Debian without Docker: .ci/container-engine make test-docker)
 	$(BIN)/pytest -m docker
@@ -103,4 +105,4 @@ lock: ## compile the requirement files anew
 
 clean: ## remove everything that was installed or produced here, and what killed processes left
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_platform.clean; fi
-	rm -rf $(VENV) .cyclone .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .cyclone .coverage .mypy_cache .ruff_cache .pytest_cache

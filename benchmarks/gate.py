@@ -184,7 +184,8 @@ def measure_recalibration(console: Console, runs: int) -> dict[str, float]:
     table = Table(title=f"Recalibration, {runs} runs of {DAYS} days in each world")
     for column in ("world", "days served", "error", "any lower error: days served", "error"):
         table.add_column(column, justify="left" if column == "world" else "right")
-    steady, shifted = [], []
+    steady: list[tuple[float, float, float]] = []
+    shifted: list[tuple[float, float, float]] = []
     for number, world in enumerate(WORLDS):
         found = [replay(spec, world, [2, number, place]) for place in range(runs)]
         served, error, served_before, error_before = (sum(part) / runs for part in zip(*found, strict=True))

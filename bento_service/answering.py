@@ -22,7 +22,8 @@ from bento_service.labels import answer_labels
 from bento_service.log.prediction_log import PredictionLog
 from bento_service.log.spool_folder import Instance, claim_base
 from bento_service.log.spooled_rows import LogRow
-from bento_service.request import PredictRequest, RequestError, read_predict_request
+from bento_service.recent_ids import RecentIds
+from bento_service.request import PredictRequest, RequestError, read_predict_request, refuse_ids
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -39,10 +40,22 @@ class UnansweredError(Exception):
 class Answering:
     """Answers the requests of one serving instance."""
 
-    def __init__(self, spec: ModelSpec, instance: Instance, log: PredictionLog, store: Store, predict: Predict) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        instance: Instance,
+        log: PredictionLog,
+        store: Store,
+        predict: Predict,
+        *,
+        is_live: bool = True,
+    ) -> None:
         self._spec, self._instance, self._log, self._store = spec, instance, log, store
         self._predict_rows = predict
         self._ids = PredictionIds()
+        self._is_live = is_live
+        self._recent_ids = RecentIds(spec.feature_names)
+        self._refuses_conflicts = spec.serving.conflicting_ids == "refuse"
         self._is_committed = spec.serving.durability == "committed"
 
     @classmethod
@@ -55,7 +68,8 @@ class Answering:
         instance = Instance.begin(spec.name, version, revision)
         is_committed = spec.serving.durability == "committed"
         log = PredictionLog(store.dsn, instance, base, spec.serving.spool_mb * 1024 * 1024, is_committed)
-        return cls(spec, instance, log, Store(store.dsn, LABEL_SECONDS), predict)
+        is_live = settings.clock == "wall"
+        return cls(spec, instance, log, Store(store.dsn, LABEL_SECONDS), predict, is_live=is_live)
 
     def start(self) -> None:
         """Start to send the log, once everything that stays is loaded."""
@@ -76,7 +90,7 @@ class Answering:
             at = request.created_at[0] if request.created_at else now
             response = await self._answer(request, started, now, is_logged=not body.is_rehearsal)
         except RequestError as refusal:
-            at, response = refusal.at or now, refuse(refusal)
+            at, response = refusal.at or at, refuse(refusal)
         except UnansweredError as error:
             logger.error("%s", error)
             response = fail(f"{self._spec.name} could not answer these rows", 502)
@@ -90,12 +104,15 @@ class Answering:
     async def label(self, body: Body) -> Response:
         """The answer to POST /labels. No error leaves it."""
         try:
-            return await answer_labels(self._store, self._spec, body.read(), datetime.now(UTC))
+            return await answer_labels(self._store, self._spec, body.read(), datetime.now(UTC), is_live=self._is_live)
         except RequestError as refusal:
             return refuse(refusal)
 
     async def _answer(self, request: PredictRequest, started: float, now: datetime, is_logged: bool) -> Response:
         predictions = await self._predict_rows(request.rows)
+        if request.ids and is_logged and self._refuses_conflicts:
+            # Nothing may wait between here and the log: of two requests with one id, the second has to be refused.
+            refuse_ids(request.ids, self._recent_ids.claim(request.ids, request.rows))
         ids = request.ids or [self._ids.make() for _ in request.rows]
         items = [{"id": id_, "prediction": value} for id_, value in zip(ids, predictions, strict=True)]
         told = self._instance

@@ -61,7 +61,7 @@ def build_probe_value(field: Feature | Label) -> Any:
     if field.type == "text":
         return "text"
     lower, upper = field.range or (0.0, 0.0)
-    return math.ceil(lower) if field.type == "integer" else (lower + upper) / 2
+    return math.ceil(lower) if field.type == "integer" else lower / 2 + upper / 2  # their sum may be too large
 
 
 def find_true_class(classes: Sequence[Any]) -> int:

@@ -68,7 +68,7 @@ def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime)
     if times is not None and not spec.serving.accept_created_at:
         raise RequestError(400, f"{spec.name} does not accept created_at: leave it out, rows are dated on arrival")
     errors = validate_rows(spec, rows)
-    errors += _find_id_faults(ids or [])
+    errors += _find_id_faults(spec, ids or [], rows)
     created_at = [read_time(value, now) for value in times or []]
     errors += [
         RowError(index, "created_at", show_value(value), ALLOWED_TIME)
@@ -141,14 +141,26 @@ def _read_list_of(body: dict[str, Any], key: str, length: int) -> list[Any] | No
     return entries
 
 
-def _find_id_faults(ids: list[Any]) -> list[RowError]:
+def refuse_ids(ids: list[str], conflicts: list[int]) -> None:
+    """Refuse the ids at some places, if any: they were given to other rows before. Errors: `RequestError`."""
+    if not conflicts:
+        return
+    allowed = "the row that it was given to before, unchanged. For another row send another id, or none"
+    errors = [RowError(place, "id", show_value(ids[place]), allowed) for place in conflicts]
+    words = f"{len(conflicts)} of {len(ids)} ids belong to other rows; nothing was kept"
+    raise RequestError(409, words, errors[:ERROR_LIMIT])
+
+
+def _find_id_faults(spec: ModelSpec, ids: list[Any], rows: list[Any]) -> list[RowError]:
+    """An id that comes with another row a second time is no fault here: see `RecentIds`."""
+    are_counted = spec.serving.conflicting_ids == "count"
     errors = []
     first_use: dict[str, int] = {}
     for index, value in enumerate(ids):
         if not is_id(value):
             errors.append(RowError(index, "id", show_value(value), ALLOWED_ID))
-        elif first_use.setdefault(value, index) != index:
-            allowed = f"an id of its own; row {first_use[value]} has this one"
+        elif (first := first_use.setdefault(value, index)) != index and not are_counted and rows[first] == rows[index]:
+            allowed = f"an id of its own; row {first} has this one"
             errors.append(RowError(index, "id", show_value(value), allowed))
     return errors
 

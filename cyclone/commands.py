@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, get_args
@@ -11,7 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from cyclone.checks.backfill import judge_days
 from cyclone.checks.rollups import rebuild
+from cyclone.checks.verdicts import Verdict
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ConfigurationError, HoldError
@@ -19,7 +22,7 @@ from cyclone.image_contract import API_KEYS_FILE_VARIABLE
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.lineage.explain import explain
 from cyclone.lineage.report import format_lineage
-from cyclone.log_status import build_revision_table, build_window_table
+from cyclone.log_status import ENDS_OUTSIDE, build_revision_table, build_window_table
 from cyclone.policy.holds import resume
 from cyclone.policy.requests import CAUSES, ask, build_request
 from cyclone.policy.what_if import build_change_table, judge_past
@@ -124,10 +127,10 @@ def resume_model(model: ModelName, because: Because = "") -> None:
 @labels_app.command("load")
 def load_label_file(
     model: ModelName,
-    file: Annotated[Path, typer.Argument(help="A .csv or .parquet file with id, label and perhaps observed_at.")],
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file with id, label and perhaps observed_at.")],
 ) -> None:
     """Store the labels of a file. Good lines are stored, bad ones named on standard error. Safe to run twice."""
-    _, spec, store = open_model(model)
+    settings, spec, store = open_model(model)
     labels = LabelFile(file, spec.label)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(file.name, total=labels.size)
@@ -135,8 +138,9 @@ def load_label_file(
             store,
             spec,
             labels,
-            lambda number, reason: typer.echo(f"line {number}: {reason}", err=True),
+            lambda number, reason: typer.echo(f"{labels.unit} {number}: {reason}", err=True),
             lambda position: progress.update(task, completed=position),
+            is_live=settings.clock == "wall",
         )
     console.print(
         f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused;"
@@ -181,7 +185,7 @@ def revoke_client_key(name: KeyName) -> None:
 def show_log_status(
     model: Annotated[str, typer.Argument(help="Only this model, as in models/<name>/.")] = "",
 ) -> None:
-    """Show what became of the answered rows by revision, and the incomplete hours. Exits with 1 if rows were lost."""
+    """Show what became of the answered rows by revision, and the incomplete hours. Exits with 1 if rows are missing."""
     settings = read_settings()
     name = find_model(settings.models_dir, model).name if model else ""
     store = Store(settings.store_dsn)
@@ -192,7 +196,7 @@ def show_log_status(
         wide.print(build_window_table(windows))
     for refused in store.fetch("log/set_aside", model=name):
         console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
-    if any(row["dropped"] or row["set_aside"] or row["lost"] for row in revisions):
+    if any(row[end] for row in revisions for end in ENDS_OUTSIDE):
         raise typer.Exit(1)
 
 
@@ -214,6 +218,21 @@ def show_what_if(
             count += len(day.changed)
             console.print(build_change_table(day))
     console.print(f"{count} verdicts differ from those recorded", highlight=False)
+
+
+@monitor_app.command("backfill")
+def backfill_days(
+    model: ModelName,
+    since: Annotated[datetime, typer.Option("--from", help="The first day, UTC, e.g. 2026-11-01.")],
+    until: Annotated[datetime, typer.Option("--to", help="UTC. Days that end up to here are judged.")],
+) -> None:
+    """Record the verdicts on past days, each judged once at its end. Nothing is started. Safe to run twice."""
+    settings, spec, store = open_model(model)
+    now = read_now(store, settings, spec.name)
+    for end, results in judge_days(store, spec, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), now):
+        counts = Counter(result.verdict for result in results)
+        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
+        console.print(f"day that ended at {end:%Y-%m-%d}: {found if results else 'no version served'}", highlight=False)
 
 
 @rollups_app.command("rebuild")

@@ -50,7 +50,7 @@ class LineageError(CycloneError):
 
 
 class TrackingError(CycloneError):
-    """MLflow does not answer. The message has its address."""
+    """MLflow does not answer, or does not hold what the store says it holds. The message has its address."""
 
 
 class ReleaseError(CycloneError):

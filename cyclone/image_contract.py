@@ -12,6 +12,8 @@ CALIBRATION_VARIABLE = "CYCLONE_CALIBRATION"
 """The calibration of the revision, as JSON. Empty for raw predictions."""
 REHEARSAL_TOKEN_VARIABLE = "CYCLONE_REHEARSAL_TOKEN"  # noqa: S105 (the name of a variable)
 """The secret of a rehearsal. Requests that bear it are answered and not logged. Each deployment draws a new one."""
+CLOCK_VARIABLE = "CYCLONE_CLOCK"
+"""The clock of a replay. Empty for the wall's clock."""
 BENTOML_OPTIONS_VARIABLE = "BENTOML_CONFIG_OPTIONS"
 DO_NOT_TRACK_VARIABLE = "BENTOML_DO_NOT_TRACK"
 DEPLOYED_VARIABLES = (
@@ -19,6 +21,7 @@ DEPLOYED_VARIABLES = (
     API_KEYS_VARIABLE,
     CALIBRATION_VARIABLE,
     REHEARSAL_TOKEN_VARIABLE,
+    CLOCK_VARIABLE,
     BENTOML_OPTIONS_VARIABLE,
     DO_NOT_TRACK_VARIABLE,
 )

@@ -6,8 +6,11 @@ from rich.table import Table
 
 from cyclone.store import Row
 
-COUNTS = ("stored", "repeated", "dropped", "set_aside")
+COUNTS = ("stored", "repeated", "conflicting", "dropped", "set_aside")
 """The ways in which an answered row can end, by their names in the loss ledger."""
+
+ENDS_OUTSIDE = ("conflicting", "dropped", "set_aside", "lost")
+"""The ways in which an answered row can end outside the log."""
 
 
 def build_revision_table(rows: Sequence[Row]) -> Table:

@@ -18,6 +18,23 @@ LEAST_PROBABILITY = sys.float_info.epsilon
 
 Without it, one wrong row would give an infinite loss. It is the smallest step of a float at 1, as in scikit-learn.
 """
+LARGEST, SMALLEST = 1e150, 1e-150
+"""The bounds of a number's size. A larger one counts as the largest, and a smaller one as 0.
+
+So neither a square nor a sum overflows. `sql/views/01_bounded_number.sql` has the same numbers.
+"""
+
+
+def bound_number(number: float) -> float:
+    """A number within the bounds of `LARGEST` and `SMALLEST`."""
+    return 0.0 if abs(number) < SMALLEST else max(-LARGEST, min(LARGEST, number))
+
+
+def bound_numbers(numbers: "Array") -> "Array":
+    """Numbers within the bounds of `LARGEST` and `SMALLEST`."""
+    import numpy as np
+
+    return np.where(np.abs(numbers) < SMALLEST, 0.0, np.clip(numbers, -LARGEST, LARGEST))
 
 
 def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "Array":
@@ -28,7 +45,7 @@ def measure_losses(spec: ModelSpec, labels: "Array", predictions: "Array") -> "A
     import numpy as np
 
     if spec.task == "regression":
-        return np.asarray(np.abs(predictions - labels))
+        return np.asarray(np.abs(bound_numbers(predictions) - bound_numbers(labels)))
     columns = to_columns(predictions)
     given = columns[np.arange(len(labels)), labels.astype(int)]
     return np.asarray(-np.log(np.clip(given, LEAST_PROBABILITY, 1)))
@@ -48,5 +65,5 @@ def compute_error(label: Any, prediction: Prediction) -> float:
     elif isinstance(label, bool):
         share = prediction if label else 1 - prediction
     else:
-        return abs(prediction - float(label))
+        return abs(bound_number(prediction) - bound_number(float(label)))
     return -math.log(min(1.0, max(share, LEAST_PROBABILITY)))

@@ -117,9 +117,10 @@ def create_candidate(
     """Record the candidate of a run, and return its release. A repeated call returns the first one.
 
     If the run's retraining had ended and was cleared in Airflow, its end is taken back, because it goes on.
-    Errors: `ReleaseError` when the run has already released another version.
+    Errors: `ReleaseError` when the run has already released another version, or its model was retired meanwhile.
     """
     with store.transaction() as transaction:
+        _check_not_retired(transaction, model, run_id)
         transaction.run("policy/retraining_reopen", run_id=run_id)
         transaction.run(
             "release/candidate_insert",
@@ -202,6 +203,29 @@ def mark_rolled_back(store: Store, release: Release, at: datetime, reason: str) 
     with store.transaction() as transaction:
         transaction.run("release/roll_back", release_id=release.release_id, at=at, reason=reason)
         transaction.run("release/champion_share_set", model=release.model)
+
+
+def retire_releases(
+    store: Store, model: str, at: datetime, asked_by: str, because: str
+) -> tuple[int | None, list[str]] | None:
+    """End every release of a model, take its record away, and record who retired it, in one transaction.
+
+    Return the version that served and the runs of the retrainings under way. None when nothing was left to retire.
+    """
+    with store.transaction() as transaction:
+        row = transaction.fetch_one("retirement/record", model=model, at=at, asked_by=asked_by, because=because)
+        reason = f"the model was retired by {asked_by}: {because}"
+        transaction.run("retirement/releases_end", model=model, at=at, reason=reason)
+    return (row["version"], row["ended_runs"]) if row else None
+
+
+def _check_not_retired(transaction: Transaction, model: str, run_id: str) -> None:
+    retired = transaction.fetch_one("retirement/of_run", run_id=run_id)
+    if retired is not None:
+        raise ReleaseError(
+            f"{model} was retired by {retired['asked_by']} while run {run_id} was under way ({retired['because']}), so"
+            f" this run releases nothing. `cyclone retrain {model}` brings the model back"
+        )
 
 
 def _check_promotable(release: Release, record: ReleaseRecord | None) -> None:

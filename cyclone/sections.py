@@ -4,7 +4,10 @@ The file is longer than others because `model.yaml` has one place where all of i
 Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `ConfigurationError` that names the file.
 """
 
+import math
 import re
+from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -31,6 +34,18 @@ Source: https://cloud.google.com/run/docs/configuring/services/memory-limits
 """
 
 
+def _refuse_rounded(value: object) -> object:
+    for bound in value if isinstance(value, list | tuple) else ():
+        is_integer = isinstance(bound, int) and not isinstance(bound, bool)
+        if is_integer and (abs(bound) >= 2**63 or int(float(bound)) != bound):
+            raise ValueError(f"a bound is {bound}, which a float would round. Allowed are integers up to 2^53")
+    return value
+
+
+Range = Annotated[tuple[float, float] | None, FromList, BeforeValidator(_refuse_rounded)]
+"""The lowest and the highest number that is allowed."""
+
+
 class Section(BaseModel):
     """One section of a `model.yaml`. It cannot be changed, and refuses unknown keys and values of another type."""
 
@@ -45,7 +60,7 @@ class Feature(Section):
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: FeatureType
-    range: Annotated[tuple[float, float] | None, FromList] = None
+    range: Range = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     nullable: bool = False
     calendar: bool = False
@@ -56,20 +71,51 @@ class Feature(Section):
         _check_bounds(self)
         return self
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
+        return {value: place for place, value in enumerate(self.values or ())}
+
 
 class Label(Section):
     """The true value of what was predicted. It is expected `expected_delay_hours` after its prediction."""
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     type: Literal["integer", "number", "category", "boolean"]
-    range: Annotated[tuple[float, float] | None, FromList] = None
+    range: Range = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
     expected_delay_hours: float = Field(ge=0, le=366 * 24)
+    """The hours after a prediction by which most labels are there. Error checks count a row from then on."""
+    load_every_days: int = Field(default=0, ge=0, le=90)
+    """The days between two loads, where labels come in bulk. 0 means that they come one by one.
+
+    A label then comes up to so many days later than expected. The days of the last load are judged until the next.
+    """
+
+    @property
+    def delay(self) -> timedelta:
+        """The time from a prediction to when its label is expected."""
+        return timedelta(hours=self.expected_delay_hours)
+
+    @property
+    def load(self) -> timedelta:
+        """The time between two loads. It is nothing where labels come one by one."""
+        return timedelta(days=self.load_every_days)
+
+    @property
+    def wait_days(self) -> int:
+        """Whole days until all labels of a day are known, by the expected delay and the rhythm of the loads."""
+        return math.ceil(self.expected_delay_hours / 24) + self.load_every_days
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         _check_bounds(self)
         return self
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
+        return {value: place for place, value in enumerate(self.values or ())}
 
 
 def _check_bounds(field: Feature | Label) -> None:
@@ -77,8 +123,12 @@ def _check_bounds(field: Feature | Label) -> None:
         raise ValueError(f"range is for type integer and number, and {field.name!r} is {field.type}")
     if field.range is not None and field.range[0] >= field.range[1]:
         raise ValueError(f"range {list(field.range)} must have its lower bound first")
+    if field.range is not None and field.type == "integer" and math.ceil(field.range[0]) > field.range[1]:
+        raise ValueError(f"range {list(field.range)} holds no integer, and {field.name!r} is one")
     if (field.type == "category") != (field.values is not None):
         raise ValueError(f"values are needed for a category and only there, and {field.name!r} is {field.type}")
+    if any("\0" in value for value in field.values or ()):
+        raise ValueError(f"values of {field.name!r} hold \\u0000, which Postgres cannot store")
     if field.values is not None and (not field.values or len(set(field.values)) != len(field.values)):
         raise ValueError(f"values {list(field.values)} must be distinct and not empty")
 
@@ -226,7 +276,13 @@ class Breaker(Section):
     stuck_rows: int = Field(default=24, ge=2, le=1000)
     """The number of rows over two days at which one and the same value of a `number` feature is a fault."""
     silent_days: float = Field(default=3, gt=0, le=366)
-    """The days without any label, beyond the labels' expected delay, after which answered rows show a fault."""
+    """The days without any label, beyond their expected delay and load, after which answered rows show a fault."""
+    labelled_share: float = Field(default=0.3, gt=0, lt=1)
+    """The least share of a week's rows that have a label, as a part of the share before.
+
+    Labels of ids that nobody was given, and a few that still come, hide that the others stopped. A higher value tells
+    sooner, and asks a person where only a part of the labels is late.
+    """
     completeness: float = Field(default=0.95, gt=0, le=1)
     """The least share of a day's answered rows that has to be in the log."""
 
@@ -368,8 +424,11 @@ class ReleaseRules(Section):
     """The canary's shares of the live traffic, in percent. Small first ones keep most requests from a bad version."""
     requests_per_step: int = Field(default=50, ge=1)
     """The fewest requests that a candidate answers at a step before it may pass."""
-    seconds_per_step: float = Field(default=30, ge=0)
-    """The least time of a step."""
+    seconds_per_step: float = Field(default=60, ge=0)
+    """The least time of a step. A third of it is a moment: what disturbs an instance no longer counts as one event.
+
+    A minute makes moments of 20 seconds, longer than most garbage collections, retries and neighbours' bursts.
+    """
     deadline_minutes: float = Field(default=60, gt=0)
     """The minutes after which an inconclusive step ends, as `on_deadline` says."""
     on_deadline: Literal["roll_back", "go_on"] = "roll_back"
@@ -387,6 +446,11 @@ class ReleaseRules(Section):
     """The Kolmogorov-Smirnov distance between both versions' predictions, beyond which a candidate is condemned."""
     lost_share_limit: float = Field(default=0.02, ge=0, lt=1)
     """How much more of the candidate's rows the log may lose than of the champion's, as a difference of shares."""
+    reconcile: Literal["never", "always"] = "never"
+    """Whether the monitor mends traffic, tags and aliases that are not as the release record says.
+
+    `never` only tells a person, because somebody may have moved them on purpose.
+    """
     kept_champions: int = Field(default=2, ge=1, le=100)
     """The number of earlier champions that a roll-back can return to. Their revisions and images are kept."""
 
@@ -422,6 +486,12 @@ class Serving(Section):
     """The most megabytes of an instance's spool, where rows wait for Postgres.
 
     Beyond it, the newest rows are dropped and counted. On Cloud Run the spool takes memory, elsewhere disk.
+    """
+    conflicting_ids: Literal["refuse", "count"] = "refuse"
+    """What becomes of a request with an id that was given to another row before.
+
+    `refuse` answers 409 where the instance knows it. `count` answers it. Rows that are answered although their id is
+    another row's are not in the log. The loss ledger counts them as `conflicting`, and the log is incomplete by them.
     """
     accept_created_at: bool = False
     """Whether clients may set a row's event time. A replay of history needs it."""

@@ -56,7 +56,7 @@ class ModelSpec(Section):
     is its place in `values`, a boolean is 0 or 1, and null is NaN.
     """
     history: str | None = None
-    """A CSV file in the model's folder with the rows that were known before Cyclone.
+    """A CSV or Parquet file in the model's folder with the rows that were known before Cyclone.
 
     Its columns are `created_at`, the features and the label.
     """
@@ -126,11 +126,25 @@ class ModelSpec(Section):
                     f"retrain.triggered_by names checks of kind {kind!r}, but monitor.{kind} has none: it could never"
                     " fire"
                 )
+        self._check_rhythm()
         regression_only = self.recalibrate.method in ("ratio", "bias")
         if self.recalibrate.method != "auto" and regression_only != (self.task == "regression"):
             allowed = "ratio or bias" if self.task == "regression" else "prior_shift or temperature"
             raise ValueError(f"recalibrate.method {self.recalibrate.method!r}: a {self.task} takes {allowed}")
         return self
+
+    def _check_rhythm(self) -> None:
+        """Refuse a rhythm of labels with which nothing could ever be trained or fitted."""
+        wait, retrain = self.label.wait_days, self.retrain
+        rhythm = f"label.expected_delay_hours {self.label.expected_delay_hours:g}"
+        rhythm += f" with load_every_days {self.label.load_every_days}" if self.label.load_every_days else ""
+        needed = retrain.holdout_days + retrain.folds
+        if retrain.window_days is not None and retrain.window_days - wait < needed:
+            raise ValueError(
+                f"{rhythm} leaves {max(0, retrain.window_days - wait)} labelled days of retrain.window_days"
+                f" {retrain.window_days}, and holdout_days {retrain.holdout_days} with folds {retrain.folds} need"
+                f" {needed}: it could never train. Set window_days to {needed + wait} or more"
+            )
 
     @property
     def feature_names(self) -> list[str]:

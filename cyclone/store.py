@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Protocol, 
 
 from cyclone.errors import StatementError, StoreError
 from cyclone.places import find_shipped
+from cyclone.store_faults import explain_refusal, name_fault
 
 if TYPE_CHECKING:
-    import psycopg2
     from psycopg2.extensions import connection
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -95,22 +95,6 @@ def connect(dsn: str, connect_seconds: int, statement_seconds: int) -> "connecti
     )
 
 
-def _explain(error: "psycopg2.Error") -> Exception:
-    """The `StatementError` for an error of Postgres. An error of the connection is returned as it is.
-
-    The transaction turns an error of the connection into one that names the store.
-    """
-    import psycopg2
-
-    text = str(error).strip()
-    # A canceled query is an OperationalError as well, so it is looked for first.
-    if isinstance(error, psycopg2.errors.QueryCanceled):
-        return StatementError(text, "stopped")
-    if isinstance(error, psycopg2.OperationalError):
-        return error
-    return StatementError(text, "value" if isinstance(error, psycopg2.DataError) else "statement")
-
-
 def shorten_dsn(dsn: str) -> str:
     """Twelve hexadecimal digits that differ between stores, for names of folders."""
     return hashlib.sha256(dsn.encode()).hexdigest()[:12]
@@ -121,13 +105,15 @@ class Transaction:
 
     def __init__(self, raw: "connection") -> None:
         self.connection = raw
+        self.statement = "(none)"
+        """The name of the last named statement that was begun, for errors."""
 
     def fetch(self, statement: str, **parameters: Any) -> list[Row]:
         """Run `sql/<statement>.sql` and return its rows as dictionaries."""
         from psycopg2.extras import RealDictCursor
 
         with self.connection.cursor(cursor_factory=RealDictCursor) as cursor:
-            cursor.execute(load_statement(statement), parameters)
+            cursor.execute(self._load(statement), parameters)
             return [dict(row) for row in cursor.fetchall()]
 
     def fetch_one(self, statement: str, **parameters: Any) -> Row | None:
@@ -137,7 +123,7 @@ class Transaction:
     def run(self, statement: str, **parameters: Any) -> int:
         """Run a statement that returns no rows. Return the number of rows that it changed."""
         with self.connection.cursor() as cursor:
-            cursor.execute(load_statement(statement), parameters)
+            cursor.execute(self._load(statement), parameters)
             return cursor.rowcount
 
     def select(self, sql: str, /, **parameters: Any) -> Selection:
@@ -153,10 +139,14 @@ class Transaction:
                 cursor.execute(sql, parameters)
                 rows = [dict(row) for row in cursor.fetchall()]
             except psycopg2.Error as error:
-                raise _explain(error) from error
+                raise explain_refusal(error) from error
             except (KeyError, ValueError, TypeError, IndexError) as error:
                 raise StatementError(str(error), "parameter") from error
             return Selection([column.name for column in cursor.description or ()], rows)
+
+    def _load(self, statement: str) -> str:
+        self.statement = statement
+        return load_statement(statement)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -173,13 +163,13 @@ class Transaction:
     def copy_in(self, statement: str, lines: TextIO | BinaryIO) -> None:
         """Run a COPY … FROM STDIN of `sql/<statement>.sql` on the lines of a file."""
         with self.connection.cursor() as cursor:
-            cursor.copy_expert(load_statement(statement), lines)
+            cursor.copy_expert(self._load(statement), lines)
 
     def copy_out(self, statement: str, file: Writable, **parameters: Any) -> None:
         """Run a COPY … TO STDOUT of `sql/<statement>.sql`. The file gets one line for each row."""
         with self.connection.cursor() as cursor:
             # COPY takes no parameters, so the driver writes them into the text.
-            cursor.copy_expert(cursor.mogrify(load_statement(statement), parameters).decode(), file)
+            cursor.copy_expert(cursor.mogrify(self._load(statement), parameters).decode(), file)
 
     def list_fields(self, column: str, names: Sequence[str]) -> Any:
         """A parameter that stands for some fields of a JSON column, as a list of SQL expressions of type text."""
@@ -223,20 +213,20 @@ class Store:
     def transaction(self, mode: Mode = "write") -> Iterator[Transaction]:
         """A transaction that is committed at the end, and rolled back on any error.
 
-        Errors: `StoreError` when Postgres does not answer or has no schema.
+        Errors: `StoreError` when Postgres does not answer, has no schema, or cannot do it at the moment.
+        `StatementError` naming the statement that it refuses.
         """
         import psycopg2
 
         raw = self._kept or self._connect()
+        transaction = Transaction(raw)
         try:
             with raw:
                 if MODES[mode]:
                     raw.cursor().execute(MODES[mode])
-                yield Transaction(raw)
-        except psycopg2.OperationalError as error:
-            raise StoreError(f"the store at {self.address} stopped answering: {error}") from error
-        except psycopg2.errors.UndefinedTable as error:
-            raise StoreError(f"the store at {self.address} has no schema: run `cyclone migrate` ({error})") from error
+                yield transaction
+        except psycopg2.Error as error:
+            raise name_fault(error, self.address, transaction.statement) from error
         finally:
             if raw is not self._kept:
                 raw.close()
@@ -277,8 +267,9 @@ class Store:
             return transaction.run(statement, **parameters)
 
     def migrate(self) -> list[str]:
-        """Apply the migrations that are missing, then all views. Return the names of the migrations applied.
+        """Apply the migrations that are missing, then all views, and make the partitions of the coming months.
 
+        Return the names of the migrations applied.
         It is safe to run twice, and by two processes at once.
         """
         with self.transaction() as transaction, transaction.connection.cursor() as cursor:
@@ -302,6 +293,7 @@ class Store:
             # Views hold no data. They are made anew each time, so that they always fit the code.
             for path in list_scripts("views"):
                 cursor.execute(path.read_text())
+            transaction.fetch("log/partitions_ahead")
         return applied
 
     @property

@@ -7,16 +7,18 @@ Every few minutes, for the run's data interval:
    (`sql/checks/<kind>/`), and record a verdict for every subject: `passed`, `failed` or `no_data`.
 3. **reevaluate** judges an earlier window again when a late label or row has fallen into it. A verdict that changes
    is a new row beside the old one.
-4. **decide** closes an open incident whose retraining is gone. It then asks the policy
+4. **compare** looks at traffic, tags and aliases beside the release record. It mends them if model.yaml says
+   `release.reconcile: always`.
+5. **decide** closes an open incident whose retraining is gone. It then asks the policy
    (`docs/decisions-and-policy.md`) whether a retraining pays. If so, it joins the open incident or opens one.
    Of the tasks that follow, those that are not due are skipped.
-5. **request_retraining** starts `retrain__<model>`. An incident starts it once, however often it is asked.
-   **tell_person** runs once for each hold. Upstream data are broken then, or a retraining is due and a person must
-   look first. The task updates the asset `x-cyclone://<model>/holds`.
-6. **recalibrate** runs once in `recalibrate.every_days`. It corrects the champion's predictions by the newest labels,
+6. **request_retraining** starts `retrain__<model>`. An incident starts it once, however often it is asked.
+   **tell_person** runs once for each hold. Upstream data are broken then, what serves is not what the release record
+   says, or a retraining is due and a person must look first. The task updates the asset `x-cyclone://<model>/holds`.
+7. **recalibrate** runs once in `recalibrate.every_days`. It corrects the champion's predictions by the newest labels,
    if that would have helped on the days before. The correction is a new revision of the same image, in seconds.
 
-Steps 1 to 3 run in the triggerer and hold no worker. Each check's log has the table of its verdicts, and the log of
+Steps 1 to 4 run in the triggerer and hold no worker. Each check's log has the table of its verdicts, and the log of
 **decide** has all of them. The store keeps them in `check_result`. The counts are in the event of the asset
 `x-cyclone://<model>/verdicts`. A backfill (`airflow backfill create --dag-id monitor__<model> …`) records verdicts
 and starts nothing.
@@ -69,7 +71,8 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         )
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
-        rolled_up >> checks >> decision >> [request_retraining, told, recalibrate_task(spec.name)]
+        compared = MonitorStep(task_id="compare", model=spec.name)
+        rolled_up >> [*checks, compared] >> decision >> [request_retraining, told, recalibrate_task(spec.name)]
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag
 

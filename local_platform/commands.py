@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from cyclone.errors import PlatformError
+from cyclone.errors import PlatformError, ReleaseError
+from cyclone.image_contract import CLOCK_VARIABLE
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import load_model_specs
 from cyclone.store import Row, Store
@@ -81,7 +82,7 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show what runs here, and what each model does. Fails when a part is down."""
+    """Show what runs here, and what each model does. Fails when a part is down, or a model serves as it should not."""
     from local_platform.platform_record import START_COMMAND, PlatformRecord, read_status
 
     settings = read_settings()
@@ -93,13 +94,16 @@ def status() -> None:
         state = "[green]yes[/green]" if part.is_up else "[red]no[/red]"
         table.add_row(part.name, state, part.address, f"{part.memory_mb:,.0f} MB")
     console.print(table)
-    record = PlatformRecord.read(settings.work_dir)
+    record, troubles = PlatformRecord.read(settings.work_dir), 0
     if record:
-        console.print(build_model_table(settings, Store(record.store_dsn)))
-        show_holds(settings, Store(record.store_dsn))
+        store = Store(record.store_dsn)
+        console.print(build_model_table(settings, store))
+        show_holds(settings, store)
+        troubles = show_unwatched(settings, store)
         if all(part.is_up for part in parts if part.name == "cloud-run"):
             show_addresses(settings)
-    if not all(part.is_up for part in parts):
+            troubles += show_differences(settings)
+    if troubles or not all(part.is_up for part in parts):
         raise typer.Exit(1)
 
 
@@ -159,6 +163,36 @@ def show_addresses(settings: Settings) -> None:
             console.print(f"{spec.name} answers at {running.address}", highlight=False)
 
 
+def show_unwatched(settings: Settings, store: Store) -> int:
+    """The models that no DAG watches: those that serve without a usable folder, and each broken model.yaml."""
+    from cyclone.record_comparison import find_unwatched
+
+    _, errors = load_model_specs(settings.models_dir)
+    found = [*map(str, errors), *map(str, find_unwatched(store, settings.models_dir))]
+    for text in found:
+        console.print(f"[red]not watched[/red] {escape(text)}", highlight=False, soft_wrap=True)
+    return len(found)
+
+
+def show_differences(settings: Settings) -> int:
+    """What serves and is not what the release record says, and what can be done about it. How many models do so."""
+    from cyclone.policy.holds import describe_remedy
+    from releasing.comparison import find_lasting
+
+    count = 0
+    for spec in load_model_specs(settings.models_dir)[0]:
+        try:
+            found = list(map(str, find_lasting(settings, spec)))
+        except ReleaseError as error:
+            found = [f"it could not be compared: {error}"]
+        for text in found:
+            console.print(f"[red]not as recorded[/red] {spec.name}: {escape(text)}", highlight=False, soft_wrap=True)
+        if found:
+            count += 1
+            console.print(f"  What to do: {describe_remedy('release', spec.name)}", markup=False, soft_wrap=True)
+    return count
+
+
 def prepare_demo(state_dir: Path) -> None:
     """Make room for a demo: remove what an earlier demo left, and nothing else.
 
@@ -197,7 +231,7 @@ def use_replay_clock() -> None:
 
     The present is the newest logged event, and a monitor run covers a day.
     """
-    os.environ["CYCLONE_CLOCK"] = "replay"
+    os.environ[CLOCK_VARIABLE] = "replay"
     os.environ["CYCLONE_MONITOR_SCHEDULE"] = "0 0 * * *"
 
 

@@ -12,7 +12,7 @@ from typing import Self
 import psutil
 
 from cyclone.errors import PlatformError
-from cyclone.image_contract import BENTOML_HOME_VARIABLE, MODELS_DIR_VARIABLE, STORE_DSN_VARIABLE
+from cyclone.image_contract import BENTOML_HOME_VARIABLE, CLOCK_VARIABLE, MODELS_DIR_VARIABLE, STORE_DSN_VARIABLE
 from cyclone.places import is_checkout
 from cyclone.settings import read_settings
 from cyclone.telemetry import SWITCHES
@@ -161,7 +161,7 @@ def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
         STORE_DSN_VARIABLE: record.store_dsn,
         "CYCLONE_WORK_DIR": str(record.state_dir),
         MODELS_DIR_VARIABLE: str(read_settings().models_dir.resolve()),
-        "CYCLONE_CLOCK": record.clock,
+        CLOCK_VARIABLE: record.clock,
         "CYCLONE_MONITOR_SCHEDULE": record.monitor_schedule,
         "CYCLONE_IMAGE_REPOSITORY": record.image_repository,
         "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),

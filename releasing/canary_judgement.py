@@ -2,22 +2,22 @@
 
 Every rule is a sequential test, so a canary may be looked at every half second. A candidate within all limits is
 condemned with a probability of at most `FALSE_ALARM`. That holds for all looks of all steps together. A candidate
-beyond a limit passes a step with a probability of at most `MISSED_HARM`.
+beyond a limit passes a step with a probability of at most `MISSED_HARM`. Both hold for what depends on each other
+within a request and within a moment (`releasing/canary_measures.py`), not only for independent requests.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
-from cyclone.checks.measurements import load_check, measure
 from cyclone.checks.verdicts import Measurement
 from cyclone.sections import ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.wording import format_number, join_sentences
-from releasing.sequential_tests import Interval, bound_difference, bound_distribution, bound_mean
+from releasing.canary_measures import SideBySide, Window, compare_sides
+from releasing.sequential_tests import Interval, bound_difference, bound_distribution, bound_mean, bound_share
 
 # One good candidate in twenty may be condemned. A smaller share needs more requests before harm is found.
 FALSE_ALARM = 0.05
@@ -28,7 +28,12 @@ MINIMUM_SAMPLES = 20
 LATENCY_TOLERANCE_MS = 2.0
 """The rise of the mean latency that is always allowed, whatever the ratio. A colder cache costs as much."""
 VANISHED_ALLOWED = 1
-"""How many instances more than the champion the candidate may lose. Machines fail too."""
+"""How many losses of instances more than the champion hold no step. Machines fail too."""
+VANISHED_PRIOR = (1.0, 0.25)
+"""The beta distribution over which the candidate's part of all losses is mixed.
+
+It gives most weight to a candidate that has nearly all of them. There the fewest are needed.
+"""
 
 CanaryVerdictName = Literal["passed", "failed", "inconclusive"]
 Numbers = dict[str, float | int | None]
@@ -44,18 +49,6 @@ class CanaryVerdict:
     verdict: CanaryVerdictName
     reason: str
     numbers: Numbers
-
-
-@dataclass(frozen=True)
-class SideBySide:
-    """One measure of the candidate and of the champion."""
-
-    candidate: Measurement
-    champion: Measurement
-
-    @property
-    def sizes(self) -> tuple[int, int]:
-        return self.candidate.sample_size, self.champion.sample_size
 
 
 @dataclass(frozen=True)
@@ -75,21 +68,13 @@ class Levels:
 
 
 def judge_canary(
-    store: Store,
-    spec: ModelSpec,
-    candidate_revision: str,
-    champion_revision: str,
-    since: datetime,
-    until: datetime,
+    store: Store, spec: ModelSpec, candidate_revision: str, champion_revision: str, window: Window
 ) -> CanaryVerdict:
     """The verdict on one step of a canary, from what both revisions answered and stored.
 
-    The step is from `since` to before `until`, in wall time.
     Errors: `CheckError` when a canary check is broken. `StoreError` when the store does not answer.
     """
-    comparisons = {
-        name: _compare(store, name, spec.name, candidate_revision, champion_revision, since, until) for name in RULES
-    }
+    comparisons = compare_sides(store, spec.release, spec.name, candidate_revision, champion_revision, window)
     return judge_comparisons(spec.release, comparisons)
 
 
@@ -119,17 +104,24 @@ def judge_comparisons(release: ReleaseRules, comparisons: Mapping[str, SideBySid
 
 
 def judge_shares(comparison: SideBySide, limit: float, levels: Levels, unit: str) -> Finding:
-    """The finding on a share that may be at most `limit` above the champion's. `unit` names what is counted."""
+    """The finding on a share that may be at most `limit` above the champion's. `unit` names what is counted.
+
+    What is counted may come alone or in bursts, so the wider of two intervals decides: that of independent trials, and
+    that of independent moments.
+    """
     sides = [(round((side.value or 0) * side.sample_size), side.sample_size) for side in _list_sides(comparison)]
     if not sides[0][1] or not sides[1][1]:
         return Finding("inconclusive", f"{sides[0][0]} of {sides[0][1]}, the champion {sides[1][0]} of {sides[1][1]}")
-    interval = Interval(
+    alone = Interval(
         bound_difference(sides[0], sides[1], levels.alarm).low,
         bound_difference(sides[0], sides[1], levels.miss).high,
     )
+    moments = _bound_excess(comparison, 1.0, 0.0, levels)
+    interval = Interval(min(alone.low, moments.low), max(alone.high, moments.high))
     words = (
-        f"{sides[0][0]} of {sides[0][1]:,} {unit}, the champion {sides[1][0]} of {sides[1][1]:,}, a difference"
-        f" between {interval.low:.2%} and {interval.high:.2%} (allowed {limit:.2%})"
+        f"{sides[0][0]} of {sides[0][1]:,} {unit}, the champion {sides[1][0]} of {sides[1][1]:,}"
+        + _describe_difference(interval)
+        + f" (allowed {limit:.2%})"
     )
     return Finding(_decide(interval, limit), words)
 
@@ -142,21 +134,46 @@ def judge_means(comparison: SideBySide, allowed: float, levels: Levels, unit: st
     candidate, champion = comparison.candidate, comparison.champion
     if candidate.value is None or champion.value is None or min(comparison.sizes) < MINIMUM_SAMPLES:
         return Finding("inconclusive", f"on {comparison.sizes[0]} and {comparison.sizes[1]} {unit} too few to compare")
-    if candidate.standard_error is None or champion.standard_error is None:
-        return Finding("inconclusive", "its spread is not known yet")
     # The allowed mean is a multiple of the champion's, so the champion's noise is multiplied too.
     ratio = allowed / champion.value if champion.value else 1.0
-    noise = math.hypot(candidate.standard_error, ratio * champion.standard_error)
-    excess, effect = candidate.value - allowed, abs(allowed - champion.value)
-    interval = Interval(
-        bound_mean(excess, noise, effect, levels.alarm).low, bound_mean(excess, noise, effect, levels.miss).high
-    )
+    interval = _bound_excess(comparison, ratio, allowed - ratio * champion.value, levels)
+    if math.isinf(interval.high):
+        return Finding("inconclusive", f"its spread is not known yet from {len(comparison.moments)} moments")
     words = (
         f"{format_number(candidate.value)} on {comparison.sizes[0]:,} {unit}, the champion"
         f" {format_number(champion.value)} on {comparison.sizes[1]:,} (allowed {format_number(allowed)},"
-        f" ± {format_number((interval.high - interval.low) / 2)})"
+        f" ± {format_number(interval.high - candidate.value + allowed)})"
     )
     return Finding(_decide(interval, 0.0), words)
+
+
+def _bound_excess(comparison: SideBySide, ratio: float, more: float, levels: Levels) -> Interval:
+    """The interval of the candidate's mean minus `ratio` times the champion's and minus `more`.
+
+    Both sides of a moment share what happens in it, so its spread is that of their difference. Moments of which some
+    have most of the samples count as the number of equal moments that say as much.
+    Sources: Cochran 1977, chapter 6 (ratio of sums). Kish 1965 (effective number).
+    """
+    moments, (ours, theirs) = comparison.moments, comparison.sizes
+    if not ours or not theirs:
+        return Interval(-math.inf, math.inf)
+    means = comparison.candidate.value or 0.0, comparison.champion.value or 0.0
+    count = min(
+        ours**2 / sum(item.candidate_size**2 for item in moments),
+        theirs**2 / sum(item.champion_size**2 for item in moments),
+    )
+    squares = sum(
+        (
+            (item.candidate_total - means[0] * item.candidate_size) / ours
+            - ratio * (item.champion_total - means[1] * item.champion_size) / theirs
+        )
+        ** 2
+        for item in moments
+    )
+    noise = math.sqrt(squares * count / (count - 1)) if count > 1 else math.inf
+    excess = means[0] - ratio * means[1] - more
+    low, high = (bound_mean(excess, noise, count, level) for level in (levels.alarm, levels.miss))
+    return Interval(low.low, high.high)
 
 
 def _judge_failures(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
@@ -164,14 +181,28 @@ def _judge_failures(release: ReleaseRules, comparison: SideBySide, levels: Level
 
 
 def _judge_losses(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
-    """Lost rows can condemn, but never make a step wait. Where all is well nothing is lost."""
-    return _only_condemn(judge_shares(comparison, release.lost_share_limit, levels, "rows"))
+    """Lost rows hold a step while too many are surely lost. They never condemn.
+
+    They are lost in bursts, and nobody knows when: a full spool drops all rows until the store is back.
+    """
+    ours, theirs = ((round((side.value or 0) * side.sample_size), side.sample_size) for side in _list_sides(comparison))
+    words = f"{ours[0]} of {ours[1]:,} rows, the champion {theirs[0]} of {theirs[1]:,}"
+    is_beyond = bound_difference(ours, theirs, levels.alarm).low > release.lost_share_limit
+    return Finding("inconclusive" if is_beyond else "passed", f"{words} (allowed {release.lost_share_limit:.2%} more)")
 
 
 def _judge_instances(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
+    """Losses of instances condemn when the candidate has more of them than its part of the time explains.
+
+    Some losses more than the champion hold the step. So a candidate that cannot be condemned yet goes no further.
+    """
     ours, theirs = (int(side.value or 0) for side in _list_sides(comparison))
-    words = f"{ours} of {comparison.sizes[0]} instances, the champion {theirs} of {comparison.sizes[1]}"
-    return Finding("failed" if ours > theirs + VANISHED_ALLOWED else "passed", words)
+    lived, all_lived = comparison.sizes[0], sum(comparison.sizes)
+    words = f"{ours} times in {lived} s of instances, the champion {theirs} times in {all_lived - lived} s"
+    part = lived / all_lived if all_lived else 1.0
+    if bound_share(ours, ours + theirs, levels.alarm, VANISHED_PRIOR).low > part:
+        return Finding("failed", words)
+    return Finding("inconclusive" if ours > theirs + VANISHED_ALLOWED else "passed", words)
 
 
 def _judge_latency(release: ReleaseRules, comparison: SideBySide, levels: Levels) -> Finding:
@@ -233,20 +264,10 @@ def _list_sides(comparison: SideBySide) -> tuple[Measurement, Measurement]:
     return comparison.candidate, comparison.champion
 
 
-def _compare(
-    store: Store, name: str, model: str, candidate: str, champion: str, since: datetime, until: datetime
-) -> SideBySide:
-    measured = measure(
-        store,
-        load_check("canary", name),
-        model=model,
-        candidate=candidate,
-        champion=champion,
-        window_start=since,
-        window_end=until,
-    )
-    sides = {item.subject: item for item in measured}
-    return SideBySide(sides["candidate"], sides["champion"])
+def _describe_difference(interval: Interval) -> str:
+    if math.isinf(interval.low) or math.isinf(interval.high):
+        return ", from too few moments to compare"
+    return f", a difference between {interval.low:.2%} and {interval.high:.2%}"
 
 
 def _list_numbers(comparisons: Mapping[str, SideBySide]) -> Numbers:

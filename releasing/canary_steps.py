@@ -18,6 +18,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
 from releasing.canary_judgement import CanaryVerdict, judge_canary
+from releasing.canary_measures import Window
 from releasing.candidate import give_share
 from releasing.lock import hold_releases
 from releasing.promotion import roll_back
@@ -98,6 +99,8 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
             f"{spec.name}: run {run_id!r} has no candidate. Clear the task `candidate` of this run in Airflow to deploy"
             " one"
         )
+    if release.is_over:
+        return CanaryState(True, False, f"it is {release.state}: {release.reason}")
     champion = current_release(store, spec.name)
     if champion is None:
         return CanaryState(True, True, "there is no champion to compare with: the first release")
@@ -105,7 +108,7 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
         return over
     steps = store.fetch("release/canary_steps", release_id=release.release_id)
     if steps and steps[-1]["ended_at"] is None:
-        return _judge_step(store, spec, release, champion, steps[-1])
+        return _judge_step(store, spec, release, champion, steps)
     if steps and not steps[-1]["goes_on"]:
         share, reason = steps[-1]["traffic_percent"], steps[-1]["detail"].get("reason", "no reason was kept")
         return CanaryState(True, False, f"the step of {share} % ended: {reason}")
@@ -155,11 +158,9 @@ def decide_step(verdict: CanaryVerdict, rules: ReleaseRules, elapsed: timedelta)
 
 
 def _find_end(release: Release, champion: Release) -> CanaryState | None:
-    """How the release ended if a person or a newer release ended it, else None."""
+    """How the release ended if it was promoted by hand or a newer release overtook it, else None."""
     if release.release_id == champion.release_id:
         return CanaryState(True, True, "it is the champion already")
-    if release.is_over:
-        return CanaryState(True, False, f"it is {release.state}: {release.reason}")
     if release.release_id < champion.release_id:
         return CanaryState(True, False, f"the newer release {champion.release_id} ({champion.revision}) serves")
     return None
@@ -178,9 +179,10 @@ def _begin_step(
     return CanaryState(False, False, f"the candidate has {share} % of the traffic")
 
 
-def _judge_step(store: Store, spec: ModelSpec, release: Release, champion: Release, step: Row) -> CanaryState:
-    now = read_store_clock(store)
-    verdict = judge_canary(store, spec, release.revision, champion.revision, since=step["started_at"], until=now)
+def _judge_step(store: Store, spec: ModelSpec, release: Release, champion: Release, steps: list[Row]) -> CanaryState:
+    now, step = read_store_clock(store), steps[-1]
+    window = Window(steps[0]["started_at"], step["started_at"], now)
+    verdict = judge_canary(store, spec, release.revision, champion.revision, window)
     place = {"release_id": release.release_id, "step_number": step["step_number"]}
     detail = json.dumps({"reason": verdict.reason, "numbers": verdict.numbers})
     looked = store.fetch_one(

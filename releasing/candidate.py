@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from cyclone.calibration.correction import Calibration
 from cyclone.clock import read_now
 from cyclone.errors import ReleaseError
 from cyclone.names import name_revision, name_tag
@@ -48,9 +49,17 @@ class UnderWay:
         check_promotable(self.store, read_release(self.store, self.release_id))
 
 
-def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: Image, run_id: str) -> Candidate:
+def deploy_candidate(
+    settings: Settings,
+    spec: ModelSpec,
+    version: int,
+    image: Image,
+    run_id: str,
+    calibration: Calibration | None = None,
+) -> Candidate:
     """Deploy a version with 0 % of the traffic behind the tag `v<version>`, and wait until it is ready.
 
+    It answers with its first `calibration`, if it has one.
     The candidate asks clients for the keys that are configured here. Without such keys it asks for the champion's.
     This holds no lock, because a start takes minutes. Each change of the service is made only if nobody has changed it
     since the release was found to be still under way.
@@ -70,7 +79,7 @@ def deploy_candidate(settings: Settings, spec: ModelSpec, version: int, image: I
     )
     fence = UnderWay(store, release.release_id)
     fence.check()
-    tag, env = name_tag(release.version), build_environment(settings, keys)
+    tag, env = name_tag(release.version), build_environment(settings, keys, calibration)
     source = locate_image(settings, image.reference)
     running = CloudRun(settings, fence).deploy(service, release.revision, tag, source, spec.serving, env)
     fence.check()

@@ -175,6 +175,19 @@ class CloudRun:
             except NotFound:
                 return
 
+    def delete_service(self, service: str) -> bool:
+        """Delete a service with its revisions. False if it is gone already."""
+        from google.api_core.exceptions import NotFound
+
+        self._check_fence()
+        with self._talking():
+            client = self._client("ServicesClient")
+            try:
+                self._wait(client.delete_service(name=self._path(service), **self._call))
+            except NotFound:
+                return False
+        return True
+
     def _create(self, service: str, template: Any, tag: str) -> bool:
         """Create the service with its first revision. False when the service exists.
 

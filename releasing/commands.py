@@ -2,6 +2,7 @@
 
 import getpass
 import time
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,8 +12,9 @@ from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ReleaseError, TrackingError
 from cyclone.keys import pack_keys
+from cyclone.record_comparison import note_comparison
 from cyclone.releases import current_release, releases_under_way
-from cyclone.settings import Settings
+from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -26,6 +28,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(redeploy)
     app.command("reconcile")(reconcile_by_hand)
     app.command("withdraw-calibration")(withdraw_by_hand)
+    app.command("retire")(retire_by_hand)
 
 
 def promote_by_hand(model: ModelName, because: Because = "") -> None:
@@ -124,14 +127,19 @@ def reconcile_by_hand(
 
     from releasing.reconcile import reconcile
 
-    settings, spec, _ = open_model(model)
-    drifts = reconcile(settings, spec, should_mend=not dry_run)
-    for drift in drifts:
-        console.print(f"{'found' if dry_run else 'mended'}: {drift}", highlight=False)
-    if not drifts:
-        console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
-    elif dry_run:
+    settings, spec, store = open_model(model)
+    for item in reconcile(settings, spec) if not dry_run else []:
+        console.print(f"mended: {item}", highlight=False, soft_wrap=True)
+    left = reconcile(settings, spec, should_mend=False)
+    for item in left:
+        console.print(f"found: {item}", highlight=False, soft_wrap=True)
+    if not dry_run:
+        now = read_now(store, settings, spec.name)
+        source = f"cyclone reconcile by {getpass.getuser()} at {datetime.now(UTC).isoformat()}"
+        note_comparison(store, spec.name, source, now, left, is_mended=False)
+    if left:
         raise typer.Exit(1)
+    console.print(f"{spec.name}: traffic, aliases and record agree", highlight=False)
 
 
 def withdraw_by_hand(model: ModelName, because: Because = "") -> None:
@@ -142,6 +150,23 @@ def withdraw_by_hand(model: ModelName, because: Because = "") -> None:
     now = read_now(store, settings, spec.name)
     revision = withdraw_calibration(settings, spec, getpass.getuser(), because, now)
     console.print(f"{revision} of {spec.name} answers, without a calibration", highlight=False)
+
+
+def retire_by_hand(
+    model: Annotated[str, typer.Argument(help="The model's name. It needs no folder any more.")], because: Because = ""
+) -> None:
+    """End a model: its service, its release record, its retrainings and its aliases. Safe to run twice."""
+    from releasing.retirement import describe_rest, retire
+
+    if not because:
+        raise ReleaseError(
+            f"{model}: --because is empty. Run `cyclone retire {model} --because …`. The reason is kept with your name"
+        )
+    settings = read_settings()
+    done = retire(settings, model, getpass.getuser(), because)
+    for what in done or [f"{model} is retired already"]:
+        console.print(what, highlight=False, soft_wrap=True)
+    console.print(describe_rest(settings, model), highlight=False, soft_wrap=True)
 
 
 def _sign(because: str) -> str:

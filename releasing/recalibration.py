@@ -69,7 +69,9 @@ def recalibrate(settings: Settings, spec: ModelSpec, now: datetime) -> Recalibra
         if faults := read_faults(store, spec, now):
             return Recalibration(champion.revision, False, f"upstream data are broken ({join_clauses(faults)})")
         choice, source = choose_now(settings, spec, champion.version, day)
-        _record(store, spec, champion, f"{day:%Y-%m-%d}__{name_tag(champion.version)}", day, choice, source=source)
+        record_choice(
+            store, spec, champion.version, f"{day:%Y-%m-%d}__{name_tag(champion.version)}", day, choice, source=source
+        )
         look = read_look(store, spec, champion, day)
     assert look is not None, "it has just been recorded"
     if look.is_settled:
@@ -220,7 +222,7 @@ def withdraw_calibration(settings: Settings, spec: ModelSpec, by: str, because: 
         )
     run_id = f"withdrawn__{champion.revision}"
     reason = f"withdrawn by {by}" + (f": {because}" if because else "")
-    _record(store, spec, champion, run_id, now, CalibrationChoice(None, reason, 0), asked_by=by)
+    record_choice(store, spec, champion.version, run_id, now, CalibrationChoice(None, reason, 0), asked_by=by)
     row = store.fetch_one("calibration/of_run", model=spec.name, run_id=run_id)
     assert row is not None, "it has just been recorded"
     revision = deploy_calibration(settings, spec, champion, row["calibration_id"], None, now)
@@ -252,10 +254,10 @@ def roll_back_calibration(settings: Settings, spec: ModelSpec, reason: str) -> s
     return before
 
 
-def _record(
+def record_choice(
     store: Store,
     spec: ModelSpec,
-    champion: Release,
+    version: int,
     run_id: str,
     day: datetime,
     choice: CalibrationChoice,
@@ -267,7 +269,7 @@ def _record(
     store.run(
         "calibration/insert",
         model=spec.name,
-        version=champion.version,
+        version=version,
         run_id=run_id,
         method=found.method if found else None,
         parameters=list(found.values) if found else [],

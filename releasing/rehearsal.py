@@ -4,8 +4,12 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from cyclone.calibration.correction import Calibration
+from cyclone.calibration.looks import read_calibration
+from cyclone.error_ratio import ErrorRatio, compare_days
 from cyclone.errors import RehearsalError
 from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
 from cyclone.losses import Prediction, compute_error
@@ -14,16 +18,16 @@ from cyclone.rows.frames import inputs_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
+from cyclone.times import count_days
 from cyclone.wording import format_number
 from releasing.candidate import Candidate
 from releasing.cloud_run import CloudRun
 from training.fit.scores import predict
+from training.gate.rules import CONFIDENCE, MINIMUM_SLICE_DAYS, MINIMUM_SLICE_ROWS
 from training.tracking.versions import fetch_version
 
 WARM_UP_REQUESTS = 5
 """How many requests are sent before the measured ones. The first answers of an instance are slower than all later."""
-# Below so many labelled rows one odd row decides which mean error is larger, so errors are not compared.
-MINIMUM_LABELLED_ROWS = 20
 # A request without an answer for so long fails the rehearsal. It is far above any `rehearsal_latency_ms`.
 REQUEST_SECONDS = 30
 # Differences up to here are rounding: the same model may add numbers in another order elsewhere.
@@ -34,7 +38,9 @@ TOLERANCE = 1e-6
 class Rehearsal:
     """The measurements of a rehearsal.
 
-    Both errors are means over the same labelled rows. They are None if the champion had answered too few of them.
+    Both errors are means over the same labelled rows, which neither version was trained on. They are None if the
+    champion had answered too few of them. `ratio_lower` is the gate's lower bound of the candidate's error over the
+    champion's.
     """
 
     requests: int
@@ -42,6 +48,7 @@ class Rehearsal:
     labelled_rows: int
     candidate_error: float | None
     champion_error: float | None
+    ratio_lower: float | None = None
 
 
 def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version: int) -> Rehearsal:
@@ -49,8 +56,8 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
 
     The requests are marked, so that none of them is logged.
     Errors: `RehearsalError` when an answer is not valid, the 95th percentile of the latency is above
-    `rehearsal_latency_ms`, a prediction differs from the registered model's, or the error is above the champion's by
-    more than the gate allows.
+    `rehearsal_latency_ms`, a prediction differs from the registered model's, or the error is shown to be above the
+    champion's by more than the gate allows.
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
@@ -64,8 +71,11 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
         return Rehearsal(0, 0.0, 0, None, None)
     token = CloudRun(settings).read_variable(spec.service_name, candidate.revision, REHEARSAL_TOKEN_VARIABLE)
     answers, latencies = _play(candidate, rows, token)
-    check_skew(spec, rows, answers, predict_offline(settings, spec, version, rows))
-    rehearsal = summarize(rows, answers, latencies)
+    calibration = read_calibration(store, spec.name, candidate.revision)
+    check_skew(spec, rows, answers, predict_offline(settings, spec, version, rows, calibration))
+    versions = (version,) if champion is None else (version, champion.version)
+    trained = max(fetch_version(settings, spec, number).trained_until for number in versions)
+    rehearsal = summarize(rows, answers, latencies, trained)
     check_limits(spec, rehearsal)
     return rehearsal
 
@@ -110,11 +120,14 @@ def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def predict_offline(settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row]) -> list[Prediction]:
-    """What the registered model predicts here for the logged rows, in the form in which a service answers."""
+def predict_offline(
+    settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row], calibration: Calibration | None = None
+) -> list[Prediction]:
+    """What the registered model predicts here for the logged rows, corrected, in the form of a service's answer."""
     trained = fetch_version(settings, spec, version)
     inputs = inputs_from_rows(trained.spec, [row["input"] for row in rows])
-    predictions = predict(trained.spec, trained.stored.load(), inputs).tolist()
+    raw = predict(trained.spec, trained.stored.load(), inputs)
+    predictions = (calibration.apply(raw) if calibration else raw).tolist()
     if trained.spec.task == "multiclass":
         names = [str(value) for value in trained.spec.label.values or ()]
         return [dict(zip(names, values, strict=True)) for values in predictions]
@@ -145,24 +158,44 @@ def _is_same(one: Prediction, other: Prediction) -> bool:
     return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
-def summarize(rows: Sequence[Row], answers: Sequence[Prediction], latencies: Sequence[float]) -> Rehearsal:
+def summarize(
+    rows: Sequence[Row], answers: Sequence[Prediction], latencies: Sequence[float], trained_until: datetime
+) -> Rehearsal:
     """The measurements of a rehearsal. Latencies are in milliseconds, in any order.
 
-    Both errors are over the labelled rows that the champion had answered.
+    Both errors are over the labelled rows that the champion had answered and that were created after `trained_until`.
     """
     pairs = [
-        (compute_error(row["label"], answer), compute_error(row["label"], row["champion_prediction"]))
+        (
+            count_days(row["created_at"]),
+            compute_error(row["label"], row["champion_prediction"]),
+            compute_error(row["label"], answer),
+        )
         for row, answer in zip(rows, answers, strict=True)
-        if row["label"] is not None and row["champion_prediction"] is not None
+        if row["label"] is not None and row["champion_prediction"] is not None and row["created_at"] > trained_until
     ]
-    is_enough = len(pairs) >= MINIMUM_LABELLED_ROWS
+    found = _compare(pairs)
     return Rehearsal(
         requests=len(rows),
         latency_p95_ms=sorted(latencies)[math.ceil(0.95 * len(latencies)) - 1],
         labelled_rows=len(pairs),
-        candidate_error=sum(pair[0] for pair in pairs) / len(pairs) if is_enough else None,
-        champion_error=sum(pair[1] for pair in pairs) / len(pairs) if is_enough else None,
+        candidate_error=found.challenger_error if found else None,
+        champion_error=found.champion_error if found else None,
+        ratio_lower=found.lower if found else None,
     )
+
+
+def _compare(pairs: Sequence[tuple[int, float, float]]) -> ErrorRatio | None:
+    """The ratio of errors with the gate's bounds, from (day, champion's error, candidate's error) of each row.
+
+    Rows of a day resemble each other, so the spread is that between days. With too few days there is none.
+    """
+    import numpy as np
+
+    if len(pairs) < MINIMUM_SLICE_ROWS or len({day for day, _, _ in pairs}) < MINIMUM_SLICE_DAYS:
+        return None
+    days, champion, candidate = (np.array(values) for values in zip(*pairs, strict=True))
+    return compare_days(days, champion, candidate, CONFIDENCE)
 
 
 def check_limits(spec: ModelSpec, rehearsal: Rehearsal) -> None:
@@ -174,13 +207,13 @@ def check_limits(spec: ModelSpec, rehearsal: Rehearsal) -> None:
             f" {format_number(rehearsal.latency_p95_ms)} ms. release.rehearsal_latency_ms in model.yaml allows"
             f" {limit:g}. Raise it, or build a faster estimator in pipeline.py"
         )
-    if rehearsal.candidate_error is None or rehearsal.champion_error is None:
-        return
-    allowed = rehearsal.champion_error * (1 + spec.retrain.gate_margin)
-    if rehearsal.candidate_error > allowed:
+    allowed = 1 + spec.retrain.gate_margin
+    if rehearsal.ratio_lower is not None and rehearsal.ratio_lower > allowed:
+        assert rehearsal.candidate_error is not None, "a ratio has both errors"
+        assert rehearsal.champion_error is not None, "a ratio has both errors"
         raise RehearsalError(
             f"{spec.name}: the candidate's error {format_number(rehearsal.candidate_error)} on"
-            f" {rehearsal.labelled_rows} logged rows is above the allowed {format_number(allowed)}. The champion's is"
-            f" {format_number(rehearsal.champion_error)}, and retrain.gate_margin allows {spec.retrain.gate_margin:g}"
-            " of it more. The champion goes on to serve"
+            f" {rehearsal.labelled_rows} logged rows is shown to be more than {format_number(allowed)} × the champion's"
+            f" {format_number(rehearsal.champion_error)}: at least {format_number(rehearsal.ratio_lower)} ×."
+            f" retrain.gate_margin allows {spec.retrain.gate_margin:g} of it more. The champion goes on to serve"
         )

@@ -8,6 +8,7 @@ from cyclone.image_contract import (
     API_KEYS_VARIABLE,
     BENTOML_OPTIONS_VARIABLE,
     CALIBRATION_VARIABLE,
+    CLOCK_VARIABLE,
     REHEARSAL_TOKEN_VARIABLE,
     STORE_DSN_VARIABLE,
 )
@@ -36,6 +37,7 @@ def build_environment(settings: Settings, keys: str, calibration: Calibration | 
         CALIBRATION_VARIABLE: calibration.to_json() if calibration else "",
         REHEARSAL_TOKEN_VARIABLE: secrets.token_urlsafe(),
         BENTOML_OPTIONS_VARIABLE: settings.bentoml_options,
+        CLOCK_VARIABLE: settings.clock if settings.clock != "wall" else "",
         **SERVING_SWITCHES,
     }
     return {name: value for name, value in told.items() if value}

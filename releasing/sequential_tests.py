@@ -11,9 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SHARE_PRIOR = (0.5, 5.0)
-"""The parameters a and b of the beta distribution over which the likelihood of a share is mixed.
+"""The parameters a and b of the beta distribution over which the likelihood of a share is usually mixed.
 
 It gives most weight to small shares, because shares of failures are small. There the intervals are the narrowest.
+"""
+EFFECT_PRECISION = 0.1
+"""One over the variance of the standardised effects over which the likelihood of a mean is mixed.
+
+It gives most weight to effects of about three deviations of a cluster, so that five clusters can condemn.
 """
 # Each halving adds one binary digit. A float has 53 of them.
 BISECTIONS = 50
@@ -27,7 +32,7 @@ class Interval:
     high: float
 
 
-def bound_share(count: int, size: int, alpha: float) -> Interval:
+def bound_share(count: int, size: int, alpha: float, prior: tuple[float, float] = SHARE_PRIOR) -> Interval:
     """The interval of a probability when `count` of `size` trials came true.
 
     The probability that the true value is ever outside is at most `alpha`. It is exact: it holds the shares whose
@@ -41,7 +46,7 @@ def bound_share(count: int, size: int, alpha: float) -> Interval:
     """
     if size == 0:
         return Interval(0.0, 1.0)
-    a, b = SHARE_PRIOR
+    a, b = prior
     mixture = _log_beta(count + a, size - count + b) - _log_beta(a, b)
 
     def is_refuted(share: float) -> bool:
@@ -59,17 +64,25 @@ def bound_difference(candidate: tuple[int, int], champion: tuple[int, int], alph
     return Interval(ours.low - theirs.high, ours.high - theirs.low)
 
 
-def bound_mean(estimate: float, standard_error: float, effect: float, alpha: float) -> Interval:
-    """The interval of a mean that was estimated from many samples. It decides soonest for a mean near `effect`.
+def bound_mean(estimate: float, standard_error: float, clusters: float, alpha: float) -> Interval:
+    """The interval of a mean, from the spread between independent clusters of samples.
 
-    This is the inverse of the mixture sequential probability ratio test, with normal means mixed over N(0, effect²).
-    Sources: Robbins 1970. Johari et al. 2017, "Peeking at A/B tests".
+    It is the sequential t-test: normal standardised effects are mixed over N(0, 1 / `EFFECT_PRECISION`), and nothing
+    is assumed of the spread. From too few clusters for `alpha` the interval has no end.
+    Sources: Lai 1976. Wang & Ramdas 2024, "Anytime-valid t-tests and confidence sequences for Gaussian means with
+    unknown variance".
+
+    >>> bound_mean(3.0, 1.0, 4.0, 0.001)
+    Interval(low=-inf, high=inf)
+    >>> round(bound_mean(3.0, 1.0, 20.0, 0.05).low, 2)
+    -0.81
     """
-    if standard_error == 0 or effect == 0:
-        half = math.inf if standard_error else 0.0
-    else:
-        ratio = (effect / standard_error) ** 2
-        half = standard_error * math.sqrt((1 + 1 / ratio) * (math.log1p(ratio) + 2 * math.log(1 / alpha)))
+    shrinkage = EFFECT_PRECISION / (clusters + EFFECT_PRECISION)
+    # With u = t² / (clusters - 1), the likelihood ratio reaches 1 / alpha where (1 + u) / (1 + shrinkage u) = growth.
+    growth = (math.sqrt(1 + clusters / EFFECT_PRECISION) / alpha) ** (2 / clusters) if clusters > 1 else math.inf
+    if shrinkage * growth >= 1:
+        return Interval(-math.inf, math.inf)
+    half = standard_error * math.sqrt((growth - 1) / (1 - shrinkage * growth) * (clusters - 1))
     return Interval(estimate - half, estimate + half)
 
 

@@ -115,6 +115,13 @@ def other_store(postgres_uri: str, template_database: str) -> Iterator[Store]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def module_store(postgres_uri: str, template_database: str) -> Iterator[Store]:
+    """One that the tests of a file share."""
+    with _make_store(postgres_uri, template_database) as made:
+        yield made
+
+
 @pytest.fixture(scope="session")
 def bike_demand() -> ModelSpec:
     return load_model_spec(REPOSITORY / "models" / "bike_demand")

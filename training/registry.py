@@ -23,6 +23,7 @@ from training.tracking.runs import (
     MODEL_TAG,
     REVISION_TAG,
 )
+from training.tracking.versions import read_run
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def register_challenger(
 ) -> RegisteredVersion:
     """Make the challenger a version with the alias `challenger`, and write its profile to the store.
 
-    An MLflow run becomes one version, however often this is called.
+    An MLflow run becomes one version, however often this is called. A number that the store knows of another run is
+    passed over. An MLflow that was set up anew counts from 1 again.
     Errors: `ReleaseError` when the gate refused the challenger. Then nothing is registered.
     """
     if not gate.passed:
@@ -47,8 +49,8 @@ def register_challenger(
             f" {gate.reason}. Retrain with `cyclone retrain {spec.name}` when more labels have come"
         )
     client = connect(settings)
-    found = _find_version_of_run(client, spec.name, challenger.mlflow_run_id)
-    version = found if found is not None else _create_version(client, spec, challenger, gate)
+    while (version := _find_version_of_run(settings, client, spec.name, challenger.mlflow_run_id)) is None:
+        _create_version(client, spec, challenger, gate)
     _store_profile(settings, spec, challenger, version)
     client.set_registered_model_alias(spec.name, CHALLENGER, str(version))
     return RegisteredVersion(version, challenger.mlflow_run_id)
@@ -81,13 +83,14 @@ def _note(settings: Settings, spec: ModelSpec, version: int, tags: Mapping[str, 
         client.set_tag(run_id, name, value)
 
 
-def _find_version_of_run(client: Any, model: str, mlflow_run_id: str) -> int | None:
+def _find_version_of_run(settings: Settings, client: Any, model: str, mlflow_run_id: str) -> int | None:
     found = client.search_model_versions(f"name = '{model}' and run_id = '{mlflow_run_id}'")
+    numbers = [int(item.version) for item in found]
     # Two tasks at once could have made two versions of one run. All go by the first.
-    return min((int(item.version) for item in found), default=None)
+    return min((item for item in numbers if read_run(settings, model, item) in (None, mlflow_run_id)), default=None)
 
 
-def _create_version(client: Any, spec: ModelSpec, challenger: Challenger, gate: GateDecision) -> int:
+def _create_version(client: Any, spec: ModelSpec, challenger: Challenger, gate: GateDecision) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -96,14 +99,13 @@ def _create_version(client: Any, spec: ModelSpec, challenger: Challenger, gate: 
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = client.get_run(challenger.mlflow_run_id).data.tags
-    created = client.create_model_version(
+    client.create_model_version(
         spec.name,
         source=tags[MODEL_TAG],
         run_id=challenger.mlflow_run_id,
         model_id=tags[MODEL_TAG].removeprefix("models:/"),
         tags={**{name: tags[name] for name in LINEAGE_TAGS if name in tags}, GATE_REASON_TAG: gate.reason},
     )
-    return int(created.version)
 
 
 def _store_profile(settings: Settings, spec: ModelSpec, challenger: Challenger, version: int) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bento_service.log.spool_folder import Instance
-from cyclone.store import Transaction, connect, load_statement
+from cyclone.store import Row, Transaction, connect, load_statement
 
 if TYPE_CHECKING:
     import psycopg2
@@ -19,7 +19,6 @@ STATEMENT_SECONDS = 60
 """A batch that waits longer, for a lock perhaps, is tried again."""
 POISON_CLASSES = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data, constraint, program limit. Another try would end the same."""
-PARTITION_GONE = "23514"
 Hours = Mapping[datetime, int]
 
 
@@ -56,13 +55,23 @@ class Outcome:
 
     stored: int = 0
     repeated: int = 0
+    conflicting: int = 0
+    """Rows that are not stored because their id is that of another row."""
+    conflicting_ids: list[str] = field(default_factory=list)
+    """Some of their ids."""
     refused: list[Refusal] = field(default_factory=list)
     hours: dict[datetime, int] = field(default_factory=dict)
 
     def __add__(self, other: "Outcome") -> "Outcome":
         hours = add_hours(self.hours, other.hours)
-        refused = self.refused + other.refused
-        return Outcome(self.stored + other.stored, self.repeated + other.repeated, refused, hours)
+        return Outcome(
+            self.stored + other.stored,
+            self.repeated + other.repeated,
+            self.conflicting + other.conflicting,
+            self.conflicting_ids + other.conflicting_ids,
+            self.refused + other.refused,
+            hours,
+        )
 
 
 class StoreAway(Exception):  # noqa: N818 (no error: the writer waits and tries again)
@@ -76,7 +85,6 @@ class LogWriter:
         self._dsn = dsn
         self._instance = instance
         self._connection: connection | None = None
-        self._known_months: set[datetime] = set()
 
     def write(self, flush: Flush) -> Outcome:
         """Store the flush. Rows that Postgres refuses are found by halving and set aside. Errors: `StoreAway`."""
@@ -86,7 +94,6 @@ class LogWriter:
             return self._write_part(flush)
         except psycopg2.Error as error:
             self.close()
-            self._known_months.clear()  # one may have been dropped
             raise StoreAway(str(error).strip() or type(error).__name__) from error
 
     def close(self) -> None:
@@ -99,7 +106,7 @@ class LogWriter:
         import psycopg2
 
         try:
-            return self._write_once(flush)
+            return self._write_where_there_is_room(flush)
         except psycopg2.Error as error:
             if not flush.lines or not is_poison(error):
                 raise
@@ -112,10 +119,19 @@ class LogWriter:
         pending = add_hours(flush.pending, first.hours, sign=-1)
         return first + self._write_part(replace(flush, lines=lines[middle:], pending=pending))
 
+    def _write_where_there_is_room(self, flush: Flush) -> Outcome:
+        import psycopg2
+
+        try:
+            return self._write_once(flush)
+        except psycopg2.errors.CheckViolation:  # a partition was dropped, or nobody made it ahead
+            with self._connect() as raw:
+                Transaction(raw).fetch("log/partitions_ahead")
+            return self._write_once(flush)
+
     def _write_once(self, flush: Flush, reason: str | None = None) -> Outcome:
         """One transaction; with a reason its only row is set aside."""
         raw = self._connect()
-        self._ensure_partitions(raw, flush.pending)
         with raw:  # commits, or rolls back on any error
             transaction = Transaction(raw)
             age_seconds = (datetime.now(UTC) - self._instance.started_at).total_seconds()
@@ -150,14 +166,19 @@ class LogWriter:
         with transaction.connection.cursor() as cursor:
             cursor.copy_expert(load_statement("log/incoming_copy"), io.BytesIO(b"".join(flush.lines)))
         counts = transaction.fetch("log/predictions_insert", **self._identity, accounted_through=through)
+        known, conflicts = sum(count["known"] for count in counts), {}
+        if known:
+            found = transaction.fetch("log/conflicts_count", model=self._instance.model, accounted_through=through)
+            conflicts = {row["window_start"]: row for row in found}
+        windows = {count["window_start"]: _describe_window(count, conflicts) for count in counts}
+        conflicting = sum(row["conflicting"] for row in conflicts.values())
         outcome = Outcome(
             stored=sum(count["stored"] for count in counts),
-            repeated=sum(count["repeated"] for count in counts),
+            repeated=known - conflicting,
+            conflicting=conflicting,
+            conflicting_ids=[id_ for row in conflicts.values() for id_ in row["ids"]],
             hours={count["window_start"]: count["count"] for count in counts},
         )
-        windows = {
-            count["window_start"]: {"stored": count["stored"], "repeated": count["repeated"]} for count in counts
-        }
         return outcome, windows, max(count["last_sequence"] for count in counts)
 
     def _set_aside(
@@ -174,14 +195,6 @@ class LogWriter:
             "log/set_aside_insert", **self._identity, sequence=row["sequence"], row_text=text, reason=reason
         )
         return outcome, {hour: {"set_aside": 1}}, row["sequence"]
-
-    def _ensure_partitions(self, raw: "connection", hours: Hours) -> None:
-        """In a transaction of its own: creating one locks the whole table."""
-        months = {hour.replace(day=1, hour=0) for hour in hours}
-        if missing := months - self._known_months:
-            with raw:
-                Transaction(raw).fetch("log/partitions_ensure", parent="prediction_log", moments=sorted(missing))
-            self._known_months |= missing
 
     def _connect(self) -> "connection":
         if self._connection is None:
@@ -203,7 +216,7 @@ class LogWriter:
 
 def is_poison(error: "psycopg2.Error") -> bool:
     """Whether Postgres refuses the rows themselves, and not the moment."""
-    return (error.pgcode or "").startswith(POISON_CLASSES) and error.pgcode != PARTITION_GONE
+    return (error.pgcode or "").startswith(POISON_CLASSES)
 
 
 def read_head(line: bytes) -> dict[str, Any]:
@@ -227,8 +240,13 @@ def add_hours(hours: Hours, others: Hours, sign: int = 1) -> dict[datetime, int]
     return sums
 
 
+def _describe_window(count: Row, conflicts: Mapping[datetime, Row]) -> dict[str, int]:
+    conflicting = conflicts.get(count["window_start"], {}).get("conflicting", 0)
+    return {"stored": count["stored"], "repeated": count["known"] - conflicting, "conflicting": conflicting}
+
+
 def _describe_windows(flush: Flush, hours: Hours, windows: Mapping[datetime, dict[str, int]]) -> list[dict[str, Any]]:
-    nothing = {"stored": 0, "repeated": 0, "set_aside": 0}
+    nothing = {"stored": 0, "repeated": 0, "conflicting": 0, "set_aside": 0}
     left = add_hours(flush.pending, hours, sign=-1)
     touched = flush.pending.keys() | flush.dropped.keys() | hours.keys()
     return [

@@ -24,7 +24,7 @@ LOG_SPOOL = Gauge("cyclone_log_spool_bytes", "Bytes of this spool on disk", mult
 LOG_ROWS = Counter("cyclone_log_rows_total", "Answered rows by what became of them", ["outcome"])
 for code in ("2xx", "4xx", "5xx"):  # there from the start: an alert sees the first of them as a rise
     REQUESTS.labels(code=code)
-for outcome in ("stored", "repeated", "dropped", "set_aside"):
+for outcome in ("stored", "repeated", "conflicting", "dropped", "set_aside"):
     LOG_ROWS.labels(outcome=outcome)
 
 
@@ -36,7 +36,7 @@ def observe_request(status: int, seconds: float) -> None:
 
 
 def count_rows(**outcomes: int) -> None:
-    """Count rows of the prediction log by outcome: stored, repeated, dropped or set_aside."""
+    """Count rows of the prediction log by outcome: stored, repeated, conflicting, dropped or set_aside."""
     for outcome, count in outcomes.items():
         if count:
             LOG_ROWS.labels(outcome=outcome).inc(count)

@@ -224,7 +224,15 @@ class PredictionLog:
         return tuple(self._stats.take())
 
     def _report(self, outcome: Outcome) -> None:
-        metrics.count_rows(stored=outcome.stored, repeated=outcome.repeated, set_aside=len(outcome.refused))
+        metrics.count_rows(
+            stored=outcome.stored,
+            repeated=outcome.repeated,
+            conflicting=outcome.conflicting,
+            set_aside=len(outcome.refused),
+        )
+        if outcome.conflicting:
+            words = "prediction log: %d answered rows are not in it: their ids, such as %r, are those of other rows"
+            logger.error(words, outcome.conflicting, outcome.conflicting_ids[0])
         for row in outcome.refused:
             code = row.reason.partition(":")[0]
             logger.error("prediction log: the store refused row %d with id %r (%s)", row.sequence, row.id, code)

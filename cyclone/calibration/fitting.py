@@ -6,7 +6,6 @@ Sources: Saerens et al., *Adjusting the outputs of a classifier to new a priori 
 calibration of modern neural networks*, 2017.
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 """How sure it has to be that calibrations help.
 
-Where days differ by chance alone, one is then served on 1 to 4 % of them. Any lower mean error served one on 27 to 47 %,
-and made errors up to 2.5 % larger. After a jump the surer rule waits for more days, so that the error of the 40 days
-around it is 7 % larger than without a bound. `make bench-gate` measures both.
+Where days differ by chance alone, one is then served on 1 to 4 % of them. Any lower mean error served one on 27 to
+47 %, and made errors up to 2.5 % larger. After a jump the surer rule waits for more days, so that the error of the 40
+days around it is 7 % larger than without a bound. `make bench-gate` measures both.
 """
 MOST_LATE_DAYS = 14
 """The most days by which labels may be later than expected. A calibration of still older days would follow the past."""
@@ -161,8 +160,8 @@ def find_memory_days(spec: ModelSpec) -> int:
 
 
 def find_delay_days(spec: ModelSpec) -> int:
-    """Whole days until all labels of a day are known, by the labels' expected delay."""
-    return math.ceil(spec.label.expected_delay_hours / 24)
+    """Whole days until all labels of a day are known, by their expected delay and the rhythm of their loads."""
+    return spec.label.wait_days
 
 
 def find_late_days(rows: LabelledDays, end: int) -> int:

@@ -15,6 +15,11 @@ SMALLEST_SHARE = 1e-4
 
 An empty bin would make the index infinite. `sql/checks/drift/population_stability.sql` has the same number.
 """
+LEAST_DEVIATION = 1e-9
+"""The standard deviation, as a share of the largest number, below which a reference has one number but for rounding.
+
+`sql/checks/drift/wasserstein.sql` has the same number.
+"""
 MISSING, UNKNOWN = -1, -2
 """The numbers of the two bins that every subject has: missing values, and values that the reference does not know."""
 
@@ -47,7 +52,7 @@ def as_quadratic(check: str, value: Array, window_rows: Array, reference_rows: A
         return value
     if check == "chi_squared":
         return value * (1 / window_rows + 1 / reference_rows)
-    return value**2
+    return value * value  # a power of a large float is an error, its product is infinite
 
 
 def from_quadratic(check: str, quadratic: float, window_rows: float, reference_rows: float) -> float:
@@ -116,9 +121,11 @@ def _measure_wasserstein(bins: Bins, observed: Array, expected: Array) -> Array:
         return None
     p, q = _measure_below(bins, observed, expected)
     share = _share(expected[..., bins.is_number])
-    variance = (share * center**2).sum(axis=-1) - (share * center).sum(axis=-1) ** 2
-    deviation = np.sqrt(np.where(variance > 0, variance, np.nan))
-    return (np.abs(p - q)[..., :-1] * np.diff(center)).sum(axis=-1) / deviation
+    away = center - (share * center).sum(axis=-1, keepdims=True)
+    deviation = np.sqrt((share * away**2).sum(axis=-1))
+    is_spread = deviation > LEAST_DEVIATION * np.abs(center).max()
+    area = (np.abs(p - q)[..., :-1] * np.diff(center)).sum(axis=-1)
+    return np.where(is_spread, area / np.where(is_spread, deviation, 1), np.abs(p - q).max(axis=-1))
 
 
 def _measure_missing(bins: Bins, observed: Array, expected: Array) -> Array:

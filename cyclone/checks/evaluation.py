@@ -1,11 +1,12 @@
-"""Evaluation of checks: measure the champion over a window, judge the measurements and record the verdicts."""
+"""Evaluation of checks: measure what serves over a window, judge the measurements and record the verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from cyclone.checks.champion import Champion, find_champion
+from cyclone.checks.champion import Champion, list_answering
 from cyclone.checks.chance import Null, alpha_of_window
 from cyclone.checks.measurements import CHECKS_DIR, load_check, measure
 from cyclone.checks.verdicts import CheckResult, Item, Measurement, Standards, judge
@@ -30,24 +31,25 @@ def evaluate_checks(
     run_id: str,
     checks_dir: Path = CHECKS_DIR,
 ) -> list[CheckResult]:
-    """Run every check of one kind that `model.yaml` names, for the champion at `window_end`. Return the verdicts.
+    """Run every check of one kind that `model.yaml` names, for each version that serves at `window_end`.
 
-    The list is empty before the first promotion. `find_window_end` tells where the windows end. Verdicts are recorded
+    These are the champion and every other version that has traffic. Return the verdicts, the champion's first.
+    The list is empty while nothing serves. `find_window_end` tells where the windows end. Verdicts are recorded
     once a run. A repeated run returns the verdicts that were recorded first. A broken check is recorded as `no_data`
     and does not stop the others.
     Errors: `CheckError` after all checks, naming every broken one. A check without a file is broken too.
     """
-    champion = find_champion(store, spec.name, window_end)
-    if champion is None:
-        return []
     end = find_window_end(kind, window_end)
-    results = judge_window(store, spec, kind, champion, end, checks_dir)
+    versions = list_answering(store, spec.name, window_end, end)
+    results = [item for version in versions for item in judge_window(store, spec, kind, version, end, checks_dir)]
     with store.transaction() as transaction:
         record(transaction, spec.name, run_id, results)
         rows = transaction.fetch("verdicts/at", run_id=run_id, model=spec.name, kind=kind, window_end=end)
     if broken := [result.reason for result in results if result.subject == BROKEN]:
         raise CheckError("\n".join(broken))
-    return [CheckResult(**row) for row in rows]
+    places = {version.version: place for place, version in enumerate(versions)}
+    verdicts = [CheckResult(**row) for row in rows]
+    return sorted(verdicts, key=lambda verdict: places.get(verdict.version, len(places)))
 
 
 def find_window_end(kind: CheckKind, moment: datetime) -> datetime:
@@ -71,7 +73,7 @@ def judge_window(
         if kind != "service" and check.window_days not in completeness:
             completeness[check.window_days] = _read_completeness(store, spec, kind, champion, window_end, check)
             days[check.window_days] = _read_days(store, spec, kind, champion, window_end, check)
-        measurements, fault = _measure(store, spec.name, kind, name, check, champion, window_end, checks_dir)
+        measurements, fault = _measure(store, spec, kind, name, check, champion, window_end, checks_dir)
         known = (completeness.get(check.window_days), fault, days.get(check.window_days))
         items += [Item(name, check, item, *known) for item in measurements]
     judgements = judge(kind, items, _read_standards(store, spec, kind, champion))
@@ -90,7 +92,7 @@ def judge_window(
 
 
 def record(transaction: Transaction, model: str, run_id: str, results: Sequence[CheckResult]) -> None:
-    """Store verdicts. The first verdict of a run on a check, subject and window stays."""
+    """Store verdicts. The first verdict of a run on a version, check, subject and window stays."""
     for result in results:
         fields = asdict(result)
         limit = fields.pop("limit")
@@ -99,7 +101,7 @@ def record(transaction: Transaction, model: str, run_id: str, results: Sequence[
 
 def _measure(
     store: Store,
-    model: str,
+    spec: ModelSpec,
     kind: CheckKind,
     name: str,
     check: CheckRules,
@@ -112,10 +114,12 @@ def _measure(
         measurements = measure(
             store,
             load_check(kind, name, checks_dir),
-            model=model,
+            model=spec.name,
             version=champion.version,
             window_start=window_end - timedelta(days=check.window_days),
             window_end=window_end,
+            label_delay=spec.label.delay,
+            label_load=spec.label.load,
         )
     except (CheckError, ConfigurationError) as error:
         return [Measurement(BROKEN, None, None, 0)], str(error)
@@ -129,12 +133,13 @@ def _read_completeness(
 
     An error check judges labels. Their rows were answered before the window, earlier by the labels' expected delay.
     """
-    delay = timedelta(hours=spec.label.expected_delay_hours if kind == "error" else 0)
+    delay = spec.label.delay if kind == "error" else timedelta(0)
+    load = spec.label.load if kind == "error" else timedelta(0)
     row = store.fetch_one(
         "verdicts/completeness",
         model=spec.name,
         version=champion.version,
-        window_start=window_end - delay - timedelta(days=check.window_days),
+        window_start=window_end - delay - load - timedelta(days=check.window_days),
         window_end=window_end - delay,
     )
     return row["completeness"] if row else None
@@ -144,13 +149,17 @@ def _read_days(
     store: Store, spec: ModelSpec, kind: CheckKind, champion: Champion, window_end: datetime, check: CheckRules
 ) -> float | None:
     """How many days of equal weight the window's rows are of, or for an error check its labels. None without any."""
-    row = store.fetch_one(
-        "verdicts/label_days" if kind == "error" else "verdicts/row_days",
-        model=spec.name,
-        version=champion.version,
-        window_start=window_end - timedelta(days=check.window_days),
-        window_end=window_end,
-    )
+    span: dict[str, Any] = {
+        "model": spec.name,
+        "version": champion.version,
+        "window_start": window_end - timedelta(days=check.window_days),
+        "window_end": window_end,
+    }
+    if kind == "error":
+        labels = {"label_delay": spec.label.delay, "label_load": spec.label.load, "metric": spec.error_metric}
+        row = store.fetch_one("verdicts/label_days", **span, **labels)
+    else:
+        row = store.fetch_one("verdicts/row_days", **span)
     return row["days"] if row else None
 
 

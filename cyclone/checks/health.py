@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from cyclone.checks.champion import find_champion
 from cyclone.checks.verdicts import CheckResult
+from cyclone.differences import TRAFFIC
 from cyclone.errors import ConfigurationError
+from cyclone.record_comparison import read_differences
 from cyclone.sections import CheckKind
 from cyclone.store import Store
 from cyclone.times import DAY, HOUR
@@ -34,12 +36,20 @@ class Health:
 
 
 def read_health(store: Store, model: str, kinds: Sequence[CheckKind], max_age: timedelta, now: datetime) -> Health:
-    """The health of the version that serves at `now`, from its recorded verdicts. No check is run."""
+    """The health of the champion at `now`, from its recorded verdicts. No check is run.
+
+    A model whose traffic goes elsewhere than the release record says is not healthy, whatever the verdicts say.
+    """
     champion = find_champion(store, model, now)
     if champion is None:
         return Health(False, f"no version of {model} serves at {now:%Y-%m-%d %H:%M} UTC")
     rows = store.fetch("verdicts/latest", model=model, version=champion.version, kinds=list(kinds), at=now)
-    return judge_health([CheckResult(**row) for row in rows], kinds, max_age, now)
+    health = judge_health([CheckResult(**row) for row in rows], kinds, max_age, now)
+    astray = [str(item) for item in read_differences(store, model, now) if item.where == TRAFFIC]
+    if not astray:
+        return health
+    reasons = [*astray, *([] if health.is_healthy else [health.reason])]
+    return Health(False, join_clauses(reasons), health.verdicts)
 
 
 def judge_health(

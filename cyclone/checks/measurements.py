@@ -44,7 +44,7 @@ def measure(store: Store, check: CheckStatement, **parameters: Any) -> list[Meas
     Errors: `CheckError` naming the check when its SQL fails or breaks the contract. `StoreError` when the store does
     not answer.
     """
-    columns, rows = _select(store, check, parameters)
+    columns, rows = select(store, check, parameters)
     if set(columns) not in COLUMNS or len(columns) != len(set(columns)):
         raise CheckError(
             f"check {check.name} returns the columns {', '.join(columns)}."
@@ -57,7 +57,7 @@ def measure(store: Store, check: CheckStatement, **parameters: Any) -> list[Meas
     return measurements
 
 
-def _select(store: Store, check: CheckStatement, parameters: Mapping[str, Any]) -> Selection:
+def select(store: Store, check: CheckStatement, parameters: Mapping[str, Any]) -> Selection:
     try:
         with store.transaction("read") as transaction:
             return transaction.select(check.sql, **parameters)

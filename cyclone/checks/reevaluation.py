@@ -31,7 +31,14 @@ def reevaluate(
         marks = transaction.fetch_one("verdicts/reevaluation_take", model=spec.name)
         assert marks is not None, "the statement makes the watermark where there is none"
         before = floor_day(window_end)
-        windows = transaction.fetch("verdicts/reevaluation_windows", model=spec.name, before=before, **marks)
+        windows = transaction.fetch(
+            "verdicts/reevaluation_windows",
+            model=spec.name,
+            before=before,
+            label_delay=spec.label.delay,
+            label_load=spec.label.load,
+            **marks,
+        )
         changed: list[CheckResult] = []
         for window in windows:
             changed += _judge_again(store, transaction, spec, window, checks_dir)
@@ -51,7 +58,7 @@ def _judge_again(
     kind, window_end = window["kind"], window["window_end"]
     results = judge_window(store, spec, kind, Champion(**row), window_end, checks_dir)
     rows = transaction.fetch("verdicts/at", model=spec.name, kind=kind, window_end=window_end, run_id=None)
-    holding = [CheckResult(**row) for row in rows]
+    holding = [held for row in rows if (held := CheckResult(**row)).version == window["version"]]
     known = {(held.check_name, held.window_start) for held in holding}
     same = {_describe(held) for held in holding}
     return [

@@ -1,11 +1,12 @@
-"""The SQL statement that counts a version's rows by hour and reference bin, in one scan of the log.
+"""The SQL statements that count a version's rows by hour and reference bin, each in one scan of the log.
 
-The number of features differs between versions, so the statement is built here instead of in a file. Names, edges and
+The number of features differs between versions, so the statements are built here instead of in files. Names, edges and
 categories are parameters of the driver and never part of the text. Rows are grouped by a few features at a time. That
 costs less than one grouping a feature, and each feature's counts are summed up from the groups afterwards.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -18,12 +19,23 @@ GROUPS = 150
 
 More groups mean fewer groupings, and more rows to sum up afterwards.
 """
+GROUPINGS = 31
+"""The most groupings of one statement, because Postgres allows GROUPING() 31 arguments.
+
+Every statement scans the rows once. More groupings would also make each feature's sum pass over more groups.
+"""
+LISTED_CATEGORIES = 50
+"""Up to so many categories are sought one after the other. More are looked up by a key, which takes as long for 5,000.
+
+A few are found sooner one after the other.
+"""
 
 _STATEMENT = """
-WITH fresh AS (
+WITH news AS (
     SELECT
-        date_bin('1 hour', created_at, '2000-01-01T00:00Z') AS bucket_start,
-        {places}
+        created_at,
+        prediction,
+        input || '{{}}' AS input -- decompresses a wide row once, and not once for each of its features
     FROM prediction_log
     WHERE
         model = %(model)s::text
@@ -33,6 +45,14 @@ WITH fresh AS (
         AND became_visible(stored_in, %(since)s::pg_snapshot, %(now)s::pg_snapshot)
         AND date_bin('1 hour', created_at, '2000-01-01T00:00Z') != ALL(%(without)s::timestamptz[])
         AND (%(level)s = 0 OR hashtextextended(id, 0) & ((1::bigint << %(level)s) - 1) = 0)
+    OFFSET 0 -- keeps the planner from pulling the input apart again
+),
+
+fresh AS (
+    SELECT
+        date_bin('1 hour', created_at, '2000-01-01T00:00Z') AS bucket_start,
+        {places}
+    FROM news
     OFFSET 0 -- keeps the planner from computing each place more than once
 ),
 
@@ -93,8 +113,15 @@ def read_reference(rows: Sequence[Row]) -> list[ReferenceFeature]:
     return features
 
 
+def split_reference(features: Sequence[ReferenceFeature]) -> Iterator[list[ReferenceFeature]]:
+    """The features in parts, each of which one statement can count. A reference of few features is one part."""
+    sets = _join_features(features)
+    for first in range(0, len(sets), GROUPINGS):
+        yield [features[number] for numbers in sets[first : first + GROUPINGS] for number in numbers]
+
+
 def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple[str, dict[str, Any]]:
-    """The counting statement and its parameters.
+    """The statement that counts one part of a reference, and its parameters.
 
     The caller adds the parameters model, version, start, stop, without, since, now and level. The statement counts the
     rows of [start, stop) that became visible between the snapshots `since` and `now`, except in the hours `without`.
@@ -110,9 +137,8 @@ def build_count(features: Sequence[ReferenceFeature], is_guarded: bool) -> tuple
     for mask, numbers in zip(masks, sets, strict=True):
         for number in numbers:
             feature = features[number]
-            limits = feature.categories if feature.edges is None else feature.edges
             parameters[f"name_{number}"] = feature.name
-            parameters[f"bins_{number}"], parameters[f"limits_{number}"] = list(feature.bins), list(limits)
+            parameters[f"bins_{number}"], parameters[f"limits_{number}"] = list(feature.bins), _limits(feature)
             places.append(f"{_place(number, feature, is_guarded)} AS place_{number}")
             counts.append(_COUNT.format(number=number, bin=_bin(number, feature), mask=mask))
     columns = [", ".join(f"place_{number}" for number in numbers) for numbers in sets]
@@ -140,12 +166,26 @@ def _join_features(features: Sequence[ReferenceFeature]) -> list[list[int]]:
     return sets
 
 
+def _limits(feature: ReferenceFeature) -> list[Any] | str:
+    """The parameter that a feature's places are told by: its edges, its categories, or the place of each category."""
+    if feature.edges is not None:
+        return list(feature.edges)
+    if len(feature.categories) <= LISTED_CATEGORIES:
+        return list(feature.categories)
+    places = {name: place for place, name in enumerate(feature.categories, start=1) if name is not None}
+    return json.dumps(places, ensure_ascii=False)
+
+
 def _place(number: int, feature: ReferenceFeature, is_guarded: bool) -> str:
     """The SQL expression of a value's place. For numbers, NULL is a missing value and -1 is a value of another type."""
     is_prediction = feature.name == "prediction"
     if feature.edges is None:
         text = "predicted_class(prediction)" if is_prediction else f"input ->> %(name_{number})s"
-        return f"array_position(%(limits_{number})s::text[], {text})"
+        if len(feature.categories) <= LISTED_CATEGORIES:
+            return f"array_position(%(limits_{number})s::text[], {text})"
+        missing = len(feature.categories)  # a missing value has the last place
+        known = f"(%(limits_{number})s::jsonb ->> ({text}))::integer"
+        return f"coalesce({known}, CASE WHEN {text} IS NULL THEN {missing} END)"
     value = "prediction" if is_prediction else f"(input -> %(name_{number})s)"
     place = f"width_bucket({value}::numeric, %(limits_{number})s::numeric[])"
     if not is_guarded:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference
+from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference, split_reference
 from cyclone.errors import StatementError, StoreError
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
@@ -68,8 +68,11 @@ def roll_up(store: Store, spec: ModelSpec) -> RollupSummary:
     Errors: `StoreError` when the store was restored from a dump and needs a rebuild.
     """
     with store.transaction() as transaction:
-        news = _take_news(transaction, spec.name)
-        return _count(transaction, spec, news)
+        marks = transaction.fetch_one("rollups/watermark_take", model=spec.name)
+        assert marks is not None, "the statement makes the watermark where there is none"
+        now = _take_snapshot(transaction, marks["counted"], marks["counted_by"])
+        news = News(spec.name, marks["counted"], now)
+        return _count(transaction, spec, news, News(spec.name, marks["errors_counted"], now))
 
 
 def rebuild(store: Store, spec: ModelSpec) -> RollupSummary:
@@ -80,7 +83,8 @@ def rebuild(store: Store, spec: ModelSpec) -> RollupSummary:
         transaction.fetch("rollups/watermark_take", model=spec.name)
         now = _take_snapshot(transaction, NOTHING_COUNTED, None)
         transaction.run("rollups/empty", model=spec.name)
-        return _count(transaction, spec, News(spec.name, NOTHING_COUNTED, now))
+        news = News(spec.name, NOTHING_COUNTED, now)
+        return _count(transaction, spec, news, news)
 
 
 def find_level(rows: int, limit: int) -> int:
@@ -103,12 +107,6 @@ def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
     return stretches
 
 
-def _take_news(transaction: Transaction, model: str) -> News:
-    row = transaction.fetch_one("rollups/watermark_take", model=model)
-    assert row is not None, "the statement makes the watermark where there is none"
-    return News(model, row["counted"], _take_snapshot(transaction, row["counted"], row["counted_by"]))
-
-
 def _take_snapshot(transaction: Transaction, counted: str, counted_by: int | None) -> str:
     row = transaction.fetch_one("rollups/snapshot_take", counted=counted, counted_by=counted_by)
     assert row is not None, "the statement returns one row"
@@ -121,10 +119,10 @@ def _take_snapshot(transaction: Transaction, counted: str, counted_by: int | Non
     return now
 
 
-def _count(transaction: Transaction, spec: ModelSpec, news: News) -> RollupSummary:
+def _count(transaction: Transaction, spec: ModelSpec, news: News, labels: News) -> RollupSummary:
     versions = [row["version"] for row in transaction.fetch("rollups/versions_with_news", **vars(news))]
     hours = sum(_count_version(transaction, spec, news, version) for version in versions)
-    error_changes = _add_errors(transaction, news)
+    error_changes = _add_errors(transaction, labels)
     transaction.run("rollups/requests_add", **vars(news))
     transaction.run("rollups/watermark_move", model=spec.name, now=news.now)
     return RollupSummary(spec.name, feature_hours=hours, error_changes=error_changes)
@@ -175,18 +173,34 @@ def _count_rows(
 
     Errors: `StatementError` when Postgres refuses the statement for another cause than a value.
     """
-    # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     parameters |= {"start": start, "stop": stop, "without": list(without), "level": level}
     transaction.run("rollups/memory_set", memory=WORK_MEMORY)
+    counted: list[Row] = []
+    for part in split_reference(reference):
+        counted = _count_part(transaction, part, parameters)
+    return counted  # each part counts the same rows
+
+
+def _count_part(transaction: Transaction, part: list[ReferenceFeature], parameters: dict[str, Any]) -> list[Row]:
+    # First without guards. To ask each value for its type costs a third more, and a wrong type is rare.
     try:
         with transaction.savepoint():
-            statement, values = build_count(reference, is_guarded=False)
-            return transaction.select(statement, **values, **parameters).rows
+            return _select_count(transaction, part, parameters, is_guarded=False)
     except StatementError as error:
         if error.cause != "value":
             raise
-    statement, values = build_count(reference, is_guarded=True)
-    return transaction.select(statement, **values, **parameters).rows
+    return _select_count(transaction, part, parameters, is_guarded=True)
+
+
+def _select_count(
+    transaction: Transaction, part: list[ReferenceFeature], parameters: dict[str, Any], *, is_guarded: bool
+) -> list[Row]:
+    statement, values = build_count(part, is_guarded)
+    try:
+        return transaction.select(statement, **values, **parameters).rows
+    except StatementError as error:
+        words = f"Postgres refused the roll-up's statement for {len(part)} features from {part[0].name!r} on: {error}"
+        raise StatementError(words, error.cause) from error
 
 
 def _add_errors(transaction: Transaction, news: News) -> int:

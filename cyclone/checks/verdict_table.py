@@ -6,7 +6,10 @@ from cyclone.checks.verdicts import CheckResult
 
 
 def format_verdicts(results: Sequence[CheckResult]) -> str:
-    """A table of verdicts in plain text, for the log of a task. One row a verdict, at most 200 characters wide."""
+    """A table of verdicts in plain text, for the log of a task. One row a verdict, at most 200 characters wide.
+
+    Each version has a table of its own.
+    """
     # Imported here because only tasks that write a table need it.
     from io import StringIO
 
@@ -16,6 +19,9 @@ def format_verdicts(results: Sequence[CheckResult]) -> str:
 
     if not results:
         return "nothing to check: no version served at the end of the window"
+    versions = list(dict.fromkeys(result.version for result in results))
+    if len(versions) > 1:
+        return "\n".join(format_verdicts([item for item in results if item.version == one]) for one in versions)
     table = Table(box=box.SIMPLE)
     for heading in ("check", "subject", "value", "± error", "limit", "p", "samples", "days", "verdict"):
         table.add_column(heading, justify="left" if heading in ("check", "subject", "verdict") else "right")

@@ -8,11 +8,11 @@ from cyclone.spec import ModelSpec
 from cyclone.wording import count_of, format_number
 
 Action = Literal["retrain", "wait", "hold"]
-Cause = Literal["upstream", "pause", "failures", "budget"]
+Cause = Literal["upstream", "release", "pause", "failures", "budget"]
 """Why a person must look.
 
-`upstream` is broken data. `pause` is retrainings without gain. `failures` is retrainings that failed. `budget` is a
-week's budget that is spent.
+`upstream` is broken data. `release` is that what serves is not what the release record says. `pause` is retrainings
+without gain. `failures` is retrainings that failed. `budget` is a week's budget that is spent.
 """
 
 

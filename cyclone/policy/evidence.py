@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cyclone.checks.champion import find_champion
 from cyclone.checks.verdicts import CheckResult
 from cyclone.policy.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
 from cyclone.policy.decisions import Decision
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
+from cyclone.record_comparison import read_differences
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day, floor_hour
+
+COVERAGE_DAYS = 7
+"""The days of rows over which the share with a label is measured. A week has each weekday once."""
 
 
 def collect_evidence(
@@ -27,12 +31,29 @@ def collect_evidence(
     past = [PastRetraining(**row) for row in ended]
     resumed = store.fetch_one("policy/resumed_at", model=spec.name, before=now) or {}
     upstream = _read_upstream(store, spec, champion, end)
-    evidence = Evidence(now, champion, results, past, requests, upstream=upstream, resumed_at=resumed.get("at"))
+    evidence = Evidence(
+        now,
+        champion,
+        results,
+        past,
+        requests,
+        upstream=upstream,
+        differences=read_differences(store, spec.name, now),
+        retired_by=_read_retired_by(store, spec, now) if champion is None else None,
+        resumed_at=resumed.get("at"),
+    )
     if champion is None or spec.retrain.minimum_gain is None:
         return evidence
     # Only `minimum_gain` uses these ratios. They are read for no other model.
     days, midnight = spec.retrain.error.window_days, floor_day(now)
-    rows = store.fetch("policy/fresh_ratios", model=spec.name, version=champion.version, days=days, at=midnight)
+    rows = store.fetch(
+        "policy/fresh_ratios",
+        model=spec.name,
+        version=champion.version,
+        days=days,
+        at=midnight,
+        label_delay=spec.label.delay,
+    )
     return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
 
 
@@ -83,20 +104,28 @@ def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersi
         version=found.version,
         window_start=end - spec.retrain.error.window_days * DAY,
         window_end=end,
+        label_delay=spec.label.delay,
+        label_load=spec.label.load,
+        metric=spec.error_metric,
     )
     promoted_at = since["promoted_at"] if since else now
     days = tuple(DailyError(**row) for row in rows)
     return ServingVersion(found.version, promoted_at, found.metric, found.accepted_error, days)
 
 
+def _read_retired_by(store: Store, spec: ModelSpec, now: datetime) -> str | None:
+    row = store.fetch_one("retirement/newest", model=spec.name, at=now)
+    return row["asked_by"] if row else None
+
+
 def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | None, end: datetime) -> Upstream:
     window = {"window_start": end - DAY, "window_end": end}
-    delay = timedelta(hours=spec.label.expected_delay_hours)
+    overdue_before = end - spec.label.delay - spec.label.load - spec.retrain.breaker.silent_days * DAY
     row = store.fetch_one(
         "policy/upstream",
         model=spec.name,
-        delay=delay,
-        overdue_before=end - delay - spec.retrain.breaker.silent_days * DAY,
+        overdue_before=overdue_before,
+        due_since=overdue_before - COVERAGE_DAYS * DAY,
         least_rows=LEAST_SAMPLE,
         **window,
     )
@@ -118,7 +147,9 @@ def _read_upstream(store: Store, spec: ModelSpec, champion: ServingVersion | Non
                 accepted_missing_share=fact["accepted_missing_share"],
                 values_before=fact["values_before"],
                 # A category or a boolean may truly be the same for two days. A number is not.
-                distinct=fact["distinct_values"] if watched[fact["feature"]].type == "number" else None,
+                common=fact["common"] if watched[fact["feature"]].type == "number" else None,
+                common_before=fact["common_before"],
+                accepted_common_share=fact["accepted_common_share"],
             )
             for fact in facts
         ),

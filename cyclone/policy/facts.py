@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cyclone.checks.verdicts import CheckResult
+from cyclone.differences import Difference
 from cyclone.policy.breaker import Upstream
 from cyclone.policy.decisions import Cause
 
@@ -77,5 +78,9 @@ class Evidence:
     The ratio is a typical day's error in the version's first days of service, divided by its accepted error.
     """
     upstream: Upstream = field(default_factory=Upstream)
+    differences: Sequence[Difference] = ()
+    """How traffic, tags and aliases differ from the release record, by the newest comparison."""
+    retired_by: str | None = None
+    """Who retired the model, if nothing has served since. Only a person's request brings it back."""
     resumed_at: datetime | None = None
     """When a person last resumed the model. Retrainings before that count neither for a pause nor for the budget."""

@@ -18,6 +18,11 @@ REMEDIES: dict[Cause, str] = {
         "mend what sends the rows and labels, and the hold ends by itself. If the data are right as they are, widen"
         " retrain.breaker in model.yaml, or run `cyclone retrain {model} --despite upstream --because …`"
     ),
+    "release": (
+        "find out who moved it. `cyclone reconcile {model}` makes traffic, tags and aliases follow the record, and"
+        " release.reconcile: always in model.yaml has the monitor do so. If another version should serve, run `cyclone"
+        " rollback {model} --to VERSION`. The hold ends with the monitor's next run"
+    ),
     "pause": (
         "find out why the gate refused or why the version was rolled back: `cyclone timeline {model}` and gate.json in"
         " MLflow say so. Mend the labels, the features or the margin, then run `cyclone resume {model} --because …`"

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from cyclone.differences import TRAFFIC
 from cyclone.policy.breaker import find_faults
 from cyclone.policy.decisions import Cause, Decision, describe_failed_check
 from cyclone.policy.facts import Evidence, PastRetraining, ServingVersion
-from cyclone.sections import ErrorTrigger, Retrain
+from cyclone.sections import Retrain
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day
 from cyclone.wording import count_of, format_number, format_percent, join_clauses, join_sentences
 
+TOLD_AT_ONCE: tuple[Cause, ...] = ("upstream", "release")
+"""The causes that a person is told of even when no retraining is due."""
 FRESH_RATIO = 1.2
 """The first guess of a new version's error in service, as a multiple of its accepted error.
 
@@ -46,31 +49,39 @@ class TypicalError(NamedTuple):
 
 @dataclass(frozen=True)
 class Stop:
-    """A reason against every retraining, in words. It stands until a person has looked."""
+    """A reason against every retraining, in words. It stands until a person has looked.
+
+    One that is not blocking only has to be told, and holds nothing that is due.
+    """
 
     cause: Cause
     words: str
+    is_blocking: bool = True
 
 
 def decide(spec: ModelSpec, evidence: Evidence) -> Decision:
     """Decide on a retraining: `retrain` when a trigger fires and nothing stands against it, else `wait` or `hold`.
 
     The verdict `no_data` never starts a retraining. A request of a person skips the cooldown, and ignores the stops
-    that the person names. Broken upstream data are a hold even when no retraining is due.
+    that the person names. Broken upstream data are a hold even when no retraining is due. So is it when what serves is
+    not what the release record says.
     """
     fired = find_triggers(spec, evidence)
     people = [request for request in evidence.requests if request.is_person]
+    if evidence.retired_by and not people:
+        words = f"the model was retired by {evidence.retired_by}: `cyclone retrain {spec.name}` brings it back"
+        return Decision("wait", f"no retraining: {words}")
     reason = join_clauses([*(f"requested by {person.asked_by}" for person in people), *fired])
     ignored = {cause for person in people for cause in person.despite}
     stops = [stop for stop in find_stops(spec, evidence) if stop.cause not in ignored]
     # Asked before the triggers: when labels stop, the error trigger stays calm and nothing else would tell a person.
-    is_broken = any(stop.cause == "upstream" for stop in stops)
-    if not reason and not is_broken:
+    must_tell = any(stop.cause in TOLD_AT_ONCE for stop in stops)
+    if not reason and not must_tell:
         return Decision("wait", f"no retraining: {describe_calm(spec, evidence)}")
     waits = None if people else _find_cooldown(spec.retrain, evidence)
-    if waits and not is_broken:
+    if waits and not must_tell:
         return Decision("wait", f"no retraining, although {reason}: {waits}")
-    if stops:
+    if any(stop.is_blocking for stop in stops) or (stops and (waits or not reason)):
         words = join_sentences(stop.words for stop in stops)
         return Decision("hold", f"no retraining{f', although {reason}' if reason else ''}: {words}", stops[0].cause)
     despite = f", in spite of {', '.join(sorted(ignored))}" if ignored else ""
@@ -83,13 +94,13 @@ def find_stops(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
     The list does not depend on whether a retraining is due.
     """
     faults = find_faults(spec, evidence.upstream, evidence.now)
+    stops = [Stop("upstream", f"upstream data are broken ({join_clauses(faults)})")] if faults else []
     found: list[tuple[Cause, str | None]] = [
-        ("upstream", f"upstream data are broken ({join_clauses(faults)})" if faults else None),
         ("pause", _find_no_gain(spec.retrain, evidence)),
         ("failures", _find_failures(spec.retrain, evidence)),
         ("budget", _find_spent_budget(spec.retrain, evidence)),
     ]
-    return [Stop(cause, words) for cause, words in found if words]
+    return stops + _find_astray(spec, evidence) + [Stop(cause, words) for cause, words in found if words]
 
 
 def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
@@ -105,20 +116,25 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
     return fired + [
         describe_failed_check(spec, result)
         for result in evidence.results
-        if result.verdict == "failed" and result.kind in kinds
+        # Another version that has traffic is no reason for a retraining: it is not what the record says should serve.
+        if result.verdict == "failed" and result.kind in kinds and champion and result.version == champion.version
     ]
 
 
-def find_typical_error(champion: ServingVersion, now: datetime, window_days: int) -> TypicalError | None:
+def find_typical_error(
+    champion: ServingVersion, now: datetime, window_days: int, load_every_days: int = 0
+) -> TypicalError | None:
     """A typical day's error: the geometric mean of the version's daily errors.
 
     The window is `window_days` whole days of UTC and ends with the last midnight, so that a decision at noon equals
     the one at midnight. One odd day, such as a holiday, moves the geometric mean little. A lasting rise moves it in
-    full. None when no day of the window has labels.
+    full. Where labels come in loads, days up to a load older stand in for those that wait for the next one. None when
+    no day of the window has labels.
     """
     end = floor_day(now)
-    since = end - window_days * DAY
-    days = [day for day in champion.days if since <= day.start and day.start + DAY <= end]
+    since = end - (window_days + load_every_days) * DAY
+    known = [day for day in champion.days if since <= day.start and day.start + DAY <= end]
+    days = known[-window_days:]
     if not days:
         return None
     rows = sum(day.rows for day in days)
@@ -129,9 +145,10 @@ def find_typical_error(champion: ServingVersion, now: datetime, window_days: int
     return TypicalError(typical, len(days), rows)
 
 
-def find_judged_error(champion: ServingVersion, now: datetime, trigger: ErrorTrigger) -> TypicalError | None:
-    """A typical day's error, or None while it has fewer days or labels than the trigger needs."""
-    found = find_typical_error(champion, now, trigger.window_days)
+def find_judged_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> TypicalError | None:
+    """A typical day's error, or None while it has fewer days or labels than the error trigger needs."""
+    trigger = spec.retrain.error
+    found = find_typical_error(champion, now, trigger.window_days, spec.label.load_every_days)
     if found is None or found.days < trigger.minimum_days or found.rows < trigger.minimum_rows:
         return None
     return found
@@ -153,9 +170,10 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     champion, trigger = evidence.champion, spec.retrain.error
     if champion is None:
         return "no version serves"
-    found = find_judged_error(champion, evidence.now, trigger)
+    found = find_judged_error(spec, champion, evidence.now)
     if found is None:
-        few = find_typical_error(champion, evidence.now, trigger.window_days) or TypicalError(0, 0, 0)
+        few = find_typical_error(champion, evidence.now, trigger.window_days, spec.label.load_every_days)
+        few = few or TypicalError(0, 0, 0)
         if few.days < trigger.minimum_days:
             return f"version {champion.version} has {few.days} labelled whole days, {trigger.minimum_days} are needed"
         return f"version {champion.version} has {few.rows} labels of whole days, {trigger.minimum_rows} are needed"
@@ -165,9 +183,25 @@ def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
     return f"{typical} {times} accepted {format_number(accepted)}"
 
 
+def _find_astray(spec: ModelSpec, evidence: Evidence) -> list[Stop]:
+    """The stop for what serves against the release record. Only other traffic than the champion's holds a retraining.
+
+    Tags and aliases decide nothing, and the next release sets them right.
+    """
+    if not evidence.differences:
+        return []
+    champion = evidence.champion
+    is_blocking = champion is not None and any(item.where == TRAFFIC for item in evidence.differences)
+    failed = [item for item in evidence.results if item.verdict == "failed"]
+    others = [item for item in failed if is_blocking and champion and item.version != champion.version]
+    words = [str(item) for item in evidence.differences]
+    words += [f"version {item.version} answers, and its {describe_failed_check(spec, item)}" for item in others]
+    return [Stop("release", f"what serves is not what the release record says ({join_clauses(words)})", is_blocking)]
+
+
 def _find_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> list[str]:
     trigger = spec.retrain.error
-    found = find_judged_error(champion, now, trigger)
+    found = find_judged_error(spec, champion, now)
     allowed = trigger.limit * champion.accepted_error
     if found is None or found.error <= allowed:
         return []
@@ -185,7 +219,7 @@ def _find_age(retrain: Retrain, champion: ServingVersion, now: datetime) -> list
 
 def _find_gain(spec: ModelSpec, champion: ServingVersion, evidence: Evidence) -> list[str]:
     least = spec.retrain.minimum_gain
-    found = find_judged_error(champion, evidence.now, spec.retrain.error)
+    found = find_judged_error(spec, champion, evidence.now)
     if least is None or found is None or found.error <= 0:
         return []
     gain = expect_gain(champion, found.error, evidence.fresh_ratios)

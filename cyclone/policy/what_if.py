@@ -7,7 +7,7 @@ from typing import get_args
 
 from rich.table import Table
 
-from cyclone.checks.champion import find_champion
+from cyclone.checks.champion import list_answering
 from cyclone.checks.evaluation import find_window_end, judge_window
 from cyclone.checks.measurements import CHECKS_DIR
 from cyclone.checks.verdicts import CheckResult
@@ -21,15 +21,15 @@ from cyclone.store import Store
 from cyclone.times import DAY, floor_day
 from cyclone.wording import format_number
 
-Key = tuple[str, str, str]
+Key = tuple[int, str, str, str]
 
 
 @dataclass(frozen=True)
 class PastDay:
     """The verdicts on the windows that end with one day.
 
-    `results` are judged with the changed configuration. `recorded` are the verdicts in the store, by kind, check and
-    subject.
+    `results` are judged with the changed configuration. `recorded` are the verdicts in the store, by version,
+    kind, check and subject.
     """
 
     window_end: datetime
@@ -45,11 +45,10 @@ class PastDay:
 
 
 def judge_unrecorded(store: Store, spec: ModelSpec, kind: CheckKind, moment: datetime) -> list[CheckResult]:
-    """The verdicts that `evaluate_checks` would record at a moment. Empty before the first promotion."""
-    champion = find_champion(store, spec.name, moment)
-    if champion is None:
-        return []
-    return judge_window(store, spec, kind, champion, find_window_end(kind, moment), CHECKS_DIR)
+    """The verdicts that `evaluate_checks` would record at a moment. Empty while nothing serves."""
+    end = find_window_end(kind, moment)
+    versions = list_answering(store, spec.name, moment, end)
+    return [item for version in versions for item in judge_window(store, spec, kind, version, end, CHECKS_DIR)]
 
 
 def judge_past(store: Store, spec: ModelSpec, since: datetime, until: datetime) -> Iterator[PastDay]:
@@ -85,4 +84,4 @@ def build_change_table(day: PastDay) -> Table:
 
 
 def _find_key(result: CheckResult) -> Key:
-    return result.kind, result.check_name, result.subject
+    return result.version, result.kind, result.check_name, result.subject

@@ -34,5 +34,7 @@ def parse_cell(kind: Feature | Label, text: str) -> Any:
     if kind.type == "integer":
         return int(cell) if INTEGER.fullmatch(cell) else text
     if kind.type == "number":
-        return float(cell) if NUMBER.fullmatch(cell) else text
+        # An integer that a float would round stays one, for the check of the row to name it.
+        is_rounded = INTEGER.fullmatch(cell) and int(cell) != float(cell)
+        return int(cell) if is_rounded else float(cell) if NUMBER.fullmatch(cell) else text
     return BOOLEANS.get(cell.lower(), text)

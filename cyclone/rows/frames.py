@@ -41,7 +41,7 @@ def matrix_from_rows(spec: ModelSpec, rows: Sequence[Mapping[str, Any]]) -> "np.
         if feature.values is None:
             matrix[:, place] = [row.get(feature.name) for row in rows]
         else:
-            matrix[:, place] = [_find_place(feature.values, row.get(feature.name)) for row in rows]
+            matrix[:, place] = [_find_place(feature, row.get(feature.name)) for row in rows]
     return matrix
 
 
@@ -94,5 +94,10 @@ def _build_column(feature: Feature, values: list[Any]) -> Any:
     return np.frombuffer(array("q" if dtype == "int64" else "d", values), dtype=dtype).copy()
 
 
-def _find_place(values: tuple[str, ...], value: str | None) -> float:
-    return float("nan") if value is None else values.index(value)
+def _find_place(feature: Feature, value: str | None) -> float:
+    if value is None:
+        return float("nan")
+    try:
+        return feature.places[value]
+    except KeyError:
+        raise ValueError(f"feature {feature.name!r} is {value!r}, which is none of its values") from None

@@ -14,6 +14,8 @@ ERROR_LIMIT = 100
 """The most errors that are reported of one request, so that an answer stays small however many rows are wrong."""
 SHOWN_CHARACTERS = 100
 """The most characters of a wrong value that an error shows."""
+SHOWN_NAMES = 50
+"""The most values or features that an error lists. Thousands of them would be repeated in each error of a request."""
 INT64_MAX = 2**63 - 1
 """The largest integer that Postgres and NumPy hold."""
 ID_CHARACTERS = 128
@@ -50,28 +52,47 @@ def validate_rows(spec: ModelSpec, rows: Sequence[Any], limit: int = ERROR_LIMIT
     errors: list[RowError] = []
     features = {feature.name: feature for feature in spec.features}
     for index, row in enumerate(rows):
-        for feature, value, allowed in _find_faults(features, row):
+        for feature, value, allowed in _find_faults(features, row, is_matrix=spec.inputs == "matrix"):
             errors.append(RowError(index, feature, show_value(value), allowed))
             if len(errors) == limit:
                 return errors
     return errors
 
 
-def is_allowed(field: Feature | Label, value: Any) -> bool:
-    """Whether a value has the field's type, and is within its range or among its values if the field has any."""
+def is_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -> bool:
+    """Whether a value has the field's type, and is within its range or among its values if the field has any.
+
+    An integer that a float would round is not allowed where it is read as one, as in a matrix.
+    """
     if value is None:
         return isinstance(field, Feature) and field.nullable
     if field.type == "boolean":
         return isinstance(value, bool)
     if field.type == "category":
-        return isinstance(value, str) and (field.values is None or value in field.values)
+        return isinstance(value, str) and (field.values is None or value in field.places)
     if field.type == "text":
         return isinstance(value, str) and "\0" not in value and _is_unicode(value)
     if isinstance(value, bool) or not isinstance(value, int if field.type == "integer" else int | float):
         return False
     if isinstance(value, int) and abs(value) > INT64_MAX:
         return False
+    if isinstance(value, int) and not is_exact(value) and (is_matrix or is_read_as_float(field)):
+        return False
     return math.isfinite(value) and (field.range is None or field.range[0] <= value <= field.range[1])
+
+
+def is_read_as_float(field: Feature | Label) -> bool:
+    """Whether training and checks read the field's numbers as floats. An integer that may be null is one of them."""
+    return isinstance(field, Label) or field.type == "number" or field.nullable
+
+
+def is_exact(value: int) -> bool:
+    """Whether a float holds an integer without rounding it. From 2^53 on it holds only some.
+
+    >>> is_exact(2**53), is_exact(2**53 + 1)
+    (True, False)
+    """
+    return int(float(value)) == value
 
 
 def describe_allowed(field: Feature | Label) -> str:
@@ -81,12 +102,31 @@ def describe_allowed(field: Feature | Label) -> str:
     elif field.type == "text":
         words = "a text without \\u0000"
     elif field.type == "category":
-        words = "one of " + ", ".join(map(repr, field.values)) if field.values else "a text"
+        words = "one of " + list_some([repr(value) for value in field.values]) if field.values else "a text"
     else:
         words = "an integer" if field.type == "integer" else "a finite number"
         if field.range is not None:
             words += f" from {_show_bound(field.range[0])} to {_show_bound(field.range[1])}"
     return words + " or null" if isinstance(field, Feature) and field.nullable else words
+
+
+def explain_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -> str:
+    """What is allowed in place of a refused value, and that a float would round it if that is the reason."""
+    words = describe_allowed(field)
+    is_integer = field.type in ("integer", "number") and isinstance(value, int) and abs(value) <= INT64_MAX
+    if is_integer and not is_exact(value) and (is_matrix or is_read_as_float(field)):
+        return f"{words}, and no integer beyond 2^53 that a float rounds"
+    return words
+
+
+def list_some(names: Sequence[str]) -> str:
+    """Names in words, with the number of those that are left out.
+
+    >>> list_some(["a", "b"])
+    'a, b'
+    """
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more in model.yaml" if more > 0 else "")
 
 
 def is_id(value: Any) -> bool:
@@ -116,7 +156,7 @@ def find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) ->
     if not is_id(entry.get("id")):
         yield RowError(index, "id", show_value(entry.get("id")), ALLOWED_ID)
     if not is_allowed(spec.label, entry.get("label")):
-        yield RowError(index, "label", show_value(entry.get("label")), describe_allowed(spec.label))
+        yield RowError(index, "label", show_value(entry.get("label")), explain_allowed(spec.label, entry.get("label")))
     at = entry.get("observed_at")
     if at is not None and read_time(at, now) is None:
         yield RowError(index, "observed_at", show_value(at), ALLOWED_TIME)
@@ -136,18 +176,18 @@ def show_value(value: Any) -> Any:
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
 
 
-def _find_faults(features: Mapping[str, Feature], row: Any) -> Iterator[tuple[str, Any, str]]:
+def _find_faults(features: Mapping[str, Feature], row: Any, *, is_matrix: bool) -> Iterator[tuple[str, Any, str]]:
     if not isinstance(row, Mapping):
         yield "row", row, "an object of features and their values"
         return
     for name, feature in features.items():
-        if not is_allowed(feature, row.get(name)):
-            allowed = describe_allowed(feature)
+        if not is_allowed(feature, row.get(name), is_matrix=is_matrix):
+            allowed = explain_allowed(feature, row.get(name), is_matrix=is_matrix)
             yield name, row.get(name), allowed if name in row else f"{allowed}, but the feature is missing"
     if not row.keys() <= features.keys():
         for name in row:
             if name not in features:
-                known = ", ".join(features)
+                known = list_some(list(features))
                 yield show_value(name), row[name], f"no such feature. The features are {known}"
 
 

@@ -89,7 +89,8 @@ class MonitorStepTrigger(BaseTrigger):
 
 
 class MonitorStep(BaseOperator):
-    """One step of the monitor, done by the triggerer from the start: `roll_up`, `reevaluate` or `check_<kind>`.
+    """One step of the monitor, done by the triggerer from the start: `roll_up`, `reevaluate`, `compare`
+    or `check_<kind>`.
 
     A worker's process would cost many times what the step does. Instead, hundreds of models share one triggerer. The
     triggerer looks for work only once a second. A replay waits for each run, so there a worker does the step.
@@ -122,14 +123,19 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
     from cyclone.checks.evaluation import evaluate_checks
     from cyclone.checks.rollups import roll_up
     from cyclone.checks.verdict_table import format_verdicts
+    from cyclone.partitions import make_ahead
     from cyclone.policy.what_if import judge_unrecorded
 
     store, spec = run.store, run.find_spec()
     if step == "roll_up":
+        if problem := make_ahead(store):
+            log.warning("%s", problem)
         summary = roll_up(store, spec)
         return asdict(summary), str(summary)
     if step == "reevaluate":
         return _reevaluate(run)
+    if step == "compare":
+        return _compare(run)
     kind: CheckKind = step.removeprefix("check_")  # type: ignore[assignment]
     end = run.find_end()
     with store.connected() as kept:
@@ -138,6 +144,17 @@ def run_step(step: str, run: MonitorRun) -> tuple[Any, str]:
         else:
             results = evaluate_checks(kept, spec, kind, end, run.run_id)
     return [result.to_json() for result in results], f"{kind} checks of {spec.name}:\n{format_verdicts(results)}"
+
+
+def _compare(run: MonitorRun) -> tuple[Any, str]:
+    from releasing.comparison import compare
+
+    # Airflow names the runs of a backfill so. What serves now says nothing of the past.
+    if run.model_yaml or run.run_id.startswith("backfill__"):
+        return [], "nothing is compared: this run is a backfill, or has a configuration of its own"
+    found = compare(read_settings(), run.find_spec(), run.run_id, run.find_end())
+    text = "\n".join(map(str, found)) or "traffic, tags, aliases and the release record agree"
+    return [asdict(item) for item in found], text
 
 
 def _reevaluate(run: MonitorRun) -> tuple[Any, str]:

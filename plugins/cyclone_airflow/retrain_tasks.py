@@ -84,7 +84,7 @@ def _measure_wait(run: Any) -> float:
 def dataset(model: str, started: Values, **context: Any) -> Values:
     """Freeze every row whose label was known at the start, as it was served.
 
-    Before the first version the rows of the history file are taken too.
+    The rows of the history file are taken too. They are loaded before the first version, and again when corrected.
     """
     from datetime import datetime
 
@@ -199,7 +199,9 @@ def image(model: str, version: Values) -> Values:
 @task
 def candidate(model: str, version: Values, built: Values, **context: Any) -> Values:
     """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
+    from cyclone.clock import read_now
     from releasing.candidate import deploy_candidate
+    from releasing.first_calibration import fit_first_calibration
     from releasing.reconcile import reconcile
     from training.images.image import Image
     from training.registry import note_revision
@@ -207,7 +209,10 @@ def candidate(model: str, version: Values, built: Values, **context: Any) -> Val
     settings, spec = _read(model)
     for drift in reconcile(settings, spec):
         log.warning("mended before the release: %s", drift)
-    deployed = deploy_candidate(settings, spec, version["version"], Image(**built), context["run_id"])
+    number, run_id = version["version"], context["run_id"]
+    now = read_now(Store(settings.store_dsn), settings, model)
+    calibration = fit_first_calibration(settings, spec, number, run_id, now)
+    deployed = deploy_candidate(settings, spec, number, Image(**built), run_id, calibration)
     note_revision(settings, spec, version["version"], deployed.revision)
     read = [lineage_events.locate_pushed_image(settings, built)]
     lineage_events.tell(read, [lineage_events.locate_revision(settings, spec, deployed.revision)])

@@ -1,6 +1,7 @@
 -- What became of the rows that each revision answered.
 -- params: model text (empty: every model)
--- returns: model, version, revision, instances, handed_over, stored, repeated, dropped, set_aside,
+-- returns: model, version, revision, instances, handed_over, stored, repeated, conflicting, dropped,
+--   set_aside,
 --   unaccounted, lost (unaccounted for by instances that ended), last_seen_at
 SELECT
     model,
@@ -10,6 +11,7 @@ SELECT
     sum(handed_over)::bigint AS handed_over,
     sum(stored)::bigint AS stored,
     sum(repeated)::bigint AS repeated,
+    sum(conflicting)::bigint AS conflicting,
     sum(dropped)::bigint AS dropped,
     sum(set_aside)::bigint AS set_aside,
     sum(unaccounted)::bigint AS unaccounted,

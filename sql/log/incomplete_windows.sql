@@ -1,6 +1,6 @@
 -- The newest hours of event time of which not every row is in the log.
 -- params: model text (empty: every model), newest integer (how many at most)
--- returns: model, revision, window_start, expected, stored, repeated, dropped, set_aside, pending,
+-- returns: model, revision, window_start, expected, stored, repeated, conflicting, dropped, set_aside, pending,
 --   completeness
 SELECT
     model,
@@ -9,6 +9,7 @@ SELECT
     expected,
     stored,
     repeated,
+    conflicting,
     dropped,
     set_aside,
     pending,

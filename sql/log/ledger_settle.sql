@@ -2,13 +2,14 @@
 -- totals, the others additions; `pending` is what the instance's spool still holds of that hour.
 -- params: instance_id text, accounted_through bigint, last_sequence bigint, dropped bigint,
 --   torn_bytes bigint, is_stopped boolean,
---   windows jsonb: [{window_start, stored, repeated, set_aside, dropped, pending}, …]
+--   windows jsonb: [{window_start, stored, repeated, conflicting, set_aside, dropped, pending}, …]
 -- returns: nothing
 WITH incoming AS (
     SELECT
         window_start,
         stored,
         repeated,
+        conflicting,
         set_aside,
         dropped,
         pending
@@ -18,6 +19,7 @@ WITH incoming AS (
                 window_start timestamptz,
                 stored bigint,
                 repeated bigint,
+                conflicting bigint,
                 set_aside bigint,
                 dropped bigint,
                 pending bigint
@@ -26,13 +28,14 @@ WITH incoming AS (
 
 settled AS (
     INSERT INTO log_window AS known (
-        instance_id, window_start, stored, repeated, set_aside, dropped, pending
+        instance_id, window_start, stored, repeated, conflicting, set_aside, dropped, pending
     )
     SELECT
         %(instance_id)s::text AS instance_id,
         window_start,
         stored,
         repeated,
+        conflicting,
         set_aside,
         dropped,
         pending
@@ -40,6 +43,7 @@ settled AS (
     ON CONFLICT (instance_id, window_start) DO UPDATE SET
         stored = known.stored + excluded.stored,
         repeated = known.repeated + excluded.repeated,
+        conflicting = known.conflicting + excluded.conflicting,
         set_aside = known.set_aside + excluded.set_aside,
         dropped = greatest(known.dropped, excluded.dropped),
         pending = excluded.pending
@@ -52,6 +56,7 @@ UPDATE instance_ledger SET
     ) + greatest(dropped, %(dropped)s::bigint),
     dropped = greatest(dropped, %(dropped)s::bigint),
     repeated = repeated + (SELECT coalesce(sum(incoming.repeated), 0) FROM incoming),
+    conflicting = conflicting + (SELECT coalesce(sum(incoming.conflicting), 0) FROM incoming),
     set_aside = set_aside + (SELECT coalesce(sum(incoming.set_aside), 0) FROM incoming),
     torn_bytes = greatest(torn_bytes, %(torn_bytes)s::bigint),
     is_stopped = is_stopped OR %(is_stopped)s::boolean

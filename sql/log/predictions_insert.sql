@@ -1,8 +1,8 @@
--- Moves the copied batch into the prediction log. A known id is the same prediction: it is logged once.
+-- Moves the copied batch into the prediction log. A row whose id is known stays out: see log/conflicts_count.
 -- Rows up to `accounted_through` were dealt with before: their batch was sent again.
 -- params: model text, version integer, revision text, instance_id text, accounted_through bigint
 -- returns: per hour of event time: window_start timestamptz, last_sequence bigint,
---   count bigint (rows of the batch), stored bigint, repeated bigint
+--   count bigint (rows of the batch), stored bigint, known bigint (rows whose id was known)
 WITH incoming AS (
     SELECT
         (line ->> 'sequence')::bigint AS sequence,
@@ -28,11 +28,12 @@ first_of_id AS (
 ),
 
 new_id AS (
-    INSERT INTO prediction_id (model, id, created_at)
+    INSERT INTO prediction_id (model, id, created_at, row_hash)
     SELECT
         %(model)s::text AS model,
         id,
-        created_at
+        created_at,
+        jsonb_hash_extended(jsonb_strip_nulls(input), 0) AS row_hash
     FROM first_of_id
     ORDER BY id
     ON CONFLICT DO NOTHING
@@ -66,7 +67,7 @@ SELECT
     count(stored.sequence) AS stored,
     count(*) FILTER (
         WHERE incoming.sequence > %(accounted_through)s::bigint AND stored.sequence IS NULL
-    ) AS repeated
+    ) AS known
 FROM incoming
 LEFT JOIN stored ON incoming.sequence = stored.sequence
 GROUP BY date_trunc('hour', incoming.created_at, 'UTC')

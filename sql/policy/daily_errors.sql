@@ -1,34 +1,28 @@
--- A version's mean error on each labelled day. A day is 24 hours, counted back from the window's end.
--- A day that began before the version's first label is left out, because another version served part of it.
--- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
+-- A version's mean error on each labelled day of a window: see labelled_day().
+-- A day that began before the first label of the version was due is left out, as another version served part of it.
+-- params: model text, version integer, window_start timestamptz, window_end timestamptz (both 00:00 UTC),
+--   label_delay interval, label_load interval, metric text
 -- returns: start timestamptz, error double precision, rows bigint. The oldest first.
-WITH hour AS (
-    SELECT
-        bucket_start,
-        count,
-        coalesce(sum_absolute_error, sum_log_loss) AS sum_error,
-        %(window_end)s::timestamptz - interval '24 hours'
-        * ceil(extract(EPOCH FROM %(window_end)s::timestamptz - bucket_start) / 86400) AS day_start
-    FROM error_rollup
-    WHERE
-        model = %(model)s::text
-        AND version = %(version)s::integer
-        AND bucket_start >= %(window_start)s::timestamptz
-        AND bucket_start < %(window_end)s::timestamptz
-),
-
-first_label AS (
+WITH first_row AS (
     SELECT min(bucket_start) AS at
     FROM error_rollup
     WHERE model = %(model)s::text AND version = %(version)s::integer
 )
 
 SELECT
-    hour.day_start AS start,
-    sum(hour.sum_error ORDER BY hour.bucket_start) / sum(hour.count) AS error,
-    sum(hour.count)::bigint AS rows
-FROM hour
-CROSS JOIN first_label
-WHERE hour.day_start >= first_label.at
-GROUP BY hour.day_start
-ORDER BY hour.day_start
+    labelled.day AS start,
+    labelled.total / labelled.weight AS error,
+    labelled.samples AS rows
+FROM
+    labelled_day(
+        %(model)s::text,
+        %(version)s::integer,
+        %(window_start)s::timestamptz,
+        %(window_end)s::timestamptz,
+        %(label_delay)s::interval,
+        %(label_load)s::interval,
+        %(metric)s::text
+    ) AS labelled
+CROSS JOIN first_row
+WHERE labelled.day >= first_row.at + %(label_delay)s::interval
+ORDER BY labelled.day

@@ -9,11 +9,6 @@ WITH held AS (
             WHERE model = %(model)s::text
         ) AS predicted_since,
         (
-            SELECT date_bin('1 hour', min(observed_at), '2000-01-01T00:00Z')
-            FROM label
-            WHERE model = %(model)s::text
-        ) AS observed_since,
-        (
             SELECT date_bin('1 hour', min(bucket_start), '2000-01-01T00:00Z')
             FROM request_stat
             WHERE model = %(model)s::text
@@ -32,7 +27,7 @@ counted_features AS (
 
 summed_errors AS (
     DELETE FROM error_rollup USING held
-    WHERE model = %(model)s::text AND bucket_start >= observed_since
+    WHERE model = %(model)s::text AND bucket_start >= predicted_since
 ),
 
 aged_errors AS (
@@ -42,9 +37,7 @@ aged_errors AS (
 
 counted_classes AS (
     DELETE FROM confusion_rollup USING held
-    WHERE
-        model = %(model)s::text
-        AND bucket_start >= CASE time_basis WHEN 'label' THEN observed_since ELSE predicted_since END
+    WHERE model = %(model)s::text AND bucket_start >= predicted_since
 ),
 
 waiting AS (

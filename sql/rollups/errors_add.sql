@@ -1,10 +1,11 @@
--- Adds changes to the errors by the hour in which the newest label was observed.
+-- Adds changes to the errors by the hour of the prediction and the day on which they became known.
 -- params: model text. It reads the temporary table error_change.
 -- returns: nothing
 INSERT INTO error_rollup AS known (
     model,
     version,
     bucket_start,
+    known_day,
     count,
     sum_label,
     sum_prediction,
@@ -19,7 +20,8 @@ INSERT INTO error_rollup AS known (
 SELECT
     %(model)s::text AS model,
     version,
-    observed_hour AS bucket_start,
+    predicted_hour AS bucket_start,
+    known_day,
     sum(sign) AS count,
     sum(sign * label) AS sum_label,
     sum(sign * prediction) AS sum_prediction,
@@ -32,8 +34,8 @@ SELECT
     sum(sign * power(brier, 2)) AS sum_squared_brier
 FROM error_change
 WHERE version IS NOT NULL AND coalesce(absolute_error, log_loss) IS NOT NULL
-GROUP BY version, observed_hour
-ON CONFLICT (model, version, bucket_start) DO UPDATE SET
+GROUP BY version, predicted_hour, known_day
+ON CONFLICT (model, version, bucket_start, known_day) DO UPDATE SET
     count = known.count + excluded.count,
     sum_label = coalesce(
         known.sum_label + excluded.sum_label, known.sum_label, excluded.sum_label

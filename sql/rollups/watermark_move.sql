@@ -4,5 +4,6 @@
 UPDATE rollup_watermark
 SET
     counted = %(now)s::pg_snapshot,
+    errors_counted = %(now)s::pg_snapshot,
     counted_by = (SELECT server.system_identifier FROM pg_control_system() AS server)
 WHERE model = %(model)s::text

@@ -8,5 +8,5 @@ COPY (
     FROM label
     WHERE
         model = %(model)s::text
-        AND observed_at <= %(as_of)s::timestamptz
+        AND known_at <= %(as_of)s::timestamptz
 ) TO STDOUT WITH (FORMAT csv)

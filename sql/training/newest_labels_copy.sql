@@ -1,5 +1,4 @@
--- Of some predictions the label that was the newest at a moment. Of one moment the greatest is meant, texts by their
--- bytes, wherever the store is.
+-- Of some predictions the label that counted at a moment: the last to arrive of those known then.
 -- params: model text, as_of timestamptz, ids text[]
 -- returns: CSV lines with id, label_text
 COPY (
@@ -9,12 +8,7 @@ COPY (
     FROM label
     WHERE
         model = %(model)s::text
-        AND observed_at <= %(as_of)s::timestamptz
+        AND known_at <= %(as_of)s::timestamptz
         AND id IN (SELECT unnest(%(ids)s::text[]))
-    ORDER BY
-        id ASC,
-        observed_at DESC,
-        received_at DESC,
-        CASE WHEN jsonb_typeof(label) = 'string' THEN label #>> '{}' END COLLATE "C" DESC,
-        label DESC
+    ORDER BY id ASC, arrival DESC
 ) TO STDOUT WITH (FORMAT csv)

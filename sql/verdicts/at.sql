@@ -34,4 +34,4 @@ WHERE
             )
         )
     )
-ORDER BY kind, check_name, subject
+ORDER BY kind, check_name, subject, version

@@ -1,19 +1,30 @@
--- The version that served at a moment, with its accepted error.
--- A promotion that was rolled back by then does not count, so that the one before it counts again.
+-- The version that served at a moment by the release record, with its accepted error.
+-- A promotion that was rolled back by then does not count, so that the one before it counts again. The record moves to
+-- newer releases only, so the newest one counts, even if a clock was set back between two promotions.
 -- params: model text, at timestamptz
--- returns: version integer, metric text, accepted_error double precision. No row before the first promotion.
+-- returns: version integer, metric text, accepted_error double precision. No row before the first promotion, after
+--   the model was retired, or when the version that served has no reference profile.
+WITH champion AS (
+    SELECT
+        model,
+        version,
+        ended_at
+    FROM release
+    WHERE
+        model = %(model)s::text
+        AND promoted_at <= %(at)s::timestamptz
+        AND NOT (state = 'rolled_back' AND coalesce(ended_at <= %(at)s::timestamptz, true))
+    ORDER BY release_id DESC
+    LIMIT 1
+)
+
 SELECT
-    release.version,
+    champion.version,
     reference_profile.metric,
     reference_profile.accepted_error
-FROM release
+FROM champion
 INNER JOIN reference_profile
     ON
-        release.model = reference_profile.model
-        AND release.version = reference_profile.version
-WHERE
-    release.model = %(model)s::text
-    AND release.promoted_at <= %(at)s::timestamptz
-    AND NOT (release.state = 'rolled_back' AND coalesce(release.ended_at <= %(at)s::timestamptz, true))
-ORDER BY release.promoted_at DESC, release.release_id DESC
-LIMIT 1
+        champion.model = reference_profile.model
+        AND champion.version = reference_profile.version
+WHERE coalesce(champion.ended_at > %(at)s::timestamptz, true)

@@ -1,4 +1,4 @@
--- Records a verdict, once for each run, check, subject and window. The first one stays.
+-- Records a verdict, once for each run, version, check, subject and window. The first one stays.
 -- params: run_id, model, kind, check_name, subject, verdict, reason text; version integer; sample_size bigint;
 --   value, standard_error, limit_value, p_value double precision; window_start, window_end timestamptz
 -- returns: nothing
@@ -36,4 +36,4 @@ VALUES (
     %(window_start)s::timestamptz,
     %(window_end)s::timestamptz
 )
-ON CONFLICT (model, run_id, kind, check_name, subject, window_end) DO NOTHING
+ON CONFLICT (model, run_id, kind, check_name, subject, window_end, version) DO NOTHING

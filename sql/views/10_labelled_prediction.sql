@@ -1,4 +1,4 @@
--- Every prediction with its newest label: one row a prediction, label NULL while unknown.
+-- Every prediction with the label that counts, the last one to arrive: one row a prediction, label NULL while unknown.
 CREATE OR REPLACE VIEW labelled_prediction AS
 SELECT
     prediction_log.model,
@@ -17,6 +17,6 @@ LEFT JOIN LATERAL (
         label.observed_at
     FROM label
     WHERE label.model = prediction_log.model AND label.id = prediction_log.id
-    ORDER BY label.observed_at DESC, label.received_at DESC
+    ORDER BY label.arrival DESC
     LIMIT 1
 ) AS newest_label ON true

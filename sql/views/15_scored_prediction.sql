@@ -1,4 +1,4 @@
--- Every served prediction that has a label, with the newest one and its error: one row a prediction.
+-- Every served prediction that has a label, with the one that counts and its error: one row a prediction.
 CREATE OR REPLACE VIEW scored_prediction AS
 SELECT
     prediction_log.model,
@@ -26,7 +26,5 @@ WHERE
         WHERE
             newer.model = label.model
             AND newer.id = label.id
-            AND newer.observed_at >= label.observed_at -- skips older partitions
-            AND (newer.observed_at, newer.received_at, newer.label)
-            > (label.observed_at, label.received_at, label.label)
+            AND newer.arrival > label.arrival
     )

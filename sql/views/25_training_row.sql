@@ -1,4 +1,4 @@
--- Every row that was answered or imported before a moment, with the label that was the newest one known then.
+-- Every row that was answered or imported before a moment, with the last label that was known then.
 CREATE OR REPLACE FUNCTION training_row(of_model text, known_at timestamptz, since timestamptz)
 RETURNS TABLE (id text, created_at timestamptz, input jsonb, label jsonb)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -7,8 +7,8 @@ WITH known_label AS (
         label.id,
         label.label
     FROM label
-    WHERE label.model = of_model AND label.observed_at <= known_at
-    ORDER BY label.id ASC, label.observed_at DESC, label.received_at DESC
+    WHERE label.model = of_model AND label.known_at <= training_row.known_at
+    ORDER BY label.id ASC, label.arrival DESC
 )
 
 SELECT

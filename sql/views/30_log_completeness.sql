@@ -9,8 +9,10 @@ SELECT
     windows.stored,
     ledger.dropped,
     ledger.repeated,
+    ledger.conflicting,
     ledger.set_aside,
-    ledger.handed_over - windows.stored - ledger.dropped - ledger.repeated - ledger.set_aside AS unaccounted,
+    ledger.handed_over - windows.stored - ledger.dropped - ledger.repeated - ledger.conflicting - ledger.set_aside
+        AS unaccounted,
     ledger.torn_bytes,
     ledger.last_seen_at,
     ledger.is_stopped

@@ -9,6 +9,7 @@ SELECT
     expected,
     stored,
     repeated,
+    conflicting,
     dropped,
     set_aside,
     pending,
@@ -20,10 +21,16 @@ FROM (
         ledger.revision,
         log_window.window_start,
         sum(
-            stored + log_window.repeated + log_window.dropped + log_window.set_aside + pending
+            stored
+            + log_window.repeated
+            + log_window.conflicting
+            + log_window.dropped
+            + log_window.set_aside
+            + pending
         )::bigint AS expected,
         sum(stored)::bigint AS stored,
         sum(log_window.repeated)::bigint AS repeated,
+        sum(log_window.conflicting)::bigint AS conflicting,
         sum(log_window.dropped)::bigint AS dropped,
         sum(log_window.set_aside)::bigint AS set_aside,
         sum(pending)::bigint AS pending

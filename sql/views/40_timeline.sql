@@ -1,5 +1,5 @@
 -- What happened to a model, in event time: incidents, retrainings that ended, releases, calibrations that
--- served, revisions that were deployed again.
+-- served, revisions that were deployed again, traffic that was set right, and its retirement.
 CREATE OR REPLACE VIEW timeline AS
 WITH released AS ( -- a release names the revision that serves: here that which it began with
     SELECT
@@ -128,3 +128,24 @@ SELECT
     concat_ws(': ', revision, withdrawn_because) AS detail
 FROM calibration
 WHERE withdrawn_at IS NOT NULL
+UNION ALL
+SELECT
+    release_comparison.model,
+    release_comparison.at,
+    10 AS rank,
+    'reconciled' AS event,
+    release_comparison.comparison_id AS subject,
+    string_agg(concat(item."where", ': ', item.found, ', wanted: ', item.wanted), ', and ') AS detail
+FROM release_comparison
+CROSS JOIN jsonb_to_recordset(release_comparison.differences) AS item ("where" text, found text, wanted text)
+WHERE release_comparison.is_mended
+GROUP BY release_comparison.comparison_id
+UNION ALL
+SELECT
+    model,
+    at,
+    11 AS rank,
+    'retired' AS event,
+    version AS subject,
+    asked_by || ': ' || because AS detail
+FROM retirement

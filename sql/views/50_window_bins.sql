@@ -1,7 +1,8 @@
 -- The rows of a window and of the version's reference by bin, for each feature but the calendar's and for the
 -- prediction. Bin -1: missing; -2: unknown to the reference. p, q: shares of a feature's rows, NULL where it has none.
 -- observed: rows that were counted; where an hour was sampled p weighs them by what they stand for.
--- center: of a bin of numbers the middle, of an open one its bound; is_outside: beyond the numbers of the reference.
+-- center: of a bin of numbers the middle, of an open one its bound, both within bounded_float();
+-- is_outside: beyond the numbers of the reference.
 CREATE OR REPLACE FUNCTION window_bins(
     of_model text, of_version integer, window_start timestamptz, window_end timestamptz
 ) RETURNS TABLE (
@@ -23,7 +24,11 @@ WITH reference AS (
         count,
         bin >= 0 AND category IS NULL AS is_number,
         (lower_bound IS NULL OR upper_bound IS NULL) AND count = 0 AS is_outside,
-        coalesce((lower_bound + upper_bound) / 2, lower_bound, upper_bound) AS center
+        coalesce(
+            (bounded_float(lower_bound) + bounded_float(upper_bound)) / 2,
+            bounded_float(lower_bound),
+            bounded_float(upper_bound)
+        ) AS center
     FROM reference_bin
     WHERE model = of_model AND version = of_version AND NOT is_calendar
 ),

@@ -1,15 +1,15 @@
--- The evaluations of a window in which its verdict or its numbers changed, numbered from 1, which is the first one.
+-- The evaluations of a version's window in which its verdict or its numbers changed, numbered from 1, which
+-- is the first one.
 CREATE OR REPLACE VIEW verdict_history AS
 WITH evaluation AS (
     SELECT
         *,
-        lag(version) OVER earlier AS last_version,
         lag(value) OVER earlier AS last_value,
         lag(sample_size) OVER earlier AS last_sample_size,
         lag(verdict) OVER earlier AS last_verdict
     FROM check_result
     WINDOW earlier AS (
-        PARTITION BY model, kind, check_name, subject, window_end, window_start
+        PARTITION BY model, kind, check_name, subject, window_end, window_start, version
         ORDER BY result_id
     )
 )
@@ -33,12 +33,11 @@ SELECT
     window_end,
     evaluated_at,
     row_number() OVER (
-        PARTITION BY model, kind, check_name, subject, window_end, window_start
+        PARTITION BY model, kind, check_name, subject, window_end, window_start, version
         ORDER BY result_id
     ) AS revision
 FROM evaluation
 WHERE
     verdict IS DISTINCT FROM last_verdict
-    OR version IS DISTINCT FROM last_version
     OR value IS DISTINCT FROM last_value
     OR sample_size IS DISTINCT FROM last_sample_size

@@ -26,14 +26,14 @@ TARGETS: Places = {
     "bench-monitoring": SMALL,
     "bench-release": IMAGES,
     "bench-serving": SMALL,
-    "check": f"{CI}: make check",
+    "check": f"{CI}: make -j 2 --output-sync=target check sbom",
     "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
     "demo": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "down": f"{LOOP}::platform",
     "format": f"{COMMANDS}::test_make_format_mends_python_and_sql",
     "help": HELP,
     "lock": PARSED,  # what it finds on the index today is not what was locked
-    "sbom": f"{CI}: make sbom",
+    "sbom": f"{CI}: make -j 2 --output-sync=target check sbom",
     "setup": f"{CI}: make setup",
     "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
     "test": f"{CI}: make test",
@@ -86,6 +86,7 @@ AIRFLOW: Places = {
 }
 SETTINGS: Places = {
     "CONTAINERS": IMAGES,  # its loop is the demo on real images
+    "COVERAGE": f"{CI}: .ci/python-3.13",
     "DAYS": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "KEEP": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "SMALL": SMALL,

@@ -109,7 +109,7 @@ def test_rows_of_a_killed_container_are_taken_over_from_the_mounted_spool(
     with run_container(image, postgres, *spool) as container:
         answer = container.predict(ROW)
         docker("kill", container.name)
-    assert list((tmp_path / "base").glob("*/instance.json"))
+    assert len(list((tmp_path / "base").glob("*/instance.json"))) == 1
     assert (tmp_path / "base").stat().st_uid == 1034
     with run_container(image, postgres, *spool):
         ids = [each["id"] for each in answer["predictions"]]

@@ -69,7 +69,7 @@ def find_addresses(platform: PlatformRecord, database: str) -> list[str]:
     """Every row that holds a port of this machine; another start may have another one."""
     store = Store(platform.build_dsn(database))
     tables = [table for (table,) in execute(store, FIND_TABLES)]
-    assert tables
+    assert tables != []
     return [f"{table}: {row}" for table in tables for (row,) in execute(store, FIND_ADDRESSES.format(table=table))]
 
 

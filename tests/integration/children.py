@@ -84,6 +84,7 @@ def release(settings: Settings, spec: ModelSpec, version: int, failures: int) ->
             assert champion is not None
             staged.answer(store, champion.revision)
             staged.answer(store, revision, failures=failures)
+            staged.begin_earlier(store)
         if state.is_passed:
             promote(settings, spec, candidate)
     except ReleaseError as error:

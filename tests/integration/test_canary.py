@@ -59,6 +59,7 @@ def test_an_equal_candidate_goes_through_every_step(under_way: Settings, store: 
         assert read_percents(under_way) == {"bike-demand-v1": 100 - share, "bike-demand-v2": share}
         answer(store, "bike-demand-v1")
         answer(store, "bike-demand-v2")
+        age(store, timedelta(seconds=25), None)
         advance_canary(under_way, quick, "run_2")
         end = advance_canary(under_way, quick, "run_2")
     assert end == CanaryState(True, True, "went through 2 steps")
@@ -68,10 +69,11 @@ def test_an_equal_candidate_goes_through_every_step(under_way: Settings, store: 
 
 def test_a_candidate_that_fails_is_over_at_once(under_way: Settings, store: Store, quick: ModelSpec) -> None:
     answer(store, "bike-demand-v1")
-    answer(store, "bike-demand-v2", flushes=1, failures=30)
+    answer(store, "bike-demand-v2", flushes=6, failures=30)
+    age(store, timedelta(seconds=25), None)
     state = advance_canary(under_way, quick, "run_2")
     assert (state.is_over, state.is_passed) == (True, False)
-    assert "failed requests: 30 of 100 requests, the champion 0 of 2,000" in state.reason
+    assert "failed requests: 180 of 600 requests, the champion 0 of 2,000" in state.reason
     again = advance_canary(under_way, quick, "run_2")
     assert again == CanaryState(True, False, f"the step of 5 % ended: {state.reason}")
     assert read_steps(store) == [(5, "failed", False)]
@@ -153,7 +155,8 @@ def test_a_condemned_candidate_is_rolled_back_by_whoever_sees_it(
     under_way: Settings, store: Store, quick: ModelSpec
 ) -> None:
     answer(store, "bike-demand-v1")
-    answer(store, "bike-demand-v2", flushes=1, failures=30)
+    answer(store, "bike-demand-v2", flushes=6, failures=30)
+    age(store, timedelta(seconds=25), None)
     state = CanaryWatch(under_way, quick, "run_2").look()
     assert (state.is_over, state.is_passed) == (True, False)
     assert read_percents(under_way) == {"bike-demand-v1": 100}
@@ -190,6 +193,7 @@ def test_a_store_outage_does_not_condemn_the_candidate(under_way: Settings, stor
     for _ in (5, 50):
         answer(store, "bike-demand-v1")
         answer(store, "bike-demand-v2")
+        age(store, timedelta(seconds=25), None)
         watch.look()
         state = watch.look()
     assert state == CanaryState(True, True, "went through 2 steps")

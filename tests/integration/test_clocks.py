@@ -14,7 +14,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.canary_steps import advance_canary
-from tests.integration.staged_releases import answer, deploy, register_versions, release_version
+from tests.integration.staged_releases import answer, begin_earlier, deploy, register_versions, release_version
 from tests.integration.test_prediction_log import make_flush
 from tests.statements import execute
 
@@ -66,9 +66,11 @@ def test_a_canary_led_by_a_worker_with_a_wrong_clock_counts_the_same_requests(
     release_version(cloud, quick, 1)
     deploy(cloud, quick, 2)
     answer(store, "bike-demand-v2", failures=100)  # before the step: not of its traffic
+    execute(store, "UPDATE request_stat SET stored_at = stored_at - interval '1 minute'")
     advance_canary(cloud, quick, "run_2")
     for side in ("bike-demand-v1", "bike-demand-v2"):
         answer(store, side)
+    begin_earlier(store)
     state = advance_canary(cloud, quick, "run_2")
     assert (state.is_over, state.is_passed) == (False, False)
     assert "ailed requests: 0 of 2,000 requests, the champion 0 of 2,000" in state.reason

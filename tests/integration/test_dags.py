@@ -67,7 +67,8 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
     monitor = dags["monitor__bike_demand"]
     assert monitor["timetable"] == "CronDataIntervalTimetable"
     assert monitor["tasks"] == {
-        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service"],
+        "roll_up": ["check_drift", "check_error", "check_estimate", "check_service", "compare"],
+        "compare": ["decide"],
         "check_drift": ["decide", "reevaluate"],
         "check_error": ["decide", "reevaluate"],
         "check_estimate": ["decide", "reevaluate"],

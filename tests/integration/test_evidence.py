@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import nextafter
 
 from cyclone.checks.rollups import roll_up
 from cyclone.policy.breaker import FeatureFacts, Upstream, find_faults
@@ -147,7 +148,7 @@ def test_earlier_versions_tell_how_a_new_one_does(store: Store, bike_demand: Mod
     assert collect_evidence(store, spec, [], NOW).fresh_ratios == [1.5]
     execute(
         store,
-        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND bucket_start >= %(at)s",
+        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND known_day >= %(at)s",
         at=NOW - 4 * DAY,
     )
     assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
@@ -166,12 +167,43 @@ def test_a_stuck_and_a_missing_feature_hold_a_retraining(store: Store, bike_dema
     evidence = collect_evidence(store, bike_demand, [], NOW)
     facts = {item.feature: item for item in evidence.upstream.features}
     assert set(facts) == {"weather", "temperature", "humidity", "wind"}
-    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 24, 10)
+    assert facts["temperature"] == FeatureFacts("temperature", 24, 0, 0.0, 24, 3, 2)
     assert facts["humidity"] == FeatureFacts("humidity", 24, 24, 0.0, 0, 0)
     decision = decide(bike_demand, evidence)
     assert decision.needs_person
     told = "(humidity is missing in 24 of 24 rows, and wind is stuck at one value in 48 rows of 2 days)"
     assert told in decision.reason
+
+
+def note_bins(store: Store, feature: str, *bins: tuple[float | None, float | None, int]) -> None:
+    """A feature's bins of numbers at the training of version 1, each with its bounds and count."""
+    for number, (lower, upper, count) in enumerate(bins):
+        execute(
+            store,
+            "INSERT INTO reference_bin (model, version, feature, bin, lower_bound, upper_bound, count, is_calendar)"
+            " VALUES ('bike_demand', 1, %(feature)s, %(number)s, %(lower)s, %(upper)s, %(count)s, false)",
+            feature=feature,
+            number=number,
+            lower=lower,
+            upper=upper,
+            count=count,
+        )
+
+
+def test_a_feature_that_was_constant_at_training_is_stuck_only_at_another_value(
+    store: Store, bike_demand: ModelSpec
+) -> None:
+    serve(store, 1, NOW - 6 * DAY, NOW, error=40)
+    beyond = nextafter(0.1, 1)
+    note_bins(store, "wind", (None, 0.1, 0), (0.1, beyond, 700), (beyond, None, 0))
+    note_bins(store, "humidity", (None, 0.1, 0), (0.1, beyond, 700), (beyond, None, 0))
+    note_bins(store, "temperature", (None, 0.0, 0), (0.0, 0.9, 700), (0.9, None, 0))
+    facts = collect_evidence(store, bike_demand, [], NOW).upstream
+    assert find_faults(bike_demand, facts, NOW) == ["humidity is stuck at one value in 48 rows of 2 days"]
+    one_odd = "UPDATE prediction_log SET input = input || '{%s}' WHERE id = 'v1-140'"
+    execute(store, one_odd % '"humidity": 0.7')
+    facts = collect_evidence(store, bike_demand, [], NOW).upstream
+    assert find_faults(bike_demand, facts, NOW) == ["humidity is stuck at one value in 47 rows of 2 days"]
 
 
 def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelSpec) -> None:
@@ -180,11 +212,11 @@ def test_labels_that_stopped_hold_a_retraining(store: Store, bike_demand: ModelS
     assert collect_evidence(store, bike_demand, [], NOW).upstream.unlabelled_since is None
     execute(store, "DELETE FROM label WHERE observed_at > %(at)s", at=NOW - 5 * DAY)
     evidence = collect_evidence(store, bike_demand, [], NOW, [Request("alert 7", is_person=False)])
-    assert evidence.upstream.newest_label == NOW - 5 * DAY
+    assert evidence.upstream.newest_labelled == NOW - 6 * DAY
     assert evidence.upstream.unlabelled_since == NOW - 6 * DAY + timedelta(hours=20)
     decision = decide(bike_demand, evidence)
     assert decision.cause == "upstream"
-    assert "labels stopped: none since 2011-03-03 00:00, 4.2 days later than expected" in decision.reason
+    assert "labels stopped: none for rows after 2011-03-02 00:00, 4.2 days later than expected" in decision.reason
 
 
 def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike_demand: ModelSpec) -> None:
@@ -194,7 +226,7 @@ def test_few_rows_without_a_label_are_not_labels_that_stopped(store: Store, bike
     assert find_silence(store, bike_demand) == []
     execute(store, late, at=NOW - 5 * DAY + timedelta(hours=3))
     assert find_silence(store, bike_demand) == [
-        "labels stopped: none since 2011-03-03 03:00, 4.0 days later than expected"
+        "labels stopped: none for rows after 2011-03-02 03:00, 4.0 days later than expected"
     ]
 
 

@@ -100,8 +100,8 @@ def test_every_value_is_read_as_serving_reads_it(store: Store) -> None:
 
 def test_a_moment_knows_the_newest_label_of_then(store: Store) -> None:
     put_rows(store, [ROW, *ODD])
-    put_label(store, 'i0, "é"', 8, "2011-02-01 03:00")
     put_label(store, 'i0, "é"', 9, "2011-02-01 02:00")
+    put_label(store, 'i0, "é"', 8, "2011-02-01 03:00")
     put_label(store, 'i-1, "é"', 5, "2011-02-02 00:00")
     put_label(store, "of no row", 5, "2011-02-01 00:00")
     execute(store, "DELETE FROM label WHERE id LIKE 'i-2,%%'", none=None)
@@ -122,9 +122,11 @@ def test_a_moment_knows_the_newest_label_of_then(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "labels", "newest"),
-    [("integer", [7, 10, 9], 10), ("category", ["b", "B", "a"], "b"), ("boolean", [False, True], True)],
+    [("integer", [7, 10, 9], 9), ("category", ["b", "B", "a"], "a"), ("boolean", [True, False], False)],
 )
-def test_of_labels_of_one_moment_the_greatest_counts(store: Store, kind: str, labels: list[Any], newest: Any) -> None:
+def test_of_labels_of_one_moment_the_last_to_arrive_counts(
+    store: Store, kind: str, labels: list[Any], newest: Any
+) -> None:
     put_rows(store, [ROW], labels[0])
     for label in labels[1:]:
         put_label(store, 'i0, "é"', label, "2011-02-01 01:00")

@@ -44,7 +44,7 @@ def predict(store: Store, *ids: str) -> None:
         )
 
 
-def test_labels_land_before_and_after_their_prediction_once_with_the_newest_one_shown(
+def test_labels_land_before_and_after_their_prediction_once_with_the_last_one_shown(
     store: Store, bike_demand: ModelSpec, tmp_path: Path
 ) -> None:
     predict(store, "known")
@@ -53,14 +53,14 @@ def test_labels_land_before_and_after_their_prediction_once_with_the_newest_one_
         "known,10,2011-01-02T00:00Z",
         "early,20,2011-01-02T01:00+01:00",
         "known,12,2011-01-04T00:00Z",  # changed
-        "known,11,2011-01-03T00:00Z",  # older news
+        "known,11,2011-01-03T00:00Z",  # changed again, by a clock that is behind
         "known,10,2011-01-02T00:00Z",  # twice
     )
     assert load(store, bike_demand, path) == (Summary(accepted=4, repeated=1, unknown_so_far=1), [])
     assert load(store, bike_demand, path) == (Summary(accepted=0, repeated=5, unknown_so_far=1), [])
     predict(store, "early")
     assert load(store, bike_demand, path)[0].unknown_so_far == 0
-    assert execute(store, "SELECT id, label FROM labelled_prediction ORDER BY id") == [("early", 20), ("known", 12)]
+    assert execute(store, "SELECT id, label FROM labelled_prediction ORDER BY id") == [("early", 20), ("known", 11)]
     assert execute(store, "SELECT count(*) FROM label") == [(4,)]
 
 
@@ -80,6 +80,18 @@ def test_undated_labels_are_observed_now_in_the_files_order_and_only_changes_are
         Summary(accepted=0, repeated=1, unknown_so_far=0, refused=1),
         [(3, "3 values, where the header has 2 columns")],
     )
+
+
+def test_a_file_corrects_what_is_known_with_its_last_line_whatever_the_dates(
+    store: Store, bike_demand: ModelSpec, tmp_path: Path
+) -> None:
+    predict(store, "a", "b")
+    load(store, bike_demand, write(tmp_path, "a,10,", "b,10,"))
+    ahead = datetime.now(UTC) + timedelta(minutes=4)
+    lines = ("a,20,", "a,10,", f"b,20,{ahead.isoformat()}", "b,10,", "b,20,", "b,30,2011-01-02T00:00Z")
+    path = write(tmp_path, *lines)
+    assert load(store, bike_demand, path)[0] == Summary(accepted=6, repeated=0, unknown_so_far=0)
+    assert execute(store, "SELECT id, label FROM labelled_prediction ORDER BY id") == [("a", 10), ("b", 30)]
 
 
 def test_a_bad_line_is_named_with_its_number_and_reason_and_the_good_ones_land(
@@ -117,12 +129,14 @@ def test_a_bad_line_is_named_with_its_number_and_reason_and_the_good_ones_land(
     assert reasons[8].startswith("id is 'xxx")
     assert reasons[9] == f"observed_at is 'yesterday', allowed: {time}"
     assert reasons[10] == f"observed_at is '2011-01-02T00:00', allowed: {time}"
-    assert reasons[11] == "1 values, where the header has 3 columns"
-    assert reasons[12] == "not a line of CSV: unexpected end of data"
-    assert reasons[13] == "not UTF-8 from byte 5 on"
+    assert reasons[11] == "1 value, where the header has 3 columns"
+    assert reasons[12] == (
+        "not CSV, because a quote that opens on this line is not closed. Close it, or double each quote"
+    )
+    assert reasons[13] == "not UTF-8 from byte 5 of the line on. Save the file as UTF-8"
     assert 14 in reasons
-    assert reasons[15] == "the line is longer than 8192 bytes"
-    assert 16 in reasons
+    assert reasons[15] == "1 value, where the header has 3 columns"
+    assert reasons[16].startswith("id is '999")
 
 
 def test_parquet_labels_land_as_those_of_a_csv_do(store: Store, bike_demand: ModelSpec, tmp_path: Path) -> None:
@@ -158,11 +172,11 @@ def test_many_labels_go_in_batches_and_progress_reaches_the_end(
     ("name", "content", "words"),
     [
         ("none.csv", None, "there is no such file"),
-        ("labels.txt", b"id,label\n", "the name ends with '.txt'"),
+        ("labels.csv", b"PK\x03\x04", "it is a zip archive, as Excel's files are. Needed is a CSV file in UTF-8"),
         ("empty.csv", b"", "the columns are missing. Needed are id, label, observed_at"),
         ("odd.csv", b"id,value\n", "the columns are 'id', 'value'. Needed"),
         ("odd.csv", b"id,label,note\n", "the columns are 'id', 'label', 'note'"),
-        ("twice.csv", b"id,label,id\n", "the columns are 'id', 'label', 'id'"),
+        ("twice.csv", b"id,label,id\n", "there are 2 columns 'id'. Keep one"),
         ("odd.parquet", b"PAR1 nothing", "not a Parquet file"),
     ],
 )

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cyclone.store import Store
+from tests.statements import put_champion, put_hourly_errors
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUN_STEPS = """
@@ -48,19 +50,8 @@ def run_steps(store: Store, tmp_path: Path, *steps: tuple[str, dict[str, str]]) 
 @pytest.fixture
 def served(store: Store) -> None:
     """Version 1, accepted with an error of 10, whose predictions were wrong by 15 for a week."""
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO reference_profile"
-            " (model, version, mlflow_run_id, metric, accepted_error, sample_size, created_at)"
-            " VALUES ('bike_demand', 1, 'run', 'mean_absolute_error', 10, 100, '2011-02-01');"
-            "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
-            " created_at, promoted_at) VALUES ('bike_demand', 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
-            " '2011-02-01', '2011-02-01');"
-            "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
-            " sum_label, sum_prediction)"
-            " SELECT 'bike_demand', 1, hour, 1, 15, 225, 0, 0"
-            " FROM generate_series('2011-03-01'::timestamptz, '2011-03-07T23:00Z', interval '1 hour') AS hour"
-        )
+    put_champion(store, datetime(2011, 2, 1, tzinfo=UTC))
+    put_hourly_errors(store, datetime(2011, 3, 1, tzinfo=UTC), datetime(2011, 3, 7, 23, tzinfo=UTC), error=15)
 
 
 @pytest.mark.usefixtures("served")

@@ -9,7 +9,9 @@ import pytest
 from cyclone.checks.evaluation import evaluate_checks
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import floor_hour
 from tests.integration.dag_runner import REPOSITORY, DagRunner, run_dag_runner
+from tests.statements import put_champion, put_hourly_errors
 
 CHECKS = """
 from datetime import timedelta
@@ -39,21 +41,8 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
 def put_errors(store: Store, absolute_error: float) -> None:
     """Version 1, accepted with an error of 10, serves; its errors of the last week."""
     now = datetime.now(UTC)
-    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO reference_profile"
-            " (model, version, mlflow_run_id, metric, accepted_error, sample_size, created_at)"
-            " VALUES ('bike_demand', 1, 'run', 'mean_absolute_error', 10, 100, %(at)s);"
-            "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
-            " created_at, promoted_at) VALUES ('bike_demand', 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
-            " %(at)s, %(at)s);"
-            "INSERT INTO error_rollup (model, version, bucket_start, count, sum_absolute_error, sum_squared_error,"
-            " sum_label, sum_prediction)"
-            " SELECT 'bike_demand', 1, hour, 10, 10 * %(error)s, 10 * %(error)s ^ 2, 0, 0"
-            " FROM generate_series(date_trunc('hour', %(now)s - interval '6 days'), %(now)s - interval '1 hour',"
-            " interval '1 hour') AS hour",
-            {"at": now - timedelta(days=30), "now": now, "error": absolute_error},
-        )
+    put_champion(store, now - timedelta(days=30))
+    put_hourly_errors(store, floor_hour(now) - timedelta(days=6), now - timedelta(hours=1), absolute_error)
 
 
 def test_the_example_of_the_documentation_runs(runner: DagRunner, store: Store, bike_demand: ModelSpec) -> None:

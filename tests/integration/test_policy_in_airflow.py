@@ -16,12 +16,12 @@ from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
 from cyclone.store import Store
 from tests.integration.dag_runner import REPOSITORY, DagRunner, run_dag_runner
+from tests.integration.staged_releases import record_champion
 from tests.statements import execute
 from training.data.dataset import build_dataset
 from training.fit.train import train_challenger
 from training.gate.comparison import compare_with_champion
 from training.registry import register_challenger
-from training.tracking.client import CHAMPION, connect
 
 DAY = timedelta(days=1)
 NOW = datetime(2011, 2, 10, tzinfo=UTC)
@@ -83,13 +83,7 @@ def shop(settings: Settings, store: Store, tmp_path: Path, monkeypatch: pytest.M
     challenger = train_challenger(settings, spec, dataset, "first")
     gate = compare_with_champion(settings, spec, dataset, challenger)
     version = register_challenger(settings, spec, challenger, gate).version
-    connect(settings).set_registered_model_alias("shop", CHAMPION, str(version))
-    execute(
-        store,
-        "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
-        " created_at, promoted_at) VALUES ('shop', 1, 'shop-v1', 'i', 'd', 'first', 'champion', 100, %(at)s, %(at)s)",
-        at=NOW - 6 * DAY,
-    )
+    record_champion(store, "shop", version, NOW - 6 * DAY)
     execute(
         store,
         "UPDATE prediction_log SET version = 1, revision = 'shop-v1' WHERE created_at >= %(at)s",

@@ -21,7 +21,7 @@ from cyclone.sections import Recalibrate
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from releasing.candidate import deploy_candidate, shift_traffic
+from releasing.candidate import shift_traffic
 from releasing.cloud_run import CloudRun
 from releasing.commands import roll_back_by_hand
 from releasing.promotion import promote, roll_back
@@ -40,6 +40,7 @@ from tests.integration.staged_releases import (
     StartCloudRun,
     ask_who,
     deploy,
+    deploy_trained,
     read_percents,
     register_versions,
     release_version,
@@ -51,8 +52,6 @@ from training.data.known_rows import read_known_rows
 from training.fit.scores import predict
 from training.fit.train import train_challenger
 from training.gate.comparison import compare_with_champion
-from training.images.image import build_image
-from training.registry import register_challenger
 from training.tracking.client import connect
 from training.tracking.versions import fetch_version
 
@@ -240,12 +239,7 @@ def test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in(
     """Twice the demand that the model has learned: its answers rise, and the log tells which calibration gave them."""
     settings = start_cloud_run("bento")
     store = Store(settings.store_dsn)
-    dataset = build_dataset(settings, bike_demand, "run_1", datetime(2011, 2, 2, tzinfo=UTC))
-    challenger = train_challenger(settings, bike_demand, dataset, "run_1")
-    gate = compare_with_champion(settings, bike_demand, dataset, challenger)
-    version = register_challenger(settings, bike_demand, challenger, gate).version
-    image = build_image(settings, bike_demand, version)
-    candidate = deploy_candidate(settings, bike_demand, version, image, "run_1")
+    candidate, version = deploy_trained(settings, bike_demand)
     promote(settings, bike_demand, candidate)
     rows = [
         row

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
+from cyclone.differences import Difference
 from cyclone.policy.incidents import finish_retraining, start_retraining
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.candidate import shift_traffic
 from releasing.cloud_run import CloudRun
-from releasing.reconcile import Drift, reconcile
+from releasing.reconcile import reconcile
 from tests.integration.staged_releases import (
     SERVICE,
     deploy,
@@ -37,8 +38,8 @@ def test_drift_between_record_traffic_and_aliases_is_reported_and_mended(
     CloudRun(cloud).set_traffic(SERVICE, {"bike-demand-v1": 70, "bike-demand-v3": 30})
     connect(cloud).set_registered_model_alias("bike_demand", CHAMPION, "1")
     found = [
-        Drift("traffic", "bike-demand-v1 70 %, bike-demand-v3 30 %", "bike-demand-v2 80 %, bike-demand-v3 20 %"),
-        Drift("alias champion", "1", "2"),
+        Difference("traffic", "bike-demand-v1 70 %, bike-demand-v3 30 %", "bike-demand-v2 80 %, bike-demand-v3 20 %"),
+        Difference("alias champion", "1", "2"),
     ]
     assert reconcile(cloud, small, should_mend=False) == found
     assert reconcile(cloud, small) == found
@@ -54,7 +55,7 @@ def test_a_candidate_that_nobody_leads_any_more_is_rolled_back(cloud: Settings, 
     shift_traffic(cloud, small, deploy(cloud, small, 2), 20)
     connect(cloud).set_registered_model_alias("bike_demand", CHALLENGER, "2")
     finish_retraining(store, "run_2", MARCH, "failed", "killed", None)
-    assert [drift.where for drift in reconcile(cloud, small)] == [
+    assert [item.where for item in reconcile(cloud, small)] == [
         "release 2 (bike-demand-v2)",
         "traffic",
         "tags",

@@ -3,7 +3,6 @@
 import csv
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.processes import free_port
-from releasing.candidate import candidate_of_run, deploy_candidate, shift_traffic
+from releasing.candidate import candidate_of_run, shift_traffic
 from releasing.cloud_run import CloudRun
 from releasing.promotion import promote, roll_back
 from releasing.rehearsal import rehearse
@@ -25,17 +24,13 @@ from tests.integration.staged_releases import (
     StartCloudRun,
     ask_who,
     deploy,
+    deploy_trained,
     read_alias,
     read_percents,
     read_states,
     register_versions,
     release_version,
 )
-from training.data.dataset import build_dataset
-from training.fit.train import train_challenger
-from training.gate.comparison import compare_with_champion
-from training.images.image import build_image
-from training.registry import register_challenger
 from training.tracking.client import CHALLENGER, CHAMPION
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -88,7 +83,7 @@ def test_an_older_release_never_overwrites_a_newer_one(cloud: Settings, store: S
     release_version(cloud, small, 3)
     with pytest.raises(StaleReleaseError, match=r"release 2 \(bike-demand-v2\) is older than the champion, release 3"):
         shift_traffic(cloud, small, older, 20)
-    with pytest.raises(StaleReleaseError):
+    with pytest.raises(StaleReleaseError, match=r"release 2 \(bike-demand-v2\) is older than the champion, release 3"):
         promote(cloud, small, older)
     assert read_percents(cloud) == {"bike-demand-v3": 100}
     assert read_states(store) == [(1, "retired", 0), (2, "rolled_back", 0), (3, "champion", 100)]
@@ -158,12 +153,7 @@ def test_a_trained_model_answers_from_its_image(
     start_cloud_run: StartCloudRun, store: Store, bike_demand: ModelSpec, january: int, bento_home: Path
 ) -> None:
     settings = start_cloud_run("bento")
-    dataset = build_dataset(settings, bike_demand, "run_1", datetime(2011, 2, 2, tzinfo=UTC))
-    challenger = train_challenger(settings, bike_demand, dataset, "run_1")
-    gate = compare_with_champion(settings, bike_demand, dataset, challenger)
-    version = register_challenger(settings, bike_demand, challenger, gate).version
-    image = build_image(settings, bike_demand, version)
-    candidate = deploy_candidate(settings, bike_demand, version, image, "run_1")
+    candidate, version = deploy_trained(settings, bike_demand)
     rehearsal = rehearse(settings, bike_demand, candidate, version)
     assert (rehearsal.requests, rehearsal.labelled_rows) == (200, 0)  # of history, that nobody answered
     promote(settings, bike_demand, candidate)

@@ -20,6 +20,7 @@ from tests.integration.serving import wait_until
 from tests.integration.staged_releases import (
     HERE,
     SERVICE,
+    answer,
     deploy,
     read_alias,
     read_percents,
@@ -125,11 +126,13 @@ def test_a_candidate_that_breaks_once_it_has_traffic_is_condemned_and_nothing_is
     candidate = deploy(cloud, spec, 2, str(image))
     assert not advance_canary(cloud, spec, "run_2").is_over
     with requests.Session() as client:
-        wait_until(lambda: ask_once(client, candidate.service_address) and count_instances(store) == 3, "two are lost")
+        wait_until(
+            lambda: ask_once(client, candidate.service_address) and count_instances(store) == 4, "three are lost"
+        )
     age(store)
     state = CanaryWatch(cloud, spec, "run_2").look()
     assert (state.is_over, state.is_passed) == (True, False), state.reason
-    assert "instances that vanished: 2 of 3" in state.reason
+    assert "instances that vanished: 3 times in" in state.reason
     assert read_states(store) == [(1, "champion", 100), (2, "rolled_back", 0)]
     assert read_percents(cloud) == {"bike-demand-v1": 100}
     assert reconcile(cloud, spec) == []
@@ -149,11 +152,18 @@ def count_instances(store: Store) -> int:
 
 
 def age(store: Store) -> None:
-    """Let what fell silent have done so a minute ago, within the step."""
-    execute(store, "UPDATE release_step SET started_at = started_at - interval '2 minutes'")
+    """Let what fell silent have done so a minute ago, within the step, while an instance of the champion told all."""
+    execute(store, "UPDATE release_step SET started_at = started_at - interval '20 minutes'")
     minute = "interval '1 minute'"
     execute(
         store, f"UPDATE instance_ledger SET started_at = started_at - {minute}, last_seen_at = last_seen_at - {minute}"
+    )
+    answer(store, "bike-demand-v1", flushes=100)
+    execute(
+        store,
+        "INSERT INTO instance_ledger"
+        " (instance_id, model, version, revision, started_at, last_seen_at, handed_over, dropped, repeated)"
+        " VALUES ('steady', 'bike_demand', 1, 'bike-demand-v1', now() - interval '1 day', now(), 0, 0, 0)",
     )
 
 

@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from cyclone.__main__ import app
 from cyclone.errors import HoldError
-from cyclone.names import name_retraining
 from cyclone.policy.evidence import collect_evidence
 from cyclone.policy.facts import Request
 from cyclone.policy.holds import keep_holds, list_holds, note_told, resume
@@ -65,7 +64,7 @@ def test_the_same_request_twice_is_one_incident_and_one_run(store: Store, bike_d
         answers = list(pool.map(lambda _: ask(store, bike_demand, "webhook 7", ALERT, NOW), range(4)))
     assert len(set(answers)) == 1
     (first,) = set(answers)
-    assert first.run_id == name_retraining("bike_demand", first.incident_id or 0)
+    assert first.run_id == f"retrain__bike_demand__incident_{first.incident_id}"
     assert execute(store, "SELECT run_id, action, asked_by FROM decision") == [("webhook 7", "retrain", "alert 7")]
     start_retraining(store, first.run_id, "bike_demand", first.incident_id, NOW)
     close_incident(store, first.incident_id or 0, NOW, "promoted")

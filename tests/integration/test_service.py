@@ -9,11 +9,9 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from cyclone.rows.frames import inputs_from_rows
@@ -25,16 +23,10 @@ from tests.integration.serving import MODEL, ROW, TARGET, Service, run_service, 
 
 
 @pytest.fixture(scope="module")
-def service(
-    bundle: Path, postgres_uri: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+def service(bundle: Path, module_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all tests that leave it running."""
-    with closing(psycopg2.connect(postgres_uri)) as raw:
-        raw.autocommit = True
-        raw.cursor().execute(f"CREATE DATABASE served TEMPLATE {template_database}")
-    store = Store(postgres_uri.replace("/postgres?", "/served?"))
     folder = tmp_path_factory.mktemp("served")
-    with run_service(bundle, store, folder, TARGET, folder) as running:
+    with run_service(bundle, module_store, folder, TARGET, folder) as running:
         yield running
 
 
@@ -70,14 +62,17 @@ def test_a_row_is_answered_as_the_estimator_answers_it(service: Service, bundle:
     assert [item["prediction"] for item in answer["predictions"]] == expected
 
 
-def test_a_repeated_id_is_logged_once(service: Service) -> None:
+def test_a_repeated_row_is_logged_once_and_its_id_belongs_to_no_other(service: Service) -> None:
     times = ["2011-02-02T00:00Z"]
-    for hour in (1, 2):
-        assert service.predict({**ROW, "hour": hour}, ids=["twice"], created_at=times)[0] == 200
+    for _ in range(2):
+        assert service.predict({**ROW, "hour": 1}, ids=["twice"], created_at=times)[0] == 200
+    status, answer = service.predict(ROW, {**ROW, "hour": 2}, ids=["new", "twice"], created_at=times * 2)
+    assert (status, answer["error"]) == (409, "1 of 2 ids belong to other rows; nothing was kept")
+    assert [(item["row"], item["feature"], item["value"]) for item in answer["details"]] == [(1, "id", "twice")]
     assert service.predict(ROW, ids=["after twice"], created_at=times)[0] == 200
     wait_until(lambda: len(service.read_rows(["after twice"])) == 1, "the last row is stored")
     assert [row[3]["hour"] for row in service.read_rows(["twice"])] == [1]
-    assert service.query("SELECT repeated FROM log_completeness") == [(1,)]
+    assert service.query("SELECT repeated, conflicting FROM log_completeness") == [(1, 0)]
 
 
 def test_a_bad_row_refuses_the_request_and_nothing_of_it_is_logged(service: Service) -> None:
@@ -154,7 +149,7 @@ def test_labels_come_before_or_after_their_prediction_twice_or_changed(service: 
     assert service.label({**late, "label": 19, "observed_at": "2011-02-03T12:00:00Z"})[0] == 200
     assert service.query(
         "SELECT id, label FROM labelled_prediction WHERE id = ANY(%s) ORDER BY id", ["early", "late"]
-    ) == [("early", 10), ("late", 21)]
+    ) == [("early", 10), ("late", 19)]
     assert service.query(
         "SELECT id, count(*) FROM label WHERE id = ANY(%s) GROUP BY id ORDER BY id", ["early", "late", "never"]
     ) == [("early", 1), ("late", 3), ("never", 1)]
@@ -300,7 +295,7 @@ def test_an_outage_of_the_store_and_the_end_lose_no_acknowledged_row(bundle: Pat
             acknowledged = stop_under_load(service)
             stored = {id_ for (id_,) in service.query("SELECT id FROM prediction_log")}
             assert stored >= {"before", *during, *acknowledged}
-            assert acknowledged
+            assert acknowledged != []
             assert service.read_ledger() == [(0, True)]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg2
 import pytest
 
 from cyclone.store import Store
@@ -58,15 +57,9 @@ CONTENT_TYPES = [
 
 
 @pytest.fixture(scope="module")
-def service(
-    bundle: Path, postgres_uri: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    with closing(psycopg2.connect(postgres_uri)) as raw:
-        raw.autocommit = True
-        raw.cursor().execute(f"CREATE DATABASE fuzzed TEMPLATE {template_database}")
+def service(bundle: Path, module_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("fuzzed")
-    store = Store(postgres_uri.replace("/postgres?", "/fuzzed?"))
-    with run_service(bundle, store, folder, TARGET, folder) as running:
+    with run_service(bundle, module_store, folder, TARGET, folder) as running:
         yield running
 
 
@@ -210,7 +203,7 @@ def test_what_the_openapi_page_promises_or_forbids_is_no_5xx(service: Service, p
         assert response.status_code < 500, (case.body, response.text)
 
     run()
-    assert statuses & ({200} if mode == "POSITIVE" else {400, 413})
+    assert statuses & ({200} if mode == "POSITIVE" else {400, 413}) != set()
 
 
 def test_the_log_still_adds_up_after_all_this(service: Service) -> None:

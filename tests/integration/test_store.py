@@ -1,5 +1,4 @@
 import pytest
-from psycopg2.errors import DivisionByZero
 
 from cyclone.errors import StatementError, StoreError
 from cyclone.store import Store, Transaction
@@ -27,7 +26,7 @@ def test_an_unknown_statement_is_named(store: Store) -> None:
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
-    with pytest.raises(DivisionByZero):
+    with pytest.raises(StatementError, match="division by zero"):
         _insert_and_fail(store)
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM prediction_id")
@@ -37,7 +36,7 @@ def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
 def test_a_store_that_stays_connected_has_one_connection_and_works_on_after_an_error(store: Store) -> None:
     with store.connected() as connected:
         before = _ask_for_backend(connected)
-        with pytest.raises(DivisionByZero):
+        with pytest.raises(StatementError, match="division by zero"):
             _insert_and_fail(connected)
         assert connected.fetch_one("log/newest_event", model="bike_demand") == {"newest": None}
         assert _ask_for_backend(connected) == before
@@ -64,6 +63,35 @@ def test_a_refused_selection_says_what_was_at_fault(store: Store, sql: str, caus
     with pytest.raises(StatementError) as raised, store.transaction() as transaction:
         transaction.select(sql)
     assert raised.value.cause == cause
+
+
+def test_a_limit_of_postgres_is_a_named_defect_and_no_outage(store: Store) -> None:
+    columns = ", ".join(f"c{number}" for number in range(32))
+    values = ", ".join("0" for _ in range(32))
+    too_many = f"SELECT grouping({columns}) FROM (VALUES ({values})) AS row ({columns}) GROUP BY {columns}"
+    with pytest.raises(StatementError) as raised:
+        _execute_after_a_named_statement(store, too_many)  # the driver calls it an OperationalError
+    assert raised.value.cause == "statement"
+    assert str(raised.value).startswith("Postgres refused the statement log/newest_event: GROUPING must have fewer")
+
+
+def test_a_value_that_postgres_refuses_is_told_with_its_statement(store: Store) -> None:
+    with pytest.raises(StatementError, match="refused the statement log/partitions_ensure") as raised:
+        store.fetch("log/partitions_ensure", parent="label", moments=["no time"])
+    assert raised.value.cause == "value"
+
+
+def test_a_lock_that_is_not_given_in_time_is_trouble_of_the_moment(store: Store) -> None:
+    waiting = "SET LOCAL lock_timeout = 50; LOCK TABLE prediction_id"
+    with store.transaction() as holder:
+        holder.connection.cursor().execute("LOCK TABLE prediction_id")
+        with pytest.raises(StoreError, match="could not do log/newest_event at this moment"):
+            _execute_after_a_named_statement(store, waiting)
+
+
+def test_a_connection_that_the_server_ends_is_an_outage(store: Store) -> None:
+    with pytest.raises(StoreError, match="stopped answering"), store.transaction() as transaction:
+        transaction.connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 def test_a_savepoint_undoes_what_fails_in_it_and_nothing_before(store: Store) -> None:
@@ -100,6 +128,12 @@ def _insert_and_fail_in_a_savepoint(transaction: Transaction) -> None:
     with transaction.savepoint():
         transaction.select("INSERT INTO prediction_id VALUES ('m', 'undone', now()) RETURNING id")
         transaction.select("SELECT 1 / 0")
+
+
+def _execute_after_a_named_statement(store: Store, sql: str) -> None:
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        transaction.fetch("log/newest_event", model="bike_demand")
+        cursor.execute(sql)
 
 
 def _insert_and_fail(store: Store) -> None:

@@ -10,6 +10,7 @@ from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from releasing.recalibration import choose_now
 from releasing.rehearsal import predict_offline
+from tests.integration.staged_releases import record_champion
 from tests.statements import execute
 from training.data.dataset import build_dataset
 from training.fit.train import train_challenger
@@ -17,7 +18,6 @@ from training.gate.comparison import compare_with_champion
 from training.gate.rules import GateDecision
 from training.images.bundle import stage_bundle
 from training.registry import register_challenger
-from training.tracking.client import CHAMPION, connect
 
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 GUSTS = Feature(name="gusts", type="number", nullable=True)
@@ -30,13 +30,13 @@ def bike_demand(bike_demand: ModelSpec) -> ModelSpec:
 
 
 @pytest.fixture
-def champion(settings: Settings, bike_demand: ModelSpec, january: int) -> GateDecision:
+def champion(settings: Settings, store: Store, bike_demand: ModelSpec, january: int) -> GateDecision:
     """Version 1, trained before model.yaml was edited; how its gate saw it."""
     dataset = build_dataset(settings, bike_demand, "run_1", FEBRUARY)
     trained = train_challenger(settings, bike_demand, dataset, "run_1")
     decision = compare_with_champion(settings, bike_demand, dataset, trained)
     register_challenger(settings, bike_demand, trained, decision)
-    connect(settings).set_registered_model_alias("bike_demand", CHAMPION, "1")
+    record_champion(store, "bike_demand", 1, FEBRUARY)
     return decision
 
 

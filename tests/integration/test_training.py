@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cyclone.rows.frames import frame_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from tests.integration.staged_releases import record_champion
 from tests.statements import execute
 from training.data.dataset import Dataset, build_dataset, read_dataset
 from training.data.history import bring_history, load_history
@@ -25,7 +27,7 @@ from training.gate.rules import GateDecision
 from training.images.bundle import compute_digest, stage_bundle
 from training.images.image import build_image
 from training.registry import register_challenger
-from training.tracking.client import CHALLENGER, CHAMPION, connect, fetch_model
+from training.tracking.client import CHALLENGER, connect, fetch_model
 from training.tracking.trusted_types import KNOWN_TYPES, require_trusted
 from training.validation import validate_dataset
 
@@ -70,6 +72,30 @@ def test_the_first_training_brings_the_history_and_none_after_a_release(
     release = create_candidate(store, "bike_demand", 1, "bike-v1", "image", "digest", "run", moment)
     promote_release(store, release, moment)
     assert bring_history(settings, bike_demand) == 0
+
+
+def test_a_corrected_history_file_takes_the_place_of_the_first_one(
+    settings: Settings, store: Store, bike_demand: ModelSpec, tmp_path: Path
+) -> None:
+    file = tmp_path / "bike_demand" / "data" / "bikeshare_2011.csv"
+    file.parent.mkdir(parents=True)
+    first = (MODEL / "data" / "bikeshare_2011.csv").read_text()
+    settings = settings.model_copy(update={"models_dir": tmp_path})
+    file.write_text(first)
+    assert bring_history(settings, bike_demand) == 688
+    header, row, *others = first.splitlines(keepends=True)
+    file.write_text("".join([header, row.replace(",16\n", ",61\n"), *others[:600]]))
+    assert bring_history(settings, bike_demand) == 88  # 87 rows are no more there, and one has another label
+    assert execute(store, "SELECT count(*) FROM prediction") == [(601,)]
+    corrected = "SELECT label FROM prediction WHERE id = 'history-2011-01-01T00:00:00Z'"
+    assert execute(store, corrected) == [(61,)]
+    moment = datetime(2011, 2, 1, tzinfo=UTC)
+    release = create_candidate(store, "bike_demand", 1, "bike-v1", "image", "digest", "run", moment)
+    promote_release(store, release, moment)
+    file.write_text(first)
+    assert bring_history(settings, bike_demand) == 88
+    assert execute(store, corrected) == [(16,)]
+    assert execute(store, "SELECT count(*) FROM label") == [(688,)]
 
 
 def test_a_history_with_a_bad_row_leaves_the_store_as_it_was(
@@ -266,7 +292,7 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
     assert (first.passed, first.champion_error, first.rows) == (True, None, 101)
     client = connect(settings)
     version = register_challenger(settings, bike_demand, champion, first).version
-    client.set_registered_model_alias("bike_demand", CHAMPION, str(version))
+    record_champion(store, "bike_demand", version, FEBRUARY)
 
     again = compare_with_champion(settings, bike_demand, dataset, champion)
     assert (again.passed, again.champion_error) == (True, again.challenger_error)
@@ -291,7 +317,7 @@ def test_a_gate_leaves_out_rows_that_the_champion_was_trained_on(
     dataset = make_dataset(settings, bike_demand)
     champion = train_challenger(settings, bike_demand, dataset, "run_1")
     version = register_challenger(settings, bike_demand, champion, PASSED).version
-    connect(settings).set_registered_model_alias("bike_demand", CHAMPION, str(version))
+    record_champion(store, "bike_demand", version, FEBRUARY)
 
     longer = bike_demand.model_copy(update={"retrain": bike_demand.retrain.model_copy(update={"holdout_days": 9})})
     decision = compare_with_champion(settings, longer, dataset, champion)
@@ -361,7 +387,8 @@ def test_an_image_is_built_once_and_its_digest_follows_its_content(
         "trusted_types": list(KNOWN_TYPES),
     }
     assert not (source / "models" / "bike_demand" / "data").exists()
-    assert list(source.glob("bento_service/__pycache__/service.*.pyc"))
+    compiled = [path.name for path in source.glob("bento_service/__pycache__/service.*.pyc")]
+    assert compiled == [f"service.{sys.implementation.cache_tag}.pyc"]
     assert build_image(settings, bike_demand, version) == image
     assert (source / "release.json").stat().st_mtime_ns == built_at
 

@@ -1,6 +1,7 @@
 """A store whose tables tests fill with plain rows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from psycopg2.extras import Json
 
 from cyclone.store import Store
 
+ERRORS = ("error_rollup", "confusion_rollup")
+LABEL_DELAY = timedelta(days=1)
+"""Of bike_demand. A row of errors says when its labels were due, so its predictions were made a day before."""
 JSON_COLUMNS = {"input", "prediction", "label"}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "reference_profile": {
@@ -21,8 +25,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "reference_bin": {"version": 1, "is_calendar": False},
     "feature_rollup": {"version": 1},
-    "error_rollup": {"version": 1},
-    "confusion_rollup": {"version": 1},
+    "error_rollup": {"version": 1, "known_day": "2011-01-01T00:00Z"},
+    "confusion_rollup": {"version": 1, "known_day": "2011-01-01T00:00Z"},
     "request_stat": {
         "version": 1,
         "revision": "champion",
@@ -80,14 +84,15 @@ Insert = Callable[[str, Sequence[Row]], None]
 def insert(store: Store) -> Insert:
     """`insert(table, rows)`: rows of the model `bike_demand`; columns left out take the defaults above.
 
-    `repeat: n` inserts a row n times with ids of its own, as `flush_number` or `id`.
+    `repeat: n` inserts a row n times with ids of its own, as `flush_number` or `id`. With `apart: s` each is stored s
+    seconds after the one before. Each logged row is a request of its own, unless `latency_ms` says otherwise.
     """
 
     def insert_rows(table: str, rows: Sequence[Row]) -> None:
         with store.transaction() as transaction, transaction.connection.cursor() as cursor:
             for number, row in enumerate(rows):
                 for copy in range(row.get("repeat", 1)):
-                    _insert_row(cursor, table, _complete(table, row, f"{number}-{copy}"))
+                    _insert_row(cursor, table, _complete(table, row, f"{number}-{copy}", copy))
 
     return insert_rows
 
@@ -99,16 +104,27 @@ def first_champion(insert: Insert) -> None:
     insert("release", [{}])
 
 
-def _complete(table: str, row: Row, key: str) -> dict[str, Any]:
+def _complete(table: str, row: Row, key: str, copy: int) -> dict[str, Any]:
     complete = {"model": "bike_demand", **DEFAULTS[table], **row}
     complete.pop("repeat", None)
+    if apart := complete.pop("apart", 0):
+        complete["stored_at"] = as_datetime(complete["stored_at"]) + timedelta(seconds=apart * copy)
+    if table == "prediction_log":
+        complete.setdefault("latency_ms", int(key.replace("-", "0")))
     if table == "log_window":
         complete.pop("model")
+    if table in ERRORS:
+        complete["bucket_start"] = as_datetime(complete["bucket_start"]) - LABEL_DELAY
     if table == "request_stat":
         complete.setdefault("flush_number", int(key.replace("-", "0")))
     if table in ("prediction_log", "label"):
         complete.setdefault("id", key)
     return complete
+
+
+def as_datetime(value: Any) -> datetime:
+    """A time of a case. YAML reads some of them as text."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def _insert_row(cursor: Any, table: str, row: dict[str, Any]) -> None:

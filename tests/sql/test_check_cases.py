@@ -8,14 +8,16 @@ import pytest
 import yaml
 
 from cyclone.checks.evaluation import evaluate_checks
-from cyclone.checks.measurements import CHECKS_DIR, load_check, measure
+from cyclone.checks.measurements import CHECKS_DIR
 from cyclone.checks.verdicts import CheckResult
 from cyclone.sections import CheckRules, Monitor, ReleaseRules
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.canary_judgement import judge_canary
+from releasing.canary_measures import Window, compare_sides
 
 FOLDER = Path(__file__).parent
+NEVER_CONDEMN = ("canary/lost_share",)
 CHECKS = sorted(f"{path.parent.name}/{path.stem}" for path in CHECKS_DIR.glob("*/*.sql"))
 Case = dict[str, Any]
 
@@ -39,7 +41,7 @@ def list_cases(*kinds: str) -> list[Any]:
 def test_every_check_has_a_case_for_each_verdict(check: str) -> None:
     verdicts = {row["verdict"] for case in load_cases(check) for row in case["expect"]}
     unsure = "inconclusive" if check.startswith("canary/") else "no_data"
-    assert verdicts == {"passed", "failed", unsure}
+    assert verdicts == {"passed", "failed", unsure} - ({"failed"} if check in NEVER_CONDEMN else set())
 
 
 @pytest.mark.parametrize(("check", "case"), list_cases("drift", "error", "estimate", "service"))
@@ -61,25 +63,19 @@ def test_a_check_gives_the_expected_verdicts(
 def test_a_canary_check_gives_the_expected_verdict(
     store: Store, bike_demand: ModelSpec, insert: Any, check: str, case: Case
 ) -> None:
-    kind, name = check.split("/")
+    name = check.split("/")[1]
     for table, rows in case["given"].items():
         insert(table, rows)
     since, until = (datetime.fromisoformat(f"2026-01-01T0{hour}:00Z") for hour in (0, 1))
     spec = bike_demand.model_copy(update={"release": ReleaseRules.model_validate(case["release"])})
-    verdict = judge_canary(store, spec, "candidate", "champion", since, until)
-    measured = measure(
-        store,
-        load_check(kind, name),
-        model="bike_demand",
-        candidate="candidate",
-        champion="champion",
-        window_start=since,
-        window_end=until,
-    )
-    rows = sorted(measured, key=lambda item: item.subject)
-    got = [_describe(item, case["expect"], verdict=verdict.verdict) for item in rows]
+    window = Window(since, since, until)
+    verdict = judge_canary(store, spec, "candidate", "champion", window)
+    measured = compare_sides(store, spec.release, spec.name, "candidate", "champion", window)[name]
+    sides = (measured.candidate, measured.champion)
+    moments = {"verdict": verdict.verdict, "moments": len(measured.moments)}
+    got = [_describe(item, case["expect"], **moments) for item in sides]
     assert got == _expect(case)
-    assert case["reason"] in verdict.reason
+    assert case["reason"].lower() in verdict.reason.lower()
 
 
 def _describe(item: CheckResult | Any, expected: list[Case], **more: Any) -> Case:

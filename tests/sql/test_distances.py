@@ -1,6 +1,8 @@
 """Every drift check on the same rows as SciPy and as `cyclone.checks.distances`, through the log and the roll-ups."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +13,13 @@ from scipy.spatial.distance import jensenshannon  # type: ignore[import-untyped,
 from scipy.stats import chi2_contingency, ks_2samp, wasserstein_distance  # type: ignore[import-untyped, unused-ignore]
 
 from cyclone.checks.distances import DISTANCES, measure_distance
+from cyclone.checks.evaluation import evaluate_checks
 from cyclone.checks.measurements import load_check, measure
 from cyclone.checks.rollups import roll_up
 from cyclone.checks.verdicts import Measurement
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from training.fit.null_distributions import count_days
+from training.fit.null_distributions import build_nulls, count_days, flatten_null
 from training.fit.profile import Subject, build_profile, place_rows
 
 START = datetime(2011, 3, 1, tzinfo=UTC)
@@ -145,3 +148,56 @@ def test_shares_are_those_of_the_rows(store: Store, subjects: list[Subject]) -> 
     known = [row[NUMBER] for row in REFERENCE if row[NUMBER] is not None]
     outside = [row for row in WINDOW if row[NUMBER] is not None and not min(known) <= row[NUMBER] <= max(known)]
     assert run_check(store, "outside_share")[NUMBER].value == pytest.approx(len(outside) / 400)
+
+
+@pytest.mark.parametrize("number", [0.0, 5.0, 1e-310, -1e300, 1.7976931348623157e308])
+def test_a_constant_reference_passes_its_constant_and_fails_what_leaves_it(
+    store: Store, insert: Any, number: float
+) -> None:
+    spec = SPEC.model_copy(update={"features": SPEC.features[:2]})
+    days = pd.Series(pd.date_range("2011-01-01", periods=240, freq="3h", tz="UTC"))
+    frame = pd.DataFrame({NUMBER: np.full(240, number), COLOUR: ["red"] * 240})
+    subjects = build_profile(spec, frame, np.full(240, number))
+    nulls = [flatten_null(item) for item in build_nulls(spec, subjects, days)]
+    insert("reference_profile", [{}])
+    insert("release", [{}])
+    store.run(
+        "training/profile_bins_insert",
+        model="bike_demand",
+        version=1,
+        bins=json.dumps([asdict(item) for subject in subjects for item in subject.bins], allow_nan=False),
+    )
+    store.run("training/profile_nulls_insert", model="bike_demand", version=1, nulls=json.dumps(nulls))
+    for name, value, colour in (("same", number, "red"), ("other", -number if number else 7.0, None)):
+        row = {"input": {NUMBER: value, COLOUR: colour}, "prediction": value}
+        at = START if name == "same" else START + timedelta(days=10)
+        insert("prediction_log", [{**row, "id": f"{name}-{n}", "created_at": at.isoformat()} for n in range(200)])
+        roll_up(store, spec)
+        results = evaluate_checks(store, spec, "drift", at + timedelta(days=1), name)
+        found = {(item.check_name, item.subject): item.verdict for item in results if item.sample_size}
+        verdict = "passed" if name == "same" else "failed"
+        assert found == dict.fromkeys(found, verdict)
+        assert {subject for _, subject in found} == {NUMBER, COLOUR, "prediction"}
+
+
+def test_a_label_of_any_finite_size_breaks_no_error_check(store: Store, insert: Any) -> None:
+    extremes = [[1.7976931348623157e308, -1e300], [5e-324, 1e-200], [0.0, 3.0]]
+    days = [(START + timedelta(days=day), labels) for day, labels in enumerate(extremes)]
+    rows = [(f"{day:%d}-{n}", day.isoformat(), label) for day, labels in days for n, label in enumerate(labels)]
+    insert("reference_profile", [{}])
+    insert("release", [{}])
+    insert("prediction_log", [{"id": id_, "input": {}, "prediction": 1.0, "created_at": at} for id_, at, _ in rows])
+    insert("label", [{"id": id_, "label": label, "observed_at": at} for id_, at, label in rows])
+    roll_up(store, SPEC)
+    for check in ("mean_absolute_error", "root_mean_squared_error", "bias", "weighted_absolute_percentage_error"):
+        (found,) = measure(
+            store,
+            load_check("error", check),
+            model="bike_demand",
+            version=1,
+            window_start=START,
+            window_end=START + timedelta(days=4),
+        )
+        assert found.sample_size == len(rows)
+        assert found.value is not None
+        assert found.standard_error is not None

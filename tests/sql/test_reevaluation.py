@@ -16,6 +16,7 @@ from cyclone.store import Store
 DAY = timedelta(days=1)
 END = datetime(2011, 3, 8, tzinfo=UTC)
 LATER = END + 5 * DAY
+ROW = {"created_at": END - 5 * DAY, "stored_at": END - 5 * DAY}
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def _log(store: Store, spec: ModelSpec, insert: Any, first_champion: None) -> No
     """Two rows and their labels, each off by 10, judged at the end of 7 March and of 8 March."""
     insert("reference_bin", [{"feature": "wind", "bin": -1, "count": 0}, {"feature": "wind", "bin": 0, "count": 9}])
     for name in ("a", "b"):
-        insert("prediction_log", [{"id": name, "prediction": 20.0, "input": {"wind": 1}, "created_at": END - 5 * DAY}])
+        insert("prediction_log", [{"id": name, "prediction": 20.0, "input": {"wind": 1}, **ROW}])
         insert("label", [{"id": name, "label": 10.0, "observed_at": END - 4 * DAY}])
     judge_all(store, spec, END, "first")
     judge_all(store, spec, END + DAY, "second")
@@ -81,12 +82,31 @@ def test_a_late_label_changes_the_verdicts_of_its_windows_beside_the_old_ones(
 
 @pytest.mark.usefixtures("_log")
 def test_a_late_label_leaves_windows_alone_that_it_does_not_fall_in(store: Store, spec: ModelSpec, insert: Any) -> None:
-    insert("prediction_log", [{"id": "c", "prediction": 20.0, "input": {"wind": 1}, "created_at": END}])
+    insert("prediction_log", [{"id": "c", "prediction": 20.0, "input": {"wind": 1}, "created_at": END - DAY}])
     insert("label", [{"id": "c", "label": 90.0, "observed_at": END + timedelta(hours=3)}])
     assert [(item.kind, item.window_end, item.sample_size) for item in judge_late(store, spec, "late")] == [
+        ("drift", END, 3),
         ("drift", END + DAY, 3),
         ("error", END + DAY, 3),
     ]
+
+
+@pytest.mark.usefixtures("_log")
+@pytest.mark.parametrize("is_correction", [True, False])
+def test_a_backfill_says_what_the_live_run_said_when_labels_are_loaded_later(
+    store: Store, spec: ModelSpec, insert: Any, is_correction: bool
+) -> None:
+    """The label says that it was observed long before, and it came after both windows had been judged."""
+    received = {"received_at": END + 2 * DAY, "is_live": True}
+    if not is_correction:
+        insert("prediction_log", [{"id": "c", "input": {}, "prediction": 0, "version": 1, **ROW}])
+    insert("label", [{"id": "a" if is_correction else "c", "label": 90.0, "observed_at": END - 4 * DAY, **received}])
+    assert [item for item in judge_late(store, spec, "late") if item.kind == "error"] == []
+    for end in (END, END + DAY):
+        (backfilled,) = evaluate_checks(store, spec, "error", end, f"backfill {end}")
+        assert (backfilled.value, backfilled.sample_size) == (10.0, 2)
+    (later,) = evaluate_checks(store, spec, "error", END + 3 * DAY, "when it was known")
+    assert later.value == (40.0 if is_correction else pytest.approx(110 / 3))
 
 
 @pytest.mark.usefixtures("_log")

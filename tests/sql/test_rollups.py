@@ -17,6 +17,8 @@ from cyclone.store import Store
 
 NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+DAY = NOON.replace(hour=0)
+"""The day on which the labels of most of these tests are known."""
 EDGES = [0.2, 0.4, 0.6, 0.8]
 WEATHER = ["clear", "cloudy/misty", "light rain/snow"]
 REFERENCE = [
@@ -95,12 +97,14 @@ def test_history_is_left_out_and_a_version_without_a_profile_has_errors_only(
     assert [row[1] for row in _read(store, "error_rollup")] == [2]
 
 
-def test_errors_are_summed_by_the_hour_of_the_label(store: Store, bike_demand: ModelSpec, insert: Any) -> None:
+def test_errors_are_summed_by_the_hour_of_the_prediction_and_the_day_of_knowledge(
+    store: Store, bike_demand: ModelSpec, insert: Any
+) -> None:
     insert("prediction_log", [{"id": "a", "prediction": 10}, {"id": "b", "prediction": 20.5}])
     insert("label", [{"id": "a", "label": 13, "observed_at": NOON}, {"id": "b", "label": 20, "observed_at": NOON}])
     roll_up(store, bike_demand)
     assert _read(store, "error_rollup") == [
-        ("bike_demand", 1, NOON, 2, 33.0, 30.5, 3.5, 9.25, None, None, 33.0, None, None),
+        ("bike_demand", 1, DAY, 2, 33.0, 30.5, 3.5, 9.25, None, None, 33.0, None, None, DAY),
     ]
 
 
@@ -116,7 +120,7 @@ def test_log_loss_is_that_of_the_label_given(store: Store, bike_demand: ModelSpe
     ]
     for number, (prediction, label, _) in enumerate(cases):
         at = NOON + number * HOUR
-        insert("prediction_log", [{"id": str(number), "prediction": prediction}])
+        insert("prediction_log", [{"id": str(number), "prediction": prediction, "created_at": at}])
         insert("label", [{"id": str(number), "label": label, "observed_at": at}])
     roll_up(store, bike_demand)
     losses = [float(row[8]) for row in _read(store, "error_rollup")]
@@ -141,27 +145,42 @@ def test_a_late_row_and_a_late_label_mend_their_hours(store: Store, bike_demand:
     insert("prediction_log", [{"id": "late", "prediction": 5, "created_at": NOON, "stored_at": _now()}])
     roll_up(store, bike_demand)
     assert _read_bins(store)["prediction"] == {0: 2}
-    assert [(row[2], row[6]) for row in _read(store, "error_rollup")] == [(NOON + 24 * HOUR, 2.0)]
+    assert [(row[2], row[6]) for row in _read(store, "error_rollup")] == [(NOON, 2.0)]
 
 
-def test_a_corrected_label_leaves_its_hour_and_counts_in_the_new_one(
+def test_a_correction_takes_the_old_error_away_on_the_day_on_which_it_is_known(
     store: Store, bike_demand: ModelSpec, insert: Any
 ) -> None:
-    insert("prediction_log", [{"id": "a", "prediction": 10}, {"id": "b", "prediction": 10}])
+    insert("prediction_log", [{"id": key, "prediction": 10, "created_at": NOON} for key in "ab"])
     insert("label", [{"id": id_, "label": 12, "observed_at": NOON} for id_ in "ab"])
     roll_up(store, bike_demand)
-    insert("label", [{"id": "a", "label": 15, "observed_at": NOON + 5 * HOUR}])
+    insert("label", [{"id": "a", "label": 15, "observed_at": NOON + 48 * HOUR}])
     roll_up(store, bike_demand)
-    assert [(row[2], row[3], row[6]) for row in _read(store, "error_rollup")] == [
-        (NOON, 1, 2.0),
-        (NOON + 5 * HOUR, 1, 5.0),
-    ]
-    insert("label", [{"id": "b", "label": 11, "observed_at": NOON + 6 * HOUR}])
+    found = [(row[2], row[3], row[6], row[13]) for row in read_by_day(store)]
+    assert found == [(NOON, 2, 4.0, DAY), (NOON, 0, 3.0, DAY + 48 * HOUR)]
+    insert("label", [{"id": "b", "label": 11, "observed_at": NOON + 49 * HOUR}])
     roll_up(store, bike_demand)
-    assert [row[2] for row in _read(store, "error_rollup")] == [NOON + 5 * HOUR, NOON + 6 * HOUR]
-    insert("label", [{"id": "b", "label": 99, "observed_at": NOON - HOUR}])
+    assert [row[6] for row in read_by_day(store)] == [4.0, 2.0]
+    insert("label", [{"id": "b", "label": 99, "observed_at": NOON - HOUR}])  # the last to arrive, and known before
     roll_up(store, bike_demand)
-    assert [row[6] for row in _read(store, "error_rollup")] == [5.0, 1.0]
+    assert [row[6] for row in read_by_day(store)] == [91.0, 3.0]
+    piecewise = read_by_day(store)
+    rebuild(store, bike_demand)
+    assert read_by_day(store) == piecewise
+
+
+def read_by_day(store: Store) -> list[Any]:
+    return sorted(_read(store, "error_rollup"), key=lambda row: row[13])
+
+
+def test_a_live_label_is_known_from_when_it_was_received(store: Store, bike_demand: ModelSpec, insert: Any) -> None:
+    insert("prediction_log", [{"id": "a", "prediction": 10, "created_at": NOON, "stored_at": NOON}])
+    received = NOON + 72 * HOUR
+    insert("label", [{"id": "a", "label": 12, "observed_at": NOON, "received_at": received, "is_live": True}])
+    roll_up(store, bike_demand)
+    assert [(row[2], row[13]) for row in _read(store, "error_rollup")] == [(NOON, DAY + 72 * HOUR)]
+    for at, rows in ((NOON + HOUR, 0), (received, 1)):
+        assert len(store.fetch("training/dataset", model="bike_demand", as_of=at, since="-infinity")) == rows
 
 
 def test_of_two_labels_observed_at_once_the_one_received_last_counts(

@@ -106,12 +106,13 @@ def test_a_deployment_gives_every_variable_that_has_a_value_and_no_other(tmp_pat
     keys = tmp_path / "keys.json"
     key = add_key(keys, "client", ["predict"])
     settings = Settings(store_dsn="postgresql://host/cyclone", api_keys_file=keys)
-    told = settings.model_copy(update={"bentoml_options": "services.PredictionService.workers=2"})
+    told = settings.model_copy(update={"bentoml_options": "services.PredictionService.workers=2", "clock": "replay"})
     full = build_environment(told, pack_keys(told), Calibration("ratio", (1.25,)))
     assert set(full) == {*DEPLOYED_VARIABLES}
     assert all(full.values())
     assert key not in full[API_KEYS_VARIABLE], "the hash is enough"
     optional = {API_KEYS_VARIABLE, image_contract.CALIBRATION_VARIABLE, image_contract.BENTOML_OPTIONS_VARIABLE}
+    optional |= {image_contract.CLOCK_VARIABLE}
     assert set(build_environment(settings, "")) == {*DEPLOYED_VARIABLES} - optional
 
 

@@ -5,6 +5,7 @@ The slowest of them are then measured at doubling lengths.
 """
 
 import ast
+import gc
 import importlib
 import re
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from cyclone.rows.label_file import LabelFile
 from cyclone.rows.validation import read_time
 from cyclone.sections import Feature, Label, Serving
 from cyclone.spec import ModelSpec
-from tests.growth import build_texts, find_steep
+from tests.growth import build_texts, find_steep, measure_seconds
 from training.data.history import read_history
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -146,7 +147,15 @@ def test_no_regular_expression_backtracks(expression: Expression) -> None:
 def test_a_pattern_that_backtracks_is_found(pattern: str, function: str) -> None:
     planted = Expression("planted", re.compile(pattern), frozenset({function}))
     tokens, _ = find_tokens(planted.pattern)
-    assert find_steep(planted.run, build_texts(tokens, (), ("\0",)))
+    (growth,) = find_steep(planted.run, build_texts(tokens, (), ("\0",))).values()
+    assert growth > 12  # 16 or more, but for noise
+
+
+def test_nothing_is_collected_while_a_time_is_measured() -> None:
+    """A session's garbage takes the collector half a second: five times what the longest text takes."""
+    seen: list[bool] = []
+    measure_seconds(lambda _: seen.append(gc.isenabled()), "")
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_the_expressions_are_found_where_they_are() -> None:

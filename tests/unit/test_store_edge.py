@@ -13,6 +13,7 @@ REACHES = {"connection", "cursor", "copy_expert", "copy_from", "copy_to", "execu
 """Attributes of the driver's connections and cursors."""
 ALLOWED = (
     "cyclone/store.py",
+    "cyclone/store_faults.py",  # tells the driver's errors apart
     "local_platform/postgres.py",  # makes and stops the server and its databases
     "local_platform/airflow.py",  # the metadata database is Airflow's, not the store
     "bento_service/log/log_writer.py",  # the connection of the prediction log is kept and has time limits of its own
@@ -40,7 +41,16 @@ def test_only_the_store_reaches_for_the_driver() -> None:
     names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
     reaches = {name: find_reaches(path.read_text()) for name, path in names.items() if not name.startswith(ALLOWED)}
     assert {name: found for name, found in reaches.items() if found} == {}
-    assert find_reaches(names["cyclone/store.py"].read_text())
+
+
+def test_what_is_of_the_driver_is_found() -> None:
+    planted = "import psycopg2.errors\nfrom asyncpg import connect\nstore.connection.cursor()\n"
+    assert find_reaches(planted) == [
+        "line 1: psycopg2.errors",
+        "line 2: asyncpg",
+        "line 3: .cursor",
+        "line 3: .connection",
+    ]
 
 
 @pytest.mark.parametrize(

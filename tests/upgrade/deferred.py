@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from cyclone.sections import CheckKind
 from cyclone_airflow.canary import CanaryOperator, CanaryTrigger
-from cyclone_airflow.health import ModelHealthSensor, ModelHealthTrigger
+from cyclone_airflow.health import ModelHealthSensor, ModelHealthTrigger, look_at_health
 from cyclone_airflow.monitor_tasks import MonitorStep, MonitorStepTrigger, read_results
 
 DEADLINE_SECONDS = 60
@@ -25,14 +25,14 @@ TEN_YEARS = timedelta(days=3650)
 
 
 def list_waiting(model: str, retraining: str, start: str, end: str) -> list[tuple[BaseTrigger, str]]:
-    """A trigger of each kind with the method that its task goes on with."""
+    """A trigger of each kind that answers, with the method that its task goes on with."""
     run = {"run_id": "deferred", "interval_start": start, "interval_end": end, "model_yaml": ""}
     steps = ["roll_up", *(f"check_{kind}" for kind in get_args(CheckKind)), "reevaluate"]
-    return [
-        (CanaryTrigger(model=model, retraining=retraining), "conclude"),
-        (ModelHealthTrigger(model, ["service"], TEN_YEARS.total_seconds(), 30.0), "conclude"),
-        *((MonitorStepTrigger(step=step, model=model, **run), "execute") for step in steps),
-    ]
+    waiting: list[tuple[BaseTrigger, str]] = [(CanaryTrigger(model=model, retraining=retraining), "conclude")]
+    if look_at_health(model, ["service"], TEN_YEARS).is_healthy:  # else it would wait for ever
+        trigger = ModelHealthTrigger(model, ["service"], TEN_YEARS.total_seconds(), 30.0)
+        waiting.append((trigger, "conclude"))
+    return waiting + [(MonitorStepTrigger(step=step, model=model, **run), "execute") for step in steps]
 
 
 def load(path: str, arguments: dict[str, Any]) -> BaseTrigger:

@@ -1,7 +1,7 @@
 """Keep a release for the tests of upgrades: the dump of a store that its demo filled, and what that store tells.
 
-`python -m tests.upgrade.make_dump 0.1.0` runs the demo for some days, which takes minutes, and writes
-`tests/upgrade/releases/0.1.0/`. With `--state DIR` it takes the state of a demo that has ended. Run it with the code
+`python -m tests.upgrade.make_dump 0.2.0` runs the demo for some days, which takes minutes, and writes
+`tests/upgrade/releases/0.2.0/`. With `--state DIR` it takes the state of a demo that has ended. Run it with the code
 of the release, once it is tagged.
 """
 
@@ -29,14 +29,17 @@ from tests.upgrade.story import list_days, tell_story
 REPOSITORY = Path(__file__).resolve().parents[2]
 RELEASES = Path(__file__).with_name("releases")
 MODEL = REPOSITORY / "models" / "bike_demand"
-DAYS = 24
-"""Enough for the first incident, its retraining, and a calibration. A retraining under way is followed to its end."""
+DAYS = 40
+"""Enough for a calibration, a retraining that is refused, and one that a canary releases.
+
+A retraining under way is followed to its end.
+"""
 
 
 def main() -> None:
     """Make the folder of a release."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("release", help="its number, e.g. 0.1.0")
+    parser.add_argument("release", help="its number, e.g. 0.2.0")
     parser.add_argument("--state", type=Path, help="the state directory of a demo that has ended")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="cyclone-dump-") as folder:
@@ -85,6 +88,7 @@ def check_story(story: dict[str, Any]) -> None:
         "an incident": any(item["incident"] for item in lineage),
         "a gate": any(item["gate"] for item in lineage),
         "a calibration": any(item["calibrations"] for item in lineage),
+        "a canary": any(release["steps"] for item in lineage for release in item["releases"]),
         "two releases": sum(event["event"] == "candidate" for event in story["timeline"]) >= 2,
         "verdicts": any(story["verdicts"].values()),
         "roll-ups": all(story["rollups"].values()),

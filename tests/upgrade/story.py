@@ -17,7 +17,9 @@ ROLLUPS = {
         "SELECT version, feature, bin, sum(count), count(*) FROM feature_rollup GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     ),
     "errors": (
-        "SELECT version, date_trunc('day', bucket_start), sum(count), sum(sum_absolute_error), sum(sum_label),"
+        # By the day on which the labels were due, which is that of their observation in these stores.
+        "SELECT version, date_trunc('day', bucket_start + interval '24 hours'), sum(count), sum(sum_absolute_error),"
+        " sum(sum_label),"
         " sum(sum_prediction) FROM error_rollup GROUP BY 1, 2 ORDER BY 1, 2"
     ),
     "rows": "SELECT version, date_trunc('day', bucket_start), sum(count) FROM row_rollup GROUP BY 1, 2 ORDER BY 1, 2",

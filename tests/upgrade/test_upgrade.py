@@ -1,11 +1,13 @@
 """The store of each earlier release, restored and migrated, tells what it told; what waited in Airflow goes on.
 
-`releases/<number>/` is what `make_dump.py` kept of a release.
+`releases/<number>/` is what `make_dump.py` kept of a release. `0.1.0` has a retraining that the rehearsal refused and
+triggers of every kind, `0.1.0-canary` goes on to one that a canary released.
 """
 
 import json
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,7 +58,7 @@ def upgraded(
     (models / "bike_demand").mkdir()
     shutil.copy(folder / "model.yaml", models / "bike_demand")
     (models / "bike_demand" / "pipeline.py").write_text("def build_estimator(): ...\n")
-    name = "release_" + folder.name.replace(".", "_")
+    name = "release_" + re.sub(r"\W", "_", folder.name)
     with closing(psycopg2.connect(postgres_uri)) as raw:
         raw.autocommit = True
         raw.cursor().execute(f"CREATE DATABASE {name}")
@@ -76,11 +78,6 @@ def test_it_is_migrated_once_and_keeps_what_was_applied(upgraded: Upgraded) -> N
     assert upgraded.store.migrate() == []
 
 
-def test_it_gives_the_same_verdicts_roll_ups_lineage_and_log_status(upgraded: Upgraded) -> None:
-    recorded = upgraded.read("story")
-    assert find_changes(recorded, tell_story(upgraded.store, upgraded.spec)) == []
-
-
 def test_it_is_counted_again_on_its_new_server_and_goes_on_from_there(upgraded: Upgraded) -> None:
     """The watermark of a dump names transactions of another server. A second count finds nothing new."""
     recorded = upgraded.read("story")["rollups"]
@@ -89,6 +86,14 @@ def test_it_is_counted_again_on_its_new_server_and_goes_on_from_there(upgraded: 
     rebuild(upgraded.store, upgraded.spec)
     assert find_changes(recorded, read_rollups(upgraded.store)) == []
     assert roll_up(upgraded.store, upgraded.spec) == RollupSummary("bike_demand", 0, 0)
+
+
+def test_it_gives_the_same_verdicts_roll_ups_lineage_and_log_status(upgraded: Upgraded) -> None:
+    rebuild(
+        upgraded.store, upgraded.spec
+    )  # as a restored store needs, and errors are counted in another way since then
+    recorded = upgraded.read("story")
+    assert find_changes(recorded, tell_story(upgraded.store, upgraded.spec)) == []
 
 
 def test_what_waited_in_the_triggerer_finishes(upgraded: Upgraded, tmp_path: Path) -> None:

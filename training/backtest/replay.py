@@ -118,8 +118,8 @@ class _Replay:
         return self.run_so_far
 
     def note_ratio(self, evidence: Evidence) -> None:
-        trigger, champion = self.spec.retrain.error, evidence.champion
-        found = champion and find_judged_error(champion, evidence.now, trigger)
+        champion = evidence.champion
+        found = champion and find_judged_error(self.spec, champion, evidence.now)
         if champion and found and champion.accepted_error > 0:
             ratio = found.error / champion.accepted_error
             self.run_so_far.highest_ratio = max(self.run_so_far.highest_ratio, ratio)

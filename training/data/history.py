@@ -1,6 +1,7 @@
 """A model's history: rows known before Cyclone, read from a file, checked, and brought into the store."""
 
 import csv
+import hashlib
 import io
 import json
 from collections import Counter
@@ -8,14 +9,16 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.image_contract import SPEC_FILE
 from cyclone.releases import current_release
 from cyclone.rows.cells import parse_cell
+from cyclone.rows.csv_records import FileRecord
 from cyclone.rows.frames import LABEL_TYPES, frame_from_rows
-from cyclone.rows.validation import describe_allowed, is_allowed, validate_rows
+from cyclone.rows.table_file import TableFile
+from cyclone.rows.validation import CLOCK_SKEW, describe_allowed, is_allowed, show_value, validate_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
@@ -26,21 +29,25 @@ if TYPE_CHECKING:
 
 # So many rows are checked together. It bounds the memory of the checks, and fewer calls are faster.
 BATCH_ROWS = 5000
+# The file is hashed in blocks of this size, so that it never has to fit in memory.
+BLOCK_BYTES = 2**20
+# A history may be older than any service, so an earlier time is allowed here than for a row that is sent.
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
-    """Every row of the CSV file `<folder>/<spec.history>`, in the file's order.
+    """Every row of the file `<folder>/<spec.history>`, in the file's order. It is CSV, gzipped CSV or Parquet.
 
     A row has `created_at` (UTC), `features` and `label`.
     Errors: `ConfigurationError` when the file is missing. `DataError` naming line, column and value, and what is
     allowed.
     """
-    path = _find_history(spec, folder)
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        _check_header(spec, path, reader.fieldnames or [])
-        while batch := _read_batch(path, reader):
-            yield from _parse_batch(spec, path, batch)
+    table = TableFile(_find_history(spec, folder))
+    _check_header(spec, table)
+    now = datetime.now(UTC)
+    records = iter(table)
+    while batch := list(islice(records, BATCH_ROWS)):
+        yield from _parse_batch(spec, table, batch, now)
 
 
 def read_history_frame(spec: ModelSpec, folder: Path) -> "pd.DataFrame":
@@ -58,10 +65,12 @@ def read_history_frame(spec: ModelSpec, folder: Path) -> "pd.DataFrame":
 
 
 def load_history(store: Store, spec: ModelSpec, folder: Path) -> int:
-    """Bring the history before `history_until` into the store, and return the number of rows that are new there.
+    """Bring the history before `history_until` into the store, and return the number of rows that changed there.
 
-    The whole file is loaded or nothing: an invalid row leaves the store as it was. No version predicted these rows, so
-    they have neither version nor prediction. A label counts as observed `expected_delay_hours` after its row.
+    The store then holds what the file holds. A corrected row takes the place of the one that was loaded before, and a
+    row that is in the file no more goes. The whole file is loaded or nothing: an invalid row leaves the store as it
+    was. No version predicted these rows, so they have neither version nor prediction. A label counts as known
+    `expected_delay_hours` after its row.
     Errors: those of `read_history`.
     """
     until = parse_time(spec.history_until) if spec.history_until else None
@@ -72,31 +81,51 @@ def load_history(store: Store, spec: ModelSpec, folder: Path) -> int:
         _copy(transaction, _to_records(rows, delay))
         _ensure_partitions(transaction, "prediction_log", {row["created_at"] for row in rows})
         _ensure_partitions(transaction, "label", {row["created_at"] + delay for row in rows})
-        inserted = transaction.fetch_one("training/history_insert", model=spec.name)
-    return int(inserted["inserted"]) if inserted else 0
+        removed = transaction.fetch_one("training/history_remove", model=spec.name) or {"removed": 0}
+        inserted = transaction.fetch_one("training/history_insert", model=spec.name) or {"inserted": 0}
+        transaction.run("training/history_note", model=spec.name, fingerprint=_compute_fingerprint(spec, folder))
+    return max(int(removed["removed"]), int(inserted["inserted"]))
 
 
 def bring_history(settings: Settings, spec: ModelSpec) -> int:
-    """Load the history file of a model if no version of it serves yet. The number of rows that are new in the store.
+    """Load the history file of a model before its first version, and again when it was corrected since.
 
-    Errors: those of `load_history`.
+    The number of rows that changed in the store. Errors: those of `load_history`.
     """
-    store = Store(settings.store_dsn)
-    if spec.history is None or current_release(store, spec.name):
+    store, folder = Store(settings.store_dsn), settings.models_dir / spec.name
+    if spec.history is None:
         return 0
-    return load_history(store, spec, settings.models_dir / spec.name)
+    loaded = store.fetch_one("training/history_loaded", model=spec.name)
+    if loaded is None and current_release(store, spec.name):
+        return 0
+    if loaded and loaded["fingerprint"] == _compute_fingerprint(spec, folder):
+        return 0
+    return load_history(store, spec, folder)
 
 
 def parse_time(text: str) -> datetime:
     """The time in UTC that an ISO text names. A text without an offset is in UTC. Errors: `ValueError`."""
     time = datetime.fromisoformat(text)
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text} lies outside the years 1 to 9999 in UTC") from error
+
+
+def _compute_fingerprint(spec: ModelSpec, folder: Path) -> str:
+    """The sha256 of the history file, and of what model.yaml makes of it."""
+    read_as = spec.model_dump_json(include={"features", "label", "history_until"})
+    digest = hashlib.sha256(read_as.encode())
+    with _find_history(spec, folder).open("rb") as file:
+        while content := file.read(BLOCK_BYTES):
+            digest.update(content)
+    return digest.hexdigest()
 
 
 def _find_history(spec: ModelSpec, folder: Path) -> Path:
     if spec.history is None:
         raise ConfigurationError(
-            f"{folder / SPEC_FILE}: history is not set. Set it to the name of a CSV file in the model's folder"
+            f"{folder / SPEC_FILE}: history is not set. Set it to the name of a file in the model's folder"
         )
     path = folder / spec.history
     if not path.is_file():
@@ -107,52 +136,51 @@ def _find_history(spec: ModelSpec, folder: Path) -> Path:
     return path
 
 
-def _check_header(spec: ModelSpec, path: Path, columns: Iterable[str]) -> None:
+def _check_header(spec: ModelSpec, table: TableFile) -> None:
     needed = ["created_at", *spec.feature_names, spec.label.name]
-    missing = [name for name in needed if name not in set(columns)]
+    missing = [name for name in needed if name not in set(table.columns)]
     if missing:
         raise DataError(
-            f"{path}, line 1: no column {', '.join(missing)}. Needed are {', '.join(needed)}. Add the missing ones"
+            f"{table.path}: no column {', '.join(missing)}. Needed are {', '.join(needed)}. Add the missing ones"
         )
 
 
-def _read_batch(path: Path, reader: "csv.DictReader[str]") -> list[tuple[int, dict[str, str]]]:
-    try:
-        return [(reader.line_num, record) for record in islice(reader, BATCH_ROWS)]
-    except csv.Error as error:
-        words = f"not CSV after line {reader.line_num}: {error}. Look for a quote that is never closed"
-        raise DataError(f"{path}: {words}") from error
-
-
-def _parse_batch(spec: ModelSpec, path: Path, batch: list[tuple[int, dict[str, str]]]) -> list[Row]:
-    rows = [_parse_record(spec, path, line, record) for line, record in batch]
+def _parse_batch(spec: ModelSpec, table: TableFile, batch: list[FileRecord], now: datetime) -> list[Row]:
+    rows = [_parse_record(spec, table, record, now) for record in batch]
     errors = validate_rows(spec, [row["features"] for row in rows])
     if errors:
         first = errors[0]
-        line = batch[first.index][0]
-        raise DataError(
-            f"{path}, line {line}: {first.feature} is {first.value!r}, allowed: {first.allowed}. Correct the line"
-        )
+        raise _refuse(table, batch[first.index], first.feature, first.value, first.allowed)
     return rows
 
 
-def _parse_record(spec: ModelSpec, path: Path, line: int, record: dict[str, str]) -> Row:
-    if any(value is None for value in record.values()) or None in record:
-        raise DataError(f"{path}, line {line}: the number of values is not that of the header. Correct the line")
-    try:
-        created_at = parse_time(record["created_at"])
-    except ValueError as error:
-        allowed = "an ISO time, e.g. 2011-01-31T23:00:00Z"
-        value = record["created_at"]
-        raise DataError(
-            f"{path}, line {line}: created_at is {value!r}, allowed: {allowed}. Correct the line"
-        ) from error
-    label = parse_cell(spec.label, record[spec.label.name])
+def _parse_record(spec: ModelSpec, table: TableFile, record: FileRecord, now: datetime) -> Row:
+    if record.fault:
+        raise DataError(f"{table.name(record.number)}: {record.fault}. Correct the {table.unit}")
+    cells = dict(zip(table.columns, record.values, strict=True))
+    created_at = _read_time(cells["created_at"], now)
+    if created_at is None:
+        allowed = f"an ISO time from {EARLIEST:%Y-%m-%d} to now, e.g. 2011-01-31T23:00:00Z"
+        raise _refuse(table, record, "created_at", show_value(cells["created_at"]), allowed)
+    label = parse_cell(spec.label, cells[spec.label.name])
     if not is_allowed(spec.label, label):
-        allowed = describe_allowed(spec.label)
-        raise DataError(f"{path}, line {line}: {spec.label.name} is {label!r}, allowed: {allowed}. Correct the line")
-    features = {feature.name: parse_cell(feature, record[feature.name]) for feature in spec.features}
+        raise _refuse(table, record, spec.label.name, show_value(label), describe_allowed(spec.label))
+    features = {feature.name: parse_cell(feature, cells[feature.name]) for feature in spec.features}
     return {"created_at": created_at, "features": features, "label": label}
+
+
+def _read_time(text: str, now: datetime) -> datetime | None:
+    try:
+        time = parse_time(text)
+    except ValueError:
+        return None
+    return time if EARLIEST <= time <= now + CLOCK_SKEW else None
+
+
+def _refuse(table: TableFile, record: FileRecord, column: str, value: Any, allowed: str) -> DataError:
+    return DataError(
+        f"{table.name(record.number)}: {column} is {value!r}, allowed: {allowed}. Correct the {table.unit}"
+    )
 
 
 def _to_records(rows: list[Row], delay: timedelta) -> Iterator[tuple[str, str, str, str, str]]:

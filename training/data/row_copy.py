@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS, LABELS, NEWEST_LABELS = "training/rows_copy", "training/labels_copy", "training/newest_labels_copy"
+KEYS = 2
+"""The columns before the features: `id` and `created_at`."""
 STATEMENTS = (ROWS, LABELS, NEWEST_LABELS)
 """The statements whose text is part of every fingerprint, comments included.
 
@@ -24,6 +26,8 @@ Any change to these files gives the same rows another fingerprint. Then `cyclone
 """
 # So many lines are parsed together. Larger batches need more memory, and smaller ones more calls.
 BATCH_ROWS = 20_000
+COLUMNS = 1000
+"""The most features of one copy. Postgres allows 1,664 columns, and each copy reads all rows."""
 BLOCK_BYTES = 2**31 - 1
 """Arrow's largest block, so that it never splits a batch."""
 
@@ -40,12 +44,40 @@ def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tu
     row_schema, label_schema = build_schemas(spec)
     with _open_snapshot(store) as (first, second), ThreadPoolExecutor(1) as parser, ThreadPoolExecutor(1) as copier:
         labels = copier.submit(_copy_labels, second, parameters, label_schema, parser)
-        rows = Batches(parser, row_schema)
-        first.copy_out(ROWS, rows, **parameters, columns=first.list_fields("input", spec.feature_names))
+        names = spec.feature_names
+        parts = [names[start : start + COLUMNS] for start in range(0, len(names), COLUMNS)]
+        copied = [_copy_rows(first, parameters, row_schema, part, parser) for part in parts]
         try:
-            return rows.collect(), labels.result()
+            return _join_columns([rows.collect() for rows in copied]), labels.result()
         except pa.ArrowInvalid:
             return None
+
+
+def _copy_rows(
+    transaction: Transaction,
+    parameters: dict[str, str],
+    schema: "pa.Schema",
+    names: list[str],
+    parser: ThreadPoolExecutor,
+) -> "Batches":
+    """The rows with some of their features. They are parsed in the background, and perhaps not all yet."""
+    import pyarrow as pa
+
+    rows = Batches(parser, pa.schema([*(schema.field(place) for place in range(KEYS)), *map(schema.field, names)]))
+    transaction.copy_out(ROWS, rows, **parameters, columns=transaction.list_fields("input", names))
+    return rows
+
+
+def _join_columns(parts: "list[pa.Table]") -> "pa.Table":
+    """The parts side by side. Postgres may give the same rows in another order each time, so ids are matched."""
+    import pyarrow.compute as pc
+
+    table = parts[0]
+    for part in parts[1:]:
+        place = pc.index_in(table["id"].combine_chunks(), value_set=part["id"].combine_chunks())
+        for name in part.column_names[KEYS:]:
+            table = table.append_column(part.schema.field(name), part[name].combine_chunks().take(place))
+    return table
 
 
 def build_schemas(spec: ModelSpec) -> "tuple[pa.Schema, pa.Schema]":

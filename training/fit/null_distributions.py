@@ -13,10 +13,12 @@ short reference, and a miss costs false alarms for as long as the version serves
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cyclone.checks.chance import Null
 from cyclone.checks.distances import DISTANCES, MISSING, UNKNOWN, Bins, as_quadratic, measure_distance
+from cyclone.losses import bound_number
 from cyclone.sections import CheckRules
 from cyclone.spec import ModelSpec
 from training.fit.profile import Subject
@@ -37,6 +39,11 @@ first alone, the Wasserstein distance of independent rows exceeded its limit for
 """
 # The degrees of freedom between which the fit is sought. Beyond 1,000 a χ² is as good as normal.
 FREEDOMS = (0.5, 1000.0)
+CELLS = 1_000_000
+"""The most counts, windows times bins, that are drawn for a subject. It bounds time and memory for 5,000 categories.
+
+A subject of up to 250 bins gets all `DRAWS`. One of more bins sums up so many terms that fewer draws tell its spread.
+"""
 # Any fixed number makes a training repeatable. This one is the first day of the example's data.
 SEED = 20110101
 
@@ -91,12 +98,15 @@ def count_days(subject: Subject, day: "Array") -> "tuple[Bins, Array]":
     """
     import numpy as np
 
-    numbers = [UNKNOWN, *(item.bin for item in subject.bins)]
-    counts = np.stack([np.bincount(day, subject.rows == number, day.max() + 1) for number in numbers], axis=1)
+    numbers = np.array([UNKNOWN, *(item.bin for item in subject.bins)])
+    order = numbers.argsort()
+    place = order[np.searchsorted(numbers, subject.rows, sorter=order)]
+    shape = (int(day.max()) + 1, len(numbers))
+    counts = np.bincount(day * shape[1] + place, minlength=shape[0] * shape[1]).reshape(shape)
     is_number = [False, *(item.bin != MISSING and item.category is None for item in subject.bins)]
     is_open = [False, *(None in (item.lower_bound, item.upper_bound) for item in subject.bins)]
     bins = Bins(
-        bin=np.array(numbers),
+        bin=numbers,
         is_number=np.array(is_number),
         is_outside=np.array(is_number) & np.array(is_open) & (counts.sum(axis=0) == 0),
         center=np.array([np.nan, *(_find_center(item.lower_bound, item.upper_bound) for item in subject.bins)]),
@@ -116,7 +126,8 @@ def find_null(check: str, bins: Bins, counts: "Array", window_days: int) -> Null
     # None says that no number of days limits what is known of independent rows.
     spreads: list[tuple[_Spread | None, int | None]] = [(_measure_spread(check, bins, *drawn), None)]
     if days > 1:
-        drawn_days, in_a_row = _draw_days(days, window_days), _list_days_in_a_row(days, window_days)
+        draws = _count_draws(counts)
+        drawn_days, in_a_row = _draw_days(days, window_days, draws), _list_days_in_a_row(days, window_days, draws)
         spreads.append((_measure_days(check, bins, counts, drawn_days), days))
         # Stretches overlap. Only so many of them share no day.
         spreads.append((_measure_days(check, bins, counts, in_a_row), days // window_days))
@@ -130,33 +141,52 @@ def find_null(check: str, bins: Bins, counts: "Array", window_days: int) -> Null
 
 
 def _find_center(lower: float | None, upper: float | None) -> float:
-    bounds = [bound for bound in (lower, upper) if bound is not None]
+    bounds = [bound_number(bound) for bound in (lower, upper) if bound is not None]
     return sum(bounds) / len(bounds) if bounds else float("nan")
 
 
 def _draw_rows(check: str, counts: "Array", window_rows: int) -> "tuple[Array, Array]":
     """Random windows and references of independent rows, both as counts of shape (draws, bins)."""
-    import numpy as np
-
-    # What the reference has never seen may still come. So half a row of it counts as seen (Jeffreys 1946).
-    weights = counts + 0.5 if check.endswith("_share") else counts
-    shares, rng = weights / weights.sum(), np.random.default_rng(SEED)
-    rows = int(counts.sum())
-    return rng.multinomial(max(1, window_rows), shares, DRAWS), rng.multinomial(rows, shares, DRAWS)
+    # What the reference has never seen may still come. So half a row of it counts as seen (Jeffreys 1946). A reference
+    # of one bin could not tell otherwise how far chance goes.
+    is_constant = (counts > 0).sum() < 2
+    weights = counts + 0.5 if is_constant or check.endswith("_share") else counts
+    return _draw_counts(tuple(weights / weights.sum()), max(1, window_rows), int(counts.sum()), _count_draws(counts))
 
 
-def _draw_days(days: int, window_days: int) -> "Array":
+def _count_draws(counts: "Array") -> int:
+    return max(1, min(DRAWS, CELLS // int(counts.shape[-1])))
+
+
+# The checks of a subject share their draws, which take most of the time.
+@lru_cache(maxsize=2)
+def _draw_counts(shares: tuple[float, ...], window_rows: int, rows: int, draws: int) -> "tuple[Array, Array]":
     import numpy as np
 
     rng = np.random.default_rng(SEED)
-    return rng.permuted(np.tile(np.arange(days), (DRAWS, 1)), axis=1)[:, :window_days]
+    drawn = rng.multinomial(window_rows, shares, draws), rng.multinomial(rows, shares, draws)
+    for counts in drawn:
+        counts.flags.writeable = False
+    return drawn
 
 
-def _list_days_in_a_row(days: int, window_days: int) -> "Array":
-    """Every stretch of `window_days` days, shape (days, window_days). After the last day comes the first again."""
+@lru_cache(maxsize=4)
+def _draw_days(days: int, window_days: int, draws: int) -> "Array":
     import numpy as np
 
-    return (np.arange(days)[:, None] + np.arange(window_days)) % days
+    rng = np.random.default_rng(SEED)
+    return rng.permuted(np.tile(np.arange(days), (draws, 1)), axis=1)[:, :window_days]
+
+
+def _list_days_in_a_row(days: int, window_days: int, draws: int) -> "Array":
+    """Stretches of `window_days` days, at most `draws`, shape (stretches, window_days). The first day follows the last.
+
+    There is one from every day on, or from as many as `draws` allows, spread evenly.
+    """
+    import numpy as np
+
+    starts = np.linspace(0, days, min(days, draws), endpoint=False).astype("int64")
+    return (starts[:, None] + np.arange(window_days)) % days
 
 
 def _measure_days(check: str, bins: Bins, counts: "Array", windows: "Array") -> _Spread | None:
@@ -165,7 +195,8 @@ def _measure_days(check: str, bins: Bins, counts: "Array", windows: "Array") -> 
     The mean is scaled as if the reference had all days, as it will have in service.
     """
     days, window_days = len(counts), windows.shape[1]
-    observed = counts[windows].sum(axis=1)
+    # Day by day, because all days of all windows at once would take as much more memory as a window has days.
+    observed = sum(counts[day] for day in windows.T)
     spread = _measure_spread(check, bins, observed, counts.sum(axis=0) - observed)
     if spread is None:
         return None

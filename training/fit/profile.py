@@ -1,5 +1,6 @@
 """The reference profile: how features and predictions were distributed in the rows that a version was trained on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,8 @@ COUNTED_INTEGERS = 12
 
 Such integers are mostly codes, as of months or weather. A wider limit makes more bins with fewer rows.
 """
+HUGE = 1e300
+"""The size from which numbers are scaled before their differences are taken. The largest float is 1.8e308."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,9 @@ def find_edges(values: "Array", is_integer: bool) -> list[float]:
     if is_integer and len(distinct) <= COUNTED_INTEGERS:
         return [float(value) for value in distinct[1:]]
     shares = np.linspace(0, 1, NUMBER_BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(values, shares))
+    # The difference of two huge numbers is not finite. A power of two scales them without rounding.
+    scale = 4.0 if np.abs(values).max() > HUGE else 1.0
+    edges = np.unique(np.quantile(values / scale, shares)) * scale
     return [float(edge) for edge in edges if edge > distinct[0]]
 
 
@@ -148,8 +153,10 @@ def _bin_numbers(name: str, values: "Array", is_integer: bool, is_calendar: bool
     if not len(known):
         return _count(name, [], np.full(len(values), MISSING), is_calendar, may_miss)
     # The last edge is just above the greatest number, so that the bin after it is empty in the reference.
-    beyond = np.nextafter(known.max(), np.inf)
-    edges = [float(known.min()), *find_edges(known, is_integer), float(beyond)]
+    beyond = math.nextafter(known.max(), math.inf)
+    edges = [float(known.min()), *find_edges(known, is_integer), beyond]
+    if beyond == math.inf:  # nothing lies beyond the largest float
+        edges.pop()
     rows = np.where(np.isnan(values), MISSING, np.searchsorted(edges, values, side="right"))
     bounds = [(lower, upper, None) for lower, upper in pairwise([None, *edges, None])]
     return _count(name, bounds, rows, is_calendar, may_miss)
@@ -172,7 +179,10 @@ def _count(
     is_calendar: bool,
     may_miss: bool,
 ) -> Subject:
+    import numpy as np
+
     numbered: list[tuple[int, Bounds]] = [(MISSING, (None, None, None))] if may_miss else []
     numbered += enumerate(bounds)
-    bins = [Bin(name, place, *bound, int((rows == place).sum()), is_calendar) for place, bound in numbered]
+    counts = dict(zip(*(part.tolist() for part in np.unique(rows, return_counts=True)), strict=True))
+    bins = [Bin(name, place, *bound, counts.get(place, 0), is_calendar) for place, bound in numbered]
     return Subject(bins, rows)

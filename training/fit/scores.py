@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import DataError
-from cyclone.losses import measure_losses
+from cyclone.losses import bound_numbers, measure_losses
 from cyclone.spec import ModelSpec
 from training.fit.repeatable import one_job
 
@@ -62,7 +62,8 @@ def measure(spec: ModelSpec, predictions: "np.ndarray[Any, Any]", labels: "pd.Se
     losses = measure_losses(spec, truths, predictions)
     if spec.task != "regression":
         return {"log_loss": float(losses.mean()), **_measure_classes(spec, predictions, truths)}
-    differences = predictions - truths
+    truths = bound_numbers(truths)
+    differences = bound_numbers(predictions) - truths
     metrics = {
         "mean_absolute_error": float(losses.mean()),
         "root_mean_squared_error": float(np.sqrt((differences**2).mean())),

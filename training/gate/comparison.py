@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.fitting import answer_other_days
 from cyclone.losses import measure_losses
+from cyclone.releases import current_release
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -13,7 +14,7 @@ from training.data.dataset import Dataset, find_run_folder, read_dataset, split_
 from training.fit.train import Challenger
 from training.gate.labelled_days import answer_as_corrected, build_labelled_days
 from training.gate.rules import GateDecision, PairedLosses, judge, pass_first, refuse_incomparable, refuse_unseen
-from training.tracking.client import CHAMPION, connect, fetch_model, find_version
+from training.tracking.client import connect, fetch_model
 from training.tracking.runs import GATE_REASON_TAG, GATE_TAG, MODEL_TAG, RUN_TAG
 from training.tracking.versions import fetch_version, keep_answerable
 
@@ -35,15 +36,16 @@ def compare_with_champion(
     is fitted on the other days, which is about what either would serve. Rows that the champion was trained on are left
     out. There are such rows if `holdout_days` was raised after the champion's training.
     The decision is written to the challenger's MLflow run and to the store.
-    Without a champion the challenger passes.
+    The champion is that of the release record, whatever MLflow's alias says. Without one the challenger passes.
+    Errors: `TrackingError` when the recorded champion cannot be loaded. Then nothing is decided.
     """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
     folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
     frame = read_dataset(spec, dataset)
     fresh = fetch_model(settings, spec, run.data.tags[MODEL_TAG], folder / "challenger").load()
-    champion = find_version(client, spec.name, CHAMPION)
-    number = int(champion.version) if champion else None
+    champion = current_release(Store(settings.store_dsn), spec.name)
+    number = champion.version if champion else None
     if number is None:
         _, newest = split_newest_days(frame, spec.retrain.holdout_days)
         decision = pass_first(float(measure_raw(spec, fresh, newest).mean()), len(newest))

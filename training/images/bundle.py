@@ -14,7 +14,7 @@ from cyclone.spec import ModelSpec
 from training.fit.model_code import find_pipeline
 from training.tracking.client import connect, fetch_model
 from training.tracking.runs import FINGERPRINT_TAG
-from training.tracking.versions import fetch_model_yaml
+from training.tracking.versions import fetch_model_yaml, find_training_run
 
 PACKAGES = ("bento_service", "cyclone")
 CODE = (*PACKAGES, "sql")
@@ -97,10 +97,12 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
 
 
 def read_origin(settings: Settings, spec: ModelSpec, version: int) -> Origin:
-    """The MLflow run of a version, and the fingerprint of the data that it was trained on."""
-    client = connect(settings)
-    run_id = str(client.get_model_version(spec.name, str(version)).run_id)
-    return Origin(run_id, client.get_run(run_id).data.tags.get(FINGERPRINT_TAG, ""))
+    """The MLflow run of a version, and the fingerprint of the data that it was trained on.
+
+    Errors: `TrackingError` when MLflow does not hold the version, or holds another one under its number.
+    """
+    run_id = find_training_run(settings, spec.name, version)
+    return Origin(run_id, connect(settings).get_run(run_id).data.tags.get(FINGERPRINT_TAG, ""))
 
 
 def compute_digest(folder: Path) -> str:

@@ -1,22 +1,32 @@
--- Share of requests that candidate and champion answered with a server error (5xx), as stored in the window.
+-- Requests that candidate and champion answered with a server error (5xx), by the moment they were stored in.
 -- Rejected requests (4xx) say nothing about a revision, so they do not count. A revision that rejects everything is
 -- therefore never judged healthy.
--- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at)
--- returns: subject (`candidate`, `champion`), value (0..1), sample_size (requests that were not rejected)
-WITH side (subject, revision) AS (
-    VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)
+-- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at);
+--   moment_seconds double precision
+-- returns: subject (`candidate`, `champion`), moment bigint (from 0), total (failures), size (requests that were not
+--   rejected)
+WITH flush AS (
+    SELECT
+        CASE revision WHEN %(candidate)s::text THEN 'candidate' ELSE 'champion' END AS subject,
+        floor(
+            extract(EPOCH FROM stored_at - %(window_start)s::timestamptz) / %(moment_seconds)s::double precision
+        )::bigint AS moment,
+        requests - rejected AS answered,
+        failures
+    FROM request_stat
+    WHERE
+        model = %(model)s::text
+        AND revision IN (%(candidate)s::text, %(champion)s::text)
+        AND stored_at >= %(window_start)s::timestamptz
+        AND stored_at < %(window_end)s::timestamptz
 )
 
 SELECT
-    side.subject,
-    sum(request_stat.failures)::double precision
-    / nullif(sum(request_stat.requests - request_stat.rejected), 0) AS value,
-    coalesce(sum(request_stat.requests - request_stat.rejected), 0)::bigint AS sample_size
-FROM side
-LEFT JOIN request_stat
-    ON
-        request_stat.model = %(model)s::text
-        AND side.revision = request_stat.revision
-        AND request_stat.stored_at >= %(window_start)s::timestamptz
-        AND request_stat.stored_at < %(window_end)s::timestamptz
-GROUP BY side.subject
+    subject,
+    moment,
+    sum(failures) AS total,
+    sum(answered)::bigint AS size
+FROM flush
+GROUP BY subject, moment
+HAVING sum(answered) > 0
+ORDER BY moment, subject

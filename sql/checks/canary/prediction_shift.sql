@@ -1,8 +1,11 @@
 -- Kolmogorov-Smirnov distance between the predictions of candidate and champion in the same window.
 -- It is the largest difference of their distribution functions. Of several classes the most likely one counts, in the
--- order of names.
+-- order of names. Rows of one request are alike, so the size is that of as many equal requests as say as much (Kish).
+-- Which side answers a request is drawn, so requests of one moment need not be different. The rows that one
+-- transaction stored of one instance with one latency are one request.
 -- params: model text; candidate, champion text (revisions); window_start, window_end timestamptz (of stored_at)
 -- returns: subject (`candidate`, `champion`), value (0..1 for the candidate, 0 for the champion), sample_size
+--   (effective number of requests)
 WITH side (subject, revision) AS (
     VALUES ('candidate', %(candidate)s::text), ('champion', %(champion)s::text)
 ),
@@ -10,6 +13,9 @@ WITH side (subject, revision) AS (
 served AS (
     SELECT
         prediction_log.revision,
+        prediction_log.instance_id,
+        prediction_log.stored_in,
+        prediction_log.latency_ms,
         likeliest.class,
         CASE
             WHEN jsonb_typeof(prediction_log.prediction) = 'number' THEN bounded_number(prediction_log.prediction)
@@ -52,13 +58,21 @@ reached AS (
 distance AS (
     SELECT max(abs(candidate_share - champion_share)) AS value
     FROM reached
+),
+
+request AS (
+    SELECT
+        revision,
+        count(*) AS rows
+    FROM served
+    GROUP BY revision, instance_id, stored_in, latency_ms
 )
 
 SELECT
     side.subject,
     CASE WHEN side.subject = 'candidate' THEN max(distance.value) ELSE 0 END AS value,
-    count(served.revision) AS sample_size
+    coalesce(power(sum(request.rows), 2) / sum(power(request.rows, 2)), 0)::bigint AS sample_size
 FROM side
 CROSS JOIN distance
-LEFT JOIN served ON side.revision = served.revision
+LEFT JOIN request ON side.revision = request.revision
 GROUP BY side.subject

@@ -2,6 +2,7 @@
 -- It is the area between the two distribution functions, in standard deviations of the reference. Each row lies in the
 -- middle of its bin. So it differs from SciPy's wasserstein_distance on the rows themselves by at most half a bin's
 -- width on average. Evidently divides by the standard deviation too.
+-- A reference of one number has no deviation. There the value is the share of rows that the window has elsewhere.
 -- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
 -- returns: subject (a feature of numbers, or `prediction`), value, sample_size (rows in the window with the number)
 WITH bins AS (
@@ -24,17 +25,32 @@ WITH bins AS (
         lower_bins AS (PARTITION BY feature ORDER BY bin)
 ),
 
-spread AS (
+mean AS (
     SELECT
         feature,
-        sqrt(greatest(0, sum(q * center ^ 2 ORDER BY bin) - sum(q * center ORDER BY bin) ^ 2)) AS deviation
+        sum(q * center ORDER BY bin) AS center,
+        max(abs(center)) AS largest
     FROM bins
     GROUP BY feature
+),
+
+spread AS (
+    SELECT
+        mean.feature,
+        min(mean.largest) AS largest,
+        sqrt(sum(bins.q * bounded_float(bins.center - mean.center) ^ 2 ORDER BY bins.bin)) AS deviation
+    FROM bins
+    INNER JOIN mean ON bins.feature = mean.feature
+    GROUP BY mean.feature
 )
 
 SELECT
     bins.feature AS subject,
-    sum(abs(bins.below_p - bins.below_q) * bins.gap ORDER BY bins.bin) / nullif(min(spread.deviation), 0) AS value,
+    CASE
+        WHEN min(spread.deviation) > 1e-9 * min(spread.largest)
+            THEN sum(abs(bins.below_p - bins.below_q) * bins.gap ORDER BY bins.bin) / min(spread.deviation)
+        ELSE max(abs(bins.below_p - bins.below_q))
+    END AS value,
     sum(bins.observed)::bigint AS sample_size
 FROM bins
 INNER JOIN spread ON bins.feature = spread.feature

@@ -1,7 +1,8 @@
 -- Share of predictions whose class is not the label, which is 1 - accuracy.
--- It is taken over the predictions whose newest label was observed in the window. The standard error treats days as
--- independent, and rows of one day as dependent.
--- params: model text, version integer, window_start timestamptz, window_end timestamptz (whole hours)
+-- It is taken over the predictions whose label was due in the window and known before its end. The standard error
+-- treats days as independent, and rows of one day as dependent.
+-- params: model text, version integer, window_start timestamptz, window_end timestamptz (both 00:00 UTC),
+--   label_delay interval, label_load interval
 -- returns: subject, value (0..1), standard_error, sample_size (labelled predictions)
 SELECT
     'all' AS subject,
@@ -14,5 +15,7 @@ FROM
         %(version)s::integer,
         %(window_start)s::timestamptz,
         %(window_end)s::timestamptz,
+        %(label_delay)s::interval,
+        %(label_load)s::interval,
         'error_rate'
     )

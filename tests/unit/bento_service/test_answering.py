@@ -60,15 +60,25 @@ async def predict(rows: Sequence[Mapping[str, Any]]) -> list[float]:
     return [100.0 * row["hour"] for row in rows]
 
 
-def ask(body: Any, spec: ModelSpec = SPEC, is_rehearsal: bool = False) -> tuple[int, Any, RecordingLog]:
-    """Status, content, and what the log was told."""
+def begin(spec: ModelSpec = SPEC) -> tuple[Answering, RecordingLog]:
+    """An instance and its log."""
     log = RecordingLog()
     instance = Instance.begin("shop", 3, "shop-v3")
-    answering = Answering(spec, instance, log, Store("never asked"), predict)
+    return Answering(spec, instance, log, Store("never asked"), predict), log
+
+
+def ask(body: Any, spec: ModelSpec = SPEC, is_rehearsal: bool = False) -> tuple[int, Any, RecordingLog]:
+    """Status, content, and what the log was told."""
+    answering, log = begin(spec)
+    return *ask_again(answering, body, is_rehearsal), log
+
+
+def ask_again(answering: Answering, body: Any, is_rehearsal: bool = False) -> tuple[int, Any]:
+    """Status and content of an instance that may have answered before."""
     if not isinstance(body, Body):
         body = Body(body if isinstance(body, bytes) else json.dumps(body).encode(), is_rehearsal=is_rehearsal)
     response = asyncio.run(answering.predict(body))
-    return response.status_code, json.loads(bytes(response.body)), log
+    return response.status_code, json.loads(bytes(response.body))
 
 
 def test_answered_rows_are_logged_at_their_times_and_the_request_is_counted_at_the_first() -> None:
@@ -113,6 +123,55 @@ def test_a_request_without_a_valid_event_time_is_counted_now(body: Any, spec: Mo
     ((at, counted),) = log.counted
     assert (found, counted, log.rows) == (status, status, [])
     assert timedelta(0) <= datetime.now(UTC) - at < timedelta(minutes=5)
+
+
+def refuse_ids(count: int, *conflicts: tuple[int, str]) -> dict[str, Any]:
+    allowed = "the row that it was given to before, unchanged. For another row send another id, or none"
+    details = [{"row": row, "feature": "id", "value": id_, "allowed": allowed} for row, id_ in conflicts]
+    return {"error": f"{len(conflicts)} of {count} ids belong to other rows; nothing was kept", "details": details}
+
+
+def test_an_id_that_comes_with_another_row_is_refused_and_with_the_same_row_it_is_answered_again() -> None:
+    answering, log = begin()
+    assert ask_again(answering, {"rows": [{"hour": 1}], "ids": ["customer-42"]})[0] == 200
+    answered = ask_again(answering, {"rows": [{"hour": 1}], "ids": ["customer-42"]})
+    assert (answered[0], answered[1]["predictions"]) == (200, [{"id": "customer-42", "prediction": 100.0}])
+    other = {"rows": [{"hour": 3}, {"hour": 2}], "ids": ["b", "customer-42"], "created_at": TIMES}
+    assert ask_again(answering, other) == (409, refuse_ids(2, (1, "customer-42")))
+    assert log.counted[-1] == (EARLIER, 409)
+    assert ask_again(answering, {"rows": [{"hour": 4}], "ids": ["b"]})[0] == 200  # the refusal kept nothing
+    assert [row.id for row in log.rows] == ["customer-42", "customer-42", "b"]
+
+
+def test_of_one_request_an_id_with_two_rows_is_refused() -> None:
+    status, content, log = ask({"rows": [{"hour": 1}, {"hour": 2}, {"hour": 3}], "ids": ["a", "a", "a"]})
+    assert (status, content, log.rows) == (409, refuse_ids(3, (1, "a"), (2, "a")), [])
+
+
+def test_of_two_requests_at_once_with_one_id_the_second_is_refused() -> None:
+    answering, log = begin()
+    bodies = [Body(json.dumps({"rows": [{"hour": hour}], "ids": ["a"]}).encode()) for hour in (1, 2)]
+
+    async def ask_both() -> list[int]:
+        return [response.status_code for response in await asyncio.gather(*map(answering.predict, bodies))]
+
+    assert asyncio.run(ask_both()) == [200, 409]
+    assert [row.input for row in log.rows] == ['{"hour":1}']
+
+
+def test_a_model_may_have_conflicting_ids_counted_instead() -> None:
+    counting = SPEC.model_copy(update={"serving": Serving(conflicting_ids="count")})
+    answering, log = begin(counting)
+    for hours in ([1], [2], [3, 3, 4]):
+        rows = [{"hour": hour} for hour in hours]
+        assert ask_again(answering, {"rows": rows, "ids": ["a"] * len(rows)})[0] == 200
+    assert len(log.rows) == 5  # the writer finds out which of them conflict
+
+
+def test_a_rehearsal_claims_no_id() -> None:
+    answering, _ = begin()
+    assert ask_again(answering, {"rows": [{"hour": 1}], "ids": ["a"]}, is_rehearsal=True)[0] == 200
+    assert ask_again(answering, {"rows": [{"hour": 2}], "ids": ["a"]})[0] == 200
 
 
 @pytest.mark.parametrize("hour", [1, 13, 14, 24])

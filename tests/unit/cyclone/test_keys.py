@@ -97,7 +97,7 @@ def test_a_list_without_keys_lets_nobody_in(path: Path) -> None:
     key = add_key(path, "gateway", ("predict",))
     revoke_key(path, "gateway")
     text = pack_keys(Settings(api_keys_file=path))
-    assert text
+    assert json.loads(text) == {"keys": []}
     assert KeyRing(text).check(f"Bearer {key}", "predict") == "unknown"
 
 

@@ -50,6 +50,22 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"features": [{"name": "y", "type": "number"}]}, r"feature 'y': this name is taken"),
         ({"features": [{"name": "x", "type": "number", "range": [2, 1]}]}, r"range \[2.0, 1.0\] must have its lower"),
         (
+            {"features": [{"name": "x", "type": "integer", "range": [0, 2**53 + 1]}]},
+            r"features.0.range: a bound is 9007199254740993, which a float would round",
+        ),
+        (
+            {"features": [{"name": "x", "type": "number", "range": [0, 10**400]}]},
+            r"features.0.range: a bound is 10+, which a float would round",
+        ),
+        (
+            {"features": [{"name": "x", "type": "integer", "range": [0.2, 0.8]}]},
+            r"range \[0.2, 0.8\] holds no integer, and 'x' is one",
+        ),
+        (
+            {"features": [{"name": "x", "type": "category", "values": ["a\0"]}]},
+            r"values of 'x' hold .u0000, which Postgres cannot store",
+        ),
+        (
             {"features": [{"name": "x", "type": "text", "range": [1, 2]}]},
             r"range is for type integer and number, and 'x' is text",
         ),
@@ -89,6 +105,11 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
             {"monitor": {"drift": {"jensen_shannon": {"limit": 1.0}}}},
             r"monitor.drift: check 'jensen_shannon' gives 1 at most: it could never fail with limit 1",
         ),
+        (
+            {"label": {**MINIMAL["label"], "load_every_days": 30}, "retrain": {"window_days": 35}},
+            r"load_every_days 30 leaves 4 labelled days of retrain.window_days 35, .* Set window_days to 41 or more",
+        ),
+        ({"label": {**MINIMAL["label"], "load_every_days": 91}}, r"load_every_days: .*less than or equal to 90"),
         ({"release": {"error_ratio_limit": 50}}, r"error_ratio_limit: .*less than or equal to 10 \(value 50\)"),
         ({"release": {"latency_ratio_limit": 500}}, r"latency_ratio_limit: .*less than or equal to 100 \(value 500\)"),
         ({"release": {"prediction_shift_limit": 1}}, r"prediction_shift_limit: .*less than 1 \(value 1\)"),

@@ -61,11 +61,11 @@ def test_what_was_deployed_follows_the_store_and_the_images_and_keeps_its_spool(
     (folder / "state.json").write_text(json.dumps(deployed))
     with take(before["postgres"]), take(before["registry"]):
         now = choose(tmp_path)
-    moved = build_store_dsn(now, "cyclone")
+    moved = f"postgresql://postgres@127.0.0.1:{now['postgres']}/cyclone"
     assert moved != dsn
     assert json.loads((folder / "state.json").read_text()) == {
         "env": [moved, theirs, f"{dsn}_other"],
-        "image": f"{build_image_repository(now)}/bike_demand@sha256:12",
+        "image": f"127.0.0.1:{now['registry']}/cyclone/bike_demand@sha256:12",
     }
     assert [path.relative_to(spool.parent) for path in spool.parent.rglob("*")] == [
         Path(f"bike_demand-{shorten_dsn(moved)}"),

@@ -18,6 +18,17 @@ def test_an_event_is_told_in_words() -> None:
 def test_every_event_of_the_timeline_can_be_told() -> None:
     view = (REPOSITORY / "sql" / "views" / "40_timeline.sql").read_text()
     events = re.findall(r"'([a-z ]+)' AS event", view)
-    assert len(events) >= 8
-    for event in events:
-        assert format_event(MOMENT, event, 1, None)
+    told = {event: format_event(MOMENT, event, 1, None).removeprefix("2011-02-16 00:00  ").strip() for event in events}
+    assert told == {
+        "incident opened": "[yellow]incident 1 opened[/yellow]",
+        "incident closed": "[dim]incident 1 closed[/dim]",
+        "candidate": "[cyan]version 1 deployed at 0 %[/cyan]",
+        "promoted": "[green]version 1 has all traffic[/green]",
+        "rolled back": "[red]version 1 rolled back[/red]",
+        "asked for": "[dim]a retraining is asked for[/dim]",
+        "hold": "[red]held: a person must look[/red]",
+        "hold ended": "[green]a hold has ended[/green]",
+        "recalibrated": "[cyan]calibration 1[/cyan]",
+        "deployed again": "[dim]deployed again, as calibration 1[/dim]",
+        "calibration withdrawn": "[red]calibration 1 withdrawn[/red]",
+    }

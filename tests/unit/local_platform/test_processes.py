@@ -144,7 +144,7 @@ def test_what_takes_more_memory_than_allowed_is_killed_with_its_descendants(star
     process = start([sys.executable, "-S", "-c", fork], memory_bytes=50 << 20)
     assert process.wait(DEADLINE_SECONDS) == 128 + signal.SIGKILL
     told = re.fullmatch(r"guard: killed, (\d+) MiB are over the limit of 50 MiB", process.read_log_end())
-    assert told, process.read_log_end()
+    assert told is not None, process.read_log_end()
     assert int(told[1]) > 50  # whatever it had reached when it was seen
 
 

@@ -1,8 +1,7 @@
 """What OpenLineage calls the things of a retraining: a name holds no address that another start may change."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,19 +9,6 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow import lineage_events
 from cyclone_airflow.lineage_events import Thing
-
-NAMESPACE = "AIRFLOW__OPENLINEAGE__NAMESPACE"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An Airflow whose jobs are of the namespace `cyclone`; its provider reads that once."""
-    home = tmp_path_factory.mktemp("airflow")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(NAMESPACE, "cyclone")
-        if "AIRFLOW_HOME" not in os.environ:
-            patch.setenv("AIRFLOW_HOME", str(home))
-        yield
 
 
 def start_locally(port: int) -> Settings:
@@ -88,3 +74,30 @@ def test_a_bento_and_an_mlflow_that_is_a_file_need_no_server(bike_demand: ModelS
     assert image == Thing("bento", "bike_demand:v2", "sha256:12")
     settings = Settings.model_validate({"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"})
     assert lineage_events.locate_version(settings, bike_demand, 2).namespace == f"mlflow:/{tmp_path}/mlflow.db"
+
+
+def test_what_a_step_read_and_made_has_the_standard_facets(bike_demand: ModelSpec) -> None:
+    data = {"path": "/data/rows.parquet", "fingerprint": "f1", "rows": "3"}
+    frame = lineage_events.locate_frame(bike_demand, data, [("hour", "is in range", False)])
+    read: Any = lineage_events.build_dataset(frame, is_input=True)
+    made: Any = lineage_events.build_dataset(frame, is_input=False)
+    assert (read.namespace, read.name) == (made.namespace, made.name) == ("file", "/data/rows.parquet")
+    assert {name: facet.datasetVersion for name, facet in read.facets.items() if name == "version"} == {"version": "f1"}
+    columns = [(column.name, column.type) for column in read.facets["schema"].fields]
+    assert (columns[:3], columns[-1]) == (
+        [("id", "text"), ("created_at", "timestamp"), ("hour", "integer")],
+        ("label", "integer"),
+    )
+    assert read.inputFacets["inputStatistics"].rowCount == made.outputFacets["outputStatistics"].rowCount == 3
+    (held,) = read.inputFacets["dataQualityAssertions"].assertions
+    assert (held.assertion, held.success, held.column) == ("is in range", False, "hour")
+
+
+def test_a_thing_without_a_version_or_rows_claims_none() -> None:
+    table: Any = lineage_events.build_dataset(Thing("postgres://cyclone", "cyclone.public.label"), is_input=True)
+    assert (table.facets, table.inputFacets) == ({}, {})
+
+
+def test_nothing_is_told_where_no_transport_is_named() -> None:
+    """Outside a task there is no run to tell of: whatever were sent would fail."""
+    lineage_events.tell([Thing("file", "/data/rows.parquet")], tags={"gate": "passed"})

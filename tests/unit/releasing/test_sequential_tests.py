@@ -1,4 +1,5 @@
 import random
+import statistics
 
 import pytest
 
@@ -28,10 +29,11 @@ def test_of_shares_looked_at_after_every_trial_few_ever_leave_their_bounds() -> 
 def test_of_means_looked_at_after_every_sample_few_ever_leave_their_bounds() -> None:
     generator, left = random.Random(7), 0
     for _ in range(300):
-        total = 0.0
-        for size in range(1, 401):
-            total += generator.gauss(0.0, 1.0)
-            bounds = bound_mean(total / size, size**-0.5, 0.3, 0.05)
+        samples: list[float] = []
+        for size in range(1, 101):
+            samples.append(generator.gauss(0.0, 1.0))
+            noise = statistics.stdev(samples) / size**0.5 if size > 1 else float("inf")
+            bounds = bound_mean(statistics.fmean(samples), noise, size, 0.05)
             if not bounds.low <= 0 <= bounds.high:
                 left += 1
                 break
@@ -43,9 +45,10 @@ def test_a_difference_is_surer_the_more_trials_there_are() -> None:
     assert few.low < 0 < many.low < 0.05 < many.high < few.high
 
 
-def test_a_mean_without_spread_is_known_and_one_without_an_effect_to_look_for_is_not() -> None:
-    assert (bound_mean(3.0, 0.0, 1.0, 0.05).low, bound_mean(3.0, 0.0, 1.0, 0.05).high) == (3.0, 3.0)
-    assert bound_mean(3.0, 1.0, 0.0, 0.05).high == float("inf")
+def test_a_mean_of_enough_clusters_without_spread_is_known_and_one_of_too_few_is_not() -> None:
+    assert (bound_mean(3.0, 0.0, 5.0, 0.05).low, bound_mean(3.0, 0.0, 5.0, 0.05).high) == (3.0, 3.0)
+    assert bound_mean(3.0, 0.0, 2.0, 0.05).high == float("inf")
+    assert bound_mean(3.0, float("inf"), 1.0, 0.05).low == -float("inf")
 
 
 def test_a_distribution_of_nothing_may_be_any() -> None:

@@ -1,5 +1,5 @@
 from cyclone.checks.distances import MISSING
-from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference
+from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference, split_reference
 
 
 def bin_row(feature: str, number: int, lower: float | None = None, category: str | None = None) -> dict[str, object]:
@@ -42,3 +42,15 @@ def test_features_are_grouped_together_while_the_groups_are_few() -> None:
     sets = statement[statement.index("GROUPING SETS") :].splitlines()[0]
     assert sets.count("bucket_start") == 3
     assert "(bucket_start, place_4, place_5, place_6)" in sets
+
+
+def test_a_statement_counts_no_more_groupings_than_postgres_allows() -> None:
+    edges = tuple(map(float, range(1, 16)))
+    numbers = [ReferenceFeature(f"number {n}", tuple(range(16)), edges, ()) for n in range(63)]
+    parts = list(split_reference(numbers))
+    assert [len(part) for part in parts] == [31, 31, 1]
+    assert [feature for part in parts for feature in part] == numbers
+    for part in parts:
+        statement, _ = build_count(part, is_guarded=False)
+        sets = statement[statement.index("GROUPING SETS") :].splitlines()[0]
+        assert sets.count("bucket_start") == len(part)

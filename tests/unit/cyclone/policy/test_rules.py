@@ -8,6 +8,7 @@ import pytest
 
 import cyclone.policy.rules
 from cyclone.checks.verdicts import CheckResult
+from cyclone.differences import Difference
 from cyclone.policy.breaker import FeatureFacts, Upstream
 from cyclone.policy.decisions import Cause, Decision
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
@@ -217,14 +218,22 @@ BROKEN = [
     (Upstream(requests=20, rejected=20), "20 of 20 requests do not fit model.yaml"),
     (Upstream(answered=100, in_log=94), "the log holds 94 of 100 answered rows"),
     (Upstream(answered=100, in_log=90, set_aside=9), "the log holds 90 of 100 answered rows, Postgres refused 9"),
+    (
+        Upstream(answered=100, in_log=90, conflicting=9),
+        "the log holds 90 of 100 answered rows, 9 came with ids of other rows",
+    ),
     (Upstream(features=(FeatureFacts("wind", 100, 31, 0.1),)), "wind is missing in 31 of 100 rows"),
     (
-        Upstream(features=(FeatureFacts("wind", 18, 4, 0.1, 10, 1),)),
+        Upstream(features=(FeatureFacts("wind", 18, 4, 0.1, 10, 14, 10),)),
         "wind is stuck at one value in 24 rows of 2 days",
     ),
     (
-        Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_label=NOW - 4 * DAY),
-        "labels stopped: none since 2011-03-04 00:00, 3.5 days later than expected",
+        Upstream(features=(FeatureFacts("wind", 24, 0, 0.0, 24, 23, 24, 0.5),)),  # one odd row
+        "wind is stuck at one value in 47 rows of 2 days",
+    ),
+    (
+        Upstream(unlabelled_since=NOW - 4.5 * DAY, newest_labelled=NOW - 4 * DAY),
+        "labels stopped: none for rows after 2011-03-04 00:00, 3.5 days later than expected",
     ),
 ]
 
@@ -245,11 +254,14 @@ def test_a_broken_upstream_is_not_learned_but_told(bike_demand: ModelSpec, upstr
         Upstream(requests=19, rejected=19),
         Upstream(answered=100, in_log=95, set_aside=5),
         Upstream(answered=19),
-        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 100, 5),)),
+        Upstream(features=(FeatureFacts("wind", 100, 30, 0.1, 100, 30, 50),)),
         Upstream(features=(FeatureFacts("wind", 19, 19, 0.0),)),
         Upstream(features=(FeatureFacts("holiday", 100, 0, 0.0, 100, None),)),
-        Upstream(features=(FeatureFacts("wind", 13, 0, 0.0, 10, 1),)),
-        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 0, 1),)),
+        Upstream(features=(FeatureFacts("wind", 13, 0, 0.0, 10, 13, 10),)),
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 0, 100, 0),)),
+        Upstream(features=(FeatureFacts("wind", 1, 0, 0.0, 100, 1, 100),)),  # one row of the last day shows nothing
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 100, 90, 99),)),
+        Upstream(features=(FeatureFacts("wind", 100, 0, 0.0, 100, 100, 100, 1.0),)),  # constant at training
         Upstream(unlabelled_since=NOW - 3.9 * DAY),
     ],
 )
@@ -337,6 +349,40 @@ def test_an_alert_waits_like_every_other_trigger(bike_demand: ModelSpec) -> None
     alert = Evidence(NOW, build_champion([20] * 7), requests=[Request("alert 7", is_person=False)])
     assert decide(bike_demand, alert) == Decision("retrain", "requested by alert 7")
     assert not decide(bike_demand, replace(alert, retrainings=[replace(PROMOTED, ended_at=NOW)])).should_retrain
+
+
+ASTRAY = Difference("traffic", "bike-demand-v2 100 %", "bike-demand-v3 100 %")
+ASTRAY_WORDS = "what serves is not what the release record says (traffic: bike-demand-v2 100 %, wanted: bike-demand-v3"
+ALIAS = Difference("alias champion", "none", "3")
+
+
+def test_traffic_against_the_record_is_told_when_nothing_is_due_and_holds_what_is_due(bike_demand: ModelSpec) -> None:
+    calm = Evidence(NOW, build_champion([20, 20, 20]), differences=[ASTRAY])
+    told = decide(bike_demand, calm)
+    assert (told.action, told.cause) == ("hold", "release")
+    assert told.reason == f"no retraining: {ASTRAY_WORDS} 100 %)"
+    held = decide(bike_demand, replace(RISEN, differences=[ASTRAY]))
+    assert (held.action, held.cause) == ("hold", "release")
+    person = Request("ada", is_person=True, because="it is mine", despite=("release",))
+    assert decide(bike_demand, replace(RISEN, differences=[ASTRAY], requests=[person])).should_retrain
+
+
+def test_an_alias_against_the_record_is_told_and_holds_nothing(bike_demand: ModelSpec) -> None:
+    told = decide(bike_demand, Evidence(NOW, build_champion([20, 20, 20]), differences=[ALIAS]))
+    assert (told.action, told.cause) == ("hold", "release")
+    assert decide(bike_demand, replace(RISEN, differences=[ALIAS])) == Decision("retrain", ERROR_WORDS)
+
+
+def test_a_failed_check_of_another_version_is_told_beside_its_traffic_and_starts_nothing(
+    bike_demand: ModelSpec,
+) -> None:
+    failed = replace(DRIFT, version=2)
+    spec = configure(bike_demand, triggered_by=["drift"])
+    calm = Evidence(NOW, build_champion([20, 20, 20]), results=[failed])
+    assert decide(spec, replace(calm, results=[DRIFT])).should_retrain
+    assert decide(spec, calm).action == "wait"
+    told = decide(spec, replace(calm, differences=[ASTRAY]))
+    assert told.reason == f"no retraining: {ASTRAY_WORDS} 100 %, and version 2 answers, and its {DRIFT_WORDS})"
 
 
 def test_the_examples_hold() -> None:

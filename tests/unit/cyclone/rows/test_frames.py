@@ -40,8 +40,17 @@ def test_types_depend_on_the_spec_alone(rows: list[dict[str, object]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("feature", "value"), [("hour", None), ("hour", 1.5), ("open", None), ("open", 1), ("wind", "1")]
+    ("feature", "value", "reason"),
+    [
+        ("hour", None, "'NoneType' object cannot be interpreted as an integer"),
+        ("hour", 1.5, "'float' object cannot be interpreted as an integer"),
+        ("open", None, "open"),
+        ("open", 1, "open"),
+        ("wind", "1", "must be real number, not str"),
+    ],
 )
-def test_a_value_that_the_spec_does_not_allow_is_never_bent_into_shape(feature: str, value: object) -> None:
-    with pytest.raises(TypeError):
+def test_a_value_that_the_spec_does_not_allow_is_never_bent_into_shape(
+    feature: str, value: object, reason: str
+) -> None:
+    with pytest.raises(TypeError, match=reason):
         frame_from_rows(SPEC, [FULL, {**FULL, feature: value}])

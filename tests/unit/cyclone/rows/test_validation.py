@@ -3,7 +3,15 @@ from typing import Any
 
 import pytest
 
-from cyclone.rows.validation import RowError, describe_allowed, is_allowed, show_value, validate_rows
+from cyclone.rows.validation import (
+    RowError,
+    describe_allowed,
+    explain_allowed,
+    is_allowed,
+    list_some,
+    show_value,
+    validate_rows,
+)
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
 
@@ -21,7 +29,7 @@ GOOD: dict[str, Any] = {"hour": 0, "count": None, "wind": 1, "open": False, "sky
 
 
 def test_good_rows_have_no_errors() -> None:
-    rows = [GOOD, {**GOOD, "hour": 23, "count": -(2**63) + 1, "wind": 1.5, "note": None}]
+    rows = [GOOD, {**GOOD, "hour": 23, "count": -(2**62), "wind": 1.5, "note": None}]
     assert validate_rows(SPEC, rows) == []
 
 
@@ -99,3 +107,51 @@ def test_without_its_values_a_category_is_any_text() -> None:
     kind = FEATURES[4].model_copy(update={"values": None})
     assert describe_allowed(kind) == "a text"
     assert [is_allowed(kind, value) for value in ("green", 5, None)] == [True, False, False]
+
+
+ROUNDED = "no integer beyond 2^53 that a float rounds"
+
+
+@pytest.mark.parametrize(
+    ("kind", "nullable", "inputs", "value", "reason"),
+    [
+        ("integer", False, "frame", 2**53 + 1, None),  # an integer all the way
+        ("integer", True, "frame", 2**53 + 1, ROUNDED),
+        ("integer", False, "matrix", 2**53 + 1, ROUNDED),
+        ("integer", True, "matrix", -(2**60), None),  # a float holds it
+        ("number", False, "frame", -(2**53) - 1, ROUNDED),
+        ("number", False, "frame", 2**60, None),
+        ("number", False, "frame", 2**63, "a finite number"),
+    ],
+)
+def test_an_integer_is_kept_as_it_is_or_refused_by_name(
+    kind: str, nullable: bool, inputs: str, value: int, reason: str | None
+) -> None:
+    spec = ModelSpec.model_validate(
+        {
+            "name": "toy",
+            "task": "regression",
+            "inputs": inputs,
+            "features": [{"name": "code", "type": kind, "nullable": nullable}],
+            "label": {"name": "y", "type": "number", "expected_delay_hours": 0},
+        }
+    )
+    faults = [(fault.feature, fault.allowed.split(", and ")[-1]) for fault in validate_rows(spec, [{"code": value}])]
+    assert faults == ([] if reason is None else [("code", reason)])
+
+
+def test_a_label_that_a_float_would_round_is_named() -> None:
+    label = Label(name="y", type="integer", expected_delay_hours=0)
+    assert is_allowed(label, 2**53)
+    assert not is_allowed(label, 2**53 + 1)
+    assert explain_allowed(label, 2**53 + 1) == "an integer, and no integer beyond 2^53 that a float rounds"
+    assert explain_allowed(label, True) == "an integer"
+
+
+def test_of_thousands_of_values_and_features_an_error_names_some() -> None:
+    values = tuple(f"v{number}" for number in range(5000))
+    kind = Feature(name="shop", type="category", values=values)
+    assert is_allowed(kind, "v4999")
+    assert not is_allowed(kind, "v5000")
+    assert describe_allowed(kind).endswith("'v48', 'v49' and 4950 more in model.yaml")
+    assert list_some(["a", "b"]) == "a, b"

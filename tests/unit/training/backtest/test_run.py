@@ -159,8 +159,7 @@ def test_two_refused_retrainings_tell_a_person(spec: ModelSpec) -> None:
 
     run = run_policy(build_history(spec, build_frame(shift=20)), Worsening, START)
     assert [item.is_promoted for item in run.retrainings] == [False, False]
-    assert all(item.is_false for item in run.retrainings)
-    assert run.holds
+    assert [item.is_false for item in run.retrainings] == [True, True]
     assert "the last 2 brought no gain" in run.holds[0][1]
 
 

@@ -1,3 +1,5 @@
+import gzip
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,9 +52,13 @@ def test_a_row_has_its_time_its_typed_features_and_its_label(bike_demand: ModelS
         (GOOD.replace(",16", ",-1"), "line 3: bikers is -1, allowed: an integer from 0 to 10000"),
         (GOOD.replace(",16", ","), "line 3: bikers is None, allowed: an integer from 0 to 10000"),
         (GOOD.replace("2011-01-01T", "yesterday "), "line 3: created_at is 'yesterday 00:00:00Z', allowed: an ISO"),
-        (GOOD.removesuffix(",16"), "line 3: the number of values is not that of the header"),
-        (GOOD.replace("clear", '"' + "clear" * 40_000), "csv: not CSV after line 2: field larger than field limit"),
-        (GOOD + ",17", "line 3: the number of values is not that of the header"),
+        (GOOD.removesuffix(",16"), "line 3: 10 values, where the header has 11 columns. Correct the line"),
+        (GOOD.replace("clear", '"clear'), "line 3: not CSV, because a quote that opens on this line is not closed"),
+        (GOOD.replace("clear", "clear" * 300_000), "line 3: a cell has more than 1,000,000 characters"),
+        (GOOD + ",17", "line 3: 12 values, where the header has 11 columns. Correct the line"),
+        (GOOD.replace("2011", "0001"), "line 3: created_at is '0001-01-01T00:00:00Z', allowed: an ISO time from 1900"),
+        (GOOD.replace("2011", "9999"), "line 3: created_at is '9999-01-01T00:00:00Z', allowed: an ISO time from 1900"),
+        (GOOD.replace("2011-01-01T00:00:00Z", "0001-01-01T00:00:00+05:00"), "line 3: created_at is '0001-01-01T"),
     ],
 )
 def test_a_bad_cell_is_named_by_line_and_column(bike_demand: ModelSpec, tmp_path: Path, bad: str, message: str) -> None:
@@ -64,7 +70,7 @@ def test_a_bad_cell_is_named_by_line_and_column(bike_demand: ModelSpec, tmp_path
 
 def test_a_missing_column_is_named(bike_demand: ModelSpec, tmp_path: Path) -> None:
     folder = write_history(tmp_path, HEADER.replace("wind,", ""), GOOD)
-    with pytest.raises(DataError, match=r"line 1: no column wind\. Needed are created_at, hour"):
+    with pytest.raises(DataError, match=r"csv: no column wind\. Needed are created_at, hour"):
         list(read_history(bike_demand, folder))
 
 
@@ -76,3 +82,28 @@ def test_a_missing_file_is_named(bike_demand: ModelSpec, tmp_path: Path) -> None
 def test_a_model_without_history_says_so(bike_demand: ModelSpec, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="history is not set"):
         list(read_history(bike_demand.model_copy(update={"history": None}), tmp_path))
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: gzip.compress(text.encode()),
+        lambda text: text.replace("\n", "\r\n").encode(),
+    ],
+    ids=["byte order mark", "utf-16", "gzip", "line ends of Windows"],
+)
+def test_a_history_file_is_read_however_it_is_written(
+    bike_demand: ModelSpec, tmp_path: Path, pack: Callable[[str], bytes]
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "bikeshare_2011.csv").write_bytes(pack(f"{HEADER}\n{GOOD}\n"))
+    (row,) = read_history(bike_demand, tmp_path)
+    assert (row["label"], row["features"]["weather"]) == (16, "clear")
+
+
+def test_a_column_that_is_there_twice_is_refused(bike_demand: ModelSpec, tmp_path: Path) -> None:
+    folder = write_history(tmp_path, HEADER + ",bikers", GOOD + ",999")
+    with pytest.raises(DataError, match="there are 2 columns 'bikers'"):
+        list(read_history(bike_demand, folder))

@@ -5,19 +5,9 @@ import pandas as pd
 import pytest
 
 from cyclone.spec import ModelSpec
+from tests.unit.training.fit.toys import build_spec
 from training.fit.expected_errors import PRIOR_ROWS, expect_errors
 from training.fit.profile import Bin, build_profile
-
-KINDS: dict[str, dict[str, Any]] = {
-    "regression": {"name": "y", "type": "number", "expected_delay_hours": 0},
-    "binary": {"name": "y", "type": "boolean", "expected_delay_hours": 0},
-    "multiclass": {"name": "y", "type": "category", "values": ["a", "b", "c"], "expected_delay_hours": 0},
-}
-
-
-def build_spec(task: str) -> ModelSpec:
-    features = [{"name": "x", "type": "number"}]
-    return ModelSpec.model_validate({"name": "toy", "task": task, "features": features, "label": KINDS[task]})
 
 
 def build_bins(spec: ModelSpec, predictions: Any) -> list[Bin]:

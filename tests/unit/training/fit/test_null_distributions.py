@@ -96,5 +96,21 @@ def test_every_check_knows_its_chance_but_on_the_calendar_and_on_one_day() -> No
         "prediction"
     }
     short = build_nulls(spec_of("x"), build_profile(spec_of("x"), frame[:24], values[:24]), HOURS[:24])
-    assert all(item.null.days is None and item.null.window_days == 1 for item in short)
-    assert find_null("population_stability", *count_days(profile(np.full(2160, 5.0)), DAY), 7) is None
+    assert {(item.null.days, item.null.window_days) for item in short} == {(None, 1)}
+
+
+@pytest.mark.parametrize("check", [name for name in DISTANCES if name != "outside_share"])
+@pytest.mark.parametrize("number", [0.0, 5.0, -1.7e308, 1.7976931348623157e308, 5e-324])
+def test_chance_is_known_where_the_reference_is_a_constant(check: str, number: float) -> None:
+    bins, counts = count_days(profile(np.full(2160, number)), DAY)
+    null = find_null(check, bins, counts, 7)
+    assert null is not None
+    moved = np.array([0, 0, 168] + [0] * (len(bins.bin) - 3))  # all rows lie below the constant
+    expected = counts.sum(axis=0)
+    value = measure_distance(check, bins, moved, expected)
+    same = measure_distance(check, bins, expected, expected)
+    if check in ("missing_share", "unknown_share"):
+        assert float(value) == 0
+    else:
+        assert compute_p_value(check, float(value), 168, 7, null) < 1e-6
+    assert compute_p_value(check, float(same), 168, 7, null) > 0.05

@@ -1,4 +1,7 @@
 import doctest
+import json
+import sys
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ import training.fit.profile
 from cyclone.checks.distances import MISSING
 from cyclone.rows.frames import frame_from_rows
 from cyclone.spec import ModelSpec
-from training.fit.profile import Bin, build_profile, find_edges
+from training.fit.profile import Bin, build_profile, find_edges, place_rows
 
 SPEC = ModelSpec.model_validate(
     {
@@ -86,3 +89,17 @@ def test_a_number_that_is_always_missing_has_only_the_missing_bin() -> None:
     frame = pd.DataFrame({"month": [np.nan, np.nan]})
     month, _ = build_profile(spec, frame, np.array([1.0, 2.0]))
     assert month.bins == [Bin("month", MISSING, None, None, None, 2, True)]
+
+
+@pytest.mark.parametrize(
+    "values", [[-sys.float_info.max, sys.float_info.max], [sys.float_info.max], [1e300, 2e300, 3e300], [0.0], [5e-324]]
+)
+def test_bounds_of_extreme_numbers_are_finite_and_hold_every_row(values: list[float]) -> None:
+    spec = SPEC.model_copy(
+        update={"features": (SPEC.features[0].model_copy(update={"type": "number"}),), "task": "regression"}
+    )
+    numbers = np.array(values * 20)
+    number, _ = build_profile(spec, pd.DataFrame({"month": numbers}), numbers)
+    json.dumps([asdict(item) for item in number.bins], allow_nan=False)
+    assert sum(item.count for item in number.bins) == len(numbers)
+    assert place_rows(number.bins, numbers).tolist() == number.rows.tolist()
