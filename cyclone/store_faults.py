@@ -68,4 +68,6 @@ def _is_of_the_moment(error: "psycopg2.Error") -> bool:
 def _find_cause(error: "psycopg2.Error") -> StatementFault:
     import psycopg2
 
+    if isinstance(error, psycopg2.IntegrityError):
+        return "constraint"
     return "value" if isinstance(error, psycopg2.DataError) else "statement"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from cyclone.errors import StatementError
 from cyclone.store import Row, Store
 
 Entry = Mapping[str, Any]
@@ -20,12 +21,13 @@ def add_labels(store: Store, model: str, labels: Sequence[Entry], *, is_live: bo
     Returns `count`, `added` (without repeats) and `unknown_so_far` (whose prediction is not stored yet).
     Errors: `StoreError` when Postgres is away. Then nothing is kept.
     """
-    import psycopg2
-
     text = json.dumps([{**label, "observed_at": _write_time(label["observed_at"])} for label in labels])
     try:
         return _add(store, model, text, is_live)
-    except psycopg2.errors.CheckViolation:  # a partition was dropped, or nobody made it ahead
+    except StatementError as error:
+        if error.cause != "constraint":
+            raise
+        # A partition was dropped, or nobody made it ahead.
         store.fetch("log/partitions_ahead")
         return _add(store, model, text, is_live)
 
