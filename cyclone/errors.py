@@ -5,12 +5,12 @@ A message names the thing, its value, what is allowed and what to do next.
 
 from typing import Literal
 
-StatementFault = Literal["value", "parameter", "constraint", "stopped", "statement"]
+StatementFault = Literal["value", "parameter", "partition", "stopped", "statement"]
 """What was wrong with a statement.
 
-`value` is a value of the wrong type or range. `parameter` is one that was not given. `constraint` is a row that a table
-refuses, such as one that no partition is there for. `stopped` is a limit of time, or a person who stopped it.
-`statement` is the SQL itself.
+`value` is a value of the wrong type or range. `parameter` is one that was not given. `partition` is a row for which no
+partition of its table is there. `stopped` is a limit of time, or a
+person who stopped it. `statement` is the SQL itself.
 """
 
 

@@ -25,9 +25,8 @@ def add_labels(store: Store, model: str, labels: Sequence[Entry], *, is_live: bo
     try:
         return _add(store, model, text, is_live)
     except StatementError as error:
-        if error.cause != "constraint":
+        if error.cause != "partition":
             raise
-        # A partition was dropped, or nobody made it ahead.
         store.fetch("log/partitions_ahead")
         return _add(store, model, text, is_live)
 

@@ -183,7 +183,7 @@ def test_a_live_label_is_known_from_when_it_was_received(store: Store, bike_dema
         assert len(store.fetch("training/dataset", model="bike_demand", as_of=at, since="-infinity")) == rows
 
 
-def test_of_two_labels_observed_at_once_the_one_received_last_counts(
+def test_of_two_labels_observed_at_once_the_last_to_arrive_counts(
     store: Store, bike_demand: ModelSpec, insert: Any
 ) -> None:
     insert("prediction_log", [{"id": "a", "prediction": 10}])
