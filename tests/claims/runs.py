@@ -65,6 +65,7 @@ CYCLONE: Places = {
     "reproduce": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
     "resume": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
     "retrain": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
+    "retire": "tests/integration/test_retirement.py::test_the_command_ends_a_model_with_a_reason_and_is_safe_to_repeat",
     "rollback": "tests/integration/test_canary.py::test_a_person_may_end_a_canary_by_rolling_it_back",
     "rollups rebuild": "tests/sql/test_rollups_exactly_once.py::test_the_command_rebuilds_what_was_lost",
     "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",

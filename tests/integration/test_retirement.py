@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+from typer.testing import CliRunner
 
+from cyclone.__main__ import app
 from cyclone.errors import ReleaseError
 from cyclone.policy.facts import Request
 from cyclone.policy.holds import list_holds
@@ -115,3 +117,18 @@ def test_a_model_without_a_folder_is_retired(cloud: Settings, store: Store) -> N
     with pytest.raises(ReleaseError, match="'goen' has no folder and was never released"):
         retire(cloud, "goen", "ada", "a slip")
     assert create_candidate(store, "gone", 8, "gone-v8", "image", "digest", "run_8", NOW).state == "candidate"
+
+
+def test_the_command_ends_a_model_with_a_reason_and_is_safe_to_repeat(
+    cloud: Settings, store: Store, small: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_versions(cloud, 2)
+    release_version(cloud, small, 1)
+    monkeypatch.setattr("releasing.commands.read_settings", lambda: cloud)  # the edge that reads the environment
+    refused = CliRunner().invoke(app, ["retire", "bike_demand"])
+    assert "--because is empty" in str(refused.exception)
+    assert current_release(store, "bike_demand") is not None
+    for expected in ("version 1 serves no more", "bike_demand is retired already"):
+        done = CliRunner().invoke(app, ["retire", "bike_demand", "--because", "nobody rents bikes"])
+        assert (done.exit_code, expected in done.output.splitlines()) == (0, True)
+    assert current_release(store, "bike_demand") is None
