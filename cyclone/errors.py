@@ -8,7 +8,8 @@ from typing import Literal
 StatementFault = Literal["value", "parameter", "partition", "stopped", "statement"]
 """What was wrong with a statement.
 
-`value` is a value of the wrong type or range. `parameter` is one that was not given. `stopped` is a limit of time, or a
+`value` is a value of the wrong type or range. `parameter` is one that was not given. `partition` is a row for which no
+partition of its table is there. `stopped` is a limit of time, or a
 person who stopped it. `statement` is the SQL itself.
 """
 

@@ -472,7 +472,7 @@ class Serving(Section):
     concurrency: int = Field(default=40, ge=1, le=1000)
     min_instances: int = Field(default=1, ge=0, le=100)
     max_instances: int = Field(default=4, ge=1, le=1000)
-    cpu: Literal["1", "2", "4", "6", "8"] = "1"
+    cpu: str = "1"
     """The cores of an instance. Cloud Run has no other numbers of whole cores.
 
     It also has parts of a core, but takes them away between requests. The log is sent then.
@@ -501,6 +501,13 @@ class Serving(Section):
         if self.min_instances > self.max_instances:
             raise ValueError(f"min_instances {self.min_instances} is above max_instances {self.max_instances}")
         return self
+
+    @field_validator("cpu")
+    @classmethod
+    def _check_cpu(cls, value: str) -> str:
+        if value not in CLOUD_RUN_MEMORY_GIB:
+            raise ValueError(f"Cloud Run has instances of {', '.join(CLOUD_RUN_MEMORY_GIB)} cores. Write one in quotes")
+        return value
 
     @model_validator(mode="after")
     def _check_memory(self) -> Self:

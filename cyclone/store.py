@@ -181,6 +181,18 @@ class Transaction:
         return AsIs(sql.SQL(", ").join(fields).as_string(self.connection))
 
 
+class LockTransaction(Transaction):
+    """A transaction that only holds a lock. An error of Postgres says that it has gone, and is a `StoreError`."""
+
+    def fetch(self, statement: str, **parameters: Any) -> list[Row]:
+        import psycopg2
+
+        try:
+            return super().fetch(statement, **parameters)
+        except psycopg2.Error as error:
+            raise StoreError(f"the connection that holds a lock has ended: {str(error).strip()}") from error
+
+
 class Store:
     """The evaluation store at `dsn`, a Postgres URI. Each call opens a connection of its own, except in `connected`.
 
@@ -232,21 +244,16 @@ class Store:
                 raw.close()
 
     @contextmanager
-    def lock(self, statement: str, **parameters: Any) -> Iterator[Transaction]:
+    def lock(self, statement: str, **parameters: Any) -> Iterator[LockTransaction]:
         """A transaction that only holds the lock which a statement takes. It is on a connection of its own.
 
         It writes nothing, so its end is no error, however it comes.
         Errors: `StoreError` when Postgres does not answer before the lock is taken.
         """
-        import psycopg2
-
         raw = self._connect()
         try:
-            lock = Transaction(raw)
-            try:
-                lock.fetch(statement, **parameters)
-            except psycopg2.OperationalError as error:
-                raise StoreError(f"the store at {self.address} stopped answering: {error}") from error
+            lock = LockTransaction(raw)
+            lock.fetch(statement, **parameters)
             yield lock
         finally:
             raw.close()

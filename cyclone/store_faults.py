@@ -68,6 +68,7 @@ def _is_of_the_moment(error: "psycopg2.Error") -> bool:
 def _find_cause(error: "psycopg2.Error") -> StatementFault:
     import psycopg2
 
+    # A row without a partition and one that breaks a CHECK have the same code. Only the latter names a constraint.
     if isinstance(error, psycopg2.errors.CheckViolation) and error.diag.constraint_name is None:
         return "partition"
     return "value" if isinstance(error, psycopg2.DataError) else "statement"

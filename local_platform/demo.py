@@ -296,6 +296,8 @@ def format_event(at: datetime, event: str, subject: int, detail: str | None) -> 
         "deployed again": ("dim", "deployed again, as calibration {}"),
         "hold": ("red", "held: a person must look"),
         "hold ended": ("green", "a hold has ended"),
+        "reconciled": ("cyan", "what serves was set right"),
+        "retired": ("dim", "retired with version {}"),
     }
     colour, text = marks[event]
     return f"{at:%Y-%m-%d %H:%M}  [{colour}]{text.format(subject)}[/{colour}]  {detail or ''}"

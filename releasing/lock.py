@@ -7,7 +7,7 @@ number, the fence. It grows each time. Record and traffic are changed only by th
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cyclone.errors import LostLockError
+from cyclone.errors import LostLockError, StoreError
 from cyclone.store import Mode, Row, Store, Transaction
 
 
@@ -48,12 +48,10 @@ class LockedReleases(Store):
             yield transaction
 
     def _read_fence(self) -> Row:
-        import psycopg2
-
         try:
             row = self._lock.fetch_one("release/fence", model=self._model)  # where the lock lives, or not any more
-        except psycopg2.Error as error:
-            raise self._lose(f"its connection has ended: {str(error).strip()}") from error
+        except StoreError as error:
+            raise self._lose(str(error)) from error
         assert row is not None, "it has just been taken"
         return row
 

@@ -56,6 +56,7 @@ CYCLONE: Places = {
     "log status": "tests/integration/test_log_status.py::show_status",
     "migrate": f"{COMMANDS}::test_a_store_is_migrated_and_asked_what_happened",
     "models": f"{COMMANDS}::test_models_are_listed",
+    "monitor backfill": "tests/sql/test_backfill.py::test_the_command_tells_the_verdicts_of_each_day",
     "monitor what-if": "tests/sql/test_what_if.py::ask",
     "promote": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "reconcile": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",

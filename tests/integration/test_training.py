@@ -411,9 +411,10 @@ def test_an_image_of_another_model_under_the_same_tag_is_not_taken(
 
 
 def test_who_writes_to_mlflow_does_not_decide_what_a_service_executes(
-    settings: Settings, bike_demand: ModelSpec, tmp_path: Path
+    settings: Settings, bike_demand: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow is told that the type is trusted, as somebody could tell it who may write there."""
+    monkeypatch.chdir(tmp_path)  # where MLflow keeps files that belong to no experiment of ours
     kind = "subprocess.getoutput"
     connect(settings)
     with mlflow.start_run():

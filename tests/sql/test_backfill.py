@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cyclone.__main__ import app
 from cyclone.checks.backfill import judge_days
 from cyclone.checks.evaluation import evaluate_checks
 from cyclone.errors import ConfigurationError
@@ -43,3 +45,18 @@ def test_days_that_have_not_ended_are_refused(store: Store, bike_demand: ModelSp
                 store, bike_demand, FIRST + since * DAY, FIRST + until * DAY, now=FIRST + timedelta(days=10, hours=9)
             )
         )
+
+
+def test_the_command_tells_the_verdicts_of_each_day(store: Store, insert: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = [FIRST + timedelta(hours=hour) for hour in range(-24 * 7, 24 * 3)]
+    insert("error_rollup", [{"bucket_start": hour, "count": 1, "sum_absolute_error": 15} for hour in hours])
+    insert("prediction_log", [{"created_at": FIRST + 3 * DAY}])  # the present of a replay
+    monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
+    monkeypatch.setattr("cyclone.commands.console.width", 200)
+    days = ["--from", "2011-03-08", "--to", "2011-03-10"]
+    result = CliRunner().invoke(app, ["monitor", "backfill", "bike_demand", *days])
+    assert (result.exit_code, result.exception) == (0, None)
+    first, second = result.output.splitlines()
+    assert first.startswith("day that ended at 2011-03-09: ")
+    assert second.startswith("day that ended at 2011-03-10: ")
+    assert " failed" in second

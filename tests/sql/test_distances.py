@@ -197,6 +197,8 @@ def test_a_label_of_any_finite_size_breaks_no_error_check(store: Store, insert: 
             version=1,
             window_start=START,
             window_end=START + timedelta(days=4),
+            label_delay=timedelta(days=1),
+            label_load=timedelta(0),
         )
         assert found.sample_size == len(rows)
         assert found.value is not None

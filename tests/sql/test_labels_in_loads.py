@@ -24,16 +24,16 @@ def weekly(bike_demand: ModelSpec) -> ModelSpec:
 
 
 def answer(insert: Any, days: int) -> None:
-    """Three rows at noon of each day, whose predictions are 40 too high."""
+    """Four rows at noon of each day, whose predictions are 40 too high."""
     insert("reference_bin", [{"feature": "prediction", "bin": 0, "count": 9}])
     for day in range(days):
-        rows = [{"id": f"{day}-{n}", "prediction": 140, "created_at": START + (day + 0.5) * DAY} for n in range(3)]
+        rows = [{"id": f"{day}-{n}", "prediction": 140, "created_at": START + (day + 0.5) * DAY} for n in range(4)]
         insert("prediction_log", [{**row, "stored_at": row["created_at"]} for row in rows])
 
 
 def load(insert: Any, days: range, at: datetime, prefix: str = "") -> None:
     received = {"observed_at": at, "received_at": at, "is_live": True}
-    ids = [f"{prefix}{day}-{n}" for day in days for n in range(3)]
+    ids = [f"{prefix}{day}-{n}" for day in days for n in range(4)]
     insert("label", [{"id": id_, "label": 100, **received} for id_ in ids])
 
 
@@ -51,11 +51,11 @@ def test_a_weekly_load_fires_with_the_days_of_its_rows(store: Store, weekly: Mod
         now = monday.replace(hour=0) + later * DAY
         evidence = collect_evidence(store, weekly, [], now)
         assert evidence.champion is not None
-        assert [(day.error, day.rows) for day in evidence.champion.days] == [(40.0, 3)] * 7
+        assert [(day.error, day.rows) for day in evidence.champion.days] == [(40.0, 4)] * 7
         assert find_faults(weekly, evidence.upstream, now) == []
         assert decide(weekly, evidence).should_retrain
         (error, _) = evaluate_checks(store, weekly, "error", now, f"run {later}")
-        assert (error.value, error.sample_size) == (40.0, 21)
+        assert (error.value, error.sample_size) == (40.0, 28)
 
 
 def test_labels_of_unknown_ids_do_not_hide_that_labels_stopped(
@@ -69,7 +69,7 @@ def test_labels_of_unknown_ids_do_not_hide_that_labels_stopped(
     roll_up(store, bike_demand)
     assert find_label_faults(store, bike_demand, START + 15 * DAY) == []
     assert find_label_faults(store, bike_demand, START + 28 * DAY) == [
-        "labels stopped: none for rows after 2011-02-27 12:00, 6.5 days later than expected"
+        "labels stopped: none for rows after 2011-02-27 12:00, 8.5 days later than expected"
     ]
 
 
@@ -80,7 +80,7 @@ def test_a_few_labels_do_not_hide_that_the_others_stopped(store: Store, bike_dem
     roll_up(store, bike_demand)
     assert find_label_faults(store, bike_demand, START + 15 * DAY) == []
     assert find_label_faults(store, bike_demand, START + 26 * DAY) == [
-        "labels are missing: 6 of 21 rows of a week have one, 29 % where 100 % had one before"
+        "labels are missing: 8 of 28 rows of a week have one, 29 % where 100 % had one before"
     ]
 
 

@@ -28,6 +28,8 @@ def test_every_event_of_the_timeline_can_be_told() -> None:
         "asked for": "[dim]a retraining is asked for[/dim]",
         "hold": "[red]held: a person must look[/red]",
         "hold ended": "[green]a hold has ended[/green]",
+        "reconciled": "[cyan]what serves was set right[/cyan]",
+        "retired": "[dim]retired with version 1[/dim]",
         "recalibrated": "[cyan]calibration 1[/cyan]",
         "deployed again": "[dim]deployed again, as calibration 1[/dim]",
         "calibration withdrawn": "[red]calibration 1 withdrawn[/red]",
