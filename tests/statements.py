@@ -13,17 +13,18 @@ def execute(store: Store, statement: str, **parameters: Any) -> list[tuple[Any, 
         return cursor.fetchall() if cursor.description else []
 
 
-def put_champion(store: Store, at: datetime) -> None:
-    """Version 1 of bike_demand: accepted with an error of 10, and serving since then."""
+def put_champion(store: Store, at: datetime, model: str = "bike_demand") -> None:
+    """Version 1 of a model: accepted with an error of 10, and serving since then."""
     execute(
         store,
         "INSERT INTO reference_profile (model, version, mlflow_run_id, metric, accepted_error, sample_size, created_at)"
-        " VALUES ('bike_demand', 1, 'run', 'mean_absolute_error', 10, 100, %(at)s);"
+        " VALUES (%(model)s, 1, 'run', 'mean_absolute_error', 10, 100, %(at)s);"
         "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
-        " created_at, promoted_at) VALUES ('bike_demand', 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
+        " created_at, promoted_at) VALUES (%(model)s, 1, 'v1', 'image', 'digest', 'first', 'champion', 100,"
         " %(at)s, %(at)s);"
         "INSERT INTO release_record (model, release_id, generation) SELECT model, release_id, 1 FROM release",
         at=at,
+        model=model,
     )
 
 

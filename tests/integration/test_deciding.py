@@ -15,7 +15,7 @@ from cyclone.policy.requests import ask
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone_airflow.monitor_tasks import MonitorRun, join_if_due
-from tests.statements import execute
+from tests.statements import execute, put_champion
 
 NOW = datetime(2011, 3, 1, tzinfo=UTC)
 FAILED = CheckResult("drift", "wasserstein", "temp", 1, 0.5, None, 168, 0.2, "failed", NOW - timedelta(days=7), NOW)
@@ -37,6 +37,7 @@ def call(request: pytest.FixtureRequest, store: Store, tmp_path: Path, monkeypat
         "INSERT INTO hold (model, cause, opened_at, reason, run_id) VALUES ('shop', 'budget', %(at)s, 'spent', 'r')",
         at=NOW - timedelta(days=9),
     )
+    put_champion(store, NOW - timedelta(days=9), "shop")
     run = MonitorRun("shop", "run 1", "", NOW.isoformat())
     callers: dict[str, Caller] = {
         "monitor": lambda: join_if_due(run, [FAILED], is_backfill=False),
