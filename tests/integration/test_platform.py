@@ -158,7 +158,7 @@ def test_cleaning_removes_a_state_that_nothing_runs_in(state_dir: Path) -> None:
 def test_a_state_directory_has_one_owner_at_a_time(state_dir: Path) -> None:
     build_record(state_dir, ProcessId.of(os.getpid())).write()
     with closing(lock_state(state_dir)):
-        message = rf"already running \(pid {os.getpid()}, since 2026-01-02T03:04:05\+00:00\); `make down` stops it"
+        message = rf"already running \(pid {os.getpid()}, since 2026-01-02T03:04:05\+00:00\). `make down` stops it"
         with pytest.raises(PlatformError, match=message):
             lock_state(state_dir)
     lock_state(state_dir).close()

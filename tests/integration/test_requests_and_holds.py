@@ -147,7 +147,7 @@ def test_a_held_request_opens_no_incident_unless_a_person_says_in_spite_of_what(
     [
         (
             {"despite": ["gravity"], "because": "x"},
-            "despite 'gravity' must be one of upstream, pause, failures, budget",
+            "despite 'gravity' must be one of upstream, release, pause, failures, budget",
         ),
         ({"despite": ["pause", "budget"]}, "despite pause, budget needs a because"),
         ({"despite": ["pause"], "because": "x", "is_person": False}, "Ada: only a person may ask despite pause"),

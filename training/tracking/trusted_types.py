@@ -9,14 +9,20 @@ from cyclone.errors import DataError
 from cyclone.spec import ModelSpec
 
 # Read in scikit-learn 1.7: each keeps numbers, arrays and other objects of this list, and calls nothing that the file
-# could name. `functools.partial` calls a function, which skops asks about by itself. Every regressor and classifier of
-# scikit-learn that skops can save was fitted with its defaults, and these are the types that skops did not know.
+# could name. `functools.partial` calls a function, which skops asks about by itself. Every estimator of scikit-learn
+# that skops can save was fitted with its defaults, and these are the types that skops did not know.
 KNOWN_TYPES = (
+    "builtins.object",
     "functools.partial",
+    "numpy.dtype",
+    "scipy.interpolate._bsplines.BSpline",
     "sklearn._loss.loss.HalfTweedieLossIdentity",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
     "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
     "sklearn.gaussian_process.kernels.ConstantKernel",
     "sklearn.gaussian_process.kernels.Product",
@@ -25,6 +31,7 @@ KNOWN_TYPES = (
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
 )
 
