@@ -1,4 +1,4 @@
--- The last label to arrive counts; see docs/decisions/0018-the-last-label-to-arrive-counts.md.
+-- The last label to arrive counts; see docs/decisions/0010-the-last-label-to-arrive-counts.md.
 
 CREATE SEQUENCE label_arrival;
 ALTER TABLE label ADD COLUMN arrival bigint; -- the order in which labels of one id were kept, from 1

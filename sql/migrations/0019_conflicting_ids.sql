@@ -1,5 +1,5 @@
 -- An id belongs to one row. The same row again is a repeat, another one a conflict;
--- see docs/decisions/0020-an-id-belongs-to-one-row.md.
+-- see docs/decisions/0012-an-id-belongs-to-one-row.md.
 ALTER TABLE prediction_id ADD COLUMN row_hash bigint; -- of its input; NULL: stored before it was kept, see the log
 
 ALTER TABLE instance_ledger ADD COLUMN conflicting bigint NOT NULL DEFAULT 0;
