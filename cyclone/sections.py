@@ -6,9 +6,10 @@ Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `Configurat
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -76,6 +77,12 @@ class Feature(Section):
         """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
         return {value: place for place, value in enumerate(self.values or ())}
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values. pydantic would copy `places` too, which are those of the old ones."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("places", None)
+        return copy
+
 
 class Label(Section):
     """The true value of what was predicted. It is expected `expected_delay_hours` after its prediction."""
@@ -116,6 +123,12 @@ class Label(Section):
     def places(self) -> dict[str, int]:
         """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
         return {value: place for place, value in enumerate(self.values or ())}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values. pydantic would copy `places` too, which are those of the old ones."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("places", None)
+        return copy
 
 
 def _check_bounds(field: Feature | Label) -> None:

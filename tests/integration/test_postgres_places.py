@@ -115,7 +115,7 @@ def test_data_in_a_folder_that_became_private_are_not_left_for_new_ones(folder: 
     (state_dir / "postgres").mkdir()
     state_dir.chmod(0o700)
     with pytest.raises(
-        PlatformError, match=r"state/postgres has the data .*: open them again \(chmod o\+x\), or remove"
+        PlatformError, match=r"state/postgres has the data .*\. Open them again \(chmod o\+x\), or remove"
     ):
         PostgresHome.choose(state_dir)
     assert list(state_dir.iterdir()) == [state_dir / "postgres"]

@@ -27,7 +27,6 @@ from releasing.commands import roll_back_by_hand
 from releasing.promotion import promote, roll_back
 from releasing.recalibration import (
     Recalibration,
-    choose_now,
     deploy_calibration,
     recalibrate,
     withdraw_calibration,
@@ -46,14 +45,12 @@ from tests.integration.staged_releases import (
     release_version,
 )
 from tests.statements import execute
-from training.data.dataset import Dataset, build_dataset, read_dataset, split_features, split_newest_days
+from training.data.dataset import build_dataset
 from training.data.history import read_history
 from training.data.known_rows import read_known_rows
-from training.fit.scores import predict
 from training.fit.train import train_challenger
 from training.gate.comparison import compare_with_champion
 from training.tracking.client import connect
-from training.tracking.versions import fetch_version
 
 MODEL = Path(__file__).resolve().parents[2] / "models" / "bike_demand"
 NOW = datetime(2011, 2, 12, tzinfo=UTC)
@@ -296,19 +293,6 @@ def test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in(
     assert beaten.champion_error is not None
     assert raw.champion_error is not None
     assert beaten.champion_error < 0.7 * raw.champion_error
-    assert beaten.champion_error == pytest.approx(measure_as_served(settings, bike_demand, version, doubled))
-
-
-def measure_as_served(settings: Settings, spec: ModelSpec, version: int, dataset: Dataset) -> float:
-    """The version's error on the gate's rows, each day's with what was fitted for it from the store."""
-    _, newest = split_newest_days(read_dataset(spec, dataset), spec.retrain.holdout_days)
-    estimator = fetch_version(settings, spec, version).stored.load()
-    losses = []
-    for day, rows in newest.groupby(newest["created_at"].dt.floor("D")):
-        calibration = choose_now(settings, spec, version, day.to_pydatetime())[0].calibration
-        answers = predict(spec, estimator, split_features(spec, rows)[0])
-        losses += list(abs((calibration.apply(answers) if calibration else answers) - rows["label"]))
-    return float(sum(losses) / len(losses))
 
 
 def ask(address: str, rows: list[dict[str, Any]], prefix: str = "") -> dict[str, float]:

@@ -239,7 +239,10 @@ def test_a_holder_that_finds_the_traffic_right_still_ends_what_was_begun_before(
 
     api.on_change = Intruder(store, 1, False, look)
     settings = cloud.model_copy(update={"cloud_run_endpoint": api.address})
-    with hold_releases(store, "bike_demand") as held, pytest.raises(LostLockError, match="its connection has ended"):
+    with (
+        hold_releases(store, "bike_demand") as held,
+        pytest.raises(LostLockError, match="the connection that holds a lock has ended"),
+    ):
         CloudRun(settings, held).set_traffic(SERVICE, {"bike-demand-v2": 100})
     assert read_percents(cloud) == {"bike-demand-v1": 100}
 
@@ -253,7 +256,7 @@ def test_a_lost_lock_writes_nothing_into_the_store(store: Store) -> None:
             held.check()
             with pytest.raises(LostLockError, match="somebody else took it"):
                 lost.run("calibration/name", calibration_id=1, revision="too late")
-        with pytest.raises(LostLockError, match="its connection has ended"):
+        with pytest.raises(LostLockError, match="the connection that holds a lock has ended"):
             lost.check()
     with hold_releases(store, "n") as other:
         assert other.number == 1

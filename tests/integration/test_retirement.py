@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from cyclone.__main__ import app
 from cyclone.errors import ReleaseError
 from cyclone.policy.facts import Request
 from cyclone.policy.holds import list_holds
@@ -19,6 +19,7 @@ from cyclone.store import Store
 from releasing.canary_steps import CanaryWatch, advance_canary
 from releasing.candidate import deploy_candidate
 from releasing.cloud_run import CloudRun
+from releasing.commands import add_commands
 from releasing.comparison import find_differences
 from releasing.retirement import describe_rest, retire
 from tests.integration.staged_releases import (
@@ -125,6 +126,8 @@ def test_the_command_ends_a_model_with_a_reason_and_is_safe_to_repeat(
     register_versions(cloud, 2)
     release_version(cloud, small, 1)
     monkeypatch.setattr("releasing.commands.read_settings", lambda: cloud)  # the edge that reads the environment
+    app = typer.Typer()
+    add_commands(app)
     refused = CliRunner().invoke(app, ["retire", "bike_demand"])
     assert "--because is empty" in str(refused.exception)
     assert current_release(store, "bike_demand") is not None
