@@ -219,7 +219,7 @@ def test_labels_that_stopped_are_told_once_though_no_retraining_is_due(
     )
     assert tasks["tasks"]["request_retraining"] == "skipped"
     assert (tasks["tasks"]["tell_person"], again["tasks"]["tell_person"]) == ("success", "skipped")
-    words = "labels stopped: none for rows after 2011-02-05 00:00, 3.7 days later than expected"
+    words = "labels stopped: none for rows after 2011-02-04 12:00, 3.7 days later than expected"
     assert f"shop is held: no retraining: upstream data are broken ({words})" in said
     (hold,) = list_holds(store, "shop")
     assert hold.cause == "upstream"
