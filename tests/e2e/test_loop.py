@@ -151,8 +151,7 @@ def test_what_the_loop_released_can_be_explained_and_made_again(
     assert (found["incident"]["outcome"], found["retraining"]["outcome"]) == ("promoted", "promoted")
     first = next(alarm for alarm in found["alarms"] if alarm["source"].startswith("replay__"))
     assert (first["action"], first["decided"]) == ("retrain", found["incident"]["reason"])
-    assert {check["verdict"] for check in found["checks"] if check["kind"] == "error"} <= {"passed", "failed"}
-    assert any(check["kind"] == "error" for check in found["checks"])
+    assert any(check["kind"] == "error" and check["verdict"] != "no_data" for check in found["checks"])
     assert found["gate"]["is_passed"] is True
     (release,) = found["releases"]
     assert (release["state"], release["image_digest"][:7]) == ("champion", "sha256:")
