@@ -111,7 +111,7 @@ WIDE = [
     *(("number", 1, 0), ("number", 31, 0), ("category", 62, 5), ("boolean", 92, 0), ("integer", 100, 0)),
     *(("text", 100, 0), ("category", 1, 5000), ("number", 100, 0)),
 ]
-# Integers and booleans of 2,000 features pass too, and take another six minutes: they go the ways of number and category.
+# Integers and booleans of 2,000 features pass too, in six minutes more. They go the ways of number and category.
 WIDER = [
     *((kind, 500, 5) for kind in ("number", "integer", "category", "boolean", "text")),
     *((kind, 2000, 5) for kind in ("number", "category", "text")),
