@@ -53,8 +53,8 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Feature(Section):
-    """One input of the model.
+class Column(Section):
+    """What a feature and the label have in common.
 
     `range` has the lowest and the highest number that is allowed. `values` lists the values of a category.
     """
@@ -63,9 +63,6 @@ class Feature(Section):
     type: FeatureType
     range: Range = None
     values: Annotated[tuple[str, ...] | None, FromList] = None
-    nullable: bool = False
-    calendar: bool = False
-    """Whether the feature moves with the calendar, as hour, weekday and season do. Drift checks leave it out."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -84,13 +81,18 @@ class Feature(Section):
         return copy
 
 
-class Label(Section):
+class Feature(Column):
+    """One input of the model."""
+
+    nullable: bool = False
+    calendar: bool = False
+    """Whether the feature moves with the calendar, as hour, weekday and season do. Drift checks leave it out."""
+
+
+class Label(Column):
     """The true value of what was predicted. It is expected `expected_delay_hours` after its prediction."""
 
-    name: Annotated[str, Field(min_length=1, max_length=60)]
     type: Literal["integer", "number", "category", "boolean"]
-    range: Range = None
-    values: Annotated[tuple[str, ...] | None, FromList] = None
     expected_delay_hours: float = Field(ge=0, le=366 * 24)
     """The hours after a prediction by which most labels are there. Error checks count a row from then on."""
     load_every_days: int = Field(default=0, ge=0, le=90)
@@ -114,24 +116,8 @@ class Label(Section):
         """Whole days until all labels of a day are known, by the expected delay and the rhythm of the loads."""
         return math.ceil(self.expected_delay_hours / 24) + self.load_every_days
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _check_bounds(self)
-        return self
 
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """The place of each of `values`. A category may have thousands, among which none is sought one by one."""
-        return {value: place for place, value in enumerate(self.values or ())}
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other values. pydantic would copy `places` too, which are those of the old ones."""
-        copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("places", None)
-        return copy
-
-
-def _check_bounds(field: Feature | Label) -> None:
+def _check_bounds(field: Column) -> None:
     if field.range is not None and field.type not in ("integer", "number"):
         raise ValueError(f"range is for type integer and number, and {field.name!r} is {field.type}")
     if field.range is not None and field.range[0] >= field.range[1]:
