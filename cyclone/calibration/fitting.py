@@ -105,7 +105,7 @@ def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> Calib
     if not policy.enabled:
         return CalibrationChoice(None, "recalibrate.enabled is false", 0)
     method = choose_method(spec)
-    delay = find_delay_days(spec) + find_late_days(rows, today - find_delay_days(spec))
+    delay = spec.label.wait_days + find_late_days(rows, today - spec.label.wait_days)
     end = today - delay
     known = rows.between(end - policy.memory_days, end)
     days = sorted(set(known.day.tolist()))
@@ -156,12 +156,7 @@ def find_memory_days(spec: ModelSpec) -> int:
     It fits on `memory_days`, and the trial on the oldest of these days fits on as many days before. Each time the
     labels' delay comes on top, and so many days as they may be late.
     """
-    return 2 * (spec.recalibrate.memory_days + find_delay_days(spec) + MOST_LATE_DAYS)
-
-
-def find_delay_days(spec: ModelSpec) -> int:
-    """Whole days until all labels of a day are known, by their expected delay and the rhythm of their loads."""
-    return spec.label.wait_days
+    return 2 * (spec.recalibrate.memory_days + spec.label.wait_days + MOST_LATE_DAYS)
 
 
 def find_late_days(rows: LabelledDays, end: int) -> int:
