@@ -1,5 +1,6 @@
 """Programs that end with whoever started them, free ports, and waiting until a program answers."""
 
+import atexit
 import contextlib
 import http.client
 import os
@@ -147,6 +148,12 @@ def reserve_port(port: int) -> socket.socket | None:
         claim.close()
         return None
     return claim
+
+
+@atexit.register
+def _end_reservations() -> None:
+    for _, claim in _reserved.values():
+        claim.close()
 
 
 def free_port(preferred: int) -> int:

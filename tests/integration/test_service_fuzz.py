@@ -112,16 +112,21 @@ def check(service: Service, path: str, body: bytes, headers: dict[str, str]) -> 
     return status
 
 
-@pytest.mark.parametrize(("path", "body"), [("/predict", PREDICT), ("/labels", LABELS)])
+@pytest.mark.parametrize(
+    ("path", "body", "reached"),
+    # An id in `/predict` that comes with another row is a conflict. A label may change: the last to arrive counts.
+    [("/predict", PREDICT, {200, 400, 409, 413}), ("/labels", LABELS, {200, 400, 413})],
+    ids=["predict", "labels"],
+)
 def test_mutated_bytes_get_an_answer_that_is_no_5xx_and_leave_no_memory_behind(
-    service: Service, path: str, body: bytes
+    service: Service, path: str, body: bytes, reached: set[int]
 ) -> None:
     generator = random.Random(SEED)
     headers = {"Content-Type": "application/json"}
     seen = {check(service, path, mutate(generator, body), headers) for _ in range(300)}
     before = measure_mb(service)
     seen |= {check(service, path, mutate(generator, body), headers) for _ in range(MUTATIONS)}
-    assert seen == {200, 400, 409, 413}  # the mutations reach all three
+    assert seen == reached
     assert measure_mb(service) - before < GROWTH_MB
     assert check(service, path, body, headers) == 200
 
