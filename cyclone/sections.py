@@ -412,6 +412,19 @@ class Recalibrate(Section):
         return self
 
 
+AlertAction = Literal["retrain", "recalibrate", "roll_back", "note"]
+
+
+class Webhook(Section):
+    """What an alert may do that Grafana or Alertmanager sends."""
+
+    actions: Annotated[tuple[AlertAction, ...], FromList] = ("retrain", "note")
+    """The actions that alerts may ask for by their label `cyclone`. Any other is refused.
+
+    By default an alert cannot change what serves without the gate and the canary of a retraining.
+    """
+
+
 class ReleaseRules(Section):
     """How a candidate is rehearsed and judged before it serves."""
 
