@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-OURS = {"cyclone", "training", "releasing", "bento_service", "cyclone_airflow", "local_platform", "dags"}
+OURS = {"cyclone", "training", "releasing", "bento_service", "cyclone_airflow", "local_platform", "dags", "benchmarks"}
 HEAVY = {"airflow", "bentoml", "mlflow", "google", "sklearn", "pandas", "great_expectations", "matplotlib"}
 MAY_IMPORT = {
     "cyclone": set(),
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "plugins": {"cyclone", "training", "releasing", "cyclone_airflow"},
     "local_platform": {"cyclone", "training", "releasing"},
     "dags": {"cyclone", "training", "releasing", "cyclone_airflow"},
+    "benchmarks": {"cyclone", "training", "releasing", "bento_service", "local_platform"},
 }
 
 
