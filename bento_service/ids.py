@@ -4,6 +4,7 @@ import os
 import threading
 import time
 
+# The fields of an id of version 7 besides the time, as RFC 9562 lays them out.
 _COUNTER_BITS = 12
 _RANDOM_BITS = 62
 
