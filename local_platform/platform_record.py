@@ -21,6 +21,7 @@ from local_platform.airflow import AirflowPlace, airflow_environment
 
 FILE_NAME = "platform.json"
 START_COMMAND, STOP_COMMAND = ("make up", "make down") if is_checkout() else ("cyclone up", "cyclone down")
+# The time to connect to a port of this machine, and the pause between two looks at it. The values are choices.
 _CONNECT_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 
