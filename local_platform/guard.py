@@ -70,7 +70,10 @@ def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, l
 
 
 def set_process_control(option: int, value: int) -> None:
-    """Call prctl(2), which only Linux has. Elsewhere a descendant that leaves its parent and process group escapes."""
+    """Set an option of this process by the system call prctl(2). It does nothing where the system is not Linux.
+
+    There a descendant that leaves its parent and its process group is not stopped with the rest.
+    """
     if sys.platform == "linux":
         import ctypes
 

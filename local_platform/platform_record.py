@@ -106,7 +106,9 @@ class PlatformRecord:
 
     @classmethod
     def read(cls, state_dir: Path) -> Self | None:
-        """The record of the last start, or None when there is none. Its owner may have been killed since.
+        """What the platform wrote down at its last start, or None when there was none.
+
+        The processes that it names may have ended since.
 
         Errors: `PlatformError` when the file cannot be read.
         """

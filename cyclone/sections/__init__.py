@@ -1,4 +1,4 @@
-"""The sections of a `model.yaml`, with their keys, defaults and allowed values. Each file holds one section.
+"""The sections of a `model.yaml`, with their keys, defaults and allowed values. Each module of this package defines one.
 
 Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `ConfigurationError` that names the file.
 """

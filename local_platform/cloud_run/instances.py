@@ -27,7 +27,7 @@ class NoInstanceError(Exception):
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """The settings that all pools share. `log_directory` has a file for each instance."""
+    """What the pools of all revisions share. A pool is all instances of a revision. Each has a file in `log_directory`."""
 
     build_launch: BuildLaunch
     take_port: Callable[[], int]
