@@ -1,4 +1,4 @@
-"""The sections of a `model.yaml`, with their keys, defaults and allowed values. Each module of this package defines one.
+"""The sections of a `model.yaml`, with their keys, defaults and allowed values. Each module here defines one section.
 
 Errors: pydantic's `ValidationError`. `cyclone.spec` turns it into a `ConfigurationError` that names the file.
 """

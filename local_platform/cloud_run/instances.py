@@ -27,7 +27,10 @@ class NoInstanceError(Exception):
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """What the pools of all revisions share. A pool is all instances of a revision. Each has a file in `log_directory`."""
+    """What the pools of all revisions share. A pool is all instances of one revision.
+
+    `log_directory` has a file for each instance.
+    """
 
     build_launch: BuildLaunch
     take_port: Callable[[], int]
