@@ -44,7 +44,7 @@ FULL, SMALL = (2000, 25), (40, 1)
 
 
 @dataclass(frozen=True)
-class World:
+class GateWorld:
     """How the level of a day's labels moves over the days. `is_steady` when no correction can help."""
 
     name: str
@@ -94,13 +94,13 @@ def draw_growth(_: "np.random.Generator", days: int) -> "Array":
 
 
 WORLDS = (
-    World("independent days", True, draw_normal),
-    World("heavy tails", True, draw_heavy),
-    World("autocorrelated days", True, draw_autocorrelated),
-    World("weekends", True, draw_week),
-    World("a jump", False, draw_jump),
-    World("a jump, days differ", False, partial(draw_jump, spread=0.1)),
-    World("growth", False, draw_growth),
+    GateWorld("independent days", True, draw_normal),
+    GateWorld("heavy tails", True, draw_heavy),
+    GateWorld("autocorrelated days", True, draw_autocorrelated),
+    GateWorld("weekends", True, draw_week),
+    GateWorld("a jump", False, draw_jump),
+    GateWorld("a jump, days differ", False, partial(draw_jump, spread=0.1)),
+    GateWorld("growth", False, draw_growth),
 )
 
 
@@ -144,7 +144,7 @@ def measure_gate(console: Console, gates: int) -> dict[str, float]:
     return {name: round(share, 4) for name, share in zip(names, worst.values(), strict=True)}
 
 
-def draw_gate(rng: "np.random.Generator", world: World, spec: ModelSpec, factor: float) -> PairedLosses:
+def draw_gate(rng: "np.random.Generator", world: GateWorld, spec: ModelSpec, factor: float) -> PairedLosses:
     """A hold-out of two versions whose days have chances of their own, each corrected as the gate corrects it.
 
     The challenger's losses are `factor` times those of a version that is as good as the champion.
@@ -200,7 +200,7 @@ def measure_recalibration(console: Console, runs: int) -> dict[str, float]:
     }
 
 
-def replay(spec: ModelSpec, world: World, seed: list[int]) -> tuple[float, float, float, float]:
+def replay(spec: ModelSpec, world: GateWorld, seed: list[int]) -> tuple[float, float, float, float]:
     """One version day by day, under the real rule and under the one without a bound.
 
     For each: the share of days with a calibration, and the error as a multiple of the raw one.

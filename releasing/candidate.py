@@ -20,9 +20,10 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from releasing.cloud_run import CloudRun, RunningService
+from releasing.cloud_run import CloudRun
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+from releasing.service_messages import RunningService
 from training.images.image import Image, locate_image
 
 

@@ -78,5 +78,5 @@ def _end_waiting(store: Store, model: str, by: str, because: str) -> list[str]:
         close_incident(store, incident.incident_id, max(now["at"], incident.opened_at), "failed")
         done.append(f"incident {incident.incident_id} is closed")
     closed = {"at": now["at"], "closed_by": by, "because": because}
-    held = store.fetch("policy/holds_resume", model=model, causes=list(CAUSES), **closed)
+    held = store.fetch("holds/resume", model=model, causes=list(CAUSES), **closed)
     return done + [f"no longer held: {row['reason']}" for row in held]

@@ -65,7 +65,10 @@ class CanaryOperator(HITLOperator):
         self.defer(trigger=trigger, method_name="conclude")
 
     def conclude(self, context: "Context", event: dict[str, Any]) -> str:
-        """The reason why the canary passed, told by the trigger or chosen by a person, whichever came first."""
+        """The reason why the canary passed: the trigger's judgement or a person's choice, whichever came first.
+
+        Errors: `AirflowFailException` with the reason why it did not pass.
+        """
         if "chosen_options" in event:
             event = self._follow(context["run_id"], event)
         if not event["is_passed"]:

@@ -94,7 +94,7 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
         INCIDENT_TAG: str(number),
         REASON_TAG: incident["reason"] if incident else "",
         REQUESTER_TAG: ", ".join(map(name_requester, list_asking(alarms, run_id))),
-        CHECKS_TAG: "; ".join(failed)[:TAG_CHARACTERS] or "none failed",
+        CHECKS_TAG: "\n".join(failed)[:TAG_CHARACTERS] or "none failed",
     }
 
 
