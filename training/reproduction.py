@@ -147,7 +147,7 @@ def _read_frame(settings: Settings, spec: ModelSpec, client: Any, run: Any, fold
                 " there to read the rows from the store"
             )
         return read_dataset(spec, _describe(stored, run)), f"{FRAME} of the MLflow run"
-    record = Store(settings.store_dsn).fetch_one("lineage/dataset", run_id=run.data.tags[RUN_TAG])
+    record = Store(settings.store_dsn).fetch_one("lineage/dataset", model=spec.name, run_id=run.data.tags[RUN_TAG])
     if record is None:
         raise LineageError(
             f"{spec.name}: the store has no dataset of {run.data.tags[RUN_TAG]}, and {FRAME} is gone from MLflow."

@@ -24,6 +24,6 @@ SELECT
     ) AS alarms
 FROM incident
 LEFT JOIN retraining ON incident.incident_id = retraining.incident_id
-LEFT JOIN release ON retraining.run_id = release.run_id
+LEFT JOIN release ON retraining.model = release.model AND retraining.run_id = release.run_id
 WHERE incident.model = %(model)s::text
 ORDER BY incident.incident_id

@@ -42,7 +42,7 @@ VALUES (
     %(unjudged)s::jsonb,
     %(reason)s::text
 )
-ON CONFLICT (run_id) DO UPDATE
+ON CONFLICT (model, run_id) DO UPDATE
     SET
         is_passed = excluded.is_passed,
         champion_version = excluded.champion_version,

@@ -101,8 +101,8 @@ def test_a_retraining_ends_once_and_keeps_its_first_outcome(store: Store) -> Non
     start_retraining(store, run_id, "m", incident.incident_id, NOON + HOUR)
     assert find_ended(store, "m", NOON + 9 * HOUR) == []
     kept = ("promoted", "better by 12 %")
-    assert finish_retraining(store, run_id, NOON + HOUR, "promoted", "better by 12 %", version=2) == kept
-    assert finish_retraining(store, run_id, NOON + 5 * HOUR, "failed", "repeated", None) == kept
+    assert finish_retraining(store, "m", run_id, NOON + HOUR, "promoted", "better by 12 %", version=2) == kept
+    assert finish_retraining(store, "m", run_id, NOON + 5 * HOUR, "failed", "repeated", None) == kept
     assert find_ended(store, "m", NOON + 9 * HOUR) == [(NOON + HOUR, "promoted", 3.0)]
     assert find_ended(store, "m", NOON) == find_ended(store, "n", NOON + 9 * HOUR) == []
 
@@ -110,9 +110,9 @@ def test_a_retraining_ends_once_and_keeps_its_first_outcome(store: Store) -> Non
 def test_a_failed_retraining_tells_what_its_first_failed_task_noted(store: Store) -> None:
     incident = join_incident(store, "m", "run", NOON, "reason", {})
     start_retraining(store, "run_1", "m", incident.incident_id, NOON)
-    note_failure(store, "run_1", "dataset: 3 labelled rows are known")
-    note_failure(store, "run_1", "roll_back: there is nothing to roll back")
-    assert finish_retraining(store, "run_1", NOON + HOUR, "failed", "task dataset failed", None) == (
+    note_failure(store, "m", "run_1", "dataset: 3 labelled rows are known")
+    note_failure(store, "m", "run_1", "roll_back: there is nothing to roll back")
+    assert finish_retraining(store, "m", "run_1", NOON + HOUR, "failed", "task dataset failed", None) == (
         "failed",
         "dataset: 3 labelled rows are known",
     )
@@ -123,16 +123,16 @@ def test_a_failed_retraining_tells_what_its_first_failed_task_noted(store: Store
 
 def test_a_failure_that_was_overcome_is_not_told(store: Store) -> None:
     start_retraining(store, "run_1", "m", None, NOON)
-    note_failure(store, "run_1", "image: the disk is full")
-    assert finish_retraining(store, "run_1", NOON + HOUR, "promoted", "the challenger serves", 2) == (
+    note_failure(store, "m", "run_1", "image: the disk is full")
+    assert finish_retraining(store, "m", "run_1", NOON + HOUR, "promoted", "the challenger serves", 2) == (
         "promoted",
         "the challenger serves",
     )
 
 
 def test_a_retraining_that_never_started_cannot_end(store: Store) -> None:
-    with pytest.raises(StoreError, match="retraining 'nobody' is not in the store"):
-        finish_retraining(store, "nobody", NOON, "failed", "reason", version=None)
+    with pytest.raises(StoreError, match="retraining 'nobody' of m is not in the store"):
+        finish_retraining(store, "m", "nobody", NOON, "failed", "reason", version=None)
 
 
 def find_ended(store: Store, model: str, before: datetime) -> list[tuple[datetime, str, float]]:

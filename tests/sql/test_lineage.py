@@ -196,7 +196,7 @@ def release(store: Store) -> None:
             detail=Json(detail),
         )
     promote_release(store, made, ALARM + 3 * HOUR)
-    finish_retraining(store, RUN, ALARM + 3 * HOUR, "promoted", "the challenger serves", 2)
+    finish_retraining(store, "bike_demand", RUN, ALARM + 3 * HOUR, "promoted", "the challenger serves", 2)
     close_incident(store, 1, ALARM + 3 * HOUR, "promoted")
     store.run(
         "calibration/insert",

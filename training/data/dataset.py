@@ -52,7 +52,7 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     Errors: `DataError` when there are too few labelled rows or days, a constant label, a class without rows, a feature
     that is the label, too many repeated rows, or a row without the spec's types. Then nothing is written.
     """
-    folder = find_run_folder(settings, run_id)
+    folder = find_run_folder(settings, spec.name, run_id)
     record = folder / "dataset.json"
     if record.is_file():
         built = Dataset(**json.loads(record.read_text())["dataset"])
@@ -99,7 +99,7 @@ def read_dataset(spec: ModelSpec, dataset: Dataset) -> "pd.DataFrame":
     return frame
 
 
-def find_run_folder(settings: Settings, run_id: str) -> Path:
+def find_run_folder(settings: Settings, model: str, run_id: str) -> Path:
     """The folder for the files of one retraining. It is made if it is missing.
 
     Errors: `ConfigurationError` for a run id that is no name of a folder.
@@ -110,7 +110,7 @@ def find_run_folder(settings: Settings, run_id: str) -> Path:
             f"run id {run_id!r} cannot name a folder. Allowed are letters, digits and _.~:+-, but not . or .. alone."
             " Start the run under another id"
         )
-    folder = settings.work_dir / "retrainings" / run_id
+    folder = settings.work_dir / "retrainings" / model / run_id
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -118,10 +118,10 @@ def test_a_feature_that_names_the_class_is_found(column: list[object], leaks: bo
 def test_a_run_id_that_is_no_folder_name_is_refused(tmp_path: Path, run_id: str) -> None:
     settings = Settings(work_dir=tmp_path)
     with pytest.raises(ConfigurationError, match="Allowed are letters, digits"):
-        find_run_folder(settings, run_id)
+        find_run_folder(settings, "m", run_id)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_airflow_run_id_is_a_folder_name(tmp_path: Path) -> None:
-    folder = find_run_folder(Settings(work_dir=tmp_path), "manual__2011-03-01T00:00:00.5+00:00")
-    assert folder == tmp_path / "retrainings" / "manual__2011-03-01T00:00:00.5+00:00"
+    folder = find_run_folder(Settings(work_dir=tmp_path), "m", "manual__2011-03-01T00:00:00.5+00:00")
+    assert folder == tmp_path / "retrainings" / "m" / "manual__2011-03-01T00:00:00.5+00:00"
