@@ -117,7 +117,8 @@ def create_candidate(
     """Record the candidate of a run, and return its release. A repeated call returns the first one.
 
     If the run's retraining had ended and was cleared in Airflow, its end is taken back, because it goes on.
-    Errors: `ReleaseError` when the run has already released another version, or its model was retired meanwhile.
+    Errors: `ReleaseError` when the run has already released another version or image, or its model was retired
+    meanwhile.
     """
     with store.transaction() as transaction:
         _check_not_retired(transaction, model, run_id)
@@ -133,11 +134,17 @@ def create_candidate(
             created_at=created_at,
         )
         found = _find_one(transaction, model=model, run_id=run_id)
-    if found is None or found.version != version:
-        other = f"version {found.version} as {found.revision}" if found else "none is recorded"
+    assert found is not None, "it has just been recorded, or was before"
+    if found.version != version:
         raise ReleaseError(
-            f"run {run_id} has released another version already: {other}. It cannot release version {version} of"
-            f" {model}: ask for a new run with `cyclone retrain {model}`"
+            f"run {run_id} has released another version already: version {found.version} as {found.revision}. It cannot"
+            f" release version {version} of {model}: ask for a new run with `cyclone retrain {model}`"
+        )
+    if found.image_digest != image_digest:
+        raise ReleaseError(
+            f"{model}: run {run_id} has deployed version {version} already, of the image {found.image_digest}, and now"
+            f" brings {image_digest}. End that candidate with `cyclone rollback {model}`, and ask for a new run with"
+            f" `cyclone retrain {model}`"
         )
     return found
 

@@ -46,9 +46,9 @@ def join_incident(
     """Join the model's open incident, or open one.
 
     `source` is the name of one alarm: a monitor run, an alert with its start, or a person's request. The same source
-    twice is the same alarm, even after its incident was closed. An alarm about a time when an incident was open joins
-    that incident, even if the alarm comes after the closing. That incident has answered it already. So has one that was
-    closed in the `waited_seconds` of wall time before now.
+    twice is the same alarm, even after its incident was closed. If its `detail` is another one, both are kept.
+    An alarm about a time when an incident was open joins that incident, even if the alarm comes after the closing. That
+    incident has answered it already. So has one that was closed in the `waited_seconds` of wall time before now.
     """
     with store.transaction() as transaction:
         row = _find_answered(transaction, model, source, at, waited_seconds)

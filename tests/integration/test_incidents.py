@@ -5,11 +5,13 @@ from threading import Barrier
 import pytest
 
 from cyclone.errors import StoreError
+from cyclone.lineage.explain import explain
 from cyclone.names import name_retraining
 from cyclone.policy.incidents import (
     Incident,
     close_incident,
     find_open_incident,
+    find_unanswered_incident,
     finish_retraining,
     join_incident,
     note_failure,
@@ -51,6 +53,19 @@ def test_the_same_source_twice_is_one_alarm(store: Store) -> None:
     again = join_incident(store, "m", "run", NOON, "reason", {})
     assert (again.incident_id, again.is_new) == (first.incident_id, False)
     assert _count_alarms(store) == 1
+
+
+def test_another_detail_of_the_same_source_is_kept_too(store: Store) -> None:
+    """As of a run that was cleared and then finds something else, or of a person who asks again despite a hold."""
+    asked = {"asked_by": "ada", "despite": []}
+    incident = join_incident(store, "m", "run", NOON, "reason", asked)
+    for _ in range(2):
+        again = join_incident(store, "m", "run", NOON + HOUR, "reason", {**asked, "despite": ["budget"]})
+        assert (again.incident_id, again.is_new) == (incident.incident_id, False)
+    told = [(row["at"], row["detail"]["despite"]) for row in explain(store, ["m"], "incident 1").alarms]
+    assert told == [(NOON, []), (NOON + HOUR, ["budget"])]
+    assert find_unanswered_incident(store, "m", "budget") == incident.incident_id
+    assert [row["alarms"] for row in store.fetch("lineage/evidence", model="m")] == [["run"]]
 
 
 def test_a_source_that_was_answered_opens_nothing_when_it_is_repeated(store: Store) -> None:
