@@ -15,6 +15,7 @@ from cyclone.rows.frames import find_dtype, inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from training.data.folds import check_folds
 from training.data.known_rows import read_known_rows, read_query
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def _bound(spec: ModelSpec, as_of: datetime) -> dict[str, str]:
 def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
     """Refuse rows from which nothing true can be learned.
 
-    Errors: `DataError` with the reason, for too few rows or days, a constant label, a class without rows, a feature
-    that is the label, or too many repeated rows.
+    Errors: `DataError` with the reason, for too few rows or days, a constant label, a class without rows or in one
+    fold alone, a feature that is the label, or too many repeated rows.
     """
     needed = spec.retrain.minimum_rows
     if len(frame) < needed:
@@ -146,6 +147,13 @@ def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
             " retrain.folds or retrain.holdout_days in model.yaml"
         )
     _check_labels(spec, older, f"the {len(older)} rows before the newest {spec.retrain.holdout_days} days")
+    if len(older) < needed:
+        raise DataError(
+            f"{spec.name}: {len(older)} of {len(frame)} labelled rows lie before the newest {spec.retrain.holdout_days}"
+            f" days, which are the hold-out. retrain.minimum_rows needs {needed} there, because a version is trained on"
+            " them alone. Wait for labels, or lower retrain.holdout_days in model.yaml"
+        )
+    check_folds(spec, older["label"], older["created_at"])
     for name in find_leaks(spec, frame):
         raise DataError(
             f"{spec.name}: feature {name!r} is the label in all {len(frame)} rows, in other units or under other names."
