@@ -141,9 +141,7 @@ def _count_classes(labels: "pd.Series[Any]") -> str:
     return ", ".join(f"{count} of {name}" for name, count in zip(names, counts, strict=True))
 
 
-def _fit(
-    spec: ModelSpec, estimator: Any, features: Any, labels: "pd.Series[Any]", created_at: "pd.Series[Any]"
-) -> Any:
+def _fit(spec: ModelSpec, estimator: Any, features: Any, labels: "pd.Series[Any]", created_at: "pd.Series[Any]") -> Any:
     half_life_days = spec.retrain.half_life_days
     if half_life_days is None:
         with limit_threads(len(labels)):
