@@ -99,7 +99,7 @@ def test_a_class_without_rows_is_refused_with_the_reason(task: str, labels: list
 
 @pytest.mark.parametrize(("task", "rare", "usual"), [("binary", True, False), ("multiclass", "c", None)])
 def test_a_class_whose_rows_all_lie_in_one_fold_is_refused_before_anything_is_trained(
-    task: str, rare: object, usual: object
+    task: str, rare: bool | str, usual: object
 ) -> None:
     """Its sibling is trained on the other folds, and would not know it. Two days of two folds are enough."""
     labels = [usual] * 20 if task == "binary" else ["a", "b"] * 10
