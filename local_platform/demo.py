@@ -76,6 +76,7 @@ def run_demo(console: Console, state_dir: Path, days: int, keep: bool, until_rel
         service = CloudRun(settings).read_service(spec.service_name)
         if service is None:
             raise PlatformError(f"Cloud Run has no service {spec.service_name} after the first release")
+        console.print(f"          Send it requests of your own meanwhile: {service.address}", highlight=False)
         replay = Replay(spec, service.address)
         demo = Demo(console, settings, spec, airflow, replay, rows)
         console.rule(f"{MODEL}: {days} days from {until:%Y-%m-%d} as live requests, labels a day late")
