@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import print_figures, read_small
+from benchmarks.growth import measure_growth
 from cyclone.calibration.fitting import (
     LabelledDays,
     answer_other_days,
@@ -39,8 +40,8 @@ WORSE = 1.14
 DAYS = 60
 FIRST_DAY = 20
 """The first day on which a calibration may serve. What is before only teaches it."""
-FULL, SMALL = (2000, 25), (40, 1)
-"""Gates drawn in each world, and runs of `DAYS` days in each world."""
+FULL, SMALL = (2000, 25, 200), (40, 1, 2)
+"""Gates and runs of `DAYS` days in each world, and releases of each candidate in each growing world."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,15 @@ WORLDS = (
 
 
 def main() -> None:
-    """Draw, print both tables, and end with one line of JSON."""
+    """Draw, print the tables, and end with one line of JSON."""
     is_small = read_small(__doc__)
-    gates, runs = SMALL if is_small else FULL
+    gates, runs, releases = SMALL if is_small else FULL
     console = Console()
-    figures = {**measure_gate(console, gates), **measure_recalibration(console, runs)}
+    figures = {
+        **measure_gate(console, gates),
+        **measure_recalibration(console, runs),
+        **measure_growth(console, build_spec("refute"), releases),
+    }
     print_figures(figures, is_small=is_small)
 
 

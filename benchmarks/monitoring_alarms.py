@@ -14,6 +14,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from benchmarks.figures import print_figures, read_small
+from benchmarks.monitoring_growth import measure_growth
 from benchmarks.monitoring_reference import (
     MODEL,
     WINDOW_DAYS,
@@ -142,6 +143,7 @@ def _measure_all(size: AlarmsSize) -> dict[str, Any]:
     print_tables(independent, year, demand)
     simulated = measure_worlds(size.years)
     print_worlds(simulated)
+    grown = measure_growth(size.years)
     return {
         "iid_false_alarm_rate_max": max(rate.value for rate in independent["alarm_rates"].values()),
         "stationary_alarms_per_year": year["retrainings"].value,
@@ -151,6 +153,7 @@ def _measure_all(size: AlarmsSize) -> dict[str, Any]:
         "demand_shift_found_share": demand["share"].value,
         "demand_shift_delay_days": demand["delay_days"],
         **{f"drift_alarm_years_{name}": found.years_with_alarm.value for name, found in simulated.items()},
+        **grown,
     }
 
 

@@ -91,7 +91,7 @@ def deploy_candidate(
 
 def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:
     """The candidate that a run deployed. Errors: `ReleaseError` when there is none or its tag is gone."""
-    release = release_of_run(Store(settings.store_dsn), run_id)
+    release = release_of_run(Store(settings.store_dsn), spec.name, run_id)
     running = CloudRun(settings).read_service(spec.service_name)
     if release is None or running is None or running.tags.get(name_tag(release.version)) != release.revision:
         raise ReleaseError(

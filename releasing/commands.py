@@ -42,7 +42,7 @@ def promote_by_hand(model: ModelName, because: Because = "") -> None:
             " asks for one"
         )
     candidate = candidate_of_run(settings, spec, led[0].run_id)
-    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign(because))
+    end_by_hand(settings, spec.name, led[0].run_id, goes_on=True, reason=_sign(because))
     promote(settings, spec, candidate)
     console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
 

@@ -39,7 +39,7 @@ def return_traffic(
 
 def _end_canaries(settings: Settings, spec: ModelSpec, led: list[Release], reason: str) -> None:
     for release in led:
-        end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
+        end_by_hand(settings, spec.name, release.run_id, goes_on=False, reason=reason)
         roll_back(settings, spec, release.run_id, reason)
 
 

@@ -72,7 +72,7 @@ def record_decision(
     incident_id: int | None,
     request: Request | None = None,
 ) -> None:
-    """Record the decision of a monitor run, or the answer to a request. The first record of a run id stays."""
+    """Record the decision of a monitor run, or the answer to a request. The record of a run with an incident stays."""
     store.run(
         "policy/decision_record",
         model=model,

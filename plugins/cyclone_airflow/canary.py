@@ -86,7 +86,7 @@ class CanaryOperator(HITLOperator):
         is_promoted = choice["chosen_options"] == [PROMOTE]
         user = choice["responded_by_user"] or {"name": "somebody"}
         reason = f"by hand in Airflow ({user['name']})"
-        end_by_hand(settings, run_id, goes_on=is_promoted, reason=reason)
+        end_by_hand(settings, self.model, run_id, goes_on=is_promoted, reason=reason)
         if not is_promoted:
             roll_back(settings, find_model(settings.models_dir, self.model), run_id, reason)
         return {"is_passed": is_promoted, "reason": reason}

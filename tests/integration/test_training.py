@@ -24,7 +24,7 @@ from training.gate.comparison import compare_with_champion
 from training.gate.rules import GateDecision
 from training.images.bundle import compute_digest, stage_bundle
 from training.images.image import build_image
-from training.registry import register_challenger
+from training.registry import _store_profile, register_challenger
 from training.tracking.client import CHALLENGER, connect, fetch_model
 from training.tracking.trusted_types import KNOWN_TYPES, require_trusted
 from training.validation import validate_dataset
@@ -143,6 +143,19 @@ def test_a_version_is_registered_once_with_its_reference_profile(
     assert set(errors) == {"root_mean_squared_error", "weighted_absolute_percentage_error"}
     nulls = execute(store, "SELECT DISTINCT subject FROM reference_null WHERE check_name = 'jensen_shannon'")
     assert sorted(nulls) == [("humidity",), ("prediction",), ("temperature",), ("weather",), ("wind",)]
+
+
+def test_a_version_that_the_store_knows_of_another_run_gets_no_profile(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    """As when another MLflow gave the same number in the moment between the look and the note."""
+    challenger = train_challenger(settings, bike_demand, make_dataset(settings, bike_demand), "run_1")
+    profile = "INSERT INTO reference_profile VALUES ('bike_demand', 1, 'other', 'mean_absolute_error', 1, 1, now())"
+    execute(store, profile)
+    words = rf"knows version 1 of MLflow run other, so it is not of {challenger.mlflow_run_id}\. Clear the task"
+    with pytest.raises(ReleaseError, match=words):
+        _store_profile(settings, bike_demand, challenger, 1)
+    assert execute(store, "SELECT count(*)::integer FROM reference_bin") == [(0,)]
 
 
 def test_an_image_is_built_once_and_its_digest_follows_its_content(

@@ -41,7 +41,7 @@ def compare_with_champion(
     """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
-    folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
+    folder = find_run_folder(settings, spec.name, run.data.tags[RUN_TAG]) / "models"
     frame = read_dataset(spec, dataset)
     fresh = fetch_model(settings, spec, run.data.tags[MODEL_TAG], folder / "challenger").load()
     champion = current_release(Store(settings.store_dsn), spec.name)
