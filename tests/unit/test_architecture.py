@@ -27,6 +27,7 @@ MAY_IMPORT = {
 
 MAY_USE = {
     "cyclone.commands": {"cyclone.lineage", "cyclone.policy", "cyclone.checks", "cyclone.rows", "cyclone.calibration"},
+    "cyclone.alerts": {"cyclone.policy"},
     "cyclone.policy": {"cyclone.checks"},
     "cyclone.checks": set(),
     "cyclone.calibration": set(),
@@ -103,6 +104,8 @@ def test_the_rule_sees_an_import_at_module_level_and_leaves_one_in_a_function(tm
 
 
 PURE = (
+    "alerts.judging",
+    "alerts.payload",
     "policy.facts",
     "policy.decisions",
     "policy.rules",
