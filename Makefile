@@ -93,7 +93,7 @@ audit: $(READY) ## look every package up in PyPI's advisory database (which has 
 
 lock: ## compile the requirement files anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	    --extra dev pyproject.toml --output-file requirements/cyclone-dev.txt
+	    --extra dev --extra bench pyproject.toml --output-file requirements/cyclone-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    pyproject.toml --output-file requirements/cyclone.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --group serving \
