@@ -21,6 +21,8 @@ COLOURS = {
     "weekly": "#7a9e3a",
     "daily": "#c23b6b",
 }
+CALENDARS = (EQUAL_COUNT, "never", "monthly", "weekly")
+"""The peers on the curve of calendars. Daily retraining would stretch it, and what is raw belongs to no curve."""
 CALENDAR_COLOUR, HINDSIGHT_COLOUR = "#d9822b", "#303030"
 
 
@@ -43,14 +45,16 @@ def _draw_counts(backtest: Backtest, axes: Any) -> None:
 
     hindsight = dict(enumerate(backtest.hindsight.errors))
     most = max(1, len(backtest.policy.retrainings), *backtest.curve)
-    calendars = backtest.curve | {
-        len(run.retrainings): run.error for name, run in backtest.peers.items() if name not in ("never, raw", "daily")
-    }
+    named = {name: (len(run.retrainings), run.error) for name, run in backtest.peers.items() if name in CALENDARS}
+    calendars = backtest.curve | dict(named.values())
     for label, colour, curve in (
         ("calendars", CALENDAR_COLOUR, calendars),
         ("best in hindsight", HINDSIGHT_COLOUR, {count: error for count, error in hindsight.items() if count <= most}),
     ):
         axes.plot(sorted(curve), [curve[count] for count in sorted(curve)], ".-", color=colour, label=label)
+    for name, run in backtest.peers.items():
+        if name not in COLOURS:
+            axes.plot(len(run.retrainings), run.error, "o", label=name)
     own = backtest.policy
     axes.plot(len(own.retrainings), own.error, "*", color=OWN_COLOUR, markersize=14, label="Cyclone")
     # Most of what is to be seen lies at few retrainings, and there may be hundreds.
@@ -68,7 +72,7 @@ def _draw_times(backtest: Backtest, axes: Any) -> None:
     curves = {name: _roll(backtest, run) for name, run in list_runs(backtest).items()}
     for name, curve in curves.items():
         is_own = name == "Cyclone"
-        axes.plot(*curve, color=OWN_COLOUR if is_own else COLOURS[name], linewidth=2 if is_own else 1, label=name)
+        axes.plot(*curve, color=OWN_COLOUR if is_own else COLOURS.get(name), linewidth=2 if is_own else 1, label=name)
     for item in backtest.policy.retrainings:
         moment = _to_number(backtest.history.time_of(item.day))
         axes.axvline(moment, color=OWN_COLOUR, linestyle="-" if item.is_promoted else ":", linewidth=0.6)

@@ -79,17 +79,16 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
             matrix.add(item.result())
             tell("fitting", done / total)
         # The worlds are replayed by the processes while this one reads the matrix.
-        result = compare(matrix, start, schedules)
+        result = compare(matrix, start, schedules, replay_policy(matrix, start))
         for done, _ in enumerate(as_completed(replays), start=1):
             tell("replaying", (len(fits) + REPLAY_SHARES * done) / total)
         stationary = [item.result() for item in replays]
     return replace(result, stationary=stationary)
 
 
-def compare(matrix: Matrix, start: int, schedules: list[Schedule]) -> Backtest:
-    """The policy beside its peers, an even calendar with as many retrainings, and the best schedules in hindsight."""
+def compare(matrix: Matrix, start: int, schedules: list[Schedule], policy: PolicyRun) -> Backtest:
+    """A policy beside its peers, an even calendar with as many retrainings, and the best schedules in hindsight."""
     history = matrix.history
-    policy = replay_policy(matrix, start)
     even = spread_evenly(EQUAL_COUNT, start, history.day_count, len(policy.retrainings))
     peers = {item.name: follow_schedule(matrix, start, item) for item in (even, *schedules)}
     every, grid = list_grid(history, start)

