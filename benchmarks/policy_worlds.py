@@ -29,7 +29,8 @@ class World:
     """What changes in a world, for a task.
 
     `concept` is the share of the second concept on each day, where the replay's days count from 0 to 1. `noise` is the
-    spread of what nobody can know, `level` is added to the label or to the log odds, and `shift` moves the features.
+    spread of what nobody can know, `level` is added to the label or to the log odds, and `shift` moves the third
+    feature, which has no effect in the first concept.
     """
 
     name: str
@@ -82,7 +83,8 @@ def draw_world(world: World, days: int, seed: int) -> History:
     rng = np.random.default_rng([seed, TASKS.index(world.task)])
     count = ROWS_A_DAY * (FIRST_DAYS + days)
     time = (np.arange(count) // ROWS_A_DAY - FIRST_DAYS) / days
-    features = rng.normal(0, 1, (count, 3)) + _follow(world.shift, time)[:, None]
+    features = rng.normal(0, 1, (count, 3))
+    features[:, 2] += _follow(world.shift, time)
     share = _follow(world.concept, time)[:, None]
     score = (features * ((1 - share) * BEFORE + share * np.array(AFTER))).sum(axis=1) + _follow(world.level, time)
     # Days differ by chances that their rows share.

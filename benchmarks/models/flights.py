@@ -30,4 +30,4 @@ def read_flights() -> "pd.DataFrame":
     # The station was silent for a few hours. What it said before stands in for that.
     sample = sample.sort_values("created_at", kind="stable").reset_index(drop=True)
     sample[list(WEATHER)] = sample.groupby("origin")[list(WEATHER)].ffill()
-    return sample.assign(weekday=sample["created_at"].dt.weekday)
+    return sample.assign(weekday=sample["created_at"].dt.day_of_week)

@@ -10,9 +10,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.correction import Calibration
-from cyclone.calibration.fitting import LabelledDays, answer_other_days, choose_calibration, is_due
+from cyclone.calibration.fitting import (
+    LabelledDays,
+    answer_other_days,
+    choose_calibration,
+    find_memory_days,
+    fit_calibration,
+    is_due,
+)
 from cyclone.errors import DataError
 from cyclone.losses import measure_losses
+from cyclone.sections import CalibrationMethod, Recalibrate
 from training.backtest.history import History
 from training.fit.scores import measure, predict
 from training.fit.train import fit_estimator, predict_unseen
@@ -41,6 +49,15 @@ class Answers:
     predictions: "Array"
     corrections: list[Calibration | None] = field(default_factory=list)
     looked: int | None = None
+    fits: dict[tuple[int, int], Calibration | None] = field(default_factory=dict)
+    """The calibrations that were fitted, by the first day and the number of the rows. Most are tried on many days."""
+
+    def fit(self, method: CalibrationMethod, policy: Recalibrate, rows: LabelledDays) -> Calibration | None:
+        """What `fit_calibration` gives for rows of this version, computed once."""
+        key = (int(rows.day[0]) if len(rows) else -1, len(rows))
+        if key not in self.fits:
+            self.fits[key] = fit_calibration(method, policy, rows)
+        return self.fits[key]
 
 
 class Matrix:
@@ -143,11 +160,11 @@ class Matrix:
     def _look(self, answers: Answers, today: int) -> None:
         kept = answers.corrections[-1] if answers.corrections else None
         if is_due(self.spec.recalibrate, today, answers.looked):
-            rows = slice(answers.trained_until, self.history.known_at(today))
-            labelled = LabelledDays(
-                self.history.days[rows], self.history.numbers[rows], answers.predictions[: rows.stop - rows.start]
-            )
-            choice = choose_calibration(self.spec, labelled, today)
+            first = self.history.rows_of(0, today - find_memory_days(self.spec)).stop  # what service reads
+            rows = slice(max(first, answers.trained_until), self.history.known_at(today))
+            raw = answers.predictions[rows.start - answers.trained_until : rows.stop - answers.trained_until]
+            labelled = LabelledDays(self.history.days[rows], self.history.numbers[rows], raw)
+            choice = choose_calibration(self.spec, labelled, today, answers.fit)
             kept = choice.calibration
             answers.looked = today if choice.has_tried else None
         answers.corrections.append(kept)

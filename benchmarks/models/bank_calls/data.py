@@ -19,7 +19,7 @@ def read_rows() -> "pd.DataFrame":
         {
             "created_at": moments,
             "half_hour": 2 * moments.dt.hour + moments.dt.minute // 30,
-            "weekday": moments.dt.weekday,
+            "weekday": moments.dt.day_of_week,
             "month_day": moments.dt.day,
             "label": counted.to_numpy(),
         }

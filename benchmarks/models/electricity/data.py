@@ -17,7 +17,7 @@ def read_rows() -> "pd.DataFrame":
         {
             "created_at": times,
             "half_hour": 2 * times.dt.hour + times.dt.minute // 30,
-            "weekday": times.dt.weekday,
+            "weekday": times.dt.day_of_week,
             "workday": rows["WorkDay"].to_numpy() == 1,
             "temperature": rows["Temperature"].to_numpy(),
             "label": rows["Demand"].to_numpy(),

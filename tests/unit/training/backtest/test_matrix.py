@@ -115,3 +115,14 @@ def test_a_day_on_which_too_little_is_known_passes_without_a_retraining() -> Non
     asked = {VERSION + 11, DAYS - 1}
     run = follow(Matrix(world, Mean), VERSION - 1, lambda _, day: Reason("asked") if day in asked else None)
     assert [item.day for item in run.retrainings] == []
+
+
+@pytest.mark.parametrize("day", range(VERSION, DAYS, 3))
+def test_remembered_fits_change_no_choice(day: int) -> None:
+    history = build()
+    matrix = Matrix(history, Mean)
+    matrix.find_calibration(VERSION, DAYS - 1)
+    known = slice(find_fitted_rows(history, VERSION).stop, history.known_at(day))
+    raw = matrix.answer(VERSION, known)
+    rows = LabelledDays(history.days[known], history.numbers[known], raw)
+    assert matrix.find_calibration(VERSION, day) == choose_calibration(history.spec, rows, day).calibration
