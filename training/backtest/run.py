@@ -13,7 +13,7 @@ from training.backtest.history import History
 from training.backtest.matrix import Answers, Builder, Matrix, find_fitted_rows
 from training.backtest.replay import PolicyRun, replay_policy, run_policy
 from training.backtest.schedules import DAILY, Schedule, build_schedules, follow_schedule, spread_evenly
-from training.backtest.walk import Run, can_train
+from training.backtest.walk import HINDSIGHT_DAYS, Run, can_train
 from training.data.dataset import check_rows
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 WORKERS = 2
 # How many versions take about as long as one replay of an unchanging world. Only the progress bar depends on it.
 REPLAY_SHARES = 10
-DAILY_DAYS = 2
-"""For how many days the versions of the daily peer are prepared. A version of it seldom serves for longer."""
+DAILY_DAYS = HINDSIGHT_DAYS + 2
+"""For how many days the versions of the daily peer are prepared: one of service, and those that the gain of the next
+version is measured on. Where the gate refuses the next one, the version is fitted again for all days."""
 EQUAL_COUNT = "equal count"
 """The name of the calendar with as many retrainings as the policy."""
 CURVE_COUNTS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 25, 35)
