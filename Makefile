@@ -79,7 +79,7 @@ bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside 
 bench-gate: $(READY) ## how often the gate and the recalibration are wrong, in worlds whose truth is known (four minutes)
 	@$(BIN)/python -m benchmarks.gate $(SIZE)
 
-bench-policy: $(READY) ## the policy on eight real data sets and synthetic worlds, beside calendars, detectors and hindsight (half an hour)
+bench-policy: $(READY) ## the policy on eight real data sets and synthetic worlds, beside calendars, detectors and hindsight (ten minutes)
 	@$(BIN)/python -m benchmarks.policy $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY

@@ -21,6 +21,8 @@ COLOURS = {
     "weekly": "#7a9e3a",
     "daily": "#c23b6b",
 }
+OTHER_COLOURS = ("#17becf", "#8c564b")
+"""The colours of peers that a benchmark adds."""
 CALENDARS = (EQUAL_COUNT, "never", "monthly", "weekly")
 """The peers on the curve of calendars. Daily retraining would stretch it, and what is raw belongs to no curve."""
 CALENDAR_COLOUR, HINDSIGHT_COLOUR = "#d9822b", "#303030"
@@ -52,9 +54,9 @@ def _draw_counts(backtest: Backtest, axes: Any) -> None:
         ("best in hindsight", HINDSIGHT_COLOUR, {count: error for count, error in hindsight.items() if count <= most}),
     ):
         axes.plot(sorted(curve), [curve[count] for count in sorted(curve)], ".-", color=colour, label=label)
-    for name, run in backtest.peers.items():
-        if name not in COLOURS:
-            axes.plot(len(run.retrainings), run.error, "o", label=name)
+    for name in backtest.peers.keys() - COLOURS.keys():
+        run = backtest.peers[name]
+        axes.plot(len(run.retrainings), run.error, "o", color=_find_colour(backtest, name), label=name)
     own = backtest.policy
     axes.plot(len(own.retrainings), own.error, "*", color=OWN_COLOUR, markersize=14, label="Cyclone")
     # Most of what is to be seen lies at few retrainings, and there may be hundreds.
@@ -72,7 +74,7 @@ def _draw_times(backtest: Backtest, axes: Any) -> None:
     curves = {name: _roll(backtest, run) for name, run in list_runs(backtest).items()}
     for name, curve in curves.items():
         is_own = name == "Cyclone"
-        axes.plot(*curve, color=OWN_COLOUR if is_own else COLOURS.get(name), linewidth=2 if is_own else 1, label=name)
+        axes.plot(*curve, color=_find_colour(backtest, name), linewidth=2 if is_own else 1, label=name)
     for item in backtest.policy.retrainings:
         moment = _to_number(backtest.history.time_of(item.day))
         axes.axvline(moment, color=OWN_COLOUR, linestyle="-" if item.is_promoted else ":", linewidth=0.6)
@@ -82,6 +84,12 @@ def _draw_times(backtest: Backtest, axes: Any) -> None:
     axes.xaxis.set_major_formatter(mdates.DateFormatter("%Y-%m-%d"))
     axes.set_ylabel(f"{backtest.history.spec.error_metric}, {ROLLING_DAYS} days")
     axes.legend(ncols=4, frameon=False, loc="upper right")
+
+
+def _find_colour(backtest: Backtest, name: str) -> str:
+    others = [peer for peer in backtest.peers if peer not in COLOURS]
+    named = {"Cyclone": OWN_COLOUR} | COLOURS | dict(zip(others, OTHER_COLOURS, strict=False))
+    return named[name]
 
 
 def _roll(backtest: Backtest, run: Run) -> tuple[list[float], list[float]]:
