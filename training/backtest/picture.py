@@ -54,7 +54,7 @@ def _draw_counts(backtest: Backtest, axes: Any) -> None:
         ("best in hindsight", HINDSIGHT_COLOUR, {count: error for count, error in hindsight.items() if count <= most}),
     ):
         axes.plot(sorted(curve), [curve[count] for count in sorted(curve)], ".-", color=colour, label=label)
-    for name in backtest.peers.keys() - COLOURS.keys():
+    for name in sorted(backtest.peers.keys() - COLOURS.keys()):
         run = backtest.peers[name]
         axes.plot(len(run.retrainings), run.error, "o", color=_find_colour(backtest, name), label=name)
     own = backtest.policy

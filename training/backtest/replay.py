@@ -1,8 +1,8 @@
 """The replay of a model's own policy, day by day. The functions that decide, calibrate and gate are those of service.
 
 At 00:00 UTC of each day the policy sees what was known then. Those are all rows created before, and their labels
-`expected_delay_hours` after them. A version serves from the day on which it was trained, with its first calibration.
-Service differs in one point: there a canary comes between.
+`expected_delay_hours` after them, or with the next load where labels come in loads. A version serves from the day on
+which it was trained, with its first calibration. Service differs in one point: there a canary comes between.
 """
 
 from dataclasses import dataclass, field
@@ -73,9 +73,10 @@ class PolicyRule:
     def collect_evidence(self, walk: Walk, day: int) -> Evidence:
         """The evidence that `cyclone.policy.evidence` would read from the store.
 
-        Errors belong to the day on which their labels came.
+        Errors belong to the day on which their labels were due.
         """
-        days = walk.list_labelled_days(walk.champion, day - self.spec.retrain.error.window_days, day)
+        window_days = self.spec.retrain.error.window_days + self.spec.label.load_every_days
+        days = walk.list_labelled_days(walk.champion, day - window_days, day)
         champion = ServingVersion(
             walk.champion.number,
             self.history.time_of(walk.champion.day),
@@ -118,4 +119,4 @@ class PolicyRule:
         limit = self.spec.retrain.error.limit * self.matrix.find_accepted_error(champion.day)
         days = [item for item, is_whole in walk.list_labelled_days(champion, champion.day, day) if is_whole]
         count = sum(1 for _ in takewhile(lambda item: item.error > limit, reversed(days)))
-        return count + round(self.spec.label.expected_delay_hours / 24)
+        return count + day - self.history.find_load(day) + round(self.spec.label.expected_delay_hours / 24)

@@ -123,12 +123,13 @@ class Walk:
             self.run.recalibrations += before != now
 
     def list_labelled_days(self, version: Version, first: int, end: int) -> Iterator[tuple[DailyError, bool]]:
-        """The daily errors of a version from day `first` to before `end`, by the day on which the labels came.
+        """The daily errors of a version from day `first` to before `end`, by the day on which the labels were due.
 
-        Each comes with whether all labels of the day were of this version's rows.
+        Days whose labels wait for a load after `end` are not known yet. Each day comes with whether all its labels were
+        of this version's rows.
         """
-        for labelled in range(first, end):
-            rows = slice(self.history.known_at(labelled), self.history.known_at(labelled + 1))
+        for labelled in range(first, self.history.find_load(end)):
+            rows = slice(self.history.due_at(labelled), self.history.due_at(labelled + 1))
             own = self.run.losses[rows][self.version_of[rows] == version.number]
             if len(own):
                 error = DailyError(self.history.time_of(labelled), float(own.mean()), len(own))

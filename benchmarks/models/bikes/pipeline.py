@@ -5,6 +5,6 @@ from typing import Any
 
 def build_estimator() -> Any:
     """An unfitted estimator."""
-    from models.bike_demand.pipeline import build_estimator as build
+    from models.bike_demand import pipeline
 
-    return build()
+    return pipeline.build_estimator()

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from benchmarks.backtest import label_high_demand
-from benchmarks.models.bikes.data import read_rows as read_demand
+from benchmarks.models.bikes import data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 def read_rows() -> "pd.DataFrame":
     """8,645 hours of 2011."""
-    return label_high_demand(read_demand())
+    return label_high_demand(data.read_rows())

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.policy_figures import (
+from benchmarks.policy.figures import (
     COSTS,
     SetResult,
     WorldResult,

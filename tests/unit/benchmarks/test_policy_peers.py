@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.policy_data import FOLDER, NAMES, load_set
-from benchmarks.policy_detectors import build_detectors
-from benchmarks.policy_worlds import FIRST_DAYS, TASKS, WORLDS, World, build_linear, build_logistic, draw_world
+from benchmarks.policy.data import FOLDER, NAMES, load_set
+from benchmarks.policy.detectors import build_detectors
+from benchmarks.policy.worlds import FIRST_DAYS, TASKS, WORLDS, World, build_linear, build_logistic, draw_world
 from cyclone.rows.validation import is_allowed, validate_rows
 from training.backtest.matrix import Matrix, find_fitted_rows
 from training.backtest.walk import Run, follow

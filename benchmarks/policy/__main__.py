@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import print_figures, read_small
-from benchmarks.policy_data import NAMES, load_set
-from benchmarks.policy_detectors import build_detectors
-from benchmarks.policy_figures import (
+from benchmarks.policy.data import NAMES, load_set
+from benchmarks.policy.detectors import build_detectors
+from benchmarks.policy.figures import (
     SetResult,
     WorldResult,
     compute_figures,
@@ -27,7 +27,7 @@ from benchmarks.policy_figures import (
     find_stationary_rates,
     find_weekly_ratio,
 )
-from benchmarks.policy_worlds import FIRST_DAYS, WORLDS, build_linear, build_logistic, draw_world
+from benchmarks.policy.worlds import FIRST_DAYS, WORLDS, build_linear, build_logistic, draw_world
 from cyclone.image_contract import THREADS_VARIABLE
 from cyclone.places import REPOSITORY
 from training.backtest.history import History

@@ -2,7 +2,7 @@
 
 For the arrays of one of them:
 
-    from benchmarks.policy_data import load_set
+    from benchmarks.policy.data import load_set
     from training.backtest.matrix import Matrix
 
     data = load_set("electricity")
@@ -22,7 +22,7 @@ from training.backtest.commands import EstimatorOf
 from training.backtest.history import History, build_history, cut_history, find_start
 from training.data.history import parse_time
 
-FOLDER = Path(__file__).parent / "models"
+FOLDER = Path(__file__).parents[1] / "models"
 NAMES = ("electricity", "bikes", "bikes_high", "flights_late", "departures", "bank_calls", "chicago", "rainfall")
 """All data sets, those with many rows a day first. `chicago` and `rainfall` have one."""
 
