@@ -1,23 +1,12 @@
-"""`make bench-policy`: today's policy on real data sets and synthetic worlds, beside fair peers.
+"""`make bench-policy`: today's policy on real data sets and synthetic worlds, beside fair peers."""
 
-Each data set and each world is one piece of work, and two are done at a time. Another rule is measured by giving
-`replay` another body.
-"""
-
-import os
-import sys
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import print_figures, read_small
-from benchmarks.policy.data import NAMES, load_set
-from benchmarks.policy.detectors import build_detectors
+from benchmarks.policy.data import NAMES
 from benchmarks.policy.figures import (
     SetResult,
     WorldResult,
@@ -27,33 +16,11 @@ from benchmarks.policy.figures import (
     find_stationary_rates,
     find_weekly_ratio,
 )
-from benchmarks.policy.worlds import FIRST_DAYS, WORLDS, build_linear, build_logistic, draw_world
-from cyclone.image_contract import THREADS_VARIABLE
+from benchmarks.policy.measure import Size, measure_all
 from cyclone.places import REPOSITORY
-from training.backtest.history import History
-from training.backtest.matrix import Matrix
 from training.backtest.picture import draw_picture
-from training.backtest.replay import PolicyRun, replay_policy
-from training.backtest.run import EQUAL_COUNT, compare
-from training.backtest.schedules import DAILY, Schedule, build_schedules, follow_schedule, spread_evenly
-from training.backtest.walk import Run, follow
-
-WORLD_COUNTS = (1, 2, 4, 8, 13, 26)
-"""The even calendars of a world, beside never and weekly."""
-MOST_SHUFFLED_ROWS = 20_000
-"""Data sets with more rows have one world of shuffled days instead of `Size.shuffles`, as each costs minutes there."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """What is measured. `until` has the end of the data sets that are cut short."""
-
-    names: tuple[str, ...]
-    until: dict[str, str]
-    shuffles: int
-    world_days: int
-    seeds: int
-
+from training.backtest.run import EQUAL_COUNT
+from training.backtest.walk import Run
 
 FULL = Size(NAMES, {}, shuffles=3, world_days=365, seeds=3)
 SMALL = Size(
@@ -63,11 +30,6 @@ SMALL = Size(
     world_days=15,
     seeds=1,
 )
-
-
-def replay(matrix: Matrix, start: int) -> PolicyRun:
-    """The policy that is measured: the one that serves."""
-    return replay_policy(matrix, start)
 
 
 def main() -> None:
@@ -83,55 +45,6 @@ def main() -> None:
     draw_pictures(sets, folder)
     console.print(f"Pictures: {folder}", highlight=False)
     print_figures(compute_figures(sets, worlds), is_small=is_small)
-
-
-def measure_all(size: Size) -> tuple[list[SetResult], list[WorldResult]]:
-    """All data sets and worlds, in two processes. Says on standard error what is done."""
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=_prepare_process) as pool:
-        sets = [pool.submit(measure_set, name, size.until.get(name), size.shuffles) for name in size.names]
-        worlds = [
-            pool.submit(measure_world, place, size.world_days, seed)
-            for place in range(len(WORLDS))
-            for seed in range(size.seeds)
-        ]
-        waiting: list[Future[Any]] = [*sets, *worlds]
-        for done, item in enumerate(as_completed(waiting), start=1):
-            print(f"{done} of {len(waiting)}: {item.result().name}", file=sys.stderr, flush=True)
-        return [item.result() for item in sets], [item.result() for item in worlds]
-
-
-def measure_set(name: str, until: str | None, shuffles: int) -> SetResult:
-    """The policy on one data set beside its peers, and in worlds of the same days in random order."""
-    data = load_set(name, until)
-    matrix = Matrix(data.history, data.build)
-    # Daily retraining would take longer than all others together.
-    schedules = [item for item in build_schedules(data.history, data.start) if item.name != DAILY]
-    result = compare(matrix, data.start, schedules, replay(matrix, data.start))
-    detected = {title: follow(matrix, data.start, rule) for title, rule in build_detectors().items()}
-    count = 1 if len(data.history.days) > MOST_SHUFFLED_ROWS else shuffles
-    worlds = (Matrix(data.history.shuffle_days(seed), data.build) for seed in range(count))
-    shuffled = tuple(replay(world, data.start) for world in worlds)
-    return SetResult(replace(result, peers=result.peers | detected), shuffled)
-
-
-def measure_world(place: int, days: int, seed: int) -> WorldResult:
-    """The policy in one synthetic world, which is named by its place in `WORLDS`, beside calendars."""
-    world = WORLDS[place]
-    history = draw_world(world, days, seed)
-    matrix = Matrix(history, build_linear if world.task == "regression" else build_logistic)
-    policy = replay(matrix, FIRST_DAYS)
-    weekly = follow_schedule(matrix, FIRST_DAYS, Schedule("weekly", tuple(range(FIRST_DAYS, history.day_count, 7)[1:])))
-    calendars = {len(weekly.retrainings): weekly.error} | follow_calendars(matrix, history)
-    return WorldResult(world.name, world.task, policy, calendars, weekly.error, FIRST_DAYS, days)
-
-
-def follow_calendars(matrix: Matrix, history: History) -> dict[int, float]:
-    """The errors of the even calendars of a world, never retraining among them, by their numbers of retrainings."""
-    found = {}
-    for count in (0, *WORLD_COUNTS):
-        schedule = spread_evenly(EQUAL_COUNT, FIRST_DAYS, history.day_count, count)
-        found[count] = follow_schedule(matrix, FIRST_DAYS, schedule).error
-    return found
 
 
 def build_set_table(sets: list[SetResult]) -> Table:
@@ -193,10 +106,6 @@ def draw_pictures(sets: list[SetResult], folder: Path) -> None:
 
 def _describe_run(run: Run) -> str:
     return f"{run.error:.4g} ({len(run.retrainings)})"
-
-
-def _prepare_process() -> None:
-    os.environ[THREADS_VARIABLE] = "1"  # with more threads the two processes would wait for each other's cores
 
 
 if __name__ == "__main__":
