@@ -1,6 +1,6 @@
 """What `make bench-policy` measures: one piece of work for each data set and each world, two at a time.
 
-Another rule is measured by giving `replay` another body. Worker processes import this module, so it is none that is run.
+Another rule is measured by giving `replay` another body. Worker processes import this module, which is not run itself.
 """
 
 import os
