@@ -12,7 +12,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate bench-policy lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside 
 bench-gate: $(READY) ## how often the gate and the recalibration are wrong, in worlds whose truth is known (four minutes)
 	@$(BIN)/python -m benchmarks.gate $(SIZE)
 
+bench-policy: $(READY) ## the policy on eight real data sets and synthetic worlds, beside calendars, detectors and hindsight (ten minutes)
+	@$(BIN)/python -m benchmarks.policy $(SIZE)
+
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.images.base
 
@@ -93,7 +96,7 @@ audit: $(READY) ## look every package up in PyPI's advisory database (which has 
 
 lock: ## compile the requirement files anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	    --extra dev pyproject.toml --output-file requirements/cyclone-dev.txt
+	    --extra dev --extra bench pyproject.toml --output-file requirements/cyclone-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    pyproject.toml --output-file requirements/cyclone.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --group serving \

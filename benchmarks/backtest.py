@@ -24,8 +24,9 @@ from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
 from training.backtest.commands import EstimatorOf
 from training.backtest.history import build_history, cut_history, find_start
-from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
-from training.backtest.run import Backtest, iterate_summaries, run_backtest
+from training.backtest.picture import draw_picture
+from training.backtest.report import build_policy_table, build_retraining_table
+from training.backtest.run import EQUAL_COUNT, Backtest, run_backtest
 from training.data.history import parse_time, read_history_frame
 from training.data.known_rows import read_known_rows
 
@@ -115,20 +116,18 @@ def replay(console: Console, spec: ModelSpec, frame: "pd.DataFrame", build: Call
 
 def summarise(backtest: Backtest, name: str) -> dict[str, float | int | None]:
     """The figures under the keys of the benchmark. Those of the classification end with the name of its metric."""
-    errors = {policy: round(error, 4) for policy, error, _ in iterate_summaries(backtest)}
-    policy = backtest.policy
+    policy, peers = backtest.policy, backtest.peers
     rate = backtest.stationary_triggers_per_year
     end = "" if name == "mae" else f"_{name}"
     return {
-        name: errors["Cyclone"],
+        name: round(policy.error, 4),
         f"retrainings{end}": len(policy.retrainings),
         f"false_retrainings{end}": sum(item.is_false for item in policy.retrainings),
         f"recalibrations{end}": policy.recalibrations,
-        f"{name}_never": errors["never"],
-        f"{name}_weekly": errors["weekly"],
-        f"retrainings_weekly{end}": backtest.schedules["weekly"][0].retrainings,
-        f"{name}_monthly": errors["monthly"],
-        f"{name}_daily": errors["daily"],
+        **{f"{name}_{peer}": round(peers[peer].error, 4) for peer in ("never", "weekly", "monthly", "daily")},
+        f"{name}_equal_count": round(peers[EQUAL_COUNT].error, 4),
+        f"{name}_hindsight": round(backtest.hindsight.find_error(len(policy.retrainings)), 4),
+        f"retrainings_weekly{end}": len(peers["weekly"].retrainings),
         f"stationary_triggers_per_year{end}": None if rate is None else round(rate, 3),
     }
 

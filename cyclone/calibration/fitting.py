@@ -6,6 +6,7 @@ Sources: Saerens et al., *Adjusting the outputs of a classifier to new a priori 
 calibration of modern neural networks*, 2017.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,9 @@ class LabelledDays:
         return LabelledDays(self.day[start:stop], self.label[start:stop], self.prediction[start:stop])
 
 
+Fit = Callable[[CalibrationMethod, Recalibrate, LabelledDays], Calibration | None]
+
+
 @dataclass(frozen=True)
 class CalibrationChoice:
     """The calibration to serve with, or None where raw predictions are as good.
@@ -94,13 +98,15 @@ def is_due(policy: Recalibrate, day: int, looked: int | None) -> bool:
     return looked is None or day - looked >= policy.every_days
 
 
-def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> CalibrationChoice:
+def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int, fit: Fit | None = None) -> CalibrationChoice:
     """Fit a calibration on the newest `memory_days` days, if calibrations are shown to lower the error of those days.
 
     `today` is the day from which the calibration would serve. It is tried on each of these days, with a fit on labels
     that were known when that day began. They are as old as the labels that are known today: `expected_delay_hours`, or
     more where labels are late. A mean error that is lower by chance is not enough, because days differ.
+    `fit` stands in for `fit_calibration`. Consecutive days try nearly the same fits, which a replay remembers.
     """
+    fit = fit or fit_calibration
     policy = spec.recalibrate
     if not policy.enabled:
         return CalibrationChoice(None, "recalibrate.enabled is false", 0)
@@ -112,14 +118,14 @@ def choose_calibration(spec: ModelSpec, rows: LabelledDays, today: int) -> Calib
     if len(days) < policy.minimum_days:
         reason = f"{len(days)} labelled days, recalibrate.minimum_days is {policy.minimum_days}"
         return CalibrationChoice(None, reason, len(known))
-    found = _try_on_past_days(spec, method, rows, days, delay)
+    found = _try_on_past_days(spec, method, rows, days, delay, fit)
     if found is None:
         return CalibrationChoice(None, "no later labelled rows to try one on", 0)
     without, with_ = found.champion_error, found.challenger_error
     if found.upper >= 1:
         words = f"error {with_:.4g} with one, {without:.4g} without, over {found.rows} rows"
         return CalibrationChoice(None, f"a calibration is not shown to help: {words}", found.rows, without, with_)
-    calibration = fit_calibration(method, policy, known)
+    calibration = fit(method, policy, known)
     if calibration is None:
         return CalibrationChoice(None, "the sums allow no ratio above 0", found.rows, without, with_)
     shown = ", ".join(f"{value:.4g}" for value in calibration.values)
@@ -205,7 +211,7 @@ def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: Labell
 
 
 def _try_on_past_days(
-    spec: ModelSpec, method: CalibrationMethod, rows: LabelledDays, days: list[int], delay: int
+    spec: ModelSpec, method: CalibrationMethod, rows: LabelledDays, days: list[int], delay: int, fit: Fit
 ) -> ErrorRatio | None:
     """The error with calibrations beside the error without, on the days that had one.
 
@@ -217,7 +223,7 @@ def _try_on_past_days(
     for day in days:
         own = rows.between(day, day + 1)
         known = rows.between(day - delay - spec.recalibrate.memory_days, day - delay)
-        calibration = fit_calibration(method, spec.recalibrate, known)
+        calibration = fit(method, spec.recalibrate, known)
         if calibration is not None:
             tried.append(own.day)
             losses.append(

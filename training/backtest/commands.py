@@ -30,9 +30,10 @@ def backtest(
     worlds: Annotated[int, typer.Option(min=0, max=100, help="Unchanging worlds, for the rate of false alarms.")] = 4,
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
 ) -> None:
-    """Replay history through the policy, beside retraining never, monthly, weekly and daily. A year takes minutes."""
+    """Replay history through the policy, beside calendars and the best schedule in hindsight. A year takes minutes."""
     from training.backtest.history import build_history, cut_history, find_start
-    from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
+    from training.backtest.picture import draw_picture
+    from training.backtest.report import build_policy_table, build_retraining_table
     from training.backtest.run import check_start, run_backtest
 
     settings = read_settings()

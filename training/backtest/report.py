@@ -1,60 +1,74 @@
-"""The result of a backtest as tables and a picture."""
-
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+"""The result of a backtest as tables."""
 
 from rich.table import Table
 
 from cyclone.wording import count_of
-from training.backtest.run import Backtest, iterate_summaries
+from training.backtest.run import EQUAL_COUNT, Backtest, list_runs
+from training.backtest.walk import Run
 
-if TYPE_CHECKING:
-    import numpy as np
-
-# A week holds one of each weekday, so the curve does not follow the weekdays.
-ROLLING_DAYS = 7
-COLOURS = {"never": "#b0b0b0", "monthly": "#d9822b", "weekly": "#7a9e3a", "daily": "#9467bd"}
+COLUMNS = {
+    "against weekly": "the error beside that of retraining every seven days",
+    "retrainings": "how many there were, the refused ones among them",
+    "refused": "retrainings whose version did not pass the gate",
+    "without gain": "refused, or no better than the version before over the next seven days, both as corrected",
+    "delay, days": "from when the daily error was above the limit for good, with the label's own delay",
+    "recalibrations": "changes of the calibration, without the one that each version begins with",
+}
+"""The headings of the table after the error, each with what it means."""
+ROWS = {
+    EQUAL_COUNT: "a calendar with as many retrainings as Cyclone, at equal distances",
+    "never, raw": "no retraining and no calibration: the first version as it is",
+    "never": "no retraining, calibrated daily",
+    "best in hindsight": "the lowest error with as many retrainings, on days that nobody could know",
+}
+"""The rows whose names do not say what they are."""
 
 
 def build_policy_table(backtest: Backtest) -> Table:
-    """A table of the policy and its peers, with mean error, retrainings, those without gain, and delay in days."""
+    """A table of the policy, its peers and the best schedule in hindsight. What its columns mean is under it."""
     metric = backtest.history.spec.error_metric
     first = backtest.history.time_of(backtest.start)
     last = backtest.history.time_of(backtest.history.day_count - 1)
-    table = Table(title=f"{backtest.history.spec.name}, {first:%Y-%m-%d} to {last:%Y-%m-%d}")
+    table = Table(title=f"{backtest.history.spec.name}, {first:%Y-%m-%d} to {last:%Y-%m-%d}", caption_justify="left")
     table.add_column("policy")
-    for heading in (metric, "against weekly", "retrainings", "without gain", "delay, days", "recalibrations"):
+    for heading in (metric, *COLUMNS):
         table.add_column(heading, justify="right")
-    found = list(iterate_summaries(backtest))
-    weekly = next((error for name, error, _ in found if name == "weekly"), float("nan"))
-    policy = backtest.policy
-    false = sum(item.is_false for item in policy.retrainings)
-    delays = [item.delay_days for item in policy.retrainings]
-    for name, error, retrainings in found:
-        own = name == "Cyclone"
-        table.add_row(
-            name,
-            f"{error:.4g}",
-            f"{error / weekly - 1:+.1%}" if weekly > 0 else "",
-            str(retrainings),
-            str(false) if own else "",
-            f"{sum(delays) / len(delays):.1f}" if own and delays else "",
-            str(policy.recalibrations) if own else "",
-        )
+    weekly = backtest.peers["weekly"].error if "weekly" in backtest.peers else 0.0
+    for name, run in list_runs(backtest).items():
+        table.add_row(name, *_describe_error(run.error, weekly), *_describe_run(run, is_own=run is backtest.policy))
+    count = len(backtest.policy.retrainings)
+    best = backtest.hindsight.find_error(count)
+    table.add_row("best in hindsight", *_describe_error(best, weekly), str(count))
     table.caption = _describe(backtest)
     return table
 
 
+def _describe_error(error: float, weekly: float) -> tuple[str, str]:
+    return f"{error:.4g}", f"{error / weekly - 1:+.1%}" if weekly > 0 else ""
+
+
+def _describe_run(run: Run, *, is_own: bool) -> tuple[str, ...]:
+    delays = [item.delay_days for item in run.retrainings]
+    refused = sum(not item.is_promoted for item in run.retrainings)
+    counts = len(run.retrainings), refused, sum(item.is_false for item in run.retrainings)
+    delay = f"{sum(delays) / len(delays):.1f}" if is_own and delays else ""
+    return *map(str, counts), delay, str(run.recalibrations)
+
+
 def _describe(backtest: Backtest) -> str:
+    words = [f"{heading}: {meaning}" for heading, meaning in (COLUMNS | ROWS).items()]
+    words[-1] += f", among versions of every {count_of(backtest.hindsight.every_days, 'day')}"
+    words.append("All have the same versions, gate and daily calibrations, except where it says raw or hindsight.")
     limit = backtest.history.spec.retrain.error.limit
-    words = f"A typical day's error rose to {backtest.policy.highest_ratio:.2f} × the accepted (error.limit {limit:g})"
+    ratio = f"{backtest.policy.highest_ratio:.2f} × the accepted (error.limit {limit:g})"
+    words.append(f"A typical day's error rose to {ratio}")
     rate, count = backtest.stationary_triggers_per_year, len(backtest.stationary)
     if rate is not None:
         worlds = f"{count_of(count, 'world')} of the same days in random order"
-        words += f"\nIn {worlds}: {rate:.2f} triggers a year"
-    kinds = backtest.history.spec.retrain.triggering_checks
-    return words + (f"\nNot replayed: failed checks of kind {', '.join(kinds)} (triggered_by)" if kinds else "")
+        words.append(f"In {worlds}: {rate:.2f} triggers a year")
+    if kinds := backtest.history.spec.retrain.triggering_checks:
+        words.append(f"Not replayed: failed checks of kind {', '.join(kinds)} (triggered_by)")
+    return "\n".join(words)
 
 
 def build_retraining_table(backtest: Backtest) -> Table:
@@ -71,55 +85,6 @@ def build_retraining_table(backtest: Backtest) -> Table:
         shown = "" if gain is None else f"{gain:+.3g}"
         table.add_row(f"{backtest.history.time_of(day):%Y-%m-%d}", outcome, shown, reason)
     return table
-
-
-def draw_picture(backtest: Backtest, path: Path) -> None:
-    """Draw the error of the policy and its peers as means over `ROLLING_DAYS`, and mark the policy's retrainings."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import dates as mdates
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(11, 4.5), layout="constrained")
-    for name, (_, losses) in backtest.schedules.items():
-        axes.plot(*_roll(backtest, losses), color=COLOURS[name], linewidth=1, label=name)
-    axes.plot(*_roll(backtest, backtest.policy.losses), color="#0b6e99", linewidth=2, label="Cyclone")
-    for item in backtest.policy.retrainings:
-        moment = _to_number(backtest.history.time_of(item.day))
-        axes.axvline(moment, color="#0b6e99", linestyle="-" if item.is_promoted else ":", linewidth=0.6)
-    top = max(float(max(_roll(backtest, losses)[1])) for losses in _without_never(backtest))
-    # A third of room above the highest curve is for the legend. Never retraining may be far above, and is cut off.
-    axes.set_ylim(0, 1.3 * top)
-    axes.xaxis.set_major_formatter(mdates.DateFormatter("%Y-%m-%d"))
-    axes.set_ylabel(f"{backtest.history.spec.error_metric}, {ROLLING_DAYS} days")
-    axes.legend(ncols=5, frameon=False, loc="upper right")
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-
-
-def _without_never(backtest: Backtest) -> "list[np.ndarray[Any, Any]]":
-    peers = [losses for name, (_, losses) in backtest.schedules.items() if name != "never"]
-    return [backtest.policy.losses, *peers]
-
-
-def _roll(backtest: Backtest, losses: "np.ndarray[Any, Any]") -> tuple[list[float], list[float]]:
-    """Day numbers of Matplotlib, and the mean loss of the last `ROLLING_DAYS` days before each."""
-    import numpy as np
-
-    times, means = [], []
-    for day in range(backtest.start + 1, backtest.history.day_count + 1):
-        rows = backtest.history.rows_of(max(backtest.start, day - ROLLING_DAYS), day)
-        if rows.stop > rows.start:
-            times.append(_to_number(backtest.history.time_of(day)))
-            means.append(float(np.mean(losses[rows])))
-    return times, means
-
-
-def _to_number(moment: datetime) -> float:
-    from matplotlib import dates as mdates
-
-    return float(mdates.date2num(moment))
 
 
 def _first_of_each_stretch(holds: list[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -1,42 +1,52 @@
-"""The backtest of a policy: a replay beside its peers on the same rows, and replays of worlds that do not change."""
+"""The backtest of a policy: a replay beside its peers on the same versions, and in worlds that do not change."""
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from cyclone.image_contract import THREADS_VARIABLE
+from training.backtest.hindsight import Hindsight, find_best_schedules, list_grid
 from training.backtest.history import History
-from training.backtest.replay import Builder, PolicyRun, find_fitted_rows, run_policy
-from training.backtest.schedules import Schedule, build_schedules, fit_schedule_day, score_schedule
+from training.backtest.matrix import Answers, Builder, Matrix, find_fitted_rows
+from training.backtest.replay import PolicyRun, replay_policy, run_policy
+from training.backtest.schedules import DAILY, Schedule, build_schedules, follow_schedule, spread_evenly
+from training.backtest.walk import HINDSIGHT_DAYS, Run, can_train
 from training.data.dataset import check_rows
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-
-    Array = np.ndarray[Any, Any]
 
 # Each process holds a copy of the history, so more of them need more memory.
 WORKERS = 2
-# How many days of a schedule take about as long as one replay. Only the progress bar depends on it.
+# How many versions take about as long as one replay of an unchanging world. Only the progress bar depends on it.
 REPLAY_SHARES = 10
+DAILY_DAYS = HINDSIGHT_DAYS + 2
+"""For how many days the versions of the daily peer are prepared: one of service, and those that the gain of the next
+version is measured on. Where the gate refuses the next one, the version is fitted again for all days."""
+EQUAL_COUNT = "equal count"
+"""The name of the calendar with as many retrainings as the policy."""
+CURVE_COUNTS = (1, 2, 3, 4, 6, 8, 10, 13, 18, 25, 35)
+"""The numbers of retrainings for which an even calendar is shown in the picture, beside the named calendars."""
 Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """A policy and its peers on the same rows, and how often the policy retrains in worlds that do not change.
+    """A policy and its peers on the same rows and versions, and how often it retrains in worlds that do not change.
 
-    `schedules` holds each peer and the loss of each row under it.
+    `peers` has what came of each peer by its name, in the order of the table. `curve` has the error of an even calendar
+    by its number of retrainings.
     """
 
     history: History
     start: int
     policy: PolicyRun
-    schedules: "dict[str, tuple[Schedule, Array]]"
+    peers: dict[str, Run]
+    curve: dict[int, float]
+    hindsight: Hindsight
     stationary: list[int]
     """The number of retrainings in each shuffled world. A world has as many days as the replay."""
 
@@ -60,20 +70,61 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
     """
     find_fitted_rows(history, start)  # raises before anything is computed if the start is too early
     schedules = build_schedules(history, start)
-    until = _find_ends(schedules, history.day_count)
-    total = len(until) + REPLAY_SHARES * (1 + worlds)
-    done = 0
+    ends = find_ends(history, start, schedules)
+    total = len(ends) + REPLAY_SHARES * worlds
     with _open_pool(history, build) as pool:
-        replays: list[Future[PolicyRun]] = [pool.submit(_replay_world, seed, start) for seed in (None, *range(worlds))]
-        fits: list[Future[tuple[int, Array]]] = [pool.submit(_fit_day, day, end) for day, end in sorted(until.items())]
-        waiting: list[Future[Any]] = [*replays, *fits]
-        for item in as_completed(waiting):
-            done += REPLAY_SHARES if item in replays else 1
-            tell("replaying", done / total)
-        runs = [replay.result() for replay in replays]
-        predicted = dict(fit.result() for fit in fits)
-    scored = {item.name: (item, score_schedule(history, item, predicted)) for item in schedules}
-    return Backtest(history, start, runs[0], scored, [len(item.retrainings) for item in runs[1:]])
+        fits = [pool.submit(_prepare_version, day, end) for day, end in sorted(ends.items())]
+        replays = [pool.submit(_replay_world, seed, start) for seed in range(worlds)]
+        matrix = Matrix(history, build)
+        for done, item in enumerate(as_completed(fits), start=1):
+            matrix.add(item.result())
+            tell("fitting", done / total)
+        # The worlds are replayed by the processes while this one reads the matrix.
+        result = compare(matrix, start, schedules, replay_policy(matrix, start))
+        for done, _ in enumerate(as_completed(replays), start=1):
+            tell("replaying", (len(fits) + REPLAY_SHARES * done) / total)
+        stationary = [item.result() for item in replays]
+    return replace(result, stationary=stationary)
+
+
+def compare(matrix: Matrix, start: int, schedules: list[Schedule], policy: PolicyRun) -> Backtest:
+    """A policy beside its peers, an even calendar with as many retrainings, and the best schedules in hindsight."""
+    history = matrix.history
+    even = spread_evenly(EQUAL_COUNT, start, history.day_count, len(policy.retrainings))
+    peers = {item.name: follow_schedule(matrix, start, item) for item in (even, *schedules)}
+    every, grid = list_grid(history, start)
+    curve = {
+        len(item.days): follow_schedule(matrix, start, item).error for item in spread_on_grid(history, start, grid)
+    }
+    asked = [item.day for run in (policy, peers[EQUAL_COUNT]) for item in run.retrainings]
+    days = [day for day in (*grid, *asked) if can_train(history, day)]
+    return Backtest(history, start, policy, peers, curve, find_best_schedules(matrix, start, days, every), [])
+
+
+def spread_on_grid(history: History, start: int, grid: list[int]) -> list[Schedule]:
+    """Even calendars with more and more retrainings, each on the nearest day of the grid, whose versions are there."""
+    import numpy as np
+
+    found = {}
+    for count in CURVE_COUNTS:
+        days = np.array(spread_evenly("", start, history.day_count, count).days)
+        places = np.abs(days[:, None] - np.array(grid)).argmin(axis=1)
+        chosen = tuple(sorted({grid[place] for place in places} - {start}))
+        found[len(chosen)] = Schedule(EQUAL_COUNT, chosen)
+    return [found[count] for count in sorted(found)]
+
+
+def find_ends(history: History, start: int, schedules: list[Schedule]) -> dict[int, int]:
+    """The days on which versions are surely needed, each with the day before which its answers may end."""
+    _, whole = list_grid(history, start)
+    ends: dict[int, int] = {}
+    for item in schedules:
+        if item.name == DAILY:
+            ends |= {day: min(day + DAILY_DAYS, history.day_count) for day in item.days}
+        else:
+            whole = [*whole, *item.days]
+    ends |= dict.fromkeys(whole, history.day_count)
+    return {day: end for day, end in ends.items() if can_train(history, day)}
 
 
 def check_start(history: History, frame: "pd.DataFrame", start: int) -> None:
@@ -84,15 +135,6 @@ def check_start(history: History, frame: "pd.DataFrame", start: int) -> None:
     find_fitted_rows(history, start)
     ordered = frame.sort_values("created_at", kind="stable")
     check_rows(history.spec, ordered.iloc[history.training_rows(start)], history.time_of(start))
-
-
-def _find_ends(schedules: list[Schedule], day_count: int) -> dict[int, int]:
-    """For each day on which a peer trains, the day before which its predictions end."""
-    ends: dict[int, int] = {}
-    for schedule in schedules:
-        for day, end in zip(schedule.days, [*schedule.days[1:], day_count], strict=True):
-            ends[day] = max(end, ends.get(day, 0))
-    return ends
 
 
 _of_this_process: dict[str, Any] = {}
@@ -109,20 +151,15 @@ def _prepare_process(history: History, build: Builder) -> None:
     _of_this_process.update(history=history, build=build)
 
 
-def _replay_world(seed: int | None, start: int) -> PolicyRun:
-    history = _of_this_process["history"]
-    world = history if seed is None else history.shuffle_days(seed)
-    return run_policy(world, _of_this_process["build"], start)
+def _prepare_version(day: int, end: int) -> Answers:
+    return Matrix(_of_this_process["history"], _of_this_process["build"]).prepare(day, end)
 
 
-def _fit_day(day: int, until: int) -> "tuple[int, Array]":
-    return fit_schedule_day(_of_this_process["history"], _of_this_process["build"], day, until)
+def _replay_world(seed: int, start: int) -> int:
+    world = _of_this_process["history"].shuffle_days(seed)
+    return len(run_policy(world, _of_this_process["build"], start).retrainings)
 
 
-def iterate_summaries(backtest: Backtest) -> Iterator[tuple[str, float, int]]:
-    """The name, the mean error and the number of retrainings of the policy and of each peer."""
-    import numpy as np
-
-    yield "Cyclone", float(np.nanmean(backtest.policy.losses)), len(backtest.policy.retrainings)
-    for name, (schedule, losses) in backtest.schedules.items():
-        yield name, float(np.nanmean(losses)), schedule.retrainings
+def list_runs(backtest: Backtest) -> dict[str, Run]:
+    """What came of the policy, under the name Cyclone, and of each peer."""
+    return {"Cyclone": backtest.policy, **backtest.peers}

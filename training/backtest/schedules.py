@@ -1,61 +1,51 @@
-"""The peers of a policy in a backtest, which retrain on fixed days."""
+"""The peers of a policy in a backtest. They retrain on fixed days, with the policy's versions, gate and corrections."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from cyclone.losses import measure_losses
 from training.backtest.history import History
-from training.backtest.replay import Builder, predict_rest
-from training.fit.train import fit_estimator
+from training.backtest.matrix import Matrix
+from training.backtest.walk import Reason, Run, Walk, follow
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, Any]
+DAILY = "daily"
+"""The peer with a version for every day. It is told apart because hardly any of them serves for longer."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A peer that retrains on given days on everything known then. It has no gate and no calibration."""
+    """A peer that retrains on given days."""
 
     name: str
     days: tuple[int, ...]
-    """The days of training. The first is the start of the replay, and the others are retrainings."""
-
-    @property
-    def retrainings(self) -> int:
-        return len(self.days) - 1
+    """The days of its retrainings. None of them is the start."""
+    is_corrected: bool = True
 
 
 def build_schedules(history: History, start: int) -> list[Schedule]:
-    """The schedules never, on the first of each month, every seven days, and every day."""
-    days = range(start, history.day_count)
-    months = [day for day in days if day > start and history.time_of(day).day == 1]
+    """The schedules never without corrections, never, on the first of each month, every seven days, and every day."""
+    days = range(start + 1, history.day_count)
     return [
-        Schedule("never", (start,)),
-        Schedule("monthly", (start, *months)),
-        Schedule("weekly", tuple(days[::7])),
-        Schedule("daily", tuple(days)),
+        Schedule("never, raw", (), is_corrected=False),
+        Schedule("never", ()),
+        Schedule("monthly", tuple(day for day in days if history.time_of(day).day == 1)),
+        Schedule("weekly", tuple(range(start, history.day_count, 7)[1:])),
+        Schedule(DAILY, tuple(days)),
     ]
 
 
-def fit_schedule_day(history: History, build: Builder, day: int, until: int) -> "tuple[int, Array]":
-    """Train at `day` on what is known then, and predict the rows from `day` to before day `until`."""
-    known, served = history.training_rows(day), history.rows_of(day, until)
-    parts = history.features[known], history.labels[known], history.created_at[known]
-    estimator = fit_estimator(history.spec, build, *parts)
-    return day, predict_rest(history, estimator, served.start, served.stop)[served]
+def spread_evenly(name: str, start: int, end: int, count: int) -> Schedule:
+    """A schedule with `count` retrainings at equal distances between the days `start` and `end`.
+
+    >>> spread_evenly("two", 0, 30, 2).days
+    (10, 20)
+    """
+    return Schedule(name, tuple(start + round(place * (end - start) / (count + 1)) for place in range(1, count + 1)))
 
 
-def score_schedule(history: History, schedule: Schedule, predicted: "dict[int, Array]") -> "Array":
-    """The loss of each row under a schedule, NaN before the start."""
-    import numpy as np
+def follow_schedule(matrix: Matrix, start: int, schedule: Schedule) -> Run:
+    """Walk through the history by a schedule."""
+    days = frozenset(schedule.days)
 
-    losses = np.full(len(history.days), np.nan)
-    ends = [*schedule.days[1:], history.day_count]
-    for day, end in zip(schedule.days, ends, strict=True):
-        rows = history.rows_of(day, end)
-        answers = predicted[day][: rows.stop - rows.start]
-        if len(answers):
-            losses[rows] = measure_losses(history.spec, history.numbers[rows], answers)
-    return losses
+    def ask(_: Walk, day: int) -> Reason | None:
+        return Reason(schedule.name) if day in days else None
+
+    return follow(matrix, start, ask, is_corrected=schedule.is_corrected)

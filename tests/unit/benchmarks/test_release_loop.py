@@ -13,7 +13,8 @@ from cyclone.spec import load_model_spec
 from tests.claims.commands import list_commands
 from training.backtest.commands import EstimatorOf
 from training.backtest.history import build_history, cut_history, find_start
-from training.backtest.replay import Retraining, run_policy
+from training.backtest.replay import run_policy
+from training.backtest.walk import Retraining
 from training.data.history import parse_time, read_history_frame
 
 SMALL_DAYS = 7

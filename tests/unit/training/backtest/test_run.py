@@ -15,10 +15,12 @@ from cyclone.policy.rules import expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
 from training.backtest.history import History, build_history, find_start
-from training.backtest.replay import PolicyRun, find_fitted_rows, run_policy
-from training.backtest.report import build_policy_table, build_retraining_table, draw_picture
-from training.backtest.run import Backtest, iterate_summaries, run_backtest
-from training.backtest.schedules import build_schedules, fit_schedule_day, score_schedule
+from training.backtest.matrix import Matrix, find_fitted_rows
+from training.backtest.picture import draw_picture
+from training.backtest.replay import PolicyRun, replay_policy, run_policy
+from training.backtest.report import COLUMNS, build_policy_table, build_retraining_table
+from training.backtest.run import EQUAL_COUNT, compare, run_backtest
+from training.backtest.schedules import build_schedules, follow_schedule
 from training.fit.scores import measure
 from training.fit.train import predict_unseen
 
@@ -206,27 +208,36 @@ def test_a_retraining_in_a_gap_is_measured_on_the_days_after_it(spec: ModelSpec)
     assert first.gain == pytest.approx(0, abs=0.1)  # it knows no more of the shift than the version before
 
 
-def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelSpec, tmp_path: Path) -> None:
+def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelSpec) -> None:
     history = build_history(spec, build_frame(shift=20))
+    matrix = Matrix(history, MeanOfHour)
     schedules = {item.name: item for item in build_schedules(history, START)}
-    assert schedules["never"].retrainings == 0
-    assert [history.time_of(day).day for day in schedules["monthly"].days[1:]] == [1, 1]
-    assert schedules["weekly"].days[:3] == (20, 27, 34)
-    assert schedules["daily"].retrainings == 49
-    scored = {}
-    for name in ("never", "weekly"):
-        fits = [fit_schedule_day(history, MeanOfHour, day, history.day_count) for day in schedules[name].days]
-        scored[name] = (schedules[name], score_schedule(history, schedules[name], dict(fits)))
+    assert schedules["never"].days == ()
+    assert [history.time_of(day).day for day in schedules["monthly"].days] == [1, 1]
+    assert schedules["weekly"].days[:2] == (27, 34)
+    assert len(schedules["daily"].days) == 49
+    never, weekly = (follow_schedule(matrix, START, schedules[name]) for name in ("never", "weekly"))
+    assert [item.day for item in weekly.retrainings] == list(schedules["weekly"].days)
+    assert int((~np.isnan(weekly.losses)).sum()) == 24 * 50
+    assert weekly.error < never.error
+
+
+def test_a_policy_stands_beside_its_peers_in_tables_and_in_a_picture(spec: ModelSpec, tmp_path: Path) -> None:
     retrain = spec.retrain.model_copy(update={"triggered_by": ("error", "drift")})
-    history = replace(history, spec=spec.model_copy(update={"retrain": retrain}))
-    result = Backtest(history, START, run_policy(history, MeanOfHour, START), scored, [0, 1])
-    errors = {name: error for name, error, _ in iterate_summaries(result)}
-    assert errors["weekly"] < errors["never"]
+    named = spec.model_copy(update={"retrain": retrain, "recalibrate": Recalibrate()})
+    history = build_history(named, build_frame(shift=20))
+    matrix = Matrix(history, MeanOfHour)
+    compared = compare(matrix, START, build_schedules(history, START), replay_policy(matrix, START))
+    result = replace(compared, stationary=[0, 1])
+    assert len(result.peers[EQUAL_COUNT].retrainings) == len(result.policy.retrainings) > 0
+    assert result.peers["never"].error < result.peers["never, raw"].error
+    assert result.peers["never, raw"].recalibrations == 0
     assert result.stationary_triggers_per_year == pytest.approx(0.5 * 365 / 50)
     with (tmp_path / "out").open("w") as file:
         console = Console(width=200, record=True, file=file)
         console.print(build_policy_table(result), build_retraining_table(result))
     text = console.export_text()
+    assert [f"{heading}: {meaning}" in text for heading, meaning in COLUMNS.items()] == [True] * len(COLUMNS)
     assert "worlds of the same days in random order: 3.65 triggers a year" in text
     assert "Not replayed: failed checks of kind drift (triggered_by)" in text
     assert "promoted" in text
@@ -237,11 +248,12 @@ def test_schedules_retrain_on_their_days_and_are_scored_on_all_rows(spec: ModelS
 def test_a_peer_without_any_error_has_no_percentages(spec: ModelSpec, tmp_path: Path) -> None:
     asked = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"triggered_by": ("request",)})})
     history = build_history(asked, build_frame())
-    run, weekly = run_policy(history, MeanOfHour, START), build_schedules(history, START)[2]
-    result = Backtest(history, START, run, {"weekly": (weekly, np.zeros(len(history.days)))}, [])
+    matrix = Matrix(history, MeanOfHour)
+    result = compare(matrix, START, build_schedules(history, START)[1:2], replay_policy(matrix, START))
+    weekly = replace(result.policy, losses=np.zeros(len(history.days)))
     with (tmp_path / "out").open("w") as file:
         console = Console(width=200, record=True, file=file)
-        console.print(build_policy_table(result))
+        console.print(build_policy_table(replace(result, peers={"weekly": weekly})))
     text = console.export_text()
     assert "%" not in text
     assert "Not replayed" not in text

@@ -1,0 +1,1 @@
+"""The benchmark of the policy: `make bench-policy` runs it as a module."""
