@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-OURS = {"cyclone", "training", "releasing", "bento_service", "cyclone_airflow", "local_platform", "dags"}
+OURS = {"cyclone", "training", "releasing", "bento_service", "cyclone_airflow", "local_platform", "dags", "grafana"}
 HEAVY = {"airflow", "bentoml", "mlflow", "google", "sklearn", "pandas", "great_expectations", "matplotlib"}
 MAY_IMPORT = {
     "cyclone": set(),
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "plugins": {"cyclone", "training", "releasing", "cyclone_airflow"},
     "local_platform": {"cyclone", "training", "releasing"},
     "dags": {"cyclone", "training", "releasing", "cyclone_airflow"},
+    "grafana": {"cyclone", "training", "local_platform"},
 }
 
 
@@ -40,6 +41,8 @@ MAY_USE = {
     "training.fit": {"training.tracking", "training.data"},
     "training.tracking": {"training.data"},
     "training.data": set(),
+    "grafana.boards": set(),
+    "grafana.trial": {"grafana.boards"},
 }
 """Which subject of a package may use which other. The files right under `cyclone` may be used by all of it."""
 
