@@ -18,7 +18,7 @@ from cyclone.checks.verdicts import Verdict
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ConfigurationError, HoldError
-from cyclone.grafana import ROLE, connect_grafana
+from cyclone.grafana.access import ROLE, connect_grafana
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE
 from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
 from cyclone.lineage.explain import explain

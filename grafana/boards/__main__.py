@@ -8,12 +8,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from grafana.boards import fleet
+from grafana.boards import alerts, fleet, log, loop, model, release
 from grafana.boards.board import Board, build
 from grafana.boards.queries import Json
 
 FOLDER = Path(__file__).resolve().parent.parent
-BUILDERS: tuple[Callable[[], Board], ...] = (fleet.build_board,)
+BUILDERS: tuple[Callable[[], Board], ...] = (
+    fleet.build_board,
+    model.build_board,
+    release.build_board,
+    loop.build_board,
+    log.build_board,
+)
 
 
 def list_files() -> dict[Path, str]:
@@ -22,6 +28,11 @@ def list_files() -> dict[Path, str]:
     for build_board in BUILDERS:
         board = build_board()
         found[f"dashboards/{board.name}.json"] = build(board)
+    alerting = "provisioning/alerting/cyclone"
+    # Files are read in the order of their names, and rules name the contact point.
+    found[f"{alerting}-1-templates.json"] = alerts.build_templates()
+    found[f"{alerting}-2-contact-point.json"] = alerts.build_contact_points()
+    found[f"{alerting}-3-rules.json"] = alerts.build_rules()
     return {FOLDER / name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in found.items()}
 
 

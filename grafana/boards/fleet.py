@@ -1,7 +1,7 @@
 """The board Fleet: every model, the ones that need a person first."""
 
 from grafana.boards.board import Board, Placed, link_to
-from grafana.boards.panels import Look, Words, hide, override, show_number, show_table
+from grafana.boards.panels import Appearance, Words, hide, override, show_number, show_table
 from grafana.boards.queries import ask_rows
 
 TO_MODEL = {"The model": link_to("model", model="${__data.fields.model:percentencode}")}
@@ -31,7 +31,7 @@ def count(number: int, title: str, description: str, attention: int, colour: str
     """How many models have one degree of attention."""
     words = Words(title, description, "No model is monitored yet.")
     sql = f"SELECT count(*) AS models FROM model_status WHERE attention = {attention}"
-    look = Look(unit="short", steps=((None, "green"), (1, colour)), links={"The loop": link_to("loop")})
+    look = Appearance(unit="short", steps=((None, "green"), (1, colour)), links={"The loop": link_to("loop")})
     return Placed(show_number(number, words, ask_rows(sql), look), width=6, height=4)
 
 
@@ -48,27 +48,27 @@ def build_board() -> Board:
             "No model is monitored yet. The first run of a monitor adds one.",
         ),
         ask_rows(MODELS),
-        Look(links=TO_MODEL | OUT),
+        Appearance(links=TO_MODEL | OUT),
         [
-            override("attention", Look(mappings=ATTENTION), cellOptions={"type": "color-background"}, width=130),
+            override("attention", Appearance(mappings=ATTENTION), cellOptions={"type": "color-background"}, width=130),
             override(
                 "verdict",
-                Look(mappings={name: (name, colour) for name, colour in VERDICT_COLOURS.items()}),
+                Appearance(mappings={name: (name, colour) for name, colour in VERDICT_COLOURS.items()}),
                 cellOptions={"type": "color-text"},
                 width=90,
             ),
-            override("sentence", Look(links={"The loop": link_to("loop")}), wrapText=True, width=380),
-            override("age", Look(unit="s", decimals=0)),
-            override("error", Look(decimals=3)),
-            override("accepted", Look(decimals=3)),
-            override("limit", Look(decimals=3)),
-            override("error / accepted", Look(steps=RATIO, decimals=2), cellOptions={"type": "color-text"}),
+            override("sentence", Appearance(links={"The loop": link_to("loop")}), wrapText=True, width=380),
+            override("age", Appearance(unit="s", decimals=0)),
+            override("error", Appearance(decimals=3)),
+            override("accepted", Appearance(decimals=3)),
+            override("limit", Appearance(decimals=3)),
+            override("error / accepted", Appearance(steps=RATIO, decimals=2), cellOptions={"type": "color-text"}),
             override(
                 "completeness",
-                Look(unit="percentunit", steps=COMPLETE, decimals=2, links={"The log": link_to("log")}),
+                Appearance(unit="percentunit", steps=COMPLETE, decimals=2, links={"The log": link_to("log")}),
                 cellOptions={"type": "color-text"},
             ),
-            override("label delay", Look(unit="h")),
+            override("label delay", Appearance(unit="h")),
             *hide("airflow_url", "mlflow_url", "revision_url"),
         ],
     )

@@ -30,7 +30,7 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """How the values of a panel are shown. `links` has the title and the address of each link of a value."""
 
     unit: str = "none"
@@ -46,7 +46,7 @@ def show_series(
     number: int,
     words: Words,
     targets: Sequence[Json],
-    look: Look,
+    look: Appearance,
     overrides: Sequence[Json] = (),
     draw: Literal["line", "bars"] = "line",
     is_stacked: bool = False,
@@ -67,14 +67,14 @@ def show_series(
     return _build(number, "timeseries", words, targets, look, custom, options, overrides)
 
 
-def show_table(number: int, words: Words, target: Json, look: Look, overrides: Sequence[Json] = ()) -> Json:
+def show_table(number: int, words: Words, target: Json, look: Appearance, overrides: Sequence[Json] = ()) -> Json:
     """Rows as they come."""
     custom: Json = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": True, "filterable": True}
     options: Json = {"showHeader": True, "frameIndex": 0, "cellHeight": "sm"}
     return _build(number, "table", words, [target], look, custom, options, overrides)
 
 
-def show_number(number: int, words: Words, target: Json, look: Look) -> Json:
+def show_number(number: int, words: Words, target: Json, look: Appearance) -> Json:
     """One number, coloured by its thresholds."""
     options: Json = {
         "colorMode": "background",
@@ -90,7 +90,7 @@ def show_number(number: int, words: Words, target: Json, look: Look) -> Json:
     return _build(number, "stat", words, [target], look, None, options, ())
 
 
-def show_history(number: int, words: Words, target: Json, look: Look) -> Json:
+def show_history(number: int, words: Words, target: Json, look: Appearance) -> Json:
     """A cell for each series and day, coloured by its value."""
     options: Json = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False, "calcs": []},
@@ -101,7 +101,7 @@ def show_history(number: int, words: Words, target: Json, look: Look) -> Json:
     return _build(number, "status-history", words, [target], look, {"fillOpacity": 80, "lineWidth": 1}, options, ())
 
 
-def show_bars(number: int, words: Words, target: Json, look: Look, overrides: Sequence[Json] = ()) -> Json:
+def show_bars(number: int, words: Words, target: Json, look: Appearance, overrides: Sequence[Json] = ()) -> Json:
     """A group of bars for each row, named by its first column."""
     options: Json = {
         "barWidth": 0.9,
@@ -118,7 +118,7 @@ def show_bars(number: int, words: Words, target: Json, look: Look, overrides: Se
     return _build(number, "barchart", words, [target], look, {"fillOpacity": 80, "lineWidth": 1}, options, overrides)
 
 
-def override(name: str, look: Look, **custom: object) -> Json:
+def override(name: str, look: Appearance, **custom: object) -> Json:
     """Another look for the column or series of a name. `custom` is what only its kind of panel knows."""
     properties: list[Json] = [{"id": key, "value": value} for key, value in _describe(look).items()]
     properties += [{"id": f"custom.{key}", "value": value} for key, value in custom.items()]
@@ -137,7 +137,7 @@ def hide(*names: str) -> list[Json]:
     ]
 
 
-def _describe(look: Look) -> Json:
+def _describe(look: Appearance) -> Json:
     """A look as Grafana has it, without what was left open."""
     found: Json = {
         "unit": look.unit,
@@ -165,7 +165,7 @@ def _build(
     kind: str,
     words: Words,
     targets: Sequence[Json],
-    look: Look,
+    look: Appearance,
     custom: Json | None,
     options: Json,
     overrides: Sequence[Json],

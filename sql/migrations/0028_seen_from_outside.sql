@@ -97,7 +97,7 @@ CREATE TRIGGER keep_newest_verdict AFTER INSERT ON check_result
 FOR EACH ROW EXECUTE FUNCTION keep_newest_verdict();
 
 -- One feature of a version over a long time, which is one panel.
-CREATE INDEX ON feature_rollup (model, version, feature, bucket_start);
+CREATE INDEX ON feature_rollup (model, version, feature, bucket_start) INCLUDE (bin, count);
 
 -- Where the pages are that a dashboard links on to: airflow, mlflow and cloud_run.
 CREATE TABLE page_address (

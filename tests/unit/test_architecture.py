@@ -26,10 +26,18 @@ MAY_IMPORT = {
 
 
 MAY_USE = {
-    "cyclone.commands": {"cyclone.lineage", "cyclone.policy", "cyclone.checks", "cyclone.rows", "cyclone.calibration"},
+    "cyclone.commands": {
+        "cyclone.lineage",
+        "cyclone.policy",
+        "cyclone.checks",
+        "cyclone.rows",
+        "cyclone.calibration",
+        "cyclone.grafana",
+    },
     "cyclone.policy": {"cyclone.checks"},
     "cyclone.checks": set(),
     "cyclone.calibration": set(),
+    "cyclone.grafana": set(),
     "cyclone.lineage": set(),
     "cyclone.rows": set(),
     "cyclone": set(),

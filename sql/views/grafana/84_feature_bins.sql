@@ -1,5 +1,5 @@
 -- The bins of one feature of a version, or of its prediction: the share of the rows answered in a window, and of the
--- reference's rows, with a name to show. It runs as its owner, as request_series() does.
+-- reference's rows, with a name to show. It runs as its owner, as latency_series() does.
 CREATE OR REPLACE FUNCTION feature_bins(
     of_model text, of_version integer, of_feature text, since timestamptz, until timestamptz
 ) RETURNS TABLE (
@@ -26,14 +26,14 @@ WITH served AS (
 
 known AS (
     SELECT
-        reference_bin.bin,
-        reference_bin.count,
-        bin_name(reference_bin.bin, reference_bin.category, reference_bin.lower_bound, reference_bin.upper_bound) AS name
-    FROM reference_bin
+        known_bin.bin,
+        known_bin.count,
+        known_bin.name
+    FROM known_bin
     WHERE
-        reference_bin.model = of_model
-        AND reference_bin.version = of_version
-        AND reference_bin.feature = of_feature
+        known_bin.model = of_model
+        AND known_bin.version = of_version
+        AND known_bin.feature = of_feature
 )
 
 SELECT

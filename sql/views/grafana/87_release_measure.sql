@@ -6,6 +6,7 @@ SELECT
     canary_step.version,
     canary_step.step_number,
     canary_step.traffic_percent,
+    canary_step.started_at,
     canary_step.verdict,
     measure.name AS measure,
     (canary_step.numbers ->> ('candidate_' || measure.name))::double precision AS candidate,

@@ -18,5 +18,7 @@ SELECT
     is_stopped,
     last_seen_at,
     CASE WHEN NOT is_stopped THEN extract(EPOCH FROM clock_timestamp() - last_seen_at)::double precision END
-        AS lag_seconds
+        AS lag_seconds,
+    revision_page(page_link.cloud_run, model) AS revision_url
 FROM log_completeness
+CROSS JOIN page_link

@@ -1,7 +1,7 @@
 -- What the role `cyclone_grafana` may read: these views, none of which holds a row's values. `cyclone grafana connect`
 -- makes the role. A view that a migration drops and makes anew gets its grants back here.
 REVOKE EXECUTE ON FUNCTION
-request_series(text, timestamptz, timestamptz, double precision),
+latency_series(text, timestamptz, timestamptz, double precision),
 feature_bins(text, integer, text, timestamptz, timestamptz)
 FROM public;
 DO $$
@@ -14,6 +14,7 @@ BEGIN
             alarm_log,
             alarm_monitor,
             alarm_service,
+            bin_hour,
             budget_use,
             calibration_history,
             canary_step,
@@ -32,20 +33,21 @@ BEGIN
             model_event,
             model_present,
             model_status,
+            known_bin,
             known_feature,
             known_version,
             newest_check,
             page_link,
-            prediction_day,
             release_measure,
             release_stage,
+            request_hour,
             serving_version,
             set_aside_reason,
             timeline,
             typical_error
         TO cyclone_grafana;
         GRANT EXECUTE ON FUNCTION
-            request_series(text, timestamptz, timestamptz, double precision),
+            latency_series(text, timestamptz, timestamptz, double precision),
             feature_bins(text, integer, text, timestamptz, timestamptz)
         TO cyclone_grafana;
     END IF;

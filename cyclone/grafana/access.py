@@ -14,7 +14,8 @@ LEAST_CHARACTERS = 12
 BY_AN_ADMINISTRATOR = (
     "CREATE ROLE cyclone_grafana LOGIN CONNECTION LIMIT 20 PASSWORD '…';\n"
     "ALTER ROLE cyclone_grafana SET default_transaction_read_only = on;\n"
-    "ALTER ROLE cyclone_grafana SET statement_timeout = '30s';"
+    "ALTER ROLE cyclone_grafana SET statement_timeout = '30s';\n"
+    "ALTER ROLE cyclone_grafana SET jit = off;"
 )
 """What makes the role, for a server on which the user of `CYCLONE_STORE_DSN` may make none."""
 
