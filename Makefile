@@ -12,7 +12,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format dashboards test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate bench-grafana lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside 
 
 bench-gate: $(READY) ## how often the gate and the recalibration are wrong, in worlds whose truth is known (four minutes)
 	@$(BIN)/python -m benchmarks.gate $(SIZE)
+
+bench-grafana: $(READY) ## what each question of Grafana's boards and rules costs over a year of ten million rows (fifteen minutes)
+	@$(BIN)/python -m benchmarks.grafana $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.images.base
