@@ -1,15 +1,17 @@
 """Cron expressions of five fields, as `monitor.schedule` has them."""
 
 from datetime import date, timedelta
+from functools import cache
 from itertools import pairwise
 
-# In these days every date that a cron expression can name comes, 29 February and each weekday of it included.
-DAYS = 366 * 4 + 1
+# Eight years have every date that a cron expression can name twice, 29 February included.
+DAYS = 8 * 366
 FIRST_DAY = date(2024, 1, 1)
 BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 """The lowest and the highest number of minute, hour, day, month and weekday."""
 
 
+@cache
 def find_longest_gap(schedule: str) -> timedelta:
     """The longest time between two runs of a schedule. A monitor that is silent for longer does not run.
 
@@ -25,7 +27,7 @@ def find_longest_gap(schedule: str) -> timedelta:
     last: int | None = None
     for number in range(DAYS):
         day = FIRST_DAY + timedelta(days=number)
-        fits = (day.day in days, day.isoweekday() % 7 in {weekday % 7 for weekday in weekdays})
+        fits = (day.day in days, not {day.isoweekday(), day.isoweekday() % 7}.isdisjoint(weekdays))
         if day.month in months and (any(fits) if is_either else all(fits)):
             if last is not None:
                 gaps.append((number - last) * 1440 + times[0] - times[-1])

@@ -1,5 +1,8 @@
 """The committed files are what the code makes, and every panel says what it is."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,9 @@ import pytest
 import grafana.boards.__main__ as writer
 from grafana.trial.questions import read_boards
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 BOARDS = read_boards()
+ROWS = {panel["title"] for board in BOARDS.values() for panel in board["panels"] if panel["type"] == "row"}
 PANELS = [
     pytest.param(panel, id=f"{name}-{panel['id']}")
     for name, board in BOARDS.items()
@@ -71,3 +76,24 @@ def test_panels_lie_side_by_side_and_do_not_overlap(name: str) -> None:
         assert not cells & taken, panel["title"]
         assert place["x"] + place["w"] <= 24
         taken |= cells
+
+
+def test_make_dashboards_writes_the_files(tmp_path: Path) -> None:
+    """In a copy, so that this checkout's files stay as they are."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy2(REPOSITORY / name, tmp_path)
+    shutil.copytree(REPOSITORY / "requirements", tmp_path / "requirements")
+    shutil.copytree(REPOSITORY / "grafana" / "boards", tmp_path / "grafana" / "boards")
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    subprocess.run(["make", "--silent", "dashboards"], cwd=tmp_path, check=True)
+    for folder in ("dashboards", "provisioning/alerting"):
+        made = {path.name: path.read_text() for path in (tmp_path / "grafana" / folder).iterdir()}
+        assert made == {path.name: path.read_text() for path in (REPOSITORY / "grafana" / folder).iterdir()}
+
+
+def test_the_page_shows_every_panel() -> None:
+    text = (REPOSITORY / "docs" / "grafana.md").read_text()
+    missing = [
+        panel["title"] for board in BOARDS.values() for panel in board["panels"] if f"**{panel['title']}.**" not in text
+    ]
+    assert [title for title in missing if title not in ROWS] == []
