@@ -12,6 +12,7 @@ OUT = {
 }
 RATIO = ((None, "green"), (1.25, "yellow"), (1.5, "red"))
 COMPLETE = ((None, "red"), (0.95, "yellow"), (0.999, "green"))
+VERDICT_COLOURS = {"passed": "green", "no_data": "text", "failed": "red"}
 ATTENTION = {
     "0": ("nothing", "green"),
     "1": ("something is not known", "text"),
@@ -90,6 +91,3 @@ def build_board() -> Board:
         ],
         is_annotated=False,
     )
-
-
-VERDICT_COLOURS = {"passed": "green", "no_data": "text", "failed": "red"}

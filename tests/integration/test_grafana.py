@@ -12,10 +12,12 @@ import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn
 
+from cyclone.checks.rollups import roll_up
 from cyclone.errors import StoreError
 from cyclone.grafana.access import connect_grafana
 from cyclone.policy.evidence import collect_evidence
 from cyclone.policy.rules import find_typical_error
+from cyclone.sections import Monitor
 from cyclone.store import Store
 from grafana.trial.asking import Answer, ask, find_faults, last, read_choices
 from grafana.trial.expansion import Variable
@@ -229,6 +231,30 @@ def test_an_alarm_is_one_for_each_model_and_goes_when_its_reason_goes(filled: St
             cursor.execute(f"SELECT model, value FROM alarm_{name}")
             assert dict(cursor.fetchall()) == wanted.get(name, {"churn": 0, "demand": 1}), name
             transaction.connection.rollback()
+
+
+def test_a_roll_up_leaves_the_rules_that_alarms_compare_with(store: Store) -> None:
+    changed = DEMAND.model_copy(update={"monitor": Monitor(schedule="0 * * * *")})
+    for spec in (DEMAND, changed):
+        roll_up(store, spec)
+    (found,) = execute(
+        store,
+        "SELECT model, metric, label_delay, error_limit, error_window_days, completeness_floor, longest_gap,"
+        " clock_timestamp() - monitored_at < interval '1 minute' FROM monitored_model",
+    )
+    hours = (timedelta(hours=24), timedelta(hours=1))
+    assert found == ("demand", "mean_absolute_error", hours[0], 1.5, 7, 0.95, hours[1], True)
+
+
+def test_a_model_that_nothing_serves_needs_no_monitor(filled: Store) -> None:
+    with filled.transaction() as transaction, transaction.connection.cursor() as cursor:
+        cursor.execute("UPDATE monitored_model SET monitored_at = now() - interval '1 hour'")
+        cursor.execute("DELETE FROM release_record WHERE model = 'churn'")
+        cursor.execute("SELECT model, value FROM alarm_monitor ORDER BY model")
+        assert cursor.fetchall() == [("churn", 0), ("demand", 1)]
+        cursor.execute("SELECT model, is_unwatched FROM model_status ORDER BY model")
+        assert cursor.fetchall() == [("churn", False), ("demand", True)]
+        transaction.connection.rollback()
 
 
 def test_the_newest_verdict_of_a_window_is_kept_whatever_the_order(store: Store) -> None:

@@ -40,9 +40,9 @@ trouble AS (
             ELSE 'passed'
         END AS verdict,
         verdict.failed_checks,
-        clock_timestamp() - monitored_model.monitored_at
-        > 3 * monitored_model.longest_gap + interval '10 minutes' AS is_unwatched
+        alarm_monitor.value = 1 AS is_unwatched
     FROM monitored_model
+    INNER JOIN alarm_monitor ON monitored_model.model = alarm_monitor.model
     LEFT JOIN verdict ON monitored_model.model = verdict.model
     LEFT JOIN held ON monitored_model.model = held.model
     LEFT JOIN incident ON monitored_model.model = incident.model AND incident.closed_at IS NULL
