@@ -53,10 +53,8 @@ def read_password(path: Path) -> str:
 
 
 def _make_role(transaction: Transaction, password: str) -> None:
-    from psycopg2.extensions import encrypt_password
-
     # A verifier, so that a server which logs its statements does not log the password.
-    verifier = encrypt_password(password, ROLE, scope=transaction.connection, algorithm="scram-sha-256")
+    verifier = transaction.encrypt_password(ROLE, password)
     try:
         with transaction.savepoint():
             if not _has_role(transaction):

@@ -23,7 +23,7 @@ EPOCH_SECONDS = (1e9, 9.99e9)
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """The rows of a question, with the name and the kind of each column."""
 
     columns: Sequence[str]
@@ -31,16 +31,16 @@ class Answer:
     rows: Sequence[Sequence[Any]]
 
 
-def ask(raw: "connection", question: Question, variables: Mapping[str, Variable], span: Span) -> Answer:
+def ask(raw: "connection", question: Question, variables: Mapping[str, Variable], span: Span) -> Reply:
     """Ask on an open connection. Errors: those of psycopg2, and `MacroError`."""
     with raw, raw.cursor() as cursor:
         cursor.execute(expand(question.sql, variables, span))
         described = cursor.description or ()
         kinds = [TYPES.get(column.type_code, f"type {column.type_code}") for column in described]
-        return Answer([column.name for column in described], kinds, cursor.fetchall())
+        return Reply([column.name for column in described], kinds, cursor.fetchall())
 
 
-def find_faults(form: Form, answer: Answer) -> list[str]:
+def find_faults(form: Form, answer: Reply) -> list[str]:
     """What breaks the rules of a format, in words. Empty when Grafana can show the answer."""
     doubled = sorted({name for name in answer.columns if list(answer.columns).count(name) > 1})
     faults = [f"two columns are called {name}" for name in doubled]
@@ -57,7 +57,7 @@ def find_faults(form: Form, answer: Answer) -> list[str]:
     return faults
 
 
-def _judge_series(answer: Answer) -> list[str]:
+def _judge_series(answer: Reply) -> list[str]:
     if list(answer.columns[:1]) != ["time"]:
         return [f"the first column has to be time, and is {list(answer.columns[:1])}"]
     times = [row[0] for row in answer.rows]
@@ -72,7 +72,7 @@ def _judge_series(answer: Answer) -> list[str]:
     return faults if NUMBER in answer.kinds[1:] else [*faults, "no column is a number"]
 
 
-def _judge_rule(answer: Answer) -> list[str]:
+def _judge_rule(answer: Reply) -> list[str]:
     numbers = [name for name, kind in zip(answer.columns, answer.kinds, strict=True) if kind == NUMBER]
     faults = [] if len(numbers) == 1 else [f"one column has to be a number, and these are: {numbers}"]
     for name, kind in zip(answer.columns, answer.kinds, strict=True):

@@ -13,7 +13,7 @@ import psycopg2
 
 from cyclone.grafana.access import connect_grafana
 from cyclone.store import Store
-from grafana.trial.asking import Answer, ask, last, read_choices
+from grafana.trial.asking import Reply, ask, last, read_choices
 from grafana.trial.expansion import Variable
 from grafana.trial.filling import World, fill_store
 from grafana.trial.questions import Json, Question, list_board, read_boards
@@ -63,7 +63,7 @@ def describe_board(raw: Any, name: str, board: Json) -> Iterator[str]:
             yield from describe_answer(ask(raw, question, chosen, last(DAYS, UNTIL)))
 
 
-def describe_answer(answer: Answer) -> Iterator[str]:
+def describe_answer(answer: Reply) -> Iterator[str]:
     """The newest rows of an answer as a table. Points are told by their last rows, other answers by their first."""
     rows = answer.rows[-ROWS:] if answer.columns[0] == "time" else answer.rows[:ROWS]
     places = [place for place, column in enumerate(answer.columns) if not column.endswith("_url")][:COLUMNS]

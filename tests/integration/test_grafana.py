@@ -19,7 +19,7 @@ from cyclone.policy.evidence import collect_evidence
 from cyclone.policy.rules import find_typical_error
 from cyclone.sections import Monitor
 from cyclone.store import Store
-from grafana.trial.asking import Answer, ask, find_faults, last, read_choices
+from grafana.trial.asking import Reply, ask, find_faults, last, read_choices
 from grafana.trial.expansion import Variable
 from grafana.trial.filling import DEMAND, World, fill_store
 from grafana.trial.questions import Question, list_questions
@@ -73,20 +73,20 @@ def test_a_question_is_answered_in_the_form_that_grafana_shows(
 @pytest.mark.parametrize(
     ("form", "answer", "told"),
     [
-        ("time_series", Answer(["at", "n"], ["time", "number"], []), "the first column has to be time"),
-        ("time_series", Answer(["time", "n"], ["time", "number"], [(2, 1), (1, 1)]), "not ascending"),
-        ("time_series", Answer(["time", "n"], ["number", "number"], [(5, 1)]), "numbers that are no seconds"),
-        ("time_series", Answer(["time", "metric"], ["time", "text"], []), "no column is a number"),
-        ("time_series", Answer(["time", "n", "b"], ["time", "number", "type 16"], []), "only text and numbers"),
-        ("rule", Answer(["model", "a", "b"], ["text", "number", "number"], []), "one column has to be a number"),
-        ("rule", Answer(["model", "n", "at"], ["text", "number", "time"], []), "may only have text and one number"),
-        ("rule", Answer(["model", "n"], ["text", "number"], [("m", 0), ("m", 1)]), "the same labels"),
-        ("annotation", Answer(["time", "text"], ["time", "text"], []), "an annotation needs"),
-        ("variable", Answer(["version"], ["number"], []), "one column of text"),
-        ("table", Answer(["a", "a"], ["text", "text"], []), "two columns are called a"),
+        ("time_series", Reply(["at", "n"], ["time", "number"], []), "the first column has to be time"),
+        ("time_series", Reply(["time", "n"], ["time", "number"], [(2, 1), (1, 1)]), "not ascending"),
+        ("time_series", Reply(["time", "n"], ["number", "number"], [(5, 1)]), "numbers that are no seconds"),
+        ("time_series", Reply(["time", "metric"], ["time", "text"], []), "no column is a number"),
+        ("time_series", Reply(["time", "n", "b"], ["time", "number", "type 16"], []), "only text and numbers"),
+        ("rule", Reply(["model", "a", "b"], ["text", "number", "number"], []), "one column has to be a number"),
+        ("rule", Reply(["model", "n", "at"], ["text", "number", "time"], []), "may only have text and one number"),
+        ("rule", Reply(["model", "n"], ["text", "number"], [("m", 0), ("m", 1)]), "the same labels"),
+        ("annotation", Reply(["time", "text"], ["time", "text"], []), "an annotation needs"),
+        ("variable", Reply(["version"], ["number"], []), "one column of text"),
+        ("table", Reply(["a", "a"], ["text", "text"], []), "two columns are called a"),
     ],
 )
-def test_an_answer_that_grafana_could_not_show_is_found(form: str, answer: Answer, told: str) -> None:
+def test_an_answer_that_grafana_could_not_show_is_found(form: str, answer: Reply, told: str) -> None:
     assert told in " ".join(find_faults(form, answer))  # type: ignore[arg-type]
 
 
