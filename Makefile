@@ -12,7 +12,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate bench-policy lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,11 +47,15 @@ check: $(READY) ## lint and type-check Python and SQL
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	$(BIN)/python -m grafana.boards --check
 
 format: $(READY) ## format Python and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
+
+dashboards: $(READY) ## write the files of Grafana's dashboards and alert rules from their code
+	$(BIN)/python -m grafana.boards
 
 test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twelve minutes on two free cores
 	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow"
@@ -81,6 +85,9 @@ bench-gate: $(READY) ## how often the gate and the recalibration are wrong, in w
 
 bench-policy: $(READY) ## the policy on eight real data sets and synthetic worlds, beside calendars, detectors and hindsight (ten minutes)
 	@$(BIN)/python -m benchmarks.policy $(SIZE)
+
+bench-grafana: $(READY) ## what each question of Grafana's boards and rules costs over a year of ten million rows (fifteen minutes)
+	@$(BIN)/python -m benchmarks.grafana $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.images.base

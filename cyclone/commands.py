@@ -18,6 +18,7 @@ from cyclone.checks.verdicts import Verdict
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ConfigurationError, HoldError
+from cyclone.grafana.access import ROLE, connect_grafana
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE
 from cyclone.keys import SCOPES, SERVICE_SCOPES, add_key, read_keys, revoke_key
 from cyclone.lineage.explain import explain
@@ -37,7 +38,15 @@ keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, i
 log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
 monitor_app = typer.Typer(no_args_is_help=True, help="The checks and what they decide.")
 rollups_app = typer.Typer(no_args_is_help=True, help="The log counted by hour, which checks read.")
-GROUPS = {"labels": labels_app, "keys": keys_app, "log": log_app, "monitor": monitor_app, "rollups": rollups_app}
+grafana_app = typer.Typer(no_args_is_help=True, help="What Grafana needs of the store.")
+GROUPS = {
+    "labels": labels_app,
+    "keys": keys_app,
+    "log": log_app,
+    "monitor": monitor_app,
+    "rollups": rollups_app,
+    "grafana": grafana_app,
+}
 # Without markup, because features, reasons and what people wrote may contain brackets.
 console = Console(markup=False)
 TABLE_CHARACTERS = 160
@@ -251,3 +260,17 @@ def _find_keys_file() -> Path:
             f"{API_KEYS_FILE_VARIABLE} is empty: set it to the file of the clients' bearer keys, which may be a new one"
         )
     return path
+
+
+@grafana_app.command("connect")
+def connect_dashboards(
+    password_file: Annotated[Path | None, typer.Option(help="A file with the password of Grafana's role.")] = None,
+    airflow: Annotated[str, typer.Option(help="Airflow's address, which dashboards link to.")] = "",
+    mlflow: Annotated[str, typer.Option(help="MLflow's address.")] = "",
+    cloud_run: Annotated[str, typer.Option(help="The page of a service, with {service} for its name.")] = "",
+) -> None:
+    """Make the role that Grafana reads the views with, and keep the addresses that dashboards link on to."""
+    store = Store(read_settings().store_dsn)
+    given = {"airflow": airflow, "mlflow": mlflow, "cloud_run": cloud_run}
+    connect_grafana(store, password_file, {name: address for name, address in given.items() if address})
+    console.print(f"The role {ROLE} may read the views of {store.address}", soft_wrap=True, highlight=False)

@@ -174,6 +174,13 @@ class Transaction:
             # COPY takes no parameters, so the driver writes them into the text.
             cursor.copy_expert(cursor.mogrify(self._load(statement), parameters).decode(), file)
 
+    def encrypt_password(self, role: str, password: str) -> str:
+        """The SCRAM verifier of a role's password, which Postgres takes in place of the password."""
+        from psycopg2.extensions import encrypt_password
+
+        verifier: str = encrypt_password(password, role, scope=self.connection, algorithm="scram-sha-256")
+        return verifier
+
     def list_fields(self, column: str, names: Sequence[str]) -> Any:
         """A parameter that stands for some fields of a JSON column, as a list of SQL expressions of type text."""
         from psycopg2 import sql

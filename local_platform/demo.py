@@ -132,7 +132,8 @@ def show_result(demo: "Demo", least_promotions: int, state_dir: Path) -> bool:
         f"{replay.request_count:,} requests, {len(replay.failures)} failed. {len(replay.answers):,} rows answered.\n"
         f"{len(evidence.automatic)} incidents, {len(evidence.promoted)} promotions, {count_recalibrations(demo)}"
         " recalibrations released."
-        f" From alarm to all traffic: {seconds}.\nPicture: {picture}",
+        f" From alarm to all traffic: {seconds}.\nPicture: {picture}\n"
+        "Grafana: `make up`, and docs/grafana.md connects yours to this store in five steps.",
         highlight=False,
     )
     for problem in evidence.problems:

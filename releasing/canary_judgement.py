@@ -8,7 +8,7 @@ within a request and within a moment (`releasing/canary_measures.py`), not only 
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cyclone.checks.verdicts import Measurement
@@ -43,7 +43,8 @@ Numbers = dict[str, float | int | None]
 class CanaryVerdict:
     """The verdict on a canary step, with its reason and the compared numbers.
 
-    The keys of `numbers` are `<side>_<measure>` and `<side>_<measure>_samples`. The values can be written as JSON.
+    The keys of `numbers` are `<side>_<measure>` and `<side>_<measure>_samples`. Where an interval was compared with a
+    limit, `<measure>_low`, `<measure>_high` and `<measure>_limit` have these. The values can be written as JSON.
     """
 
     verdict: CanaryVerdictName
@@ -53,10 +54,15 @@ class CanaryVerdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """The finding of one rule. `words` is the end of a sentence that begins with the name of the measure."""
+    """The finding of one rule. `words` is the end of a sentence that begins with the name of the measure.
+
+    `interval` is what was compared with `limit`: a difference of shares, or the candidate's own value.
+    """
 
     verdict: CanaryVerdictName
     words: str
+    interval: Interval | None = None
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def judge_comparisons(release: ReleaseRules, comparisons: Mapping[str, SideBySid
     judged_steps = max(1, len(release.steps) - 1)
     levels = Levels(FALSE_ALARM / (judged_steps * len(RULES)))
     findings = {name: rule(release, comparisons[name], levels) for name, rule in RULES.items()}
-    numbers = _list_numbers(comparisons)
+    numbers = _list_numbers(comparisons) | _list_bounds(findings)
     for name, finding in findings.items():
         if finding.verdict == "failed":
             return CanaryVerdict("failed", f"{TITLES[name]}: {finding.words}", numbers)
@@ -123,7 +129,7 @@ def judge_shares(comparison: SideBySide, limit: float, levels: Levels, unit: str
         + _describe_difference(interval)
         + f" (allowed {limit:.2%})"
     )
-    return Finding(_decide(interval, limit), words)
+    return Finding(_decide(interval, limit), words, interval, limit)
 
 
 def judge_means(comparison: SideBySide, allowed: float, levels: Levels, unit: str) -> Finding:
@@ -144,7 +150,8 @@ def judge_means(comparison: SideBySide, allowed: float, levels: Levels, unit: st
         f" {format_number(champion.value)} on {comparison.sizes[1]:,} (allowed {format_number(allowed)},"
         f" ± {format_number(interval.high - candidate.value + allowed)})"
     )
-    return Finding(_decide(interval, 0.0), words)
+    compared = Interval(interval.low + allowed, interval.high + allowed)
+    return Finding(_decide(interval, 0.0), words, compared, allowed)
 
 
 def _bound_excess(comparison: SideBySide, ratio: float, more: float, levels: Levels) -> Interval:
@@ -227,7 +234,9 @@ def _judge_shift(release: ReleaseRules, comparison: SideBySide, levels: Levels) 
     noise = sum(bound_distribution(size, levels.alarm / 2) for size in comparison.sizes)
     distance = comparison.candidate.value or 0.0
     words = f"{distance:.2f} ± {noise:.2f} from the champion's (allowed {release.prediction_shift_limit:g})"
-    return Finding("failed" if distance - noise > release.prediction_shift_limit else "passed", words)
+    limit = release.prediction_shift_limit
+    interval = Interval(distance - noise, distance + noise)
+    return Finding("failed" if interval.low > limit else "passed", words, interval, limit)
 
 
 Rule = Callable[[ReleaseRules, SideBySide, Levels], Finding]
@@ -257,7 +266,7 @@ def _decide(interval: Interval, limit: float) -> CanaryVerdictName:
 
 
 def _only_condemn(finding: Finding) -> Finding:
-    return finding if finding.verdict == "failed" else Finding("passed", finding.words)
+    return finding if finding.verdict == "failed" else replace(finding, verdict="passed")
 
 
 def _list_sides(comparison: SideBySide) -> tuple[Measurement, Measurement]:
@@ -276,4 +285,15 @@ def _list_numbers(comparisons: Mapping[str, SideBySide]) -> Numbers:
         for side, measured in (("candidate", comparison.candidate), ("champion", comparison.champion)):
             numbers[f"{side}_{name}"] = measured.value
             numbers[f"{side}_{name}_samples"] = measured.sample_size
+    return numbers
+
+
+def _list_bounds(findings: Mapping[str, Finding]) -> Numbers:
+    """The intervals that were compared with limits. An infinite bound is None, because JSON has no such number."""
+    numbers: Numbers = {}
+    for name, finding in findings.items():
+        if finding.interval is not None:
+            for end, bound in (("low", finding.interval.low), ("high", finding.interval.high)):
+                numbers[f"{name}_{end}"] = bound if math.isfinite(bound) else None
+            numbers[f"{name}_limit"] = finding.limit
     return numbers

@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any
 
 from cyclone.checks.rollup_statement import ReferenceFeature, build_count, read_reference, split_reference
+from cyclone.checks.schedules import find_longest_gap
 from cyclone.errors import StatementError, StoreError
+from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
 from cyclone.times import HOUR
@@ -72,6 +74,7 @@ def roll_up(store: Store, spec: ModelSpec) -> RollupSummary:
         assert marks is not None, "the statement makes the watermark where there is none"
         now = _take_snapshot(transaction, marks["counted"], marks["counted_by"])
         news = News(spec.name, marks["counted"], now)
+        _note_model(transaction, spec)
         return _count(transaction, spec, news, News(spec.name, marks["errors_counted"], now))
 
 
@@ -105,6 +108,27 @@ def join_hours(hours: Iterable[Hour]) -> list[tuple[Hour, datetime]]:
             start = stretches.pop()[0]
         stretches.append((start, hour.start + HOUR))
     return stretches
+
+
+def _note_model(transaction: Transaction, spec: ModelSpec) -> None:
+    """Keep the rules that dashboards and alerts compare with, and that the monitor ran. It begins with a roll-up."""
+    error, breaker = spec.retrain.error, spec.retrain.breaker
+    transaction.run(
+        "rollups/model_note",
+        model=spec.name,
+        task=spec.task,
+        metric=spec.error_metric,
+        label_delay=spec.label.delay,
+        label_load=spec.label.load,
+        silent_days=breaker.silent_days,
+        error_limit=error.limit,
+        error_window_days=error.window_days,
+        error_minimum_days=error.minimum_days,
+        error_minimum_rows=error.minimum_rows,
+        completeness_floor=breaker.completeness,
+        budget_per_week=spec.retrain.budget_per_week,
+        longest_gap=find_longest_gap(read_settings().monitor_schedule or spec.monitor.schedule),
+    )
 
 
 def _take_snapshot(transaction: Transaction, counted: str, counted_by: int | None) -> str:

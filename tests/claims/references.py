@@ -38,10 +38,12 @@ def find_broken_links(document: Document) -> Iterator[str]:
 
 @cache
 def list_variables() -> set[str]:
-    """The `CYCLONE_` variables that are read: by the settings, and by services of their own environment."""
+    """The `CYCLONE_` variables that are read: by the settings, by services of their own environment, and by Grafana."""
     names = {f"CYCLONE_{name.upper()}" for name, field in Settings.model_fields.items() if not field.validation_alias}
     contract = (REPOSITORY / "cyclone" / "image_contract.py").read_text()
-    return names | set(re.findall(r'"(CYCLONE_[A-Z_]+)"', contract))
+    provisioned = (REPOSITORY / "grafana" / "provisioning").rglob("*.*")
+    of_grafana = {name for path in provisioned for name in re.findall(r"\$__env\{(\w+)\}", path.read_text())}
+    return names | of_grafana | set(re.findall(r'"(CYCLONE_[A-Z_]+)"', contract))
 
 
 def find_variables(text: str) -> set[str]:

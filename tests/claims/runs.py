@@ -15,7 +15,7 @@ COMMANDS = "tests/integration/test_commands.py"
 HELP = "tests/unit/test_documents.py::test_make_help_shows_every_target_with_variables_that_the_makefile_asks_for"
 IMAGES = f"{CI}: make test-docker && CYCLONE_CONTAINERS=true SMALL=1 make bench-release"
 LOOP = "tests/e2e/test_loop.py"
-SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target backtest bench-serving bench-monitoring bench-gate bench-policy"
+SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target backtest bench-serving bench-monitoring bench-gate bench-policy bench-grafana"
 PARSED = f"{COMMANDS}::test_a_target_that_needs_the_network_is_given_files_and_options_that_are_there"
 
 TARGETS: Places = {
@@ -23,12 +23,14 @@ TARGETS: Places = {
     "backtest": SMALL,
     "base-image": "tests/docker/test_containers.py::test_make_base_image_pushes_the_one_of_this_source",
     "bench-gate": SMALL,
+    "bench-grafana": SMALL,
     "bench-monitoring": SMALL,
     "bench-policy": SMALL,
     "bench-release": IMAGES,
     "bench-serving": SMALL,
     "check": f"{CI}: make -j 2 --output-sync=target check sbom",
     "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
+    "dashboards": "tests/unit/grafana/test_files.py::test_make_dashboards_writes_the_files",
     "demo": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "down": f"{LOOP}::platform",
     "format": f"{COMMANDS}::test_make_format_mends_python_and_sql",
@@ -49,6 +51,8 @@ CYCLONE: Places = {
     "down": f"{LOOP}::platform",
     "env": f"{LOOP}::run_airflow",
     "explain": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
+    "grafana connect": "tests/integration/test_grafana.py::"
+    "test_the_command_makes_the_role_keeps_addresses_and_refuses_what_cannot_be",
     "keys add": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
     "keys list": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
     "keys revoke": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",

@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-OURS = {"cyclone", "training", "releasing", "bento_service", "cyclone_airflow", "local_platform", "dags", "benchmarks"}
+OURS = {
+    "cyclone",
+    "training",
+    "releasing",
+    "bento_service",
+    "cyclone_airflow",
+    "local_platform",
+    "dags",
+    "grafana",
+    "benchmarks",
+}
 HEAVY = {"airflow", "bentoml", "mlflow", "google", "sklearn", "pandas", "great_expectations", "matplotlib"}
 MAY_IMPORT = {
     "cyclone": set(),
@@ -21,16 +31,25 @@ MAY_IMPORT = {
     "plugins": {"cyclone", "training", "releasing", "cyclone_airflow"},
     "local_platform": {"cyclone", "training", "releasing"},
     "dags": {"cyclone", "training", "releasing", "cyclone_airflow"},
-    "benchmarks": {"cyclone", "training", "releasing", "bento_service", "local_platform"},
+    "grafana": {"cyclone", "training", "local_platform"},
+    "benchmarks": {"cyclone", "training", "releasing", "bento_service", "local_platform", "grafana"},
 }
 
 
 MAY_USE = {
-    "cyclone.commands": {"cyclone.lineage", "cyclone.policy", "cyclone.checks", "cyclone.rows", "cyclone.calibration"},
+    "cyclone.commands": {
+        "cyclone.lineage",
+        "cyclone.policy",
+        "cyclone.checks",
+        "cyclone.rows",
+        "cyclone.calibration",
+        "cyclone.grafana",
+    },
     "cyclone.alerts": {"cyclone.policy"},
     "cyclone.policy": {"cyclone.checks"},
     "cyclone.checks": set(),
     "cyclone.calibration": set(),
+    "cyclone.grafana": set(),
     "cyclone.lineage": set(),
     "cyclone.rows": set(),
     "cyclone": set(),
@@ -42,6 +61,8 @@ MAY_USE = {
     "training.fit": {"training.tracking", "training.data"},
     "training.tracking": {"training.data"},
     "training.data": set(),
+    "grafana.boards": set(),
+    "grafana.trial": {"grafana.boards"},
 }
 """Which subject of a package may use which other. The files right under `cyclone` may be used by all of it."""
 

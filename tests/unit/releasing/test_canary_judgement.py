@@ -61,6 +61,20 @@ def test_a_candidate_like_the_champion_passes_with_all_its_numbers() -> None:
     assert verdict.numbers["champion_error_samples"] == 8000
 
 
+def test_the_numbers_have_each_interval_with_the_limit_that_it_was_compared_with() -> None:
+    numbers = judge_comparisons(RULES, GOOD).numbers
+    for name in ("failure_share", "latency_mean_ms", "error", "prediction_shift"):
+        low, high, limit = (numbers[f"{name}_{end}"] for end in ("low", "high", "limit"))
+        assert low is not None
+        assert high is not None
+        assert limit is not None
+        assert low < high < limit, name
+    assert numbers["failure_share_limit"] == RULES.failure_share_limit
+    few = {**GOOD, "failure_share": spread((0.9, 0.0, 4000), (0.0, 0.0, 9000), 4)}
+    open_ended = judge_comparisons(RULES, few).numbers
+    assert None in (open_ended["failure_share_low"], open_ended["failure_share_high"]), "JSON has no infinite number"
+
+
 @pytest.mark.parametrize(
     ("changed", "verdict", "words"),
     [

@@ -1,0 +1,1 @@
+"""What Grafana needs of the store."""

@@ -1,0 +1,8 @@
+-- The alert rule "a hold waits for a person": 1 where a hold is open.
+CREATE OR REPLACE VIEW alarm_hold AS
+SELECT
+    monitored_model.model,
+    (count(hold.hold_id) > 0)::integer AS value
+FROM monitored_model
+LEFT JOIN hold ON monitored_model.model = hold.model AND hold.closed_at IS NULL
+GROUP BY monitored_model.model

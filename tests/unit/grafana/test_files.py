@@ -1,0 +1,99 @@
+"""The committed files are what the code makes, and every panel says what it is."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import grafana.boards.__main__ as writer
+from grafana.trial.questions import read_boards
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+BOARDS = read_boards()
+ROWS = {panel["title"] for board in BOARDS.values() for panel in board["panels"] if panel["type"] == "row"}
+PANELS = [
+    pytest.param(panel, id=f"{name}-{panel['id']}")
+    for name, board in BOARDS.items()
+    for panel in board["panels"]
+    if panel["type"] != "row"
+]
+
+
+def test_files_and_code_agree() -> None:
+    assert writer.find_differences() == []
+
+
+def test_a_file_that_was_changed_added_or_removed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "FOLDER", tmp_path)
+    writer.main()
+    assert writer.find_differences() == []
+    fleet = tmp_path / "dashboards" / "fleet.json"
+    fleet.write_text(fleet.read_text().replace("Models", "All models"))
+    (tmp_path / "dashboards" / "mine.json").write_text("{}")
+    assert writer.find_differences() == [
+        f"{fleet} is not what the code makes",
+        f"{tmp_path / 'dashboards' / 'mine.json'} is made by no code",
+    ]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_has_a_unit_a_description_thresholds_links_and_words_for_nothing(panel: dict[str, Any]) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    links = [
+        *defaults.get("links", ()),
+        *(
+            item
+            for override in panel["fieldConfig"]["overrides"]
+            for change in override["properties"]
+            if change["id"] == "links"
+            for item in change["value"]
+        ),
+    ]
+    assert all((panel["description"], defaults["unit"], defaults["thresholds"]["steps"], defaults["noValue"], links))
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_has_all_variables_and_links_to_the_others_that_keep_time_and_variables(name: str) -> None:
+    board = BOARDS[name]
+    assert [item["name"] for item in board["templating"]["list"]] == ["model", "version", "feature", "slice"]
+    assert {link["url"] for link in board["links"]} == {f"/d/cyclone-{other}" for other in BOARDS if other != name}
+    assert all(link["keepTime"] and link["includeVars"] for link in board["links"])
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_panels_lie_side_by_side_and_do_not_overlap(name: str) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in BOARDS[name]["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+
+
+def test_make_dashboards_writes_the_files(tmp_path: Path) -> None:
+    """In a copy, so that this checkout's files stay as they are."""
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy2(REPOSITORY / name, tmp_path)
+    shutil.copytree(REPOSITORY / "requirements", tmp_path / "requirements")
+    shutil.copytree(REPOSITORY / "grafana" / "boards", tmp_path / "grafana" / "boards")
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    subprocess.run(["make", "--silent", "dashboards"], cwd=tmp_path, check=True)
+    for folder in ("dashboards", "provisioning/alerting"):
+        made = {path.name: path.read_text() for path in (tmp_path / "grafana" / folder).iterdir()}
+        assert made == {path.name: path.read_text() for path in (REPOSITORY / "grafana" / folder).iterdir()}
+
+
+def test_the_page_shows_every_panel() -> None:
+    text = (REPOSITORY / "docs" / "grafana.md").read_text()
+    missing = [
+        panel["title"] for board in BOARDS.values() for panel in board["panels"] if f"**{panel['title']}.**" not in text
+    ]
+    assert [title for title in missing if title not in ROWS] == []
