@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What checks terraform/ has an environment of its own: no other command needs it, and it is 630 MB.
+TERRAFORM := $(VENV)/terraform
 $(if $(word 2,$(VENV)),$(error VENV is "$(VENV)", and make takes no path with a space: name one without))
 # SMALL=1: a benchmark in a minute or so, to see that it runs; its figures mean nothing.
 SIZE := $(if $(SMALL),--small)
@@ -12,7 +14,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate lock clean
+.PHONY: help setup demo backtest up down status check format test test-fast test-docker test-faults base-image sbom audit check-terraform bench-serving bench-release bench-monitoring bench-gate lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -54,7 +56,7 @@ format: $(READY) ## format Python and SQL
 	$(BIN)/sqlfluff fix --disable-progress-bar sql
 
 test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twelve minutes on two free cores
-	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow"
+	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow and not terraform"
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## unit tests and SQL cases, about two minutes (COVERAGE=1: with the lines that they leave out)
@@ -65,6 +67,14 @@ test-docker: $(READY) ## real images in a real engine (Debian without Docker: .c
 
 test-faults: $(READY) ## what may break: Postgres away for a minute, processes killed at every step of a release; rows are counted
 	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py tests/integration/test_kills.py
+
+check-terraform: $(READY) $(TERRAFORM)/.ready ## terraform/ against the Google provider's schema, without Google: fmt, validate, test, checkov (two minutes)
+	$(BIN)/pytest -n 2 --dist load -m terraform tests/terraform
+
+$(TERRAFORM)/.ready: requirements/terraform.txt $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TERRAFORM)
+	$(BIN)/uv pip install --quiet --python $(TERRAFORM)/bin/python --require-hashes -r requirements/terraform.txt
+	@touch $@
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
@@ -100,6 +110,8 @@ lock: ## compile the requirement files anew
 	    --constraint requirements/cyclone.txt --output-file requirements/serving.txt
 	printf 'cyclonedx-bom>=7\npip-audit>=2.9\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
 	    --python-version 3.11 - --output-file requirements/audit.txt
+	printf 'cdktn-provider-google>=21.1\ncheckov>=3.3\nlibterraform>=0.15.3\ntf>=1.2\n' | $(BIN)/uv pip compile --quiet --universal \
+	    --generate-hashes --python-version 3.11 - --output-file requirements/terraform.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    - --output-file requirements/uv.txt
 
