@@ -1,16 +1,6 @@
 # The private network: one subnetwork, a way to Google's managed services inside it, and a way out for those without a
 # public address. Nothing here has a public address of its own, and no rule lets anybody in from outside.
 
-terraform {
-  required_version = ">= 1.11" # write-only arguments, which keep passwords out of the state
-  required_providers {
-    google = {
-      source  = "hashicorp/google"
-      version = ">= 7.0"
-    }
-  }
-}
-
 resource "google_compute_network" "this" {
   name                    = var.name
   auto_create_subnetworks = false
