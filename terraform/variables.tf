@@ -53,11 +53,21 @@ variable "alert_email" {
 variable "models" {
   description = "The names of the models, as in models/<name>/."
   type        = set(string)
+
+  validation {
+    condition     = alltrue([for model in var.models : can(regex("^[a-z]([a-z0-9]|_[a-z0-9])*$", model)) && length(model) <= 40])
+    error_message = "A model's name has small letters, digits and single underscores, begins with a letter and does not end with an underscore, because its service has the same name with dashes."
+  }
 }
 
 variable "clients" {
   description = "Who may ask the models, as IAM names them."
   type        = set(string)
+
+  validation {
+    condition     = alltrue([for client in var.clients : !contains(["allUsers", "allAuthenticatedUsers"], client)])
+    error_message = "clients must name people, groups or service accounts. allUsers would let anybody write into the prediction log."
+  }
 }
 
 variable "ingress" {
@@ -74,6 +84,11 @@ variable "has_api_keys" {
 variable "airflow" {
   description = "vm: Airflow on one machine. composer: Composer 3."
   type        = string
+
+  validation {
+    condition     = contains(["vm", "composer"], var.airflow)
+    error_message = "airflow must be vm or composer."
+  }
 }
 
 variable "airflow_image" {

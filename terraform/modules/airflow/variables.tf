@@ -16,11 +16,6 @@ variable "project" {
 variable "kind" {
   description = "vm: one machine. composer: Composer 3."
   type        = string
-
-  validation {
-    condition     = contains(["vm", "composer"], var.kind)
-    error_message = "airflow must be vm or composer."
-  }
 }
 
 variable "zone" {

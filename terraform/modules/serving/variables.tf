@@ -11,11 +11,6 @@ variable "region" {
 variable "models" {
   description = "The names of the models, as in models/<name>/."
   type        = set(string)
-
-  validation {
-    condition     = alltrue([for model in var.models : can(regex("^[a-z]([a-z0-9]|_[a-z0-9])*$", model)) && length(model) <= 40])
-    error_message = "A model's name has small letters, digits and single underscores, begins with a letter and does not end with an underscore, because its service has the same name with dashes."
-  }
 }
 
 variable "first_image" {
@@ -42,11 +37,6 @@ variable "deletion_protection" {
 variable "clients" {
   description = "Who may ask the models, as IAM names them: serviceAccount:… or group:…"
   type        = set(string)
-
-  validation {
-    condition     = alltrue([for client in var.clients : !contains(["allUsers", "allAuthenticatedUsers"], client)])
-    error_message = "clients must name people, groups or service accounts. allUsers would let anybody write into the prediction log."
-  }
 }
 
 variable "account" {
