@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import BENTOML_OPTIONS_VARIABLE, SPECS_FOLDER
+from cyclone.installation.secret_manager import is_reference, read_secret
 from cyclone.places import find_home
 
 
@@ -58,6 +59,12 @@ class Settings(BaseSettings):
         if "$" in str(work_dir.absolute()):
             raise ValueError("its path has a $, which Airflow and BentoML read as a variable: use another folder")
         return work_dir
+
+    @field_validator("store_dsn", "training_dsn", "api_keys")
+    @classmethod
+    def read_reference(cls, value: str | None) -> str | None:
+        """The value of a secret where its name is given. Composer has no other way to hand a secret over."""
+        return read_secret(value) if value is not None and is_reference(value) else value
 
     @property
     def training_store_dsn(self) -> str:

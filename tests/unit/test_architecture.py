@@ -25,13 +25,21 @@ MAY_IMPORT = {
 
 
 MAY_USE = {
-    "cyclone.commands": {"cyclone.lineage", "cyclone.policy", "cyclone.checks", "cyclone.rows", "cyclone.calibration"},
+    "cyclone.commands": {
+        "cyclone.lineage",
+        "cyclone.policy",
+        "cyclone.checks",
+        "cyclone.rows",
+        "cyclone.calibration",
+        "cyclone.installation",
+    },
+    "cyclone.installation": set(),
     "cyclone.policy": {"cyclone.checks"},
     "cyclone.checks": set(),
     "cyclone.calibration": set(),
     "cyclone.lineage": set(),
     "cyclone.rows": set(),
-    "cyclone": set(),
+    "cyclone": {"cyclone.installation"},  # a setting may name a secret
     "training.commands": {"training.backtest", "training"},
     "training": {"training.images", "training.gate", "training.fit", "training.tracking", "training.data"},
     "training.backtest": {"training.gate", "training.fit", "training.data"},
