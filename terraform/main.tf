@@ -14,7 +14,7 @@ locals {
     mlflow_uri          = module.mlflow.url
     store_dsn_secret    = module.store.dsn_secrets["airflow"]
     training_dsn_secret = module.store.dsn_secrets["training"]
-    airflow_dsn_secret  = var.airflow == "vm" ? module.store.dsn_secrets["airflow_metadata"] : null
+    airflow_dsn_secret  = var.airflow == "vm" ? lookup(module.store.dsn_secrets, "airflow_metadata", null) : null
     api_keys_secret     = var.has_api_keys ? google_secret_manager_secret_iam_member.api_keys[0].secret_id : null
   }
 }
@@ -70,18 +70,19 @@ module "registry" {
 }
 
 module "store" {
-  source              = "./modules/store"
-  name                = var.name
-  region              = var.region
-  network_id          = module.network.network_id
-  tier                = var.store_tier
-  is_highly_available = var.is_highly_available
-  has_replica         = var.has_replica
-  retained_backups    = var.retained_backups
-  deletion_protection = var.deletion_protection
-  secrets             = var.secrets
-  secrets_version     = var.secrets_version
-  members             = module.identity.members
+  source               = "./modules/store"
+  name                 = var.name
+  region               = var.region
+  network_id           = module.network.network_id
+  tier                 = var.store_tier
+  is_highly_available  = var.is_highly_available
+  has_replica          = var.has_replica
+  has_airflow_database = var.airflow == "vm"
+  retained_backups     = var.retained_backups
+  deletion_protection  = var.deletion_protection
+  secrets              = var.secrets
+  secrets_version      = var.secrets_version
+  members              = module.identity.members
 }
 
 # The clients' bearer keys, where they are used beside Cloud Run's own check. The keys file of `cyclone keys add` is its

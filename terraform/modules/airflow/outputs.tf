@@ -1,8 +1,8 @@
 output "address" {
   description = "Airflow's pages: Composer's own address, or the command that opens the machine's."
   value = var.kind == "composer" ? google_composer_environment.airflow[0].config[0].airflow_uri : join(" ", [
-    "gcloud compute start-iap-tunnel ${google_compute_instance.airflow[0].name} 8080 --local-host-port=localhost:8080",
-    "--zone=${var.zone} --project=${var.project}",
+    "gcloud compute ssh ${google_compute_instance.airflow[0].name} --tunnel-through-iap --zone=${var.zone}",
+    "--project=${var.project} -- -L 8080:127.0.0.1:8080",
   ])
 }
 

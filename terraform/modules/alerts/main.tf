@@ -8,8 +8,8 @@ locals {
     log-loss = {
       filter = join(" AND ", [
         "resource.type=\"cloud_run_revision\"",
-        "severity>=ERROR",
-        "(textPayload:\"prediction log:\" OR jsonPayload.message:\"prediction log:\")",
+        # By its words: Cloud Run gives a line of text no severity.
+        "textPayload=~\"${local.loss}\"",
       ])
       told = "Answered rows are not in the prediction log. `cyclone log status` says how many, of which revision."
     }
@@ -22,6 +22,7 @@ locals {
       told   = "No run of a monitor has succeeded for an hour. Look whether the scheduler runs, and whether the DAGs are paused."
     }
   }
+  loss         = "prediction log: .*(not in it|not in the store|refused row|cannot be read|cannot be written|left as it is)"
   monitor_runs = "(textPayload:\"Marking run <DagRun monitor__\" OR jsonPayload.message:\"Marking run <DagRun monitor__\")"
 }
 

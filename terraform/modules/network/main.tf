@@ -71,7 +71,7 @@ resource "google_compute_firewall" "identity_aware_proxy" {
 
   allow {
     protocol = "tcp"
-    ports    = ["22", "8080"] # SSH, and Airflow's pages
+    ports    = ["22"] # SSH, through which Airflow's pages are reached as well
   }
 
   log_config {

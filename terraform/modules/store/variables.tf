@@ -28,6 +28,11 @@ variable "has_replica" {
   type        = bool
 }
 
+variable "has_airflow_database" {
+  description = "Whether Airflow's own records are here. Composer keeps its own."
+  type        = bool
+}
+
 variable "retained_backups" {
   description = "How many daily backups are kept."
   type        = number

@@ -8,8 +8,60 @@ mock_provider "google" {
   mock_resource "google_sql_database_instance" {
     defaults = { private_ip_address = "10.20.0.3" }
   }
-  mock_resource "google_service_account" {
-    defaults = { email = "account@project-id.iam.gserviceaccount.com", member = "serviceAccount:account@project-id.iam.gserviceaccount.com" }
+}
+
+# Each account has its own address, so that a role's owner can be told.
+override_resource {
+  target = module.cyclone.module.identity.google_service_account.component["airflow"]
+  values = {
+    email  = "airflow@project-id.iam.gserviceaccount.com"
+    member = "serviceAccount:airflow@project-id.iam.gserviceaccount.com"
+    name   = "projects/project-id/serviceAccounts/airflow@project-id.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = module.cyclone.module.identity.google_service_account.component["serving"]
+  values = {
+    email  = "serving@project-id.iam.gserviceaccount.com"
+    member = "serviceAccount:serving@project-id.iam.gserviceaccount.com"
+    name   = "projects/project-id/serviceAccounts/serving@project-id.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = module.cyclone.module.identity.google_service_account.component["mlflow"]
+  values = {
+    email  = "mlflow@project-id.iam.gserviceaccount.com"
+    member = "serviceAccount:mlflow@project-id.iam.gserviceaccount.com"
+    name   = "projects/project-id/serviceAccounts/mlflow@project-id.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = module.cyclone.module.identity.google_service_account.component["migrations"]
+  values = {
+    email  = "migrations@project-id.iam.gserviceaccount.com"
+    member = "serviceAccount:migrations@project-id.iam.gserviceaccount.com"
+    name   = "projects/project-id/serviceAccounts/migrations@project-id.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = module.cyclone.module.identity.google_service_account.component["grafana"]
+  values = {
+    email  = "grafana@project-id.iam.gserviceaccount.com"
+    member = "serviceAccount:grafana@project-id.iam.gserviceaccount.com"
+    name   = "projects/project-id/serviceAccounts/grafana@project-id.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = module.cyclone.module.identity.google_service_account.component["build"]
+  values = {
+    email  = "build@project-id.iam.gserviceaccount.com"
+    member = "serviceAccount:build@project-id.iam.gserviceaccount.com"
+    name   = "projects/project-id/serviceAccounts/build@project-id.iam.gserviceaccount.com"
   }
 }
 
