@@ -1,4 +1,4 @@
-"""The configuration is formatted, valid by the provider's schema, plans and applies with a mocked provider, and is safe."""
+"""The configuration is formatted, valid by the provider's schema, applies with a mocked provider, and is safe."""
 
 import re
 import subprocess

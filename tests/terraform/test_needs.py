@@ -41,7 +41,7 @@ ACCESS = "roles/secretmanager.secretAccessor"
 SERVING_ACCOUNT = "projects/project-id/serviceAccounts/serving@project-id.iam.gserviceaccount.com"
 UPTIME = "serviceAccount:service-123456789012@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 GRANTS = {
-    # A release: deploys to the models' services as the serving account, asks candidates, waits, pushes and cleans images.
+    # A release deploys as the serving account, asks candidates, waits for operations, pushes images and removes them.
     Grant("airflow", "roles/run.developer", "bike-demand"),
     Grant("airflow", "roles/run.invoker", "bike-demand"),
     Grant("airflow", "roles/run.viewer", "project"),
@@ -181,28 +181,29 @@ def test_what_is_secret_reaches_a_container_by_reference(made: Made) -> None:
 
 
 def test_the_store_is_private_and_can_be_brought_back_to_any_minute(made: Made) -> None:
-    primary = next(item for item in made.find("google_sql_database_instance") if not item["master_instance_name"])
+    instances = {item["name"]: item for item in made.find("google_sql_database_instance")}
+    primary = instances.pop("cyclone")
     settings = primary["settings"][0]
     assert primary["database_version"] == "POSTGRES_18"
     assert settings["edition"] == "ENTERPRISE"
     assert settings["ip_configuration"][0]["ipv4_enabled"] is False
     assert settings["ip_configuration"][0]["ssl_mode"] == "ENCRYPTED_ONLY"
     assert settings["backup_configuration"][0]["point_in_time_recovery_enabled"] is True
-    replicas = [item for item in made.find("google_sql_database_instance") if item["master_instance_name"]]
-    assert len(replicas) == is_production(made)
-    flags = {flag["name"]: flag["value"] for item in replicas for flag in item["settings"][0]["database_flags"]}
-    assert not replicas or flags["hot_standby_feedback"] == "on"
+    assert list(instances) == (["cyclone-replica"] if is_production(made) else [])
+    for replica in instances.values():
+        assert replica["master_instance_name"] == "cyclone"
+        flags = {flag["name"]: flag["value"] for flag in replica["settings"][0]["database_flags"]}
+        assert flags["hot_standby_feedback"] == "on"
 
 
 def test_alerts_look_for_lines_that_the_code_writes(made: Made) -> None:
     filters = {item["name"]: item["filter"] for item in made.find("google_logging_metric")}
     pattern = re.search(r'textPayload=~"(.*)"', filters["cyclone/log-loss"])
     assert pattern is not None
-    written = []
-    for path in (REPOSITORY / "bento_service/log").glob("*.py"):
-        text = path.read_text()
-        for match in re.finditer(r'(?:logger\.error\(\s*|words = )"(prediction log: [^"]*)"', text):
-            written.append(match[1])
+    line = re.compile(r'(?:logger\.error\(\s*|words = )"(prediction log: [^"]*)"')
+    written = [
+        words for path in (REPOSITORY / "bento_service/log").glob("*.py") for words in line.findall(path.read_text())
+    ]
     assert len(written) >= 6
     assert [line for line in written if re.search(pattern[1], line) is None] == []
     assert re.search(pattern[1], "prediction log: the store is away, rows wait in the spool") is None
