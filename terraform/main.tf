@@ -174,6 +174,7 @@ module "airflow" {
   network_id          = module.network.network_id
   subnetwork_id       = module.network.subnetwork_id
   settings            = local.settings
+  has_api_keys        = var.has_api_keys
   secrets             = var.secrets
   secrets_version     = var.secrets_version
   deletion_protection = var.deletion_protection

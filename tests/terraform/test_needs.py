@@ -135,7 +135,8 @@ def test_composer_gets_the_settings_and_names_of_secrets(made: Made) -> None:
     for environment in made.find("google_composer_environment"):
         variables = environment["config"][0]["software_config"][0]["env_variables"]
         needed = {output.variable for output in OUTPUTS.values() if output.is_required}
-        assert set(variables) == needed | MACHINE_ONLY
+        assert set(variables) == needed | MACHINE_ONLY | {"CYCLONE_API_KEYS"}
+        assert variables["CYCLONE_API_KEYS"] == made.outputs["api_keys_secret"]["value"] + "/versions/latest"
         assert variables["CYCLONE_STORE_DSN"] == made.outputs["store_dsn_secret"]["value"] + "/versions/latest"
 
 

@@ -22,7 +22,7 @@ resource "google_composer_environment" "airflow" {
       }
 
       # A secret is named and not given: a setting that begins with projects/ is read from Secret Manager.
-      env_variables = {
+      env_variables = merge({
         CYCLONE_STORE_DSN          = "${var.settings["store_dsn_secret"]}/versions/latest"
         CYCLONE_TRAINING_DSN       = "${var.settings["training_dsn_secret"]}/versions/latest"
         MLFLOW_TRACKING_URI        = var.settings["mlflow_uri"]
@@ -31,7 +31,7 @@ resource "google_composer_environment" "airflow" {
         CYCLONE_IMAGE_REPOSITORY   = var.settings["image_repository"]
         CYCLONE_MODELS_DIR         = "/home/airflow/gcs/data/models"
         CYCLONE_WORK_DIR           = "/home/airflow/gcs/data/work" # shared by the workers: tasks hand files over
-      }
+      }, var.has_api_keys ? { CYCLONE_API_KEYS = "${var.settings["api_keys_secret"]}/versions/latest" } : {})
     }
 
     node_config {

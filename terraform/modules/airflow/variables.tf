@@ -76,6 +76,11 @@ variable "subnetwork_id" {
   type        = string
 }
 
+variable "has_api_keys" {
+  description = "Whether the clients' bearer keys are among the settings."
+  type        = bool
+}
+
 variable "settings" {
   description = "The outputs that `cyclone configure` reads, by name."
   type        = map(string)
