@@ -10,7 +10,7 @@ from cyclone.image_contract import DEPLOYED_VARIABLES
 from cyclone.installation.outputs import FOR_PEOPLE, OUTPUTS, find_settings, read_outputs
 from cyclone.settings import Settings
 from tests.terraform.conftest import EXAMPLES
-from tests.terraform.harness.tool import REPOSITORY, SOURCE
+from tests.terraform.harness.tool import REPOSITORY, SOURCE, Terraform
 from tests.terraform.mocked import Grant, Made, list_variables
 
 pytestmark = pytest.mark.terraform
@@ -150,6 +150,19 @@ def test_every_variable_of_a_revision_is_in_the_shell_or_given_by_a_release(made
 def test_the_roles_are_those_that_are_needed_and_no_others(made: Made) -> None:
     example = "production" if is_production(made) else "minimal"
     assert made.list_grants() == GRANTS | OF_AN_EXAMPLE[example]
+
+
+def test_a_role_that_is_too_wide_and_one_that_is_missing_are_found(changed: Terraform) -> None:
+    changed.edit("modules/identity/main.tf", '"roles/run.viewer"        =', '"roles/run.admin"        =')
+    changed.edit("modules/serving/main.tf", '["roles/run.developer", "roles/run.invoker"]', '["roles/run.developer"]')
+    changed.prepare("examples/minimal")
+    found = Made.read(changed.run("examples/minimal", "test", "-json", "-verbose")).list_grants()
+    expected = GRANTS | OF_AN_EXAMPLE["minimal"]
+    assert found - expected == {Grant("airflow", "roles/run.admin", "project")}
+    assert expected - found == {
+        Grant("airflow", "roles/run.viewer", "project"),
+        Grant("airflow", "roles/run.invoker", "bike-demand"),
+    }
 
 
 def test_every_account_is_used_and_every_service_has_one_of_its_own(made: Made) -> None:

@@ -26,7 +26,7 @@ variable "clients" {
 }
 
 variable "airflow_image" {
-  description = "An image with the commands airflow and cyclone, the DAGs, and the models in /opt/cyclone/models."
+  description = "An image with the commands airflow and cyclone, the DAGs in /opt/cyclone/dags, and the models in /opt/cyclone/models."
   type        = string
 }
 

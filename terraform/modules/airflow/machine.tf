@@ -15,12 +15,12 @@ locals {
   key_outputs = { for key, version in google_secret_manager_secret_version.key : "airflow_${key}_secret" => version.secret }
   airflow_options = {
     AIRFLOW_HOME                            = "/var/lib/cyclone/airflow"
+    AIRFLOW__CORE__DAGS_FOLDER              = "/opt/cyclone/dags"
     AIRFLOW__CORE__EXECUTOR                 = "LocalExecutor"
     AIRFLOW__CORE__LOAD_EXAMPLES            = "False"
     AIRFLOW__CORE__PARALLELISM              = tostring(var.parallelism)
     AIRFLOW__CORE__EXECUTION_API_SERVER_URL = "http://127.0.0.1:8080/execution/"
     AIRFLOW__API__HOST                      = "127.0.0.1" # its pages are reached through SSH
-    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED = "False"
     CYCLONE_MODELS_DIR                      = "/opt/cyclone/models"
     CYCLONE_WORK_DIR                        = "/var/lib/cyclone/work"
   }

@@ -56,6 +56,10 @@ resource "google_cloud_run_v2_service" "mlflow" {
       ]
 
       env {
+        name  = "MLFLOW_DISABLE_TELEMETRY" # it would report to those who make it
+        value = "true"
+      }
+      env {
         name = "MLFLOW_BACKEND_STORE_URI"
         value_source {
           secret_key_ref {

@@ -26,10 +26,11 @@ locals {
   primary  = google_sql_database_instance.primary.private_ip_address
   training = var.has_replica ? google_sql_database_instance.replica[0].private_ip_address : local.primary
   # A DSN needs no more than one parameter, so that a shell, systemd and Docker all read it without quotes.
+  # Airflow hands its own DSN to asyncpg as well, which knows no sslmode. The server refuses what is not encrypted anyway.
   dsns = merge(
     {
       for key, item in local.users :
-      key => "postgresql://${item.user}:${urlencode(var.secrets["database_${key}"])}@${local.primary}:5432/${item.database}?sslmode=require"
+      key => "postgresql://${item.user}:${urlencode(var.secrets["database_${key}"])}@${local.primary}:5432/${item.database}${key == "airflow_metadata" ? "" : "?sslmode=require"}"
     },
     { training = "postgresql://cyclone_airflow:${urlencode(var.secrets["database_airflow"])}@${local.training}:5432/cyclone?sslmode=require" },
   )
