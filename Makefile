@@ -69,7 +69,7 @@ test-faults: $(READY) ## what may break: Postgres away for a minute, processes k
 	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py tests/integration/test_kills.py
 
 check-terraform: $(READY) $(TERRAFORM)/.ready ## terraform/ against the Google provider's schema, without Google: fmt, validate, test, checkov (two minutes)
-	$(BIN)/pytest -n 2 --dist load -m terraform tests/terraform
+	$(BIN)/pytest -n 2 --dist load tests/terraform -m terraform
 
 $(TERRAFORM)/.ready: requirements/terraform.txt $(READY)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TERRAFORM)

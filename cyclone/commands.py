@@ -82,7 +82,8 @@ def configure(
     to: Annotated[Path, typer.Option("--to", help="The env file to write. It has passwords, and mode 600.")],
 ) -> None:
     """Write the settings of an installation that Terraform made. Secrets are read from Google's Secret Manager."""
-    settings = find_settings(read_outputs(from_terraform), read_secret)
+    endpoint = read_settings().secret_manager_endpoint
+    settings = find_settings(read_outputs(from_terraform), lambda name: read_secret(name, endpoint))
     write_settings(to, settings)
     console.print(f"{to}: {', '.join(settings)}", highlight=False, soft_wrap=True)
 

@@ -23,9 +23,10 @@ def is_reference(value: str) -> bool:
 
 
 @lru_cache
-def read_secret(name: str, address: str = ADDRESS) -> str:
+def read_secret(name: str, endpoint: str) -> str:
     """The value of a secret, of its newest version unless the name says which. A process asks once for each.
 
+    An empty endpoint stands for Google's.
     Errors: `ConfigurationError` with the name and what Google said. The value is in no message.
     """
     import google.auth
@@ -33,6 +34,7 @@ def read_secret(name: str, address: str = ADDRESS) -> str:
     from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import AuthorizedSession
 
+    address = endpoint or ADDRESS
     version = name if "/versions/" in name else f"{name}/versions/latest"
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE])

@@ -22,6 +22,7 @@ NOT_MADE = {
     "CYCLONE_API_KEYS_FILE": "a file of a person's machine. An installation has its content as a secret.",
     "BENTOML_CONFIG_OPTIONS": "options of BentoML that somebody chooses",
     "CYCLONE_CLOUD_RUN_ENDPOINT": "Google's own is the default",
+    "CYCLONE_SECRET_MANAGER_ENDPOINT": "Google's own is the default",
     "CYCLONE_IMAGE_FOUNDATION": "where base images are built, which is no part of an installation",
     "CYCLONE_CONTAINERS": "the local platform's",
     "CYCLONE_CLOCK": "a replay's",

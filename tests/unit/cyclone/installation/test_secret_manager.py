@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from typer.testing import CliRunner
 
+from cyclone.__main__ import app
 from cyclone.errors import ConfigurationError
-from cyclone.installation import secret_manager
 from cyclone.installation.secret_manager import is_reference, read_secret
 from cyclone.settings import Settings
 
@@ -65,6 +66,7 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     path.write_text(json.dumps(account | {"private_key": key.decode()}))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("CYCLONE_SECRET_MANAGER_ENDPOINT", found)
     read_secret.cache_clear()
     yield found
     server.shutdown()
@@ -101,11 +103,35 @@ def test_without_credentials_it_says_where_they_come_from(
 
 
 def test_a_setting_may_name_a_secret(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_manager.read_secret.__wrapped__, "__defaults__", (address,))
     monkeypatch.setenv("CYCLONE_STORE_DSN", "projects/p/secrets/dsn/versions/latest")
     monkeypatch.setenv("CYCLONE_TRAINING_DSN", "postgresql://replica/d")
     settings = Settings()
     assert (settings.store_dsn, settings.training_store_dsn) == ("postgresql://u:p@h/d", "postgresql://replica/d")
+
+
+def test_the_command_writes_the_settings_of_an_installation(address: str, tmp_path: Path) -> None:
+    outputs = {
+        "project": "p",
+        "region": "us-central1",
+        "image_repository": "us-central1-docker.pkg.dev/p/cyclone",
+        "mlflow_uri": "https://mlflow",
+        "store_dsn_secret": "projects/p/secrets/dsn",
+        "training_dsn_secret": "projects/p/secrets/dsn/versions/3",
+    }
+    path, to = tmp_path / "terraform.json", tmp_path / "settings.env"
+    path.write_text(json.dumps({name: {"value": value} for name, value in outputs.items()}))
+    shown = CliRunner().invoke(app, ["configure", "--from-terraform", str(path), "--to", str(to)])
+    assert shown.exit_code == 0, shown.output
+    assert "postgresql" not in shown.output
+    assert to.stat().st_mode & 0o777 == 0o600
+    assert to.read_text().splitlines() == [
+        "CYCLONE_CLOUD_RUN_PROJECT=p",
+        "CYCLONE_CLOUD_RUN_LOCATION=us-central1",
+        "CYCLONE_IMAGE_REPOSITORY=us-central1-docker.pkg.dev/p/cyclone",
+        "MLFLOW_TRACKING_URI=https://mlflow",
+        "CYCLONE_STORE_DSN=postgresql://u:p@h/d",
+        "CYCLONE_TRAINING_DSN=postgresql://u:old@h/d",
+    ]
 
 
 @pytest.mark.parametrize(
