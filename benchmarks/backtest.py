@@ -63,7 +63,7 @@ COPY_TYPED = "COPY typed TO STDOUT (FORMAT csv)"
 
 
 @dataclass(frozen=True)
-class Size:
+class BacktestSize:
     """How much is replayed and read."""
 
     end: str
@@ -74,8 +74,8 @@ class Size:
     picture: str
 
 
-FULL = Size("2012-01-01", worlds=8, dataset_rows=400_000, rounds=5, picture="backtest.png")
-SMALL = Size("2011-03-10", worlds=1, dataset_rows=5_000, rounds=1, picture="backtest-small.png")
+FULL = BacktestSize("2012-01-01", worlds=8, dataset_rows=400_000, rounds=5, picture="backtest.png")
+SMALL = BacktestSize("2011-03-10", worlds=1, dataset_rows=5_000, rounds=1, picture="backtest-small.png")
 
 
 def main() -> None:
@@ -153,7 +153,7 @@ def build_classifier() -> Any:
     return HistGradientBoostingClassifier(random_state=0)
 
 
-def measure_dataset(console: Console, size: Size) -> dict[str, float]:
+def measure_dataset(console: Console, size: BacktestSize) -> dict[str, float]:
     """Rows a second from the store into a typed frame, in turns with pandas.read_sql on the same rows."""
     with (
         temporary_state("bench-dataset") as folder,
@@ -176,7 +176,7 @@ def measure_dataset(console: Console, size: Size) -> dict[str, float]:
     return {"dataset_rows_per_second": round(ours), "read_sql_rows_per_second": round(theirs)}
 
 
-def _measure_postgres(store: Store, size: Size) -> list[float]:
+def _measure_postgres(store: Store, size: BacktestSize) -> list[float]:
     """Rows a second that leave Postgres: as they are stored, and from a table of typed columns."""
     columns = ", ".join(f"input ->> '{name}'" for name in "abcdefghij")
     found = []
@@ -205,7 +205,7 @@ def _fill(store: Store, rows: int) -> None:
         cursor.execute("ANALYZE label")
 
 
-def _measure_in_turns(store: Store, size: Size) -> tuple[float, float]:
+def _measure_in_turns(store: Store, size: BacktestSize) -> tuple[float, float]:
     spec = build_bench_spec()
     settings = Settings(store_dsn=store.dsn)
     ours, theirs = [], []

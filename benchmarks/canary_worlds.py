@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class SimulatedCandidate:
     """How much worse than the champion: the failures added, and the factors of latency and error."""
 
     title: str
@@ -38,10 +38,10 @@ class Candidate:
 
 
 CANDIDATES = (
-    Candidate("equal", True),
-    Candidate("5 % more failures", False, more_failures=0.05),
-    Candidate("doubled latency", False, slower=2.0),
-    Candidate("30 % higher error", False, worse=1.3),
+    SimulatedCandidate("equal", True),
+    SimulatedCandidate("5 % more failures", False, more_failures=0.05),
+    SimulatedCandidate("doubled latency", False, slower=2.0),
+    SimulatedCandidate("30 % higher error", False, worse=1.3),
 )
 
 
@@ -56,7 +56,7 @@ class Spells:
 
 
 @dataclass(frozen=True)
-class World:
+class CanaryWorld:
     """The traffic of a canary.
 
     `spells` befall each instance for itself. `wandering` is the deviation of the logarithm of an instance's latency,
@@ -75,23 +75,25 @@ class World:
     outage_seconds: int = 0
 
 
-INDEPENDENT = World("independent requests")
+INDEPENDENT = CanaryWorld("independent requests")
 DEPENDENT = (
-    World("200 alike rows a request", requests_a_second=5.0, rows_per_request=200),
-    World("an instance 5 times slower for 20 s", spells=Spells(900.0, 20, slower=5.0)),
-    World("an instance 3 times slower for a minute", spells=Spells(1800.0, 60, slower=3.0)),
-    World("an instance fails half for 10 s", spells=Spells(600.0, 10, failing=0.5)),
-    World("latency of an instance wanders", wandering=0.2),
-    World("minutes of everybody alike", common=0.5),
-    World("hours of everybody alike", common=0.5, memory_seconds=7200.0),
-    World("the store away for five minutes", outage_at=30, outage_seconds=300),
+    CanaryWorld("200 alike rows a request", requests_a_second=5.0, rows_per_request=200),
+    CanaryWorld("an instance 5 times slower for 20 s", spells=Spells(900.0, 20, slower=5.0)),
+    CanaryWorld("an instance 3 times slower for a minute", spells=Spells(1800.0, 60, slower=3.0)),
+    CanaryWorld("an instance fails half for 10 s", spells=Spells(600.0, 10, failing=0.5)),
+    CanaryWorld("latency of an instance wanders", wandering=0.2),
+    CanaryWorld("minutes of everybody alike", common=0.5),
+    CanaryWorld("hours of everybody alike", common=0.5, memory_seconds=7200.0),
+    CanaryWorld("the store away for five minutes", outage_at=30, outage_seconds=300),
 )
 
 
 class Traffic:
     """The seconds of one trial: levels of both sides, from which moments are drawn."""
 
-    def __init__(self, world: World, candidate: Candidate, generator: np.random.Generator, seconds: int) -> None:
+    def __init__(
+        self, world: CanaryWorld, candidate: SimulatedCandidate, generator: np.random.Generator, seconds: int
+    ) -> None:
         self._world, self._candidate, self._draw = world, candidate, generator
         common = self._wander(world.common, seconds)
         self._error = np.exp(common)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import print_figures, read_small
+from benchmarks.growth import measure_growth
 from cyclone.calibration.fitting import (
     LabelledDays,
     answer_other_days,
@@ -39,12 +40,12 @@ WORSE = 1.14
 DAYS = 60
 FIRST_DAY = 20
 """The first day on which a calibration may serve. What is before only teaches it."""
-FULL, SMALL = (2000, 25), (40, 1)
-"""Gates drawn in each world, and runs of `DAYS` days in each world."""
+FULL, SMALL = (2000, 25, 200), (40, 1, 2)
+"""Gates and runs of `DAYS` days in each world, and releases of each candidate in each growing world."""
 
 
 @dataclass(frozen=True)
-class World:
+class GateWorld:
     """How the level of a day's labels moves over the days. `is_steady` when no correction can help."""
 
     name: str
@@ -94,22 +95,26 @@ def draw_growth(_: "np.random.Generator", days: int) -> "Array":
 
 
 WORLDS = (
-    World("independent days", True, draw_normal),
-    World("heavy tails", True, draw_heavy),
-    World("autocorrelated days", True, draw_autocorrelated),
-    World("weekends", True, draw_week),
-    World("a jump", False, draw_jump),
-    World("a jump, days differ", False, partial(draw_jump, spread=0.1)),
-    World("growth", False, draw_growth),
+    GateWorld("independent days", True, draw_normal),
+    GateWorld("heavy tails", True, draw_heavy),
+    GateWorld("autocorrelated days", True, draw_autocorrelated),
+    GateWorld("weekends", True, draw_week),
+    GateWorld("a jump", False, draw_jump),
+    GateWorld("a jump, days differ", False, partial(draw_jump, spread=0.1)),
+    GateWorld("growth", False, draw_growth),
 )
 
 
 def main() -> None:
-    """Draw, print both tables, and end with one line of JSON."""
+    """Draw, print the tables, and end with one line of JSON."""
     is_small = read_small(__doc__)
-    gates, runs = SMALL if is_small else FULL
+    gates, runs, releases = SMALL if is_small else FULL
     console = Console()
-    figures = {**measure_gate(console, gates), **measure_recalibration(console, runs)}
+    figures = {
+        **measure_gate(console, gates),
+        **measure_recalibration(console, runs),
+        **measure_growth(console, build_spec("refute"), releases),
+    }
     print_figures(figures, is_small=is_small)
 
 
@@ -144,7 +149,7 @@ def measure_gate(console: Console, gates: int) -> dict[str, float]:
     return {name: round(share, 4) for name, share in zip(names, worst.values(), strict=True)}
 
 
-def draw_gate(rng: "np.random.Generator", world: World, spec: ModelSpec, factor: float) -> PairedLosses:
+def draw_gate(rng: "np.random.Generator", world: GateWorld, spec: ModelSpec, factor: float) -> PairedLosses:
     """A hold-out of two versions whose days have chances of their own, each corrected as the gate corrects it.
 
     The challenger's losses are `factor` times those of a version that is as good as the champion.
@@ -200,7 +205,7 @@ def measure_recalibration(console: Console, runs: int) -> dict[str, float]:
     }
 
 
-def replay(spec: ModelSpec, world: World, seed: list[int]) -> tuple[float, float, float, float]:
+def replay(spec: ModelSpec, world: GateWorld, seed: list[int]) -> tuple[float, float, float, float]:
     """One version day by day, under the real rule and under the one without a bound.
 
     For each: the share of days with a calibration, and the error as a multiple of the raw one.

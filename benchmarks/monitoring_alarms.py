@@ -14,6 +14,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from benchmarks.figures import print_figures, read_small
+from benchmarks.monitoring_growth import measure_growth
 from benchmarks.monitoring_reference import (
     MODEL,
     WINDOW_DAYS,
@@ -42,7 +43,7 @@ NOMINAL = 0.05
 
 
 @dataclass(frozen=True)
-class Size:
+class AlarmsSize:
     """How much is drawn. `WINDOW_ROWS` is one of the `windows`, because power is measured there."""
 
     windows: Sequence[int]
@@ -54,8 +55,8 @@ class Size:
     """Simulated years of each world of `monitoring_series`."""
 
 
-FULL = Size((50, 100, WINDOW_ROWS, 500, 1000, 2500, 10_000), draws=400, references=8, worlds=48, years=40)
-SMALL = Size((50, WINDOW_ROWS), draws=10, references=2, worlds=2, years=2)
+FULL = AlarmsSize((50, 100, WINDOW_ROWS, 500, 1000, 2500, 10_000), draws=400, references=8, worlds=48, years=40)
+SMALL = AlarmsSize((50, WINDOW_ROWS), draws=10, references=2, worlds=2, years=2)
 
 
 def draw_windows(
@@ -79,7 +80,7 @@ def spread_over_days(rows: pd.DataFrame, rows_a_day: float) -> pd.DataFrame:
     return rows.assign(created_at=start + pd.to_timedelta(np.arange(len(rows)) * 24 / rows_a_day, unit="h"))
 
 
-def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any, size: Size) -> dict[str, Any]:
+def measure_independent(spec: ModelSpec, rows: pd.DataFrame, estimator: Any, size: AlarmsSize) -> dict[str, Any]:
     """False alarms and power on rows that are independent of each other, in one window at the nominal rate."""
     rng = np.random.default_rng(1)
     rows = rows.iloc[rng.permutation(len(rows))].reset_index(drop=True)
@@ -125,14 +126,14 @@ def measure_power(
     return power
 
 
-def measure_alarms(size: Size) -> dict[str, Any]:
+def measure_alarms(size: AlarmsSize) -> dict[str, Any]:
     """Every figure of this part, by its key in the line of JSON."""
     # On shared cores the threads of one fit mostly wait for each other, and seconds become minutes.
     with threadpool_limits(1):
         return _measure_all(size)
 
 
-def _measure_all(size: Size) -> dict[str, Any]:
+def _measure_all(size: AlarmsSize) -> dict[str, Any]:
     spec = load_model_spec(MODEL)
     rows = read_rows(spec)
     estimator = load_builder(Settings(), spec)().fit(inputs_from_frame(spec, rows), rows["label"])
@@ -142,6 +143,7 @@ def _measure_all(size: Size) -> dict[str, Any]:
     print_tables(independent, year, demand)
     simulated = measure_worlds(size.years)
     print_worlds(simulated)
+    grown = measure_growth(size.years)
     return {
         "iid_false_alarm_rate_max": max(rate.value for rate in independent["alarm_rates"].values()),
         "stationary_alarms_per_year": year["retrainings"].value,
@@ -151,6 +153,7 @@ def _measure_all(size: Size) -> dict[str, Any]:
         "demand_shift_found_share": demand["share"].value,
         "demand_shift_delay_days": demand["delay_days"],
         **{f"drift_alarm_years_{name}": found.years_with_alarm.value for name, found in simulated.items()},
+        **grown,
     }
 
 

@@ -106,8 +106,8 @@ def predict_mean(frame: pd.DataFrame) -> Array:
     return frame[[f"number_{place}" for place in range(NUMBERS)]].to_numpy().mean(axis=1)
 
 
-def find_alarms(reference: Reference, frame: pd.DataFrame) -> Array:
-    """Whether drift fails after each day, from the first whole window on, shape (windows,)."""
+def find_failed(reference: Reference, frame: pd.DataFrame) -> list[set[str]]:
+    """The subjects that fail after each day, from the first whole window on."""
     day = np.arange(len(frame)) // ROWS_A_DAY
     counts = count_rows(reference, frame, predict_mean(frame), day)
     windows = {
@@ -115,11 +115,15 @@ def find_alarms(reference: Reference, frame: pd.DataFrame) -> Array:
         for name, values in counts.items()
     }
     checks = reference.spec.monitor.drift
-    failed = [
-        bool(reference.judge_drift({name: values[place] for name, values in windows.items()}, checks))
+    return [
+        reference.judge_drift({name: values[place] for name, values in windows.items()}, checks)
         for place in range(len(frame) // ROWS_A_DAY - WINDOW_DAYS + 1)
     ]
-    return np.array(failed)
+
+
+def find_alarms(reference: Reference, frame: pd.DataFrame) -> Array:
+    """Whether drift fails after each day, from the first whole window on, shape (windows,)."""
+    return np.array([bool(subjects) for subjects in find_failed(reference, frame)])
 
 
 def find_delay(reference: Reference, numbers: Array, shift: str, deviation: float, rng: np.random.Generator) -> float:

@@ -30,7 +30,7 @@ FOUND_WITHIN_DAYS = 14
 
 
 @dataclass(frozen=True)
-class World:
+class DemandWorld:
     """A version trained on half of the days, and a year made of the other half's, drawn with replacement."""
 
     reference: Reference
@@ -39,7 +39,7 @@ class World:
     day: Array
 
 
-def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
+def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> DemandWorld:
     """Draw a world by its seed."""
     rng = np.random.default_rng(seed)
     days = rng.permutation(rows["created_at"].dt.floor("D").unique())
@@ -51,7 +51,7 @@ def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
     year = pd.concat(drawn, ignore_index=True)
     predictions = predict(spec, fit.estimator, inputs_from_frame(spec, fit.rows))
     alpha = alpha_of_window(spec.monitor.alpha)
-    return World(
+    return DemandWorld(
         reference=build_reference(spec, fit.rows, predictions, alpha, fit.metrics["accepted_error"]),
         rows=year,
         predictions=predict(spec, fit.estimator, inputs_from_frame(spec, year)),
@@ -59,7 +59,7 @@ def build_world(spec: ModelSpec, rows: pd.DataFrame, seed: int) -> World:
     )
 
 
-def find_failed_errors(world: World, labels: Array, last_day: int, first_day: int = 0) -> list[CheckResult]:
+def find_failed_errors(world: DemandWorld, labels: Array, last_day: int, first_day: int = 0) -> list[CheckResult]:
     """The error checks that fail on the window that ends with `last_day`, on rows since `first_day`."""
     failed = []
     end = START + timedelta(days=last_day + 1)
@@ -77,7 +77,7 @@ def find_failed_errors(world: World, labels: Array, last_day: int, first_day: in
     return failed
 
 
-def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int]:
+def list_decisions(world: DemandWorld, labels: Array, days: Sequence[int]) -> list[int]:
     """The days after which a retraining is asked for. Each new version is taken to be like the one before."""
     rows = np.bincount(world.day)
     errors = np.bincount(world.day, np.abs(world.predictions - labels)) / rows
@@ -98,7 +98,7 @@ def list_decisions(world: World, labels: Array, days: Sequence[int]) -> list[int
     return asked
 
 
-def measure_year(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, Any]:
+def measure_year(spec: ModelSpec, worlds: Sequence[DemandWorld]) -> dict[str, Any]:
     """The alarms in a year in which nothing changes. Windows of drift end with a day, as those of errors do."""
     moments = [START + timedelta(minutes=5) * step for step in range(YEAR * 288)]
     windows = len({floor_day(moment) for moment in moments})
@@ -126,12 +126,12 @@ def measure_year(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, Any]:
     }
 
 
-def _judge_day(world: World, counts: dict[str, Array], day: int) -> bool:
+def _judge_day(world: DemandWorld, counts: dict[str, Array], day: int) -> bool:
     window = {name: values[day - WINDOW_DAYS + 1 : day + 1].sum(axis=0) for name, values in counts.items()}
     return bool(world.reference.judge_drift(window, world.reference.spec.monitor.drift))
 
 
-def measure_demand(spec: ModelSpec, worlds: Sequence[World]) -> dict[str, Any]:
+def measure_demand(spec: ModelSpec, worlds: Sequence[DemandWorld]) -> dict[str, Any]:
     """How soon a demand that grew is found. A label comes with its expected delay."""
     wait = spec.label.expected_delay_hours / 24
     delays: list[float] = []

@@ -13,7 +13,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.canary_worlds import CANDIDATES, DEPENDENT, INDEPENDENT, Candidate, Drawn, Told, Traffic, World
+from benchmarks.canary_worlds import (
+    CANDIDATES,
+    DEPENDENT,
+    INDEPENDENT,
+    CanaryWorld,
+    Drawn,
+    SimulatedCandidate,
+    Told,
+    Traffic,
+)
 from benchmarks.figures import print_figures, read_small
 from cyclone.sections import ReleaseRules
 from releasing.canary_judgement import judge_comparisons
@@ -30,7 +39,7 @@ KEYS = (
 )
 TRIALS, SMALL_TRIALS = 100, 2
 ENDS = ("promoted", "condemned", "time over")
-Ends = dict[tuple[World, Candidate], Counter[str]]
+Ends = dict[tuple[CanaryWorld, SimulatedCandidate], Counter[str]]
 
 
 def run_step(rules: ReleaseRules, traffic: Traffic, begin: int, percent: int) -> tuple[bool, str, int]:
@@ -50,7 +59,7 @@ def run_step(rules: ReleaseRules, traffic: Traffic, begin: int, percent: int) ->
             return end.goes_on, verdict.verdict, second
 
 
-def run_trial(rules: ReleaseRules, world: World, candidate: Candidate, seed: int) -> str:
+def run_trial(rules: ReleaseRules, world: CanaryWorld, candidate: SimulatedCandidate, seed: int) -> str:
     """Run one canary, and return how it ended: `promoted`, `condemned` or `time over`.
 
     `time over` is a candidate that was rolled back because its verdict was still not sure.
@@ -65,7 +74,7 @@ def run_trial(rules: ReleaseRules, world: World, candidate: Candidate, seed: int
     return "promoted"
 
 
-def run_trials(world: World, candidate: Candidate, seeds: Sequence[int]) -> Counter[str]:
+def run_trials(world: CanaryWorld, candidate: SimulatedCandidate, seeds: Sequence[int]) -> Counter[str]:
     """How the trials of one candidate end in a world, under the default rules."""
     return Counter(run_trial(ReleaseRules(), world, candidate, seed) for seed in seeds)
 

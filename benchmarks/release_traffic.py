@@ -58,7 +58,7 @@ console = Console(width=110)
 
 
 @dataclass(frozen=True)
-class Size:
+class TrafficSize:
     """How much is asked."""
 
     least_requests: int
@@ -66,7 +66,7 @@ class Size:
     """The seconds of load between two moves, so that each move meets requests in flight."""
 
 
-FULL, SMALL = Size(20_000, 3.0), Size(500, 0.5)
+FULL, SMALL = TrafficSize(20_000, 3.0), TrafficSize(500, 0.5)
 
 
 @dataclass
@@ -139,7 +139,7 @@ class Load:
         return str(reply.status_code), int(reply.json()["version"]) if reply.ok else 0
 
 
-def measure_traffic(size: Size) -> dict[str, float]:
+def measure_traffic(size: TrafficSize) -> dict[str, float]:
     """Train three versions, release them under load, and print the table."""
     with temporary_state("bench-release") as folder, run_parts(folder) as settings:
         spec = find_model(settings.models_dir, MODEL)
@@ -152,7 +152,7 @@ def measure_traffic(size: Size) -> dict[str, float]:
 
 
 def lead_load(
-    size: Size, settings: Settings, spec: ModelSpec, images: dict[int, Image], address: str
+    size: TrafficSize, settings: Settings, spec: ModelSpec, images: dict[int, Image], address: str
 ) -> dict[str, float]:
     """Release, roll back and kill under load. Return the figures."""
     row = Store(settings.store_dsn).fetch("release/rehearsal_rows", model=spec.name, champion=None, newest=1)[0]

@@ -37,7 +37,7 @@ from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 START_SECONDS = 120
 MANY = 16
 """The concurrency of the throughput runs. Percentiles are measured at 1."""
-BATCH_ROWS = 100
+REQUEST_ROWS = 100
 MEGABYTE = 1024 * 1024
 KEYS = (
     "spooled_throughput_ratio",
@@ -58,7 +58,7 @@ console = Console(width=110)
 
 
 @dataclass
-class Candidate:
+class Contender:
     """One running server and how it is asked."""
 
     name: str
@@ -143,7 +143,7 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres) -> Iterator[Candidate]:
+def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres) -> Iterator[Contender]:
     """Start every server and wait until it answers."""
     spec, estimator, rows = fit_model()
     bodies = write_bodies(folder / "rows.txt", [{"rows": [row]} for row in rows])
@@ -172,7 +172,7 @@ def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres)
     ]
     fastapi = [*python, "uvicorn", "plain_fastapi:app", "--no-access-log", *host]
 
-    def start(name: str, command: list[str], where: Path, ready: str = "/readyz") -> Candidate:
+    def start(name: str, command: list[str], where: Path, ready: str = "/readyz") -> Contender:
         port, database = free_port(0), name.replace(" ", "_")
         env = {
             **os.environ,
@@ -187,8 +187,8 @@ def start_candidates(stack: ExitStack, folder: Path, postgres: EmbeddedPostgres)
         stack.enter_context(process)
         wait_until_ready(f"http://127.0.0.1:{port}{ready}", START_SECONDS, process)
         if name == "mlflow":
-            return Candidate(name, process, port, "/invocations", arrays)
-        return Candidate(name, process, port, "/predict", bodies, has_log=name in ("spooled", "committed"))
+            return Contender(name, process, port, "/invocations", arrays)
+        return Contender(name, process, port, "/predict", bodies, has_log=name in ("spooled", "committed"))
 
     yield start("bentoml", cured, spooled)
     yield start("no log", no_log, spooled)
@@ -205,7 +205,7 @@ def write_bodies(path: Path, bodies: list[Any]) -> Path:
     return path
 
 
-def measure_rounds(candidates: Mapping[str, Candidate], rounds: int, seconds: int) -> dict[str, list[Figures]]:
+def measure_rounds(candidates: Mapping[str, Contender], rounds: int, seconds: int) -> dict[str, list[Figures]]:
     """The figures of each candidate's rounds: `p50_us` and `p99_us` at concurrency 1, `per_second` at 16."""
     figures: dict[str, list[Figures]] = {name: [] for name in candidates}
     for candidate in candidates.values():
@@ -226,18 +226,20 @@ def measure_rounds(candidates: Mapping[str, Candidate], rounds: int, seconds: in
     return figures
 
 
-def measure_growth(candidate: Candidate, folder: Path, seconds: int) -> tuple[float, int]:
+def measure_growth(candidate: Contender, folder: Path, seconds: int) -> tuple[float, int]:
     """The resident megabytes that a million more logged rows would add, from so many seconds of real ones.
 
     The second value is how many rows these were.
     """
     single = [json.loads(line)["rows"][0] for line in candidate.bodies.read_text().splitlines()]
-    many = [{"rows": single[start : start + BATCH_ROWS]} for start in range(0, len(single) - BATCH_ROWS, BATCH_ROWS)]
+    many = [
+        {"rows": single[start : start + REQUEST_ROWS]} for start in range(0, len(single) - REQUEST_ROWS, REQUEST_ROWS)
+    ]
     bodies = write_bodies(folder / "batches.txt", many)
     candidate.load(4, max(1, seconds // 3), bodies)  # after this, all that is kept for good has been allocated
     candidate.wait_until_settled()
     before = candidate.measure_memory()
-    rows = int(candidate.load(4, seconds, bodies)["requests"]) * BATCH_ROWS
+    rows = int(candidate.load(4, seconds, bodies)["requests"]) * REQUEST_ROWS
     candidate.wait_until_settled()
     return (candidate.measure_memory() - before) / rows * 1e6, rows
 
@@ -246,7 +248,7 @@ def measure_writer(dsn: str, rows: int) -> float:
     """Rows of ten features that one process writes into Postgres a second, with its batches ready in memory."""
     from bento_service.ids import PredictionIds
     from bento_service.log.log_writer import Flush, LogWriter, find_hour
-    from bento_service.log.prediction_log import BATCH_ROWS as FLUSH_ROWS
+    from bento_service.log.prediction_log import BATCH_ROWS
     from bento_service.log.spool_folder import Instance
     from bento_service.log.spooled_rows import LogRow
 
@@ -254,11 +256,11 @@ def measure_writer(dsn: str, rows: int) -> float:
     writer = LogWriter(dsn, Instance(uuid.uuid4().hex, "ten_features", 1, "ten-features-v1", now))
     text = json.dumps({f"feature_{number}": number * 1.2345 for number in range(10)})
     ids, rates = PredictionIds(), []
-    for number, start in enumerate(range(0, rows, FLUSH_ROWS), 1):
-        last = start + FLUSH_ROWS
-        answered = [LogRow(ids.make(), now, 1.5, text, "2.5") for _ in range(FLUSH_ROWS)]
+    for number, start in enumerate(range(0, rows, BATCH_ROWS), 1):
+        last = start + BATCH_ROWS
+        answered = [LogRow(ids.make(), now, 1.5, text, "2.5") for _ in range(BATCH_ROWS)]
         lines = "".join(row.to_line(start + place) for place, row in enumerate(answered, 1))
-        flush = Flush(number, (lines.encode(),), {find_hour(now): FLUSH_ROWS}, {}, last)
+        flush = Flush(number, (lines.encode(),), {find_hour(now): BATCH_ROWS}, {}, last)
         started = time.perf_counter()
         stored = writer.write(flush).stored
         rates.append(stored / (time.perf_counter() - started))
@@ -312,7 +314,7 @@ def report(
     console.print(table)
     console.print(f"medians of {options.rounds} interleaved rounds of {options.seconds} s, one row a request")
     console.print(f"writer: {writer:,.0f} rows/s of ten features, memory: {growth:+.1f} MB a million rows")
-    console.print(f"(memory measured over {grown_rows:,} rows in requests of {BATCH_ROWS})")
+    console.print(f"(memory measured over {grown_rows:,} rows in requests of {REQUEST_ROWS})")
     result = {**ratios, "writer_rows_per_second": writer, "rss_growth_mb_per_million_rows": growth}
     print_figures({key: round(value, 3) for key, value in result.items()}, KEYS, is_small=options.small)
 

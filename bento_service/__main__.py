@@ -1,7 +1,8 @@
-"""How an image starts the service: `python -m bento_service [HOST]`, on the port that Cloud Run names in `PORT`.
+"""The command that an image starts the service with: `python -m bento_service [HOST]`.
 
-Without a shell, and for one worker without BentoML's supervisor, whose process loads the service a second time: a cold
-start takes a quarter less, and 70 MB. Who ends a worker ends the instance, and Cloud Run starts another.
+It listens on the port that Cloud Run names in `PORT`. One worker is started without a shell and without BentoML's
+supervisor. The supervisor is a process that loads the service a second time. Without it a cold start takes a quarter
+less time, and the instance 70 MB less memory. The instance ends with its worker, and Cloud Run starts another.
 """
 
 import os
@@ -22,12 +23,13 @@ from cyclone.image_contract import (
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKLOG = 2048
+"""The connections that may wait to be accepted. It is BentoML's own default."""
 CONFIGURED = (BENTOML_CONFIG_VARIABLE, BENTOML_OPTIONS_VARIABLE)
-"""Who sets one of them may want several workers."""
+"""Variables that configure BentoML. With one of them there may be several workers, so the supervisor starts them."""
 
 
 def main(host: str = "0.0.0.0") -> None:  # noqa: S104 (within a container)
-    """Become the server; this does not return."""
+    """Become the server. This does not return."""
     os.chdir(ROOT)
     port = os.environ.get(PORT_VARIABLE, "8080")
     ending = ["--timeout-graceful-shutdown", str(FINISH_SECONDS)]
@@ -43,7 +45,7 @@ def main(host: str = "0.0.0.0") -> None:  # noqa: S104 (within a container)
 
 
 def prepare_metrics() -> Path:
-    """An empty folder for the counts, where BentoML's supervisor has it."""
+    """The folder in which the workers share their metrics, made empty. It is where BentoML's supervisor has it."""
     folder = Path(os.environ.get(BENTOML_HOME_VARIABLE) or Path.home() / "bentoml") / "prometheus_multiproc_dir"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

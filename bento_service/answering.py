@@ -1,6 +1,6 @@
-"""What every serving process does with a request: read it, have its rows predicted, answer, log and count them.
+"""The steps that every serving process takes with a request: read, predict, answer, log and count.
 
-The service and the logging proxy differ only in who predicts.
+The service and the logging proxy both use them. They differ only in who predicts.
 """
 
 import asyncio
@@ -29,12 +29,15 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
 Predict = Callable[[Sequence[Mapping[str, Any]]], Awaitable[list[Any]]]
-"""Rows in, one prediction a row out. Errors: `UnansweredError` when somebody else's predictions are missing."""
+"""A function of rows that gives one prediction for each.
+
+Errors: `UnansweredError` when the predictions come from another process, and it does not give them.
+"""
 logger = logging.getLogger("bentoml.answering")
 
 
 class UnansweredError(Exception):
-    """Who was asked for predictions gave none of these rows. The message is for the log, the client gets a 502."""
+    """The process that was asked for predictions gave none. The message is for the log. The client gets a 502."""
 
 
 class Answering:
@@ -62,7 +65,7 @@ class Answering:
     def begin(
         cls, spec: ModelSpec, version: int, revision: str, settings: Settings, worker: int, predict: Predict
     ) -> Self:
-        """A new instance with its log. Errors: `ConfigurationError` when there is no place for the spool."""
+        """A new instance with its log. Errors: `ConfigurationError` when the spool's folder cannot be used."""
         store = Store(settings.store_dsn)
         base = claim_base(settings.spool_dir, spec.name, store.dsn, worker)
         instance = Instance.begin(spec.name, version, revision)
@@ -72,17 +75,17 @@ class Answering:
         return cls(spec, instance, log, Store(store.dsn, LABEL_SECONDS), predict, is_live=is_live)
 
     def start(self) -> None:
-        """Start to send the log, once everything that stays is loaded."""
+        """Start to send the log. Everything that stays in memory has to be loaded by then."""
         self._log.start()
         gc.collect()
         gc.freeze()  # else each full collection walks the whole start-up heap, within somebody's request
 
     async def stop(self) -> None:
-        """Send what waits in the log."""
+        """Send the rows that wait in the log, for at most `DRAIN_SECONDS`."""
         await asyncio.to_thread(self._log.close, DRAIN_SECONDS)
 
     async def predict(self, body: Body) -> Response:
-        """The answer to POST /predict, logged and counted unless it is a rehearsal's. No error leaves it."""
+        """The answer to POST /predict. It is logged and counted, except in a rehearsal. No error leaves it."""
         started, now = time.perf_counter(), datetime.now(UTC)
         at = now
         try:
@@ -126,7 +129,10 @@ class Answering:
     async def _hand_over(
         self, request: PredictRequest, ids: list[str], predictions: list[Any], started: float, now: datetime
     ) -> None:
-        """Before the answer leaves: to the spool, or to the store where the model says so."""
+        """Give the rows to the log before the answer leaves.
+
+        They are in the spool then, and with `durability: committed` in the store.
+        """
         latency_ms = (time.perf_counter() - started) * 1000
         times = request.created_at or [now] * len(ids)
         sequence = self._log.hand_over(

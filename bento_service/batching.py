@@ -1,7 +1,8 @@
 """Adaptive batching: rows of requests that arrive together are predicted together.
 
-Nothing waits for company: what the event loop has read in one turn is one batch. An estimator takes most of its
-time per call, so a busy service answers several times more requests, and a single one is as fast as before.
+One batch is what the event loop has read in one turn. No request waits for others. An estimator takes most of its
+time for the call, and little for each row. So a busy service answers several times more requests, and a single request
+is as fast as before.
 """
 
 import asyncio
@@ -14,14 +15,14 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class Batcher:
-    """Joins the calls of one turn of the event loop into one call of `predict`: rows in, one prediction a row out."""
+    """Joins the calls of one turn of the event loop into one call of `predict`, which gives one prediction a row."""
 
     def __init__(self, predict: Callable[[Rows], list[Prediction]]) -> None:
         self._predict = predict
         self._waiting: list[tuple[Rows, asyncio.Future[list[Prediction]]]] = []
 
     async def predict(self, rows: Rows) -> list[Prediction]:
-        """The predictions of these rows. Errors: what `predict` raises for them alone."""
+        """The predictions of these rows. Errors: those that `predict` raises for these rows alone."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._run)
@@ -43,7 +44,7 @@ class Batcher:
             start += len(rows)
 
     def _fail(self, batch: list[tuple[Rows, "asyncio.Future[list[Prediction]]"]], error: Exception) -> None:
-        """One request's rows may fail the model: its neighbours are asked for alone."""
+        """Predict each request alone, for the rows of only one of them may have made the batch fail."""
         for rows, answer in batch:
             if answer.done():
                 continue

@@ -1,7 +1,7 @@
-"""Asks clients for a bearer key before anything of their request is read. Only there when keys are configured.
+"""Asks clients for a bearer key before their request's body is read. It is there only when keys are configured.
 
-Whatever is not named here as open needs a key, also what nobody serves yet. Which route a request is for is asked of
-the router's own table: a reading of the path beside it would sooner or later read one spelling otherwise.
+Every route needs a key that is not named here as open. So does a route that is added later. The router's own table
+says which route a request is for. A second reading of the path would sooner or later read one spelling otherwise.
 """
 
 import json
@@ -18,9 +18,9 @@ from bento_service.rehearsal import is_rehearsal
 from cyclone.keys import KeyRing, KeyScope, Refusal
 
 OPEN = frozenset({"/livez", "/healthz", "/readyz", "/metrics", "/docs.json", "/"})
-"""Routes that answer everybody: health, metrics, the OpenAPI document and the page. Each by its declared path."""
+"""The declared paths of the routes that answer everybody: health, metrics, the OpenAPI document and the page."""
 SCOPES: Mapping[str, KeyScope] = {"/predict": "predict", "/labels": "label"}
-"""The scope that a key needs for a route. For any other that is not open, every key will do."""
+"""The scope that a key needs for a route. Any key will do for another route that is not open."""
 
 
 class BearerKeys:
@@ -49,7 +49,7 @@ class BearerKeys:
 
 
 def find_declared_path(scope: Scope) -> str:
-    """The declared path of the route that the router will choose. Empty when it will choose none."""
+    """The declared path of the route that the router will choose. It is empty when the router will choose none."""
     for route in scope["app"].routes:
         if route.matches(scope)[0] is Match.FULL:
             return getattr(route, "path", "")
@@ -57,8 +57,8 @@ def find_declared_path(scope: Scope) -> str:
 
 
 def publish_keys(page: Any) -> None:
-    """Say on BentoML's OpenAPI page which paths ask for a key; of its parts those that are dicts keep it."""
-    words = "A key of this service's clients; each is for predictions, labels or both."
+    """Add to BentoML's OpenAPI page which paths ask for a key. Only the parts of the page that are dicts take it."""
+    words = "A key of this service's clients. Each is for predictions, labels or both."
     page.components["securitySchemes"] = {"bearerKey": {"type": "http", "scheme": "bearer", "description": words}}
     for path, scope in SCOPES.items():
         operation = page.paths[path].post

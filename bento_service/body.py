@@ -1,4 +1,4 @@
-"""A request's body as BentoML hands it to the service: unread, under a published schema."""
+"""A request's body as BentoML hands it to the service: unread bytes, with the schema that OpenAPI shows."""
 
 from typing import Any, ClassVar
 
@@ -10,9 +10,9 @@ from bento_service.content import Body, receive_body
 
 
 class RawBody(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML is not typed
-    """A body kept as it came; the fields of a subclass are what OpenAPI says of it.
+    """A body that is kept as it came. OpenAPI shows the fields of a subclass as its schema.
 
-    BentoML's own reading would answer bad rows without their index and value, and log them with a traceback.
+    BentoML's own reading would not say which row is bad and which value. It would also log the row with a traceback.
     """
 
     __root_input__: ClassVar[bool] = True
@@ -30,7 +30,7 @@ class RawBody(bentoml.IODescriptor):  # type: ignore[misc]  # BentoML is not typ
 
 
 def publish_as(model: type[BaseModel]) -> type[RawBody]:
-    """A raw body whose published schema is the model's."""
+    """The class of a raw body with the schema of a pydantic model."""
     bases: Any = (RawBody, model)
     published: type[RawBody] = create_model(model.__name__, __base__=bases)
     return published

@@ -1,21 +1,27 @@
-"""What a body may hold, told from its bytes before it is parsed: bytes are counted in a hundredth of the time.
+"""Bounds of what a body may hold, checked on its bytes before it is parsed.
 
-Nesting needs no bound of ours: the parser gives up at depth 200, before it has made anything.
+Counting bytes takes a hundredth of the time of parsing. The depth of nesting is bounded by the parser, which gives up
+at 200 before it has made anything.
 """
 
 import re
 
 STRING_BYTES = 65_536
+"""The longest text of a body, in bytes of JSON. The value is a choice: no measurement stands behind it."""
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-"""A text that never ends goes to the end of the body. Were it none, each quote within would begin another search."""
+"""Matches a text in quotes.
+
+A text without an end goes to the end of the body. Otherwise each quote in it would begin another search.
+"""
 _LONG_RUN = re.compile(rb'"[^"]{%d}' % (STRING_BYTES + 1))
 _LISTS = 3  # rows, ids, created_at
 
 
 def find_excess(content: bytes, entries: int, fields: int) -> str | None:
-    """What the body has too much of, or None: entries (rows or labels), values in all, a string's length.
+    """What the body has too much of: entries (rows or labels), values in all, or bytes of one text. Otherwise None.
 
-    An entry may have so many fields; the bounds are a little wide, what is within is counted after parsing.
+    `entries` is the most entries, and `fields` the most fields of each. The bounds are a little wide, because entries
+    are counted exactly after parsing.
     """
     openers, commas = entries + 1 + _LISTS, (entries + 1) * (fields + _LISTS)
     if len(content) > STRING_BYTES and _LONG_RUN.search(content):

@@ -1,4 +1,4 @@
-"""The bundle: the folder that an image holds, with the model's spec, its fitted estimator and what it is called."""
+"""The bundle: the folder in an image with the model's spec, its fitted estimator, and the model's name and version."""
 
 import json
 import os
@@ -23,31 +23,34 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One version of one model, as packed by the training side."""
+    """One version of one model, as `training` packed it."""
 
     root: Path
     spec: ModelSpec
     version: int
     trusted_types: tuple[str, ...]
-    """The types that the model file may hold beyond those that skops trusts by itself."""
+    """The types that the model file may hold, in addition to those that skops trusts."""
 
     @property
     def revision(self) -> str:
-        """The revision that Cloud Run says this is, or the one that it would be called."""
+        """The name of the revision, as Cloud Run says. Elsewhere it is made of the model's name and version."""
         return os.environ.get(REVISION_VARIABLE) or f"{self.spec.name.replace('_', '-')}-v{self.version}"
 
     def read_calibration(self) -> Calibration | None:
-        """What this revision corrects predictions by, from `CYCLONE_CALIBRATION`; None when it is empty.
+        """The calibration in `CYCLONE_CALIBRATION`, which corrects this revision's predictions. None when it is empty.
 
-        Errors: `ConfigurationError` quoting what is no calibration of this model.
+        Errors: `ConfigurationError` with the text, when it is no calibration of this model.
         """
         text = os.environ.get(CALIBRATION_VARIABLE, "")
         return Calibration.from_json(text).check(self.spec) if text else None
 
     def load_estimator(self) -> Any:
-        """The fitted estimator. Errors: `ConfigurationError` when its file holds a type nobody trusted."""
-        # One row gives a second thread nothing to do: where cores are shared, waiting for it made the slowest
-        # answers slower by far.
+        """The fitted estimator.
+
+        Errors: `ConfigurationError` when its file cannot be read, or holds a type that is not trusted.
+        """
+        # One thread, because one row gives a second thread nothing to do. Where cores are shared, waiting for the
+        # second made the slowest answers slower by far.
         os.environ.setdefault(THREADS_VARIABLE, "1")
         import skops.io
 
@@ -55,18 +58,20 @@ class Bundle:
         try:
             return skops.io.load(path, trusted=list(self.trusted_types))
         except (OSError, TypeError, ValueError) as error:
-            raise ConfigurationError(f"{path}: the estimator cannot be loaded: {error}") from error
+            raise ConfigurationError(
+                f"{path}: the estimator cannot be loaded. Build the version's image again: {error}"
+            ) from error
 
 
 def read_bundle(root: Path = ROOT) -> Bundle:
-    """The bundle in `root`. Errors: `ConfigurationError` naming the file and the key."""
+    """The bundle in `root`. Errors: `ConfigurationError` with the file and the key."""
     path = root / RELEASE_FILE
     try:
         release = json.loads(path.read_text())
         name, version = release["model"], release["version"]
         trusted = release.get("trusted_types", [])
     except OSError as error:
-        raise ConfigurationError(f"{path}: not readable; the service runs from a packed bundle") from error
+        raise ConfigurationError(f"{path}: the file cannot be read. Start the service in a packed bundle") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{path}: an object with model and version is needed: {error!r}") from error
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:

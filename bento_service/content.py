@@ -1,4 +1,4 @@
-"""A request's body as it came: as many bytes as are taken, not read yet."""
+"""A request's body as bytes that are not read yet, within bounds of size and time."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,28 +9,36 @@ from bento_service.rehearsal import is_rehearsal
 from bento_service.request import RequestError
 
 BODY_BYTES = 10 * 1024 * 1024
+"""The largest body, in bytes. The value is a choice: no measurement stands behind it."""
 BODY_SECONDS = 30
-"""How long a body may take to arrive. The largest takes that long at 2.8 Mbit/s, and a stalled client is let go."""
+"""The longest time in which a body may arrive. The largest body takes it at 2.8 Mbit/s. A stalled client is let go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The bytes, or why there are none. A rehearsal's is answered, but neither logged nor counted."""
+    """The bytes, or the refusal that is the reason why there are none.
+
+    A body of a rehearsal is answered, but neither logged nor counted.
+    """
 
     content: bytes = b""
     refusal: RequestError | None = None
     is_rehearsal: bool = False
 
     def read(self) -> bytes:
-        """The bytes. Errors: `RequestError` when there were too many or the client left."""
+        """The bytes. Errors: `RequestError` when there were too many, they took too long, or the client left."""
         if self.refusal is not None:
             raise self.refusal
         return self.content
 
 
 async def read_content(request: Request) -> bytes:
-    """The request's body, of at most `BODY_BYTES`. Errors: `RequestError`."""
-    too_large = RequestError(413, f"the body is larger than {BODY_BYTES} bytes; send fewer rows at a time")
+    """The request's body, of at most `BODY_BYTES`.
+
+    Errors: `RequestError` with 413 when it is larger, 408 when it takes longer than `BODY_SECONDS`, and 400 when the
+    client leaves before its end.
+    """
+    too_large = RequestError(413, f"the body is larger than {BODY_BYTES} bytes. Send fewer rows at a time")
     told = request.headers.get("content-length", "")
     if told.isdecimal() and float(told) > BODY_BYTES:
         raise too_large
@@ -50,7 +58,7 @@ async def read_content(request: Request) -> bytes:
 
 
 async def receive_body(request: Request) -> Body:
-    """The body of a request. No error leaves it."""
+    """The body of a request, or its refusal. No error leaves this function."""
     is_marked = is_rehearsal(request.headers)
     try:
         return Body(await read_content(request), is_rehearsal=is_marked)

@@ -1,10 +1,13 @@
-"""How much time each part of an orderly end may take, from SIGTERM to the end of the process."""
+"""The time that each part of an orderly end may take, from SIGTERM to the end of the process."""
 
-# Cloud Run kills ten seconds after SIGTERM. The three parts of an orderly end come to nine: requests under way, the
-# log, and the second that an attempt of the log may run over.
+# Cloud Run kills a process ten seconds after SIGTERM. The three parts of an orderly end come to nine seconds: requests
+# under way take three, the log five, and an attempt of the log may run over by one.
 FINISH_SECONDS = 3
-"""How long requests under way may take after SIGTERM. The connections of those that take longer are closed."""
+"""The time that requests under way may take after SIGTERM. The connections of those that take longer are closed."""
 DRAIN_SECONDS = 5
-"""How long the log may take after that to send what waits and to sign off."""
+"""The time that the log may take after that to send the rows that wait and to sign off."""
 LABEL_SECONDS = 30
-"""How long Postgres may take for a statement of a label request. It is answered with 503 then, and no label is kept."""
+"""The time that Postgres may take for a statement of a label request.
+
+After that the request is answered with 503, and no label is kept.
+"""

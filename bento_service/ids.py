@@ -1,18 +1,19 @@
-"""UUIDs of version 7 (RFC 9562): unique, and in the order in which one process made them."""
+"""UUIDs of version 7 (RFC 9562). They are unique, and sorted they are in the order in which one process made them."""
 
 import os
 import threading
 import time
 
+# The fields of an id of version 7 besides the time, as RFC 9562 lays them out.
 _COUNTER_BITS = 12
 _RANDOM_BITS = 62
 
 
 class PredictionIds:
-    """Makes ids; safe to share between threads.
+    """Makes ids. Threads may share it.
 
-    48 bits of Unix milliseconds, then 12 bits that count on within a millisecond from a fraction of it
-    (RFC 9562, section 6.2, method 3), then 62 random bits.
+    An id holds 48 bits of Unix milliseconds, then 12 bits of a counter, then 62 random bits. The counter starts from
+    the fraction of the millisecond and counts on within it (RFC 9562, section 6.2, method 3).
     """
 
     def __init__(self) -> None:

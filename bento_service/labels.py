@@ -1,4 +1,4 @@
-"""Labels go straight to the store: kept as a whole before the answer, or refused as a whole."""
+"""Answers requests with labels. Their labels are all in the store before the answer, or all refused."""
 
 import logging
 from datetime import datetime
@@ -18,10 +18,10 @@ logger = logging.getLogger("bentoml.labels")
 
 
 async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: datetime, *, is_live: bool) -> Response:
-    """Keep the labels of a body and say how many there are. Errors: `RequestError` when the body is none of labels."""
+    """Keep the labels of a body and answer how many there are. Errors: `RequestError` when a label is not valid."""
     labels = read_label_request(spec, content, now)
     try:
-        # A thread that waits for Postgres cannot be interrupted. It must not keep a process that ends.
+        # A thread that waits for Postgres cannot be interrupted. A process that ends does not wait for it.
         keep = partial(add_labels, store, spec.name, labels, is_live=is_live)
         counts = await run_sync(keep, abandon_on_cancel=True)
         return answer({"accepted": counts["count"], "unknown_so_far": counts["unknown_so_far"]})

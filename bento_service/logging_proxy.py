@@ -1,8 +1,9 @@
 """The prediction log for a model in any container: a proxy beside it, with the service's contract and ledger.
 
-`python -m bento_service.logging_proxy` listens on PORT and asks CYCLONE_PROXY_TARGET (an URL) for the predictions of
-CYCLONE_MODEL in its version CYCLONE_MODEL_VERSION: POST `{"rows": [{feature: value, …}, …]}`, answered with
-`{"predictions": [value, …]}`, a number a row, or for a multiclass model an object class → probability.
+`python -m bento_service.logging_proxy` listens on PORT. It asks the URL in CYCLONE_PROXY_TARGET for the predictions of
+the model CYCLONE_MODEL in its version CYCLONE_MODEL_VERSION. The request is a POST of
+`{"rows": [{feature: value, …}, …]}`. The answer is `{"predictions": [value, …]}`, with one value for each row. A value
+is a number. For a multiclass model it is an object that maps each class to its probability.
 """
 
 import os
@@ -39,11 +40,12 @@ from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 
 ANSWER_SECONDS = 60.0
+"""The time that the container may take for its predictions. The value is a choice: no measurement stands behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the container behind the proxy serves."""
+    """The model and version that the container behind the proxy serves, and the URL to ask it at."""
 
     spec: ModelSpec
     version: int
@@ -52,12 +54,12 @@ class Served:
 
 
 def read_served(settings: Settings, variables: Mapping[str, str]) -> Served:
-    """From the environment. Errors: `ConfigurationError` naming the variable."""
+    """What is served, from environment variables. Errors: `ConfigurationError` with the variable and its value."""
     names = (MODEL_VARIABLE, MODEL_VERSION_VARIABLE, PROXY_TARGET_VARIABLE)
     model, version, target = (variables.get(name, "") for name in names)
     for name, value in zip(names, (model, version, target), strict=True):
         if not value:
-            raise ConfigurationError(f"{name} is empty; the logging proxy needs {', '.join(names)}")
+            raise ConfigurationError(f"{name} is empty. Set {', '.join(names)} for the logging proxy")
     if not version.isdecimal() or int(version) < 1:
         raise ConfigurationError(f"{MODEL_VERSION_VARIABLE}={version!r}: a positive integer is needed")
     if not target.startswith(("http://", "https://")):
@@ -68,7 +70,10 @@ def read_served(settings: Settings, variables: Mapping[str, str]) -> Served:
 
 
 def check_predictions(spec: ModelSpec, answered: Any, count: int) -> list[Any]:
-    """The answer's predictions, one a row. Errors: `UnansweredError` saying what is needed instead."""
+    """The predictions in a container's answer, one for each row.
+
+    Errors: `UnansweredError` with what was answered instead.
+    """
     predictions = answered.get("predictions") if isinstance(answered, dict) else None
     if not isinstance(predictions, list) or len(predictions) != count:
         raise UnansweredError(f"no list of {count} predictions")
@@ -79,7 +84,7 @@ def check_predictions(spec: ModelSpec, answered: Any, count: int) -> list[Any]:
 
 
 class Target:
-    """The container that predicts."""
+    """The client of the container that predicts."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
@@ -87,12 +92,12 @@ class Target:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[None]:
-        """Keep connections to it."""
+        """Keep connections to the container open within a `with` block."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as self._client:
             yield
 
     async def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """One prediction a row. Errors: `UnansweredError` saying what it answered instead."""
+        """The container's predictions, one for each row. Errors: `UnansweredError` with what it answered instead."""
         try:
             return check_predictions(self._served.spec, await self._ask(rows), len(rows))
         except UnansweredError as error:
@@ -113,7 +118,7 @@ class Target:
 
 
 def build_app(served: Served, settings: Settings) -> Starlette:
-    """The proxy as an ASGI application. Errors: `ConfigurationError` when there is no place for its log."""
+    """The proxy as an ASGI application. Errors: `ConfigurationError` when the spool's folder cannot be used."""
     target = Target(served)
     answering = Answering.begin(served.spec, served.version, served.revision, settings, 1, target.predict)
 
@@ -145,7 +150,7 @@ def build_app(served: Served, settings: Settings) -> Starlette:
 
 
 def main() -> None:
-    """Serve on HOST (127.0.0.1 unless told) and PORT (8080) until SIGTERM."""
+    """Serve until SIGTERM. The address is HOST, by default 127.0.0.1, and PORT, by default 8080."""
     import uvicorn
 
     settings = read_settings()

@@ -1,6 +1,6 @@
-"""What a service shows of its model: a page at `/`, and the head of its OpenAPI document.
+"""The page at `/` that shows a service's model, and the head of its OpenAPI document.
 
-The page is text. It has no script, and nothing in it comes from another host.
+The page is text without a script. Nothing in it comes from another host.
 """
 
 import json
@@ -24,9 +24,9 @@ from cyclone.spec import ModelSpec
 
 TEMPLATE = Path(__file__).with_name("page.html")
 STOCK_ROUTES = {"index", "static_content", "assets"}
-"""BentoML's own page and its files. That page loads Google Tag Manager and reports who looks at it."""
+"""The routes of BentoML's own page and its files. That page loads Google Tag Manager and reports who looks at it."""
 HEADERS: Mapping[str, str] = {
-    # `default-src` covers whatever the page could load, the others what it could do.
+    # `default-src` covers whatever the page could load. The others cover what it could do.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -35,7 +35,7 @@ HEADERS: Mapping[str, str] = {
 
 
 def show_page(app: Starlette, content: str) -> None:
-    """Serve the page at `/` in place of BentoML's, whose files are no longer served either."""
+    """Serve the page at `/` in place of BentoML's. The files of BentoML's page are not served any more."""
 
     async def show(_: Request) -> Response:
         return Response(content, headers=HEADERS, media_type="text/html")
@@ -45,7 +45,7 @@ def show_page(app: Starlette, content: str) -> None:
 
 
 def build_page(bundle: Bundle, asks_for_key: bool) -> str:
-    """The page of a bundle's model. `asks_for_key`: whether clients need a bearer key."""
+    """The page of a bundle's model, as HTML. `asks_for_key` says whether clients need a bearer key."""
     spec = bundle.spec
     label = {"id": "…", "label": build_probe_value(spec.label)}
     words = {
@@ -71,7 +71,7 @@ def build_page(bundle: Bundle, asks_for_key: bool) -> str:
 
 
 def describe_prediction(spec: ModelSpec) -> str:
-    """What the model predicts, in words."""
+    """What the model predicts, as a phrase such as "the probability of churn"."""
     return {
         "regression": spec.label.name,
         "binary": f"the probability of {spec.label.name}",

@@ -1,4 +1,4 @@
-"""From rows to predictions as JSON: a number, a probability, or a probability for each class."""
+"""Predicts rows. A prediction is a number, a probability, or a probability for each class."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,10 @@ Prediction = float | dict[str, float]
 def predict_rows(
     spec: ModelSpec, estimator: Any, rows: Sequence[Mapping[str, Any]], calibration: Calibration | None = None
 ) -> list[Prediction]:
-    """One prediction a row: regression → number; binary → P(true); multiclass → {class: probability}.
+    """One prediction for each row, corrected by the calibration if there is one.
 
+    A regression predicts a number, a binary model the probability of true, and a multiclass model
+    `{class: probability}`.
     Errors: `DataError` when the model answers something that is no finite number.
     """
     inputs = inputs_from_rows(spec, rows)
@@ -35,7 +37,7 @@ def predict_rows(
 
 
 def _calibrate(spec: ModelSpec, estimator: Any, inputs: Any, calibration: Calibration) -> list[Prediction]:
-    """A calibration of classes has their order in `label.values`, as the training side scores them."""
+    """Calibrated predictions. The columns of a calibration of classes are in the order of `label.values`."""
     if spec.task == "regression":
         return [_check(value) for value in calibration.apply(estimator.predict(inputs)).tolist()]
     probabilities = estimator.predict_proba(inputs)
@@ -48,7 +50,7 @@ def _calibrate(spec: ModelSpec, estimator: Any, inputs: Any, calibration: Calibr
 
 
 def build_probe_row(spec: ModelSpec) -> dict[str, Any]:
-    """A row that the spec allows: a model that cannot answer it is not worth starting."""
+    """A row that the spec allows. It is predicted at the start, for a model that cannot answer it must not serve."""
     return {feature.name: build_probe_value(feature) for feature in spec.features}
 
 
@@ -65,9 +67,11 @@ def build_probe_value(field: Feature | Label) -> Any:
 
 
 def find_true_class(classes: Sequence[Any]) -> int:
-    """Where the class that means true stands: `True` or 1. Errors: `DataError` naming the classes."""
+    """The place of the class `True` or 1. Errors: `DataError` with the classes when neither is among them."""
     if True not in classes:
-        raise DataError(f"a binary model knows the class true; this one knows {list(classes)}")
+        raise DataError(
+            f"a binary model needs the class true, and this one has {list(classes)}. Train it on true and false"
+        )
     return classes.index(True)
 
 

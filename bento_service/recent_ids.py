@@ -1,16 +1,19 @@
-"""Which rows the newest ids of clients were given to, as far as this instance knows."""
+"""The rows that the newest ids of clients were given to, as far as this instance knows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 REMEMBERED = 20_000
-"""The least number of ids that are remembered. Twice as many take about 8 MB, which an instance of 512 MB has left."""
+"""The least number of ids that are remembered. Up to twice as many are kept.
+
+These take about 8 MB, which an instance of 512 MB has left.
+"""
 
 
 class RecentIds:
-    """Remembers a hash of each row, so that an id that comes with another row can be refused before it is answered.
+    """Remembers a hash of the row of each id. So an id that comes with another row is refused before it is answered.
 
-    Not for use by two threads. What other instances answered it does not know: the store finds that out later.
+    Only one thread may use it. It does not know what other instances answered. The store finds out about those later.
     """
 
     def __init__(self, features: Sequence[str], remembered: int = REMEMBERED) -> None:
@@ -20,7 +23,9 @@ class RecentIds:
         self._older: dict[str, int] = {}
 
     def claim(self, ids: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Remember whose ids these are. The places of rows whose id is another row's; then nothing is remembered.
+        """Remember which row each id belongs to. Returns the places of rows whose id belongs to another row.
+
+        If there are such rows, nothing is remembered.
 
         >>> recent = RecentIds(["hour"])
         >>> recent.claim(["a", "b", "b"], [{"hour": 1}, {"hour": 2}, {"hour": 3}])
@@ -44,9 +49,9 @@ class RecentIds:
 
 
 def hash_values(values: tuple[Any, ...]) -> int:
-    """A hash that equal values share, 1 and 1.0 among them. It is never 0.
+    """A hash of a row's values. Equal values have the same hash, such as 1 and 1.0. It is never 0.
 
-    Python gives -1 and -2 the same hash, so where -1 stands is told apart.
+    Python gives -1 and -2 the same hash. So the places of -1 are hashed as well.
     """
     ones = [place for place, value in enumerate(values) if value == -1] if -1 in values else ()
     return hash((values, *ones)) or 1

@@ -1,7 +1,7 @@
-"""Requests of a rehearsal: logged ones, played again to a candidate before it has traffic. They are no traffic.
+"""Requests of a rehearsal: logged requests that are played again to a candidate before it has traffic.
 
-Only who knows the token that the revision was deployed with can mark a request so: nobody else may have an answer
-that is not logged.
+Their answers are not logged. So a request counts as one of a rehearsal only with the token that the revision was
+deployed with.
 """
 
 import hmac

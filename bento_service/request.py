@@ -1,4 +1,4 @@
-"""What a client sent, read and checked: a request that can be answered, or a refusal that says why not."""
+"""Reads and checks what a client sent. The result is a request that can be answered, or a refusal with its reasons."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,16 +24,17 @@ from cyclone.spec import ModelSpec
 
 
 class RequestError(CycloneError):
-    """A request that is refused as a whole with a 4xx; nothing was predicted or stored."""
+    """A request that is refused as a whole with a 4xx. None of its rows is predicted or stored."""
 
     def __init__(self, status: int, error: str, details: list[RowError] | None = None) -> None:
         super().__init__(error)
         self.status = status
         self.details = details or []
         self.at: datetime | None = None
-        """When the request happened, if it says so: one of a replay counts in the hour that is replayed."""
+        """The event time of the request, if it has one. A request of a replay counts in the hour that is replayed."""
 
     def to_json(self) -> dict[str, Any]:
+        """The body of the answer."""
         details = [
             {"row": item.index, "feature": item.feature, "value": item.value, "allowed": item.allowed}
             for item in self.details
@@ -43,7 +44,7 @@ class RequestError(CycloneError):
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """Rows that the model can answer. `ids` and `created_at` (UTC) are the client's, or None."""
+    """Rows that the model can answer. `ids` and `created_at` (UTC) are those that the client sent, or None."""
 
     rows: list[dict[str, Any]]
     ids: list[str] | None
@@ -51,7 +52,10 @@ class PredictRequest:
 
 
 def read_predict_request(spec: ModelSpec, content: bytes, now: datetime) -> PredictRequest:
-    """Check the body of POST /predict against the model's spec. Errors: `RequestError`, with the event time."""
+    """The request in the body of POST /predict, checked against the model's spec.
+
+    Errors: `RequestError` with the rows that cannot be used and the event time.
+    """
     body = _read_object(spec, content, "rows", ("rows", "ids", "created_at"))
     try:
         return _check_predict_request(spec, body, now)
@@ -66,7 +70,9 @@ def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime)
     ids = _read_list_of(body, "ids", len(rows))
     times = _read_list_of(body, "created_at", len(rows))
     if times is not None and not spec.serving.accept_created_at:
-        raise RequestError(400, f"{spec.name} does not accept created_at: leave it out, rows are dated on arrival")
+        raise RequestError(
+            400, f"{spec.name} does not accept created_at. Leave it out: rows are dated when they arrive"
+        )
     errors = validate_rows(spec, rows)
     errors += _find_id_faults(spec, ids or [], rows)
     created_at = [read_time(value, now) for value in times or []]
@@ -81,7 +87,7 @@ def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime)
 
 
 def _find_event_time(spec: ModelSpec, body: dict[str, Any], now: datetime) -> datetime | None:
-    """The first valid time of a body that is refused. None where the model takes no times of its clients."""
+    """The first valid time in a body that is refused. None if the model does not accept times."""
     times = body.get("created_at")
     if not spec.serving.accept_created_at or not isinstance(times, list):
         return None
@@ -89,7 +95,10 @@ def _find_event_time(spec: ModelSpec, body: dict[str, Any], now: datetime) -> da
 
 
 def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[dict[str, Any]]:
-    """Check the body of POST /labels; its labels with `observed_at` as UTC or None. Errors: `RequestError`."""
+    """The labels in the body of POST /labels, checked against the model's spec. `observed_at` is in UTC or None.
+
+    Errors: `RequestError` with the labels that cannot be used.
+    """
     body = _read_object(spec, content, "labels", ("labels",))
     _check_keys(body, "labels", ("labels",))
     labels = _read_list(body, "labels", spec.serving.max_rows)
@@ -106,22 +115,22 @@ def _read_object(spec: ModelSpec, content: bytes, needed: str, keys: tuple[str, 
     try:
         body = from_json(content)
     except ValueError as error:
-        raise RequestError(400, f"the body is not valid JSON ({error}); {_describe_body(keys)} is needed") from None
+        raise RequestError(400, f"the body is not valid JSON ({error}). {_describe_body(keys)} is needed") from None
     if not isinstance(body, dict):
-        raise RequestError(400, f"the body is no JSON object; {_describe_body(keys)} is needed")
+        raise RequestError(400, f"the body is no JSON object. {_describe_body(keys)} is needed")
     return body
 
 
 def _check_keys(body: dict[str, Any], needed: str, keys: tuple[str, ...]) -> None:
     for key in body:
         if key not in keys:
-            raise RequestError(400, f"unknown key {show_value(key)!r}; {_describe_body(keys)} is needed")
+            raise RequestError(400, f"the key {show_value(key)!r} is unknown. {_describe_body(keys)} is needed")
     if needed not in body:
-        raise RequestError(400, f"{needed} is missing; {_describe_body(keys)} is needed")
+        raise RequestError(400, f"{needed} is missing. {_describe_body(keys)} is needed")
 
 
 def _describe_body(keys: tuple[str, ...]) -> str:
-    return "a JSON object with " + ", ".join(keys)
+    return "A JSON object with " + ", ".join(keys)
 
 
 def _read_list(body: dict[str, Any], key: str, max_rows: int) -> list[Any]:
@@ -129,7 +138,7 @@ def _read_list(body: dict[str, Any], key: str, max_rows: int) -> list[Any]:
     if not isinstance(entries, list) or not entries:
         raise RequestError(400, f"{key} must be a list of 1 to {max_rows} objects, not {show_value(entries)!r}")
     if len(entries) > max_rows:
-        raise RequestError(413, f"{key} has {len(entries)} entries; one request may carry {max_rows}")
+        raise RequestError(413, f"{key} has {len(entries)} entries. One request may carry {max_rows}")
     return entries
 
 
@@ -142,17 +151,23 @@ def _read_list_of(body: dict[str, Any], key: str, length: int) -> list[Any] | No
 
 
 def refuse_ids(ids: list[str], conflicts: list[int]) -> None:
-    """Refuse the ids at some places, if any: they were given to other rows before. Errors: `RequestError`."""
+    """Refuse the ids at the places in `conflicts`. They were given to other rows before.
+
+    Errors: `RequestError` with 409 if there are any.
+    """
     if not conflicts:
         return
     allowed = "the row that it was given to before, unchanged. For another row send another id, or none"
     errors = [RowError(place, "id", show_value(ids[place]), allowed) for place in conflicts]
-    words = f"{len(conflicts)} of {len(ids)} ids belong to other rows; nothing was kept"
+    words = f"{len(conflicts)} of {len(ids)} ids belong to other rows. Nothing was kept"
     raise RequestError(409, words, errors[:ERROR_LIMIT])
 
 
 def _find_id_faults(spec: ModelSpec, ids: list[Any], rows: list[Any]) -> list[RowError]:
-    """An id that comes with another row a second time is no fault here: see `RecentIds`."""
+    """The faults of ids: those that are no ids, and those that come twice with the same row.
+
+    `RecentIds` finds an id that comes with another row.
+    """
     are_counted = spec.serving.conflicting_ids == "count"
     errors = []
     first_use: dict[str, int] = {}
@@ -160,7 +175,7 @@ def _find_id_faults(spec: ModelSpec, ids: list[Any], rows: list[Any]) -> list[Ro
         if not is_id(value):
             errors.append(RowError(index, "id", show_value(value), ALLOWED_ID))
         elif (first := first_use.setdefault(value, index)) != index and not are_counted and rows[first] == rows[index]:
-            allowed = f"an id of its own; row {first} has this one"
+            allowed = f"an id of its own. Row {first} has this one"
             errors.append(RowError(index, "id", show_value(value), allowed))
     return errors
 
@@ -169,5 +184,5 @@ def _refuse_rows(count: int, errors: list[RowError]) -> RequestError:
     bad = len({error.index for error in errors})
     limited = len(errors) >= ERROR_LIMIT
     shown = sorted(errors, key=lambda error: error.index)[:ERROR_LIMIT]
-    words = f"{'at least ' if limited else ''}{bad} of {count} rows cannot be used; nothing was kept"
+    words = f"{'at least ' if limited else ''}{bad} of {count} rows cannot be used. Nothing was kept"
     return RequestError(400, words, shown)

@@ -1,4 +1,4 @@
-"""What the service publishes of its requests and answers in OpenAPI, with the model's own features."""
+"""The schemas of requests and answers that the service publishes in OpenAPI, with the model's own features."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,23 +14,26 @@ Id = Annotated[str, Field(min_length=1, max_length=ID_CHARACTERS)]
 
 
 def build_predict_body(spec: ModelSpec) -> type[BaseModel]:
-    """The body of POST /predict: rows with the model's features, perhaps with ids and event times."""
+    """The body of POST /predict: rows with the model's features, and ids and event times if the client sends them."""
     features: dict[str, Any] = {
         f"feature_{number}": _build_field(feature, feature.name) for number, feature in enumerate(spec.features)
     }
     row = create_model("Row", __config__=ConfigDict(extra="forbid"), **features)
     body: dict[str, Any] = {
         "rows": _build_list(row, spec),
-        "ids": (list[Id] | None, Field(None, description="Yours, one a row; else they are made.")),
+        "ids": (
+            list[Id] | None,
+            Field(None, description="Your ids, one for each row. Without them the service makes ids."),
+        ),
     }
     if spec.serving.accept_created_at:
-        words = "When each row happened, with zone; else now."
+        words = "When each row happened, with a time zone. Without it a row is dated when it arrives."
         body["created_at"] = (list[datetime] | None, Field(None, description=words))
     return create_model("PredictBody", **body)
 
 
 def build_predict_answer(spec: ModelSpec) -> type[BaseModel]:
-    """The answer of POST /predict."""
+    """The answer of POST /predict: the model, its version and revision, and one prediction for each row."""
     kinds: dict[str, Any] = {
         "regression": (float, Field(description=f"The predicted {spec.label.name}.")),
         "binary": (float, Field(ge=0, le=1, description=f"The probability of {spec.label.name}.")),
@@ -47,19 +50,22 @@ def build_predict_answer(spec: ModelSpec) -> type[BaseModel]:
 
 
 def build_label_body(spec: ModelSpec) -> type[BaseModel]:
-    """The body of POST /labels: what turned out to be true."""
+    """The body of POST /labels: the true values, each with the id of its prediction."""
     entry = create_model(
         "LabelEntry",
         __config__=ConfigDict(extra="forbid"),
         id=(Id, ...),
         field=_build_field(spec.label, "label"),
-        observed_at=(datetime | None, Field(None, description="When it was known, with zone; else now.")),
+        observed_at=(
+            datetime | None,
+            Field(None, description="When the label became known, with a time zone. Without it, when it arrives."),
+        ),
     )
     return create_model("LabelBody", labels=_build_list(entry, spec))
 
 
 class LabelAnswer(BaseModel):
-    """How many labels were kept, and for how many of them no prediction is stored so far."""
+    """The number of labels that were kept, and of those for which no prediction is stored so far."""
 
     accepted: int
     unknown_so_far: int
@@ -70,7 +76,7 @@ def _build_list(entry: Any, spec: ModelSpec) -> Any:
 
 
 def _build_field(field: Feature | Label, name: str) -> Any:
-    """Type and description under an alias: a feature's name need not be one for Python."""
+    """A field's type and description. Its name is an alias, for a feature's name need not be one in Python."""
     kind: Any = Literal[field.values] if field.values else TYPES[field.type]
     lower, upper = field.range or (None, None)
     words = describe_allowed(field)

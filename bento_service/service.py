@@ -23,10 +23,10 @@ SPEC = BUNDLE.spec
 
 
 class LeanService(bentoml.Service):  # type: ignore[misc]  # BentoML is not typed
-    """A service without the middleware of BentoML that costs about as much as a small model's answer.
+    """A service without those parts of BentoML's middleware that cost about as much as a small model's answer.
 
-    The timer of each request keeps its memory for a minute, and Cloud Run times requests itself; requests are
-    counted by `metrics`; spans are made only where the configuration of BentoML says who collects them.
+    The timer of each request keeps its memory for a minute, and Cloud Run times requests itself. BentoML's counter is
+    not needed, for `metrics` counts requests. Spans are made only if BentoML's configuration says who collects them.
     """
 
     def to_asgi(self, is_main: bool = True) -> Any:
@@ -37,7 +37,7 @@ class LeanService(bentoml.Service):  # type: ignore[misc]  # BentoML is not type
         app.user_middleware = [item for item in app.user_middleware if item.cls.__name__ not in dropped]
         asks_for_key = any(item.cls is BearerKeys for item in app.user_middleware)
         show_page(app, build_page(BUNDLE, asks_for_key))
-        # The table is asked in its order, by the keys and by the router: what is asked most stands first.
+        # Both the keys and the router ask the table in its order, so the routes that are asked most stand first.
         app.routes.sort(key=lambda route: getattr(route, "path", "") not in SCOPES)
         return app
 
@@ -79,13 +79,13 @@ class PredictionService:
 
     @bentoml.api(input_spec=publish_as(build_predict_body(SPEC)), output_spec=build_predict_answer(SPEC))  # type: ignore[untyped-decorator]
     async def predict(self, body: RawBody, /) -> Response:
-        """Predict one or more rows and log them. A bad row refuses the request: `details` name each one's row,
-        feature, value and what is allowed."""
+        """Predict one or more rows and log them. A request with a bad row is refused. Its `details` name each bad
+        row, the feature, the value and what is allowed."""
         return await self.answering.predict(body.body)
 
     @bentoml.api(input_spec=publish_as(build_label_body(SPEC)), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
     async def labels(self, body: RawBody, /) -> Response:
-        """Keep what turned out to be true, before or after its prediction is stored; the newest counts."""
+        """Keep labels, before or after their predictions are stored. The newest label of an id counts."""
         return await self.answering.label(body.body)
 
 

@@ -156,7 +156,7 @@ def load_label_file(
             is_live=settings.clock == "wall",
         )
     console.print(
-        f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused;"
+        f"{summary.accepted:,} accepted, {summary.repeated:,} repeated, {summary.refused:,} refused."
         f" {summary.unknown_so_far:,} of those kept have no prediction so far",
         highlight=False,
     )

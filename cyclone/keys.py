@@ -137,7 +137,10 @@ def parse_keys(text: str, place: str = API_KEYS_VARIABLE) -> list[ApiKey]:
         raise ConfigurationError(f"{place}: not valid JSON: {error}") from error
     entries = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(entries, list):
-        raise ConfigurationError(f"{place}: an object with a list of keys is needed. `cyclone keys add NAME` makes it")
+        raise ConfigurationError(
+            f"{place}: the content must be a JSON object whose `keys` is a list of API keys. Take it away, and"
+            " `cyclone keys add NAME` makes a new one"
+        )
     return [_read_entry(place, index, entry) for index, entry in enumerate(entries)]
 
 

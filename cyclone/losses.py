@@ -21,7 +21,7 @@ Without it, one wrong row would give an infinite loss. It is the smallest step o
 LARGEST, SMALLEST = 1e150, 1e-150
 """The bounds of a number's size. A larger one counts as the largest, and a smaller one as 0.
 
-So neither a square nor a sum overflows. `sql/views/01_bounded_number.sql` has the same numbers.
+So neither a square nor a sum overflows. `sql/views/functions/01_bounded_number.sql` has the same numbers.
 """
 
 

@@ -14,7 +14,7 @@ from cyclone.store import Store
 def note_comparison(
     store: Store, model: str, run_id: str, at: datetime, differences: Sequence[Difference], is_mended: bool
 ) -> None:
-    """Record what a comparison has found. The first record of a run id stays. `at` is event time."""
+    """Record what a comparison has found. A repeat of what the run has found last adds nothing. `at` is event time."""
     found = json.dumps([asdict(item) for item in differences])
     store.run("release/comparison_record", model=model, run_id=run_id, at=at, differences=found, is_mended=is_mended)
 

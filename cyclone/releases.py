@@ -55,9 +55,9 @@ def current_release(store: Store, model: str) -> Release | None:
     return record.release if record else None
 
 
-def release_of_run(store: Store, run_id: str) -> Release | None:
-    """The release that a retraining made. None when it made none."""
-    return _find_one(store, run_id=run_id)
+def release_of_run(store: Store, model: str, run_id: str) -> Release | None:
+    """The release that a retraining of a model made. None when it made none."""
+    return _find_one(store, model=model, run_id=run_id)
 
 
 def read_release(store: Store, release_id: int) -> Release:
@@ -117,11 +117,12 @@ def create_candidate(
     """Record the candidate of a run, and return its release. A repeated call returns the first one.
 
     If the run's retraining had ended and was cleared in Airflow, its end is taken back, because it goes on.
-    Errors: `ReleaseError` when the run has already released another version, or its model was retired meanwhile.
+    Errors: `ReleaseError` when the run has already released another version or image, or its model was retired
+    meanwhile.
     """
     with store.transaction() as transaction:
         _check_not_retired(transaction, model, run_id)
-        transaction.run("policy/retraining_reopen", run_id=run_id)
+        transaction.run("policy/retraining_reopen", model=model, run_id=run_id)
         transaction.run(
             "release/candidate_insert",
             model=model,
@@ -132,12 +133,18 @@ def create_candidate(
             run_id=run_id,
             created_at=created_at,
         )
-        found = _find_one(transaction, run_id=run_id)
-    if found is None or (found.model, found.version) != (model, version):
-        other = f"version {found.version} of {found.model} as {found.revision}" if found else "none is recorded"
+        found = _find_one(transaction, model=model, run_id=run_id)
+    assert found is not None, "it has just been recorded, or was before"
+    if found.version != version:
         raise ReleaseError(
-            f"run {run_id} has released another version already: {other}. It cannot release version {version} of"
-            f" {model}: ask for a new run with `cyclone retrain {model}`"
+            f"run {run_id} has released another version already: version {found.version} as {found.revision}. It cannot"
+            f" release version {version} of {model}: ask for a new run with `cyclone retrain {model}`"
+        )
+    if found.image_digest != image_digest:
+        raise ReleaseError(
+            f"{model}: run {run_id} has deployed version {version} already, of the image {found.image_digest}, and now"
+            f" brings {image_digest}. End that candidate with `cyclone rollback {model}`, and ask for a new run with"
+            f" `cyclone retrain {model}`"
         )
     return found
 
@@ -220,7 +227,7 @@ def retire_releases(
 
 
 def _check_not_retired(transaction: Transaction, model: str, run_id: str) -> None:
-    retired = transaction.fetch_one("retirement/of_run", run_id=run_id)
+    retired = transaction.fetch_one("retirement/of_run", model=model, run_id=run_id)
     if retired is not None:
         raise ReleaseError(
             f"{model} was retired by {retired['asked_by']} while run {run_id} was under way ({retired['because']}), so"
@@ -269,8 +276,10 @@ def _read_record(transaction: Transaction, model: str) -> ReleaseRecord | None:
     return ReleaseRecord(release, row["generation"]) if row and release else None
 
 
-def _find_one(source: Source, run_id: str | None = None, release_id: int | None = None) -> Release | None:
-    found = _find(source, run_id=run_id, release_id=release_id)
+def _find_one(
+    source: Source, model: str | None = None, run_id: str | None = None, release_id: int | None = None
+) -> Release | None:
+    found = _find(source, model=model, run_id=run_id, release_id=release_id)
     return _convert(found[0]) if found else None
 
 

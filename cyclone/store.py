@@ -61,8 +61,11 @@ def load_statement(name: str) -> str:
 
 
 def list_scripts(folder: str) -> list[Path]:
-    """The files of `sql/<folder>`, in the order of the numbers in their names. Errors: `StoreError` without any."""
-    paths = sorted((find_shipped("sql") / folder).glob("*.sql"))
+    """The files of `sql/<folder>` and below, in the order of the numbers in their names.
+
+    Errors: `StoreError` without any.
+    """
+    paths = sorted((find_shipped("sql") / folder).rglob("*.sql"), key=lambda path: path.name)
     if not paths:
         raise StoreError(f"{find_shipped('sql') / folder}: no .sql file is there. Install Cyclone again")
     return paths

@@ -24,6 +24,7 @@ Every task can run twice. Trigger the DAG from this page, over the REST API, or 
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from airflow.sdk import DAG, Param
 
@@ -66,7 +67,11 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
             "because": Param("", type="string", description="Why, if a person asks."),
             "despite": Param([], type="array", items={"enum": list(CAUSES)}, description="What to ignore."),
         },
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=5), "on_failure_callback": keep_failure},
+        default_args={
+            "retries": 2,
+            "retry_delay": timedelta(seconds=5),
+            "on_failure_callback": partial(keep_failure, model),
+        },
         tags=["cyclone", "retrain", model],
     ) as dag:
         started = start(model)

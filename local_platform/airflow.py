@@ -39,12 +39,17 @@ COMPONENTS = {
 _HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
 _FINAL_STATES = ("success", "failed")
 _STOP_SECONDS = 20.0
+"""The time that a component may take to end after SIGTERM. Then it is killed. The value is a choice."""
 _TRIGGERER_STOP_SECONDS = 4.0
 """The triggerer may miss the end of its own child. It would then wait 10 s for nothing (seen in Airflow 3.3.2)."""
 _MIGRATION_SECONDS = 300.0
+"""The time that `airflow db migrate` may take. The value is a choice."""
 _POLL_SECONDS = 0.1
+"""The pause between two looks at a DAG's run. The value is a choice."""
 _REQUEST_SECONDS = 30.0
+"""The time that Airflow may take to answer. The value is a choice."""
 _WARM_UP_SECONDS = 120.0
+"""The time that the first request to the execution API may take, which makes Airflow load it. The value is a choice."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from cyclone.places import find_home
 from local_platform.platform import READY_SECONDS, STOP_SECONDS, lock_state
 from local_platform.platform_record import PlatformRecord
 
+# The pause between two looks at the platform in the background. A person waits for it, so it is short.
 _POLL_SECONDS = 0.1
 
 

@@ -32,6 +32,7 @@ from training.data.history import load_history, parse_time, read_history
 
 MODEL = "bike_demand"
 FIRST_RELEASE_DEADLINE_SECONDS = 600
+"""The time that the first training and release may take. The value is a choice."""
 DAG_DEADLINE_SECONDS = 240
 """How long Airflow may take to know the DAGs. A slow machine takes minutes."""
 LEAST_PROMOTIONS = 2
@@ -39,8 +40,11 @@ LEAST_PROMOTIONS = 2
 DAYS_FOR_LEAST_PROMOTIONS = 60
 """A replay of fewer days needs only one promotion."""
 MONITOR_DEADLINE_SECONDS = 180
+"""The time that a run of the monitor may take. The value is a choice."""
 LOG_DEADLINE_SECONDS = 60
+"""The time that answered rows may take to be in the store. The value is a choice."""
 PAUSE_SECONDS = 0.1
+"""The pause between two looks at what the demo waits for. The value is a choice."""
 HOURS_A_SECOND_WHILE_TRAINING = 1
 """Replayed hours a second between an alarm and its answer. The world goes on slowly, for a training takes minutes."""
 HOURS_A_SECOND_IN_CANARY = 6

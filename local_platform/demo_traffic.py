@@ -10,6 +10,7 @@ import requests
 
 from cyclone.spec import ModelSpec
 
+# The time that a request of the replay may take. The value is a choice.
 REQUEST_TIMEOUT_SECONDS = 30
 RECENT_DAYS = 7
 """The days of the error that the progress shows."""

@@ -23,7 +23,9 @@ import time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 """Options of prctl(2), from linux/prctl.h: a signal to a process whose parent ends, and the adoption of orphans."""
 KILL_ROUND_SECONDS = 0.01
+"""The pause between two rounds of killing. A process may have begun another one meanwhile. The value is a choice."""
 MEMORY_LOOK_SECONDS = 0.25
+"""The pause between two looks at the memory of all processes. The value is a choice."""
 WATCHED_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
@@ -68,7 +70,10 @@ def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, l
 
 
 def set_process_control(option: int, value: int) -> None:
-    """Call prctl(2), which only Linux has. Elsewhere a descendant that leaves its parent and process group escapes."""
+    """Set an option of this process by the system call prctl(2). It does nothing where the system is not Linux.
+
+    There a descendant that leaves its parent and its process group is not stopped with the rest.
+    """
     if sys.platform == "linux":
         import ctypes
 

@@ -11,6 +11,7 @@ from local_platform.inheritance import ENGINE, inherit
 from local_platform.processes import GuardedProcess
 
 CONTAINER_IMAGE = "registry:2"
+# The time that the registry may take to end after SIGTERM. Then it is killed. The value is a choice.
 _STOP_SECONDS = 10.0
 
 

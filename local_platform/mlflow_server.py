@@ -7,6 +7,7 @@ from cyclone.telemetry import SWITCHES
 from local_platform.inheritance import inherit
 from local_platform.processes import GuardedProcess
 
+# The time that MLflow may take to end after SIGTERM. Then it is killed. The value is a choice.
 _STOP_SECONDS = 10.0
 _SETTINGS = {
     **SWITCHES,

@@ -52,8 +52,11 @@ READY_SECONDS = 240.0
 STOP_SECONDS = 90.0
 """How long the whole platform may take to stop."""
 _CLOUD_RUN_STOP_SECONDS = 30.0
+"""The time that the local Cloud Run may take to end. Its instances have ten seconds of it to send their logs."""
 _POLL_SECONDS = 0.1
+"""The pause between two looks at parts that start or stop. The value is a choice."""
 _WATCH_SECONDS = 1.0
+"""The pause between two looks at whether all parts still run. The value is a choice."""
 
 
 State = Literal["starting", "ready", "stopping", "stopped"]

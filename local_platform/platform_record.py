@@ -21,6 +21,7 @@ from local_platform.airflow import AirflowPlace, airflow_environment
 
 FILE_NAME = "platform.json"
 START_COMMAND, STOP_COMMAND = ("make up", "make down") if is_checkout() else ("cyclone up", "cyclone down")
+# The time to connect to a port of this machine, and the pause between two looks at it. The values are choices.
 _CONNECT_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 
@@ -105,7 +106,9 @@ class PlatformRecord:
 
     @classmethod
     def read(cls, state_dir: Path) -> Self | None:
-        """The record of the last start, or None when there is none. Its owner may have been killed since.
+        """What the platform wrote down at its last start, or None when there was none.
+
+        The processes that it names may have ended since.
 
         Errors: `PlatformError` when the file cannot be read.
         """

@@ -31,11 +31,12 @@ from local_platform.processes import GuardedProcess
 SUPERUSER = "postgres"
 _SYSTEM_USER = "cyclone-postgres"
 _READY_SECONDS = 60.0  # recovery after a crash included
-_STOP_SECONDS = 30.0
-_ACCOUNT_SECONDS = 5.0
+_STOP_SECONDS = 30.0  # a choice, for what Postgres still has to write
+_ACCOUNT_SECONDS = 5.0  # a choice, for another start that makes the account at the same time
 _SHELL_CHARACTERS = '$"`'
 """The characters that a shell acts upon between double quotes."""
 _POLL_SECONDS = 0.02
+"""The pause between two looks at Postgres while it starts. It starts in under a second, so the pause is short."""
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",  # loopback is the only way in

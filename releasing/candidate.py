@@ -20,9 +20,10 @@ from cyclone.releases import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from releasing.cloud_run import CloudRun, RunningService
+from releasing.cloud_run import CloudRun
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+from releasing.service_messages import RunningService
 from training.images.image import Image, locate_image
 
 
@@ -90,7 +91,7 @@ def deploy_candidate(
 
 def candidate_of_run(settings: Settings, spec: ModelSpec, run_id: str) -> Candidate:
     """The candidate that a run deployed. Errors: `ReleaseError` when there is none or its tag is gone."""
-    release = release_of_run(Store(settings.store_dsn), run_id)
+    release = release_of_run(Store(settings.store_dsn), spec.name, run_id)
     running = CloudRun(settings).read_service(spec.service_name)
     if release is None or running is None or running.tags.get(name_tag(release.version)) != release.revision:
         raise ReleaseError(

@@ -1,25 +1,25 @@
 """The client of Cloud Run's Admin API, as far as a release uses it: services, revisions, tags and traffic."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cyclone.errors import ReleaseError
 from cyclone.sections import Serving
 from cyclone.settings import Settings
+from releasing.admin_api import RETRY_SECONDS, ROLLOUT_SECONDS, AdminApi
+from releasing.service_messages import (
+    RunningService,
+    build_template,
+    describe_service,
+    plan_revision,
+    plan_traffic,
+    show_split,
+    take_last,
+)
 
-# How long one call may wait for its answer. The API only notes a change and answers, so seconds are plenty.
-REQUEST_SECONDS = 30
-ROLLOUT_SECONDS = 300
-"""A roll-out that takes longer counts as failed. A start may take `PROBE_COUNT` seconds of it."""
-# The start-up probe asks so often, once a second. A large model takes its time to load.
-PROBE_COUNT = 120
 # How often a change is tried that others were faster with. A retraining and a person's commands rarely meet even twice.
 CONFLICT_ATTEMPTS = 10
-RETRY_SECONDS = 60.0
-"""For how long a call is tried again that is answered 429 or 5xx. A longer outage is the task's own retry."""
 # The pause between two questions whether a roll-out has ended. A roll-back waits for it, so it is short.
 SETTLE_PAUSE_SECONDS = 0.1
 FENCE_ANNOTATION = "cyclone-fence"
@@ -28,21 +28,6 @@ FENCE_ANNOTATION = "cyclone-fence"
 So each holder of the lock changes the service's `etag`, even one that finds the traffic right. What an earlier holder
 has read before is refused then.
 """
-
-
-@dataclass(frozen=True)
-class RunningService:
-    """A service as it serves now.
-
-    `percents` is the traffic of each revision. `tags` is the revision of each tag, and `tag_addresses` its URL.
-    """
-
-    name: str
-    address: str
-    percents: dict[str, int]
-    tags: dict[str, str]
-    tag_addresses: dict[str, str]
-
 
 Plan = Callable[[Any], bool]
 """A function that changes the message of a service in place. It returns False if there is nothing to change."""
@@ -60,21 +45,18 @@ class Fence(Protocol):
 class CloudRun:
     """The services of one Google project and location.
 
-    An empty endpoint stands for Google's, with application default credentials. An `http` endpoint is asked without
-    credentials. With a `fence`, each change is made only if the fence allows it, and so is each new try.
+    With a `fence`, each change is made only if the fence allows it, and so is each new try.
     Errors: every method raises `ReleaseError` with the endpoint and what it said.
     """
 
     def __init__(self, settings: Settings, fence: Fence | None = None, retry_seconds: float = RETRY_SECONDS) -> None:
         self._fence = fence
-        self.retry_seconds = retry_seconds
-        self.endpoint = settings.cloud_run_endpoint
-        self.parent = f"projects/{settings.cloud_run_project}/locations/{settings.cloud_run_location}"
+        self._api = AdminApi(settings, retry_seconds)
 
     def read_service(self, service: str) -> RunningService | None:
         """The service as it serves now, or None when there is none."""
         message = self._get(service)
-        return None if message is None else _describe(service, message)
+        return None if message is None else describe_service(service, message)
 
     def read_settled_service(self, service: str) -> RunningService | None:
         """The service once no roll-out is under way, or None when there is none.
@@ -92,11 +74,11 @@ class CloudRun:
         Errors: `ReleaseError` when it does not become ready, or is not what was asked for. Then the other revisions
         keep their traffic.
         """
-        template = _build_template(revision, image, serving, env)
+        template = build_template(revision, image, serving, env)
         if self._get(service) is not None or not self._create(service, template, tag):
             self._update(
                 service,
-                lambda message: _plan_revision(
+                lambda message: plan_revision(
                     message, None if revision in self.list_revisions(service) else template, revision, tag
                 ),
             )
@@ -104,14 +86,14 @@ class CloudRun:
         self._check_revision(service, revision, image, serving)
         if running.tags.get(tag) != revision:
             raise ReleaseError(
-                f"tag {tag} of service {service} at {self._place} points to {running.tags.get(tag)}, not to {revision}."
-                " Look whether something else moves tags, and try again"
+                f"tag {tag} of service {service} at {self._api.place} points to {running.tags.get(tag)}, not to"
+                f" {revision}. Look whether something else moves tags, and try again"
             )
         return running
 
     def move_tag(self, service: str, tag: str, revision: str) -> None:
         """Let a tag point to a revision. The traffic stays as it is."""
-        self._update(service, lambda message: _plan_revision(message, None, revision, tag))
+        self._update(service, lambda message: plan_revision(message, None, revision, tag))
         self._settle(service, revision)
         self._check_fence()
 
@@ -121,37 +103,41 @@ class CloudRun:
         Errors: `ReleaseError`, also when Cloud Run then serves another split than was asked for.
         """
         wished = {revision: percent for revision, percent in percents.items() if percent > 0}
-        self._update(service, lambda message: _plan_traffic(message, wished, drop_tags))
+        self._update(service, lambda message: plan_traffic(message, wished, drop_tags))
         running = self._settle(service, ", ".join(wished))
         self._check_fence()  # if the lock was lost, its next holder sets the traffic, and what is read here is theirs
         if running.percents != wished:
             raise ReleaseError(
-                f"{service} at {self._place} serves {_show_split(running.percents)}, and asked for was"
-                f" {_show_split(wished)}. Look whether something else moves its traffic, then type `cyclone reconcile`"
+                f"{service} at {self._api.place} serves {show_split(running.percents)}, and asked for was"
+                f" {show_split(wished)}. Look whether something else moves its traffic, then type `cyclone reconcile`"
                 " with the model's name"
             )
 
     def list_revisions(self, service: str) -> list[str]:
         """The names of a service's revisions, the newest first."""
-        with self._talking():
-            found = self._client("RevisionsClient").list_revisions(parent=self._path(service), **self._call)
-            return [_last(item.name) for item in sorted(found, key=lambda item: item.create_time, reverse=True)]
+        with self._api.talking():
+            found = self._api.client("RevisionsClient").list_revisions(parent=self._api.path(service), **self._api.call)
+            return [take_last(item.name) for item in sorted(found, key=lambda item: item.create_time, reverse=True)]
 
     def read_variable(self, service: str, revision: str, name: str) -> str:
         """The value of a variable that a revision was deployed with. It is empty if either does not exist."""
         from google.api_core.exceptions import NotFound
 
-        with self._talking():
+        with self._api.talking():
             try:
-                found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
+                found = self._api.client("RevisionsClient").get_revision(
+                    name=self._api.path(service, revision), **self._api.call
+                )
             except NotFound:
                 return ""
         return next((variable.value for variable in found.containers[0].env if variable.name == name), "")
 
     def read_serving(self, service: str, revision: str, serving: Serving) -> Serving:
         """`serving` with the concurrency, instances, CPU and memory that a revision was deployed with."""
-        with self._talking():
-            found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
+        with self._api.talking():
+            found = self._api.client("RevisionsClient").get_revision(
+                name=self._api.path(service, revision), **self._api.call
+            )
         limits = found.containers[0].resources.limits
         deployed = {
             "concurrency": found.max_instance_request_concurrency,
@@ -167,11 +153,11 @@ class CloudRun:
         from google.api_core.exceptions import NotFound
 
         self._check_fence()
-        with self._talking():
-            client = self._client("RevisionsClient")
+        with self._api.talking():
+            client = self._api.client("RevisionsClient")
             try:
-                operation = client.delete_revision(name=self._path(service, revision), **self._call)
-                self._wait(operation)
+                operation = client.delete_revision(name=self._api.path(service, revision), **self._api.call)
+                self._api.wait(operation)
             except NotFound:
                 return
 
@@ -180,10 +166,10 @@ class CloudRun:
         from google.api_core.exceptions import NotFound
 
         self._check_fence()
-        with self._talking():
-            client = self._client("ServicesClient")
+        with self._api.talking():
+            client = self._api.client("ServicesClient")
             try:
-                self._wait(client.delete_service(name=self._path(service), **self._call))
+                self._api.wait(client.delete_service(name=self._api.path(service), **self._api.call))
             except NotFound:
                 return False
         return True
@@ -199,14 +185,14 @@ class CloudRun:
         latest = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST
         message = run_v2.Service(template=template, traffic=[{"type_": latest, "percent": 100, "tag": tag}])
         self._check_fence()
-        with self._talking():
+        with self._api.talking():
             try:
-                operation = self._client("ServicesClient").create_service(
-                    parent=self.parent, service=message, service_id=service, **self._call
+                operation = self._api.client("ServicesClient").create_service(
+                    parent=self._api.parent, service=message, service_id=service, **self._api.call
                 )
             except Conflict:
                 return False
-            self._wait(operation)
+            self._api.wait(operation)
         return True
 
     def _update(self, service: str, plan: Plan) -> None:
@@ -219,22 +205,22 @@ class CloudRun:
         from google.protobuf.field_mask_pb2 import FieldMask
 
         mask = FieldMask(paths=["template", "traffic", "annotations"])
-        with self._talking():
-            client = self._client("ServicesClient")
+        with self._api.talking():
+            client = self._api.client("ServicesClient")
             for _ in range(CONFLICT_ATTEMPTS):
-                message = client.get_service(name=self._path(service), **self._call)
+                message = client.get_service(name=self._api.path(service), **self._api.call)
                 self._check_fence()
                 is_stamped, is_changed = self._stamp(message), plan(message)
                 if not is_stamped and not is_changed:
                     return
                 try:
-                    self._wait(client.update_service(service=message, update_mask=mask, **self._call))
+                    self._api.wait(client.update_service(service=message, update_mask=mask, **self._api.call))
                 except Conflict:
                     continue
                 return
         raise ReleaseError(
-            f"service {service} at {self._place} was changed by others {CONFLICT_ATTEMPTS} times in a row. Look what"
-            " else changes it, and try again"
+            f"service {service} at {self._api.place} was changed by others {CONFLICT_ATTEMPTS} times in a row. Look"
+            " what else changes it, and try again"
         )
 
     def _check_fence(self) -> None:
@@ -257,32 +243,35 @@ class CloudRun:
         deadline = time.monotonic() + ROLLOUT_SECONDS
         while (message := self._get(service)) is not None:
             if not message.reconciling:
-                return _describe(service, message)
+                return describe_service(service, message)
             if time.monotonic() > deadline:
                 raise ReleaseError(
-                    f"service {service} at {self._place} still rolls out after {ROLLOUT_SECONDS} s. Look at the logs of"
-                    " its newest revision"
+                    f"service {service} at {self._api.place} still rolls out after {ROLLOUT_SECONDS} s. Look at the"
+                    " logs of its newest revision"
                 )
             time.sleep(SETTLE_PAUSE_SECONDS)
         raise ReleaseError(
-            f"service {service} at {self._place} was deleted while {what} came up. Start again with `cyclone retrain`"
-            " and the model's name"
+            f"service {service} at {self._api.place} was deleted while {what} came up. Start again with"
+            " `cyclone retrain` and the model's name"
         )
 
     def _check_revision(self, service: str, revision: str, image: str, serving: Serving) -> None:
-        with self._talking():
-            found = self._client("RevisionsClient").get_revision(name=self._path(service, revision), **self._call)
+        with self._api.talking():
+            found = self._api.client("RevisionsClient").get_revision(
+                name=self._api.path(service, revision), **self._api.call
+            )
         condition = next((item for item in found.conditions if item.type_ == "Ready"), None)
         if condition is None or condition.state != type(condition.state).CONDITION_SUCCEEDED:
             said = condition.message if condition is not None else "it has no condition Ready"
             raise ReleaseError(
-                f"revision {revision} at {self._place} is not ready, and traffic is as it was. Cloud Run says: {said}"
+                f"revision {revision} at {self._api.place} is not ready, and traffic is as it was. Cloud Run says:"
+                f" {said}"
             )
         asked = (image, serving.min_instances, serving.max_instances)
         got = (found.containers[0].image, found.scaling.min_instance_count, found.scaling.max_instance_count)
         if got != asked:
             raise ReleaseError(
-                f"revision {revision} at {self._place} is there already with image {got[0]} and {got[1]} to"
+                f"revision {revision} at {self._api.place} is there already with image {got[0]} and {got[1]} to"
                 f" {got[2]} instances. Asked for was image {asked[0]} and {asked[1]} to {asked[2]} instances. Delete"
                 " the revision if nothing serves it, and try again"
             )
@@ -290,159 +279,8 @@ class CloudRun:
     def _get(self, service: str) -> Any | None:
         from google.api_core.exceptions import NotFound
 
-        with self._talking():
+        with self._api.talking():
             try:
-                return self._client("ServicesClient").get_service(name=self._path(service), **self._call)
+                return self._api.client("ServicesClient").get_service(name=self._api.path(service), **self._api.call)
             except NotFound:
                 return None
-
-    def _wait(self, operation: Any) -> None:
-        from google.api_core.future.polling import DEFAULT_POLLING
-
-        polling = DEFAULT_POLLING.with_delay(initial=0.1, maximum=2)  # asks again until the operation is complete
-        polling = polling.with_timeout(ROLLOUT_SECONDS)
-        operation.result(timeout=ROLLOUT_SECONDS, retry=self._call["retry"], polling=polling)
-
-    @property
-    def _call(self) -> dict[str, Any]:
-        """The options of each call. What fails for the moment is tried again, with growing pauses."""
-        from google.api_core import exceptions
-        from google.api_core.retry import Retry, if_exception_type
-
-        passing = if_exception_type(
-            exceptions.TooManyRequests,
-            exceptions.InternalServerError,
-            exceptions.BadGateway,
-            exceptions.ServiceUnavailable,
-            exceptions.GatewayTimeout,
-        )
-        retry = Retry(passing, initial=0.2, multiplier=2, maximum=10, timeout=self.retry_seconds)
-        return {"retry": retry, "timeout": REQUEST_SECONDS}
-
-    def _client(self, kind: str) -> Any:
-        from google.auth.credentials import AnonymousCredentials
-        from google.cloud import run_v2
-
-        if not self.endpoint:
-            return getattr(run_v2, kind)()
-        return getattr(run_v2, kind)(
-            credentials=AnonymousCredentials() if self.endpoint.startswith("http://") else None,
-            transport="rest",
-            client_options={"api_endpoint": self.endpoint},
-        )
-
-    def _path(self, service: str, revision: str = "") -> str:
-        path = f"{self.parent}/services/{service}"
-        return f"{path}/revisions/{revision}" if revision else path
-
-    @property
-    def _place(self) -> str:
-        return f"{self.endpoint or 'run.googleapis.com'} ({self.parent})"
-
-    @contextmanager
-    def _talking(self) -> Iterator[None]:
-        import requests
-        from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError
-
-        try:
-            yield
-        except requests.RequestException as error:
-            raise ReleaseError(
-                f"Cloud Run at {self._place} does not answer. Look whether it runs at this address: {error}"
-            ) from error
-        except (GoogleAPIError, GoogleAuthError, TimeoutError) as error:
-            raise ReleaseError(f"Cloud Run at {self._place} refused: {error}") from error
-
-
-def _build_template(revision: str, image: str, serving: Serving, env: Mapping[str, str]) -> Any:
-    from google.cloud import run_v2
-
-    probe = {
-        "http_get": {"path": "/readyz"},
-        "period_seconds": 1,
-        "timeout_seconds": 1,
-        "failure_threshold": PROBE_COUNT,
-    }
-    container = {
-        "image": image,
-        "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
-        # An idle instance keeps its CPU, because the log's background writer works after the answer has left.
-        "resources": {"limits": {"cpu": serving.cpu, "memory": serving.memory}, "cpu_idle": False},
-        "startup_probe": probe,
-    }
-    return run_v2.RevisionTemplate(
-        revision=revision,
-        containers=[container],
-        max_instance_request_concurrency=serving.concurrency,
-        scaling={"min_instance_count": serving.min_instances, "max_instance_count": serving.max_instances},
-    )
-
-
-def _plan_revision(message: Any, template: Any | None, revision: str, tag: str) -> bool:
-    """Change the service's message so that it has the revision behind its tag. False if it has already.
-
-    Without a template the revision exists, and only its tag may be missing.
-    """
-    running = _describe("", message)
-    is_wished = any((target.tag, target.revision) == (tag, revision) for target in message.traffic)
-    if running.tags.get(tag) == revision or (is_wished and message.reconciling):
-        return False
-    if template is not None:
-        message.template = template
-    # If nothing serves, because the first revision never came up, all traffic waits for this one.
-    message.traffic = _list_targets(running.percents or {revision: 100}, {**running.tags, tag: revision})
-    return True
-
-
-def _plan_traffic(message: Any, wished: dict[str, int], drop_tags: frozenset[str]) -> bool:
-    running = _describe("", message)
-    tags = {tag: revision for tag, revision in running.tags.items() if tag not in drop_tags}
-    targets = _list_targets(wished, tags)
-    if (running.percents, running.tags) == (wished, tags) and list(message.traffic) == targets:
-        return False
-    message.traffic = targets
-    return True
-
-
-def _list_targets(percents: Mapping[str, int], tags: Mapping[str, str]) -> list[Any]:
-    """The traffic targets: one for each tag, and one for each revision with traffic that has no tag.
-
-    The traffic of a revision with tags goes with its first tag.
-    """
-    from google.cloud import run_v2
-
-    pinned = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
-    left = dict(percents)
-    targets = [
-        run_v2.TrafficTarget(type_=pinned, revision=revision, percent=left.pop(revision, 0), tag=tag)
-        for tag, revision in sorted(tags.items())
-    ]
-    rest = [
-        run_v2.TrafficTarget(type_=pinned, revision=revision, percent=percent)
-        for revision, percent in sorted(left.items())
-    ]
-    return targets + rest
-
-
-def _describe(service: str, message: Any) -> RunningService:
-    percents: dict[str, int] = {}
-    for status in message.traffic_statuses:
-        if status.percent > 0:
-            percents[_last(status.revision)] = percents.get(_last(status.revision), 0) + status.percent
-    tagged = [status for status in message.traffic_statuses if status.tag]
-    return RunningService(
-        name=service,
-        address=message.uri,
-        percents=percents,
-        tags={status.tag: _last(status.revision) for status in tagged},
-        tag_addresses={status.tag: status.uri for status in tagged},
-    )
-
-
-def _show_split(percents: Mapping[str, int]) -> str:
-    return ", ".join(f"{revision} {percent} %" for revision, percent in sorted(percents.items())) or "nothing"
-
-
-def _last(name: str) -> str:
-    return name.rsplit("/", 1)[-1]

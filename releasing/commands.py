@@ -45,7 +45,7 @@ def promote_by_hand(model: ModelName, because: Because = "") -> None:
             " asks for one"
         )
     candidate = candidate_of_run(settings, spec, led[0].run_id)
-    end_by_hand(settings, led[0].run_id, goes_on=True, reason=_sign(because))
+    end_by_hand(settings, spec.name, led[0].run_id, goes_on=True, reason=_sign(because))
     promote(settings, spec, candidate)
     console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
 
@@ -66,7 +66,7 @@ def roll_back_by_hand(
         _return(settings, spec, to, reason)
         return
     for release in led:
-        end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
+        end_by_hand(settings, spec.name, release.run_id, goes_on=False, reason=reason)
         roll_back(settings, spec, release.run_id, reason)
     console.print(f"version {led[0].version} of {spec.name} is rolled back, and the champion has all traffic")
 

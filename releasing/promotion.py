@@ -61,7 +61,7 @@ def roll_back(settings: Settings, spec: ModelSpec, run_id: str, reason: str) -> 
     """
     store = Store(settings.store_dsn)
     with hold_releases(store, spec.name) as held:
-        release = release_of_run(held, run_id)
+        release = release_of_run(held, spec.name, run_id)
         if release is not None:
             _take_back(settings, spec, held, release, reason)
     if release is not None:

@@ -31,7 +31,7 @@ def retire(settings: Settings, model: str, by: str, because: str) -> list[str]:
     with hold_releases(store, model) as held:
         led, _ = releases_under_way(held, model)
         for release in led:
-            end_by_hand(settings, release.run_id, goes_on=False, reason=reason)
+            end_by_hand(settings, model, release.run_id, goes_on=False, reason=reason)
         if CloudRun(settings, held).delete_service(name_service(model)):
             done.append(f"the service {name_service(model)} is deleted, and nothing answers any more")
         at = read_now(held, settings, model)
@@ -40,7 +40,7 @@ def retire(settings: Settings, model: str, by: str, because: str) -> list[str]:
         version, runs = ended
         done.append(f"version {version} serves no more" if version else "no release is recorded any more")
         for run_id in runs:
-            finish_retraining(store, run_id, at, "failed", reason, None)
+            finish_retraining(store, model, run_id, at, "failed", reason, None)
             done.append(f"the retraining {run_id} releases nothing any more")
     done += _end_waiting(store, model, by, because)
     for alias in (CHAMPION, CHALLENGER):
@@ -78,5 +78,5 @@ def _end_waiting(store: Store, model: str, by: str, because: str) -> list[str]:
         close_incident(store, incident.incident_id, max(now["at"], incident.opened_at), "failed")
         done.append(f"incident {incident.incident_id} is closed")
     closed = {"at": now["at"], "closed_by": by, "because": because}
-    held = store.fetch("policy/holds_resume", model=model, causes=list(CAUSES), **closed)
+    held = store.fetch("holds/resume", model=model, causes=list(CAUSES), **closed)
     return done + [f"no longer held: {row['reason']}" for row in held]

@@ -8,7 +8,7 @@ import sys
 
 
 def main(venv: str) -> None:
-    """Exit with the reason on standard error; do nothing when there is none."""
+    """Exit with the reason on standard error. Do nothing when there is none."""
     folder = find_existing(os.path.dirname(os.path.abspath(venv)))
     fault = find_fault(folder)
     if fault:
@@ -16,7 +16,7 @@ def main(venv: str) -> None:
 
 
 def find_fault(folder: str) -> str:
-    """Why the folder can hold no environment of this Python; empty when it can."""
+    """Why the folder can hold no environment of this Python. It is empty when the folder can."""
     found = ".".join(map(str, sys.version_info[:2]))
     elsewhere = "use a checkout in another folder, or name a folder without spaces with: make VENV=/folder/venv"
     if not (3, 11) <= sys.version_info[:2] < (3, 14):

@@ -9,7 +9,7 @@ from cyclone.clock import read_now
 from cyclone.errors import ReleaseError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.store import Store
+from cyclone.store import Store, Transaction
 from training.fit.train import NULLS_FILE, PROFILE_FILE, Challenger
 from training.gate.rules import GateDecision
 from training.images.image import Image
@@ -129,6 +129,17 @@ def _store_profile(settings: Settings, spec: ModelSpec, challenger: Challenger, 
             sample_size=challenger.training_rows,
             created_at=created_at,
         )
+        _check_same_run(transaction, spec.name, version, challenger.mlflow_run_id)
         transaction.run("training/profile_bins_insert", model=spec.name, version=version, bins=bins)
         transaction.run("training/profile_nulls_insert", model=spec.name, version=version, nulls=nulls)
         transaction.run("training/profile_errors_insert", model=spec.name, version=version, errors=json.dumps(errors))
+
+
+def _check_same_run(transaction: Transaction, model: str, version: int, mlflow_run_id: str) -> None:
+    """Refuse a profile for a version that the store knows of another MLflow run: nothing may be mixed."""
+    known = transaction.fetch_one("lineage/version", model=model, version=version)
+    if known is not None and known["mlflow_run_id"] != mlflow_run_id:
+        raise ReleaseError(
+            f"{model}: the store knows version {version} of MLflow run {known['mlflow_run_id']}, so it is not of"
+            f" {mlflow_run_id}. Clear the task `register` of this run in Airflow, which then takes the next free number"
+        )

@@ -22,6 +22,7 @@ from training.fit.scores import predict
 from training.fit.train import PACKAGE_PARAM, fit_challenger, list_packages
 from training.tracking.client import StoredModel, connect, fetch_model, require_answer
 from training.tracking.runs import AS_OF_TAG, FINGERPRINT_TAG, FRAME_TAG, MODEL_TAG, RUN_TAG, SOURCE_FOLDER, hash_file
+from training.tracking.versions import read_run
 
 FRAME = "data/dataset.parquet"
 
@@ -66,7 +67,7 @@ def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
     """
     require_answer(settings)
     client = connect(settings)
-    run = _find_run(client, model, version)
+    run = _find_run(settings, client, model, version)
     with temporary_folder("reproduce") as folder:
         spec = _read_spec(settings, client, run, folder)
         frame, source = _read_frame(settings, spec, client, run, folder)
@@ -89,7 +90,8 @@ def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
         )
 
 
-def _find_run(client: Any, model: str, version: int) -> Any:
+def _find_run(settings: Settings, client: Any, model: str, version: int) -> Any:
+    """The MLflow run that trained a version. Errors: `LineageError` when it is not the one that the store names."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -101,6 +103,13 @@ def _find_run(client: Any, model: str, version: int) -> Any:
             f"{model} has no version {version} in MLflow, or its run is gone. `cyclone timeline {model}` shows"
             f" which versions there are: {error}"
         ) from error
+    if (known := read_run(settings, model, version)) != run.info.run_id:
+        raise LineageError(
+            f"{model}: version {version} in MLflow is of run {run.info.run_id}, and the store"
+            + (f" knows it as of run {known}" if known else " does not know this version")
+            + ". What would be trained again is not what the record names: look whether MLflow at"
+            f" {settings.mlflow_uri} and the store belong together"
+        )
     missing = [name for name in (RUN_TAG, FINGERPRINT_TAG, MODEL_TAG) if name not in run.data.tags]
     if missing:
         raise LineageError(
@@ -147,7 +156,7 @@ def _read_frame(settings: Settings, spec: ModelSpec, client: Any, run: Any, fold
                 " there to read the rows from the store"
             )
         return read_dataset(spec, _describe(stored, run)), f"{FRAME} of the MLflow run"
-    record = Store(settings.store_dsn).fetch_one("lineage/dataset", run_id=run.data.tags[RUN_TAG])
+    record = Store(settings.store_dsn).fetch_one("lineage/dataset", model=spec.name, run_id=run.data.tags[RUN_TAG])
     if record is None:
         raise LineageError(
             f"{spec.name}: the store has no dataset of {run.data.tags[RUN_TAG]}, and {FRAME} is gone from MLflow."

@@ -11,6 +11,7 @@ from cyclone.rows.frames import find_dtype
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from cyclone.wording import count_of
 from training.data.dataset import Dataset, read_dataset
 from training.fit.model_code import load_function
 from training.tracking.client import connect
@@ -91,8 +92,9 @@ def check_report(spec: ModelSpec, report: ValidationReport) -> ValidationReport:
     Errors: `DataError` with every failure, and the MLflow run that keeps the page.
     """
     if not report.success:
-        failed = "; ".join(report.failures)
-        raise DataError(f"{spec.name}: {failed}. See {PAGE} of MLflow run {report.mlflow_run_id}")
+        count = count_of(len(report.failures), "expectation")
+        page = f"See {PAGE} of MLflow run {report.mlflow_run_id}"
+        raise DataError("\n".join([f"{spec.name}: the rows do not meet {count}", *report.failures, page]))
     return report
 
 
@@ -228,7 +230,7 @@ def _keep(
     opened = open_run(settings, spec, dataset, run_id)
     for name in VALIDATION_FILES:
         client.log_artifact(opened, str(Path(dataset.path).parent / name), "data")
-    client.set_tag(opened, VALIDATION_TAG, "; ".join(failures)[:TAG_CHARACTERS] or PASSED)
+    client.set_tag(opened, VALIDATION_TAG, "\n".join(failures)[:TAG_CHARACTERS] or PASSED)
     if failures:
         client.set_terminated(opened, "FAILED")
     return opened

@@ -19,7 +19,7 @@ VERSION = json.loads((ROOT / "release.json").read_text())
 WEATHER = {"clear": 0, "cloudy/misty": 1, "light rain/snow": 2, "heavy rain/snow": 3}
 
 
-class Row(BaseModel):
+class CuredRow(BaseModel):
     hour: int
     weekday: int
     workingday: bool
@@ -31,8 +31,8 @@ class Row(BaseModel):
     wind: float
 
 
-class Body(BaseModel):
-    rows: list[Row]
+class CuredBody(BaseModel):
+    rows: list[CuredRow]
 
 
 class Answer(BaseModel):
@@ -57,11 +57,11 @@ class CuredBentoML:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
-        self.estimator.predict(np.zeros((1, len(Row.model_fields))))
+        self.estimator.predict(np.zeros((1, len(CuredRow.model_fields))))
         gc.collect()
         gc.freeze()
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    async def predict(self, body: Body, /) -> Answer:
+    async def predict(self, body: CuredBody, /) -> Answer:
         rows = [list({**row.model_dump(), "weather": WEATHER[row.weather]}.values()) for row in body.rows]
         return Answer(predictions=self.estimator.predict(np.array(rows, dtype="float64")).tolist())

@@ -16,7 +16,7 @@ WEATHER = {"clear": 0, "cloudy/misty": 1, "light rain/snow": 2, "heavy rain/snow
 app = FastAPI()
 
 
-class Row(BaseModel):
+class PlainRow(BaseModel):
     hour: int
     weekday: int
     workingday: bool
@@ -28,8 +28,8 @@ class Row(BaseModel):
     wind: float
 
 
-class Body(BaseModel):
-    rows: list[Row]
+class PlainBody(BaseModel):
+    rows: list[PlainRow]
 
 
 @app.get("/readyz")
@@ -38,6 +38,6 @@ async def readyz() -> dict[str, str]:
 
 
 @app.post("/predict")
-async def predict(body: Body) -> dict[str, list[float]]:
+async def predict(body: PlainBody) -> dict[str, list[float]]:
     rows = [list({**row.model_dump(), "weather": WEATHER[row.weather]}.values()) for row in body.rows]
     return {"predictions": ESTIMATOR.predict(np.array(rows, dtype="float64")).tolist()}

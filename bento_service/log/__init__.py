@@ -1,1 +1,1 @@
-"""What a serving instance keeps and sends: the spool, its writer, the ledger, request counts and metrics."""
+"""The prediction log of a serving instance: the spool, its writer, the ledger, request counts and metrics."""

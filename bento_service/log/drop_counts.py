@@ -1,4 +1,7 @@
-"""Counts of dropped rows that outlive their process even when the disk is full: a file mapped before there are any."""
+"""Counts of dropped rows that outlive their process, even when the disk is full.
+
+They stand in a file that is made in its full size and mapped before any row is dropped.
+"""
 
 import mmap
 import os
@@ -7,16 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HOURS = 8192
+"""The most hours that are counted one by one. Those are 341 days. The value is a choice."""
 UNKNOWN_HOUR = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for every hour beyond the first `HOURS` different ones."""
+"""The hour that stands for every other one after the first `HOURS` hours."""
 _SLOT = struct.Struct("<qq")
 
 
 class DropCounts:
-    """Rows dropped by hour of event time. Not for use by two threads without a lock."""
+    """The number of rows dropped, by hour of event time. Two threads need a lock to use it."""
 
     def __init__(self, path: Path) -> None:
-        """Open the counts at `path`, or make them. Errors: `OSError` when the disk has no room for them."""
+        """Open the file of counts at `path`, or make it. Errors: `OSError` when the disk has no room for it."""
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, (HOURS + 1) * _SLOT.size)
@@ -32,7 +36,7 @@ class DropCounts:
         self.total = sum(self.read().values())
 
     def add(self, hour: datetime, rows: int) -> None:
-        """Count rows of one hour, UTC."""
+        """Count dropped rows of one hour, in UTC."""
         if hour not in self._slots and len(self._slots) >= HOURS:
             hour = UNKNOWN_HOUR
         slot = self._slots.setdefault(hour, len(self._slots))
@@ -41,7 +45,7 @@ class DropCounts:
         self.total += rows
 
     def read(self) -> dict[datetime, int]:
-        """All counts so far."""
+        """The counts so far, by hour."""
         return {hour: _SLOT.unpack_from(self._map, slot * _SLOT.size)[1] for hour, slot in self._slots.items()}
 
     def close(self) -> None:

@@ -15,26 +15,30 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 CONNECT_TIMEOUT_SECONDS = 3
+"""The time that one attempt to connect may take. The value is a choice, below the `DRAIN_SECONDS` of an orderly end."""
 STATEMENT_SECONDS = 60
-"""A batch that waits longer, for a lock perhaps, is tried again."""
+"""The time that a statement of a batch may take. A batch that waits longer, perhaps for a lock, is tried again."""
 POISON_CLASSES = ("22", "23", "54")
-"""SQLSTATE classes that blame the rows: data, constraint, program limit. Another try would end the same."""
+"""SQLSTATE classes of errors that are the rows' fault: data (22), constraint (23) and program limit (54).
+
+Another attempt with the same rows would end the same.
+"""
 Hours = Mapping[datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """What one transaction stores. Safe to send again: the ledger knows how far the instance has come."""
+    """What one transaction stores. It is safe to send again, because the ledger knows how far the instance has come."""
 
     number: int
     lines: tuple[bytes, ...]
-    """Chunks of whole lines of JSON, one a row, in the order of their sequence numbers."""
+    """Chunks of whole lines of JSON. Each row is one line, in the order of the sequence numbers."""
     pending: Hours
-    """Rows in the spool by hour of event time, UTC, those of this flush included."""
+    """The number of rows in the spool by hour of event time, UTC. The rows of this flush are included."""
     dropped: Hours
-    """Rows dropped so far by hour."""
+    """The number of rows dropped so far by hour of event time, UTC."""
     last_sequence: int
-    """The highest number given so far; 0 when it is not known."""
+    """The highest sequence number given so far. It is 0 when it is not known."""
     torn_bytes: int = 0
     buckets: tuple[dict[str, Any], ...] = ()
     is_stopped: bool = False
@@ -42,7 +46,7 @@ class Flush:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that Postgres refused, by its number and id; its values are in `set_aside_row`."""
+    """A row that Postgres refused, by its sequence number and id. Its values are in the table `set_aside_row`."""
 
     sequence: int
     id: str
@@ -51,12 +55,12 @@ class Refusal:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a flush's rows. `hours` counts all of them, those that were stored before as well."""
+    """What became of a flush's rows. `hours` counts all of them by hour, also those that were stored before."""
 
     stored: int = 0
     repeated: int = 0
     conflicting: int = 0
-    """Rows that are not stored because their id is that of another row."""
+    """The number of rows that are not stored because their id is that of another row."""
     conflicting_ids: list[str] = field(default_factory=list)
     """Some of their ids."""
     refused: list[Refusal] = field(default_factory=list)
@@ -79,7 +83,7 @@ class StoreAway(Exception):  # noqa: N818 (no error: the writer waits and tries 
 
 
 class LogWriter:
-    """Holds one connection while it works. Not for use by two threads."""
+    """Writes flushes through one connection, which it keeps open. Only one thread may use it."""
 
     def __init__(self, dsn: str, instance: Instance) -> None:
         self._dsn = dsn
@@ -87,7 +91,10 @@ class LogWriter:
         self._connection: connection | None = None
 
     def write(self, flush: Flush) -> Outcome:
-        """Store the flush. Rows that Postgres refuses are found by halving and set aside. Errors: `StoreAway`."""
+        """Store the flush. Rows that Postgres refuses are found by halving and set aside.
+
+        Errors: `StoreAway` when Postgres cannot take the flush now.
+        """
         import psycopg2
 
         try:
@@ -97,7 +104,7 @@ class LogWriter:
             raise StoreAway(str(error).strip() or type(error).__name__) from error
 
     def close(self) -> None:
-        """Let the connection go. Harmless when there is none."""
+        """Close the connection, if there is one."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
@@ -130,7 +137,7 @@ class LogWriter:
             return self._write_once(flush)
 
     def _write_once(self, flush: Flush, reason: str | None = None) -> Outcome:
-        """One transaction; with a reason its only row is set aside."""
+        """Store a flush in one transaction. With a reason, its only row is set aside for that reason."""
         raw = self._connect()
         with raw:  # commits, or rolls back on any error
             transaction = Transaction(raw)
@@ -215,23 +222,23 @@ class LogWriter:
 
 
 def is_poison(error: "psycopg2.Error") -> bool:
-    """Whether Postgres refuses the rows themselves, and not the moment."""
+    """Whether Postgres refuses the rows themselves. Other errors may pass, and another attempt is worth it."""
     return (error.pgcode or "").startswith(POISON_CLASSES)
 
 
 def read_head(line: bytes) -> dict[str, Any]:
-    """What stands before the input in a row's line, whatever that may hold."""
+    """The fields before the input in a row's line. The input is not parsed, for it may hold anything."""
     head: dict[str, Any] = json.loads(line.partition(b',"input":')[0] + b"}")
     return head
 
 
 def find_hour(at: datetime) -> datetime:
-    """The hour of event time, UTC, that a row counts in."""
+    """The start of the hour, in UTC, that a row with this event time counts in."""
     return at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def add_hours(hours: Hours, others: Hours, sign: int = 1) -> dict[datetime, int]:
-    """The sums, or differences, by hour; hours that come to nothing are left out."""
+    """The sums by hour, or with `sign` -1 the differences. Hours that come to nothing are left out."""
     sums = dict(hours)
     for hour, count in others.items():
         sums[hour] = sums.get(hour, 0) + sign * count

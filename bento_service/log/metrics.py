@@ -1,4 +1,4 @@
-"""What Prometheus can scrape at /metrics, besides BentoML's own."""
+"""The metrics that Prometheus can scrape at /metrics, in addition to BentoML's own."""
 
 import os
 from contextlib import suppress
@@ -22,7 +22,7 @@ LOG_QUEUE = Gauge(
 )
 LOG_SPOOL = Gauge("cyclone_log_spool_bytes", "Bytes of this spool on disk", multiprocess_mode="livesum")
 LOG_ROWS = Counter("cyclone_log_rows_total", "Answered rows by what became of them", ["outcome"])
-for code in ("2xx", "4xx", "5xx"):  # there from the start: an alert sees the first of them as a rise
+for code in ("2xx", "4xx", "5xx"):  # these are 0 from the start, so that an alert sees the first failure as a rise
     REQUESTS.labels(code=code)
 for outcome in ("stored", "repeated", "conflicting", "dropped", "set_aside"):
     LOG_ROWS.labels(outcome=outcome)
@@ -43,7 +43,7 @@ def count_rows(**outcomes: int) -> None:
 
 
 def forget_killed_workers() -> None:
-    """Take the gauges of killed workers out of the sums; a worker that ends has brought its own to zero."""
+    """Take the gauges of killed workers out of the sums. A worker that ends in order has set its own to zero."""
     from prometheus_client.multiprocess import mark_process_dead
 
     folder = os.environ.get(METRICS_DIR_VARIABLE, "")

@@ -1,6 +1,6 @@
 """The prediction log of one serving instance: answered rows are handed over here, and stored in the background.
 
-Handing over writes to the spool and never waits for Postgres. One thread sends batches; while Postgres is away it
+Handing over writes to the spool and never waits for Postgres. One thread sends batches. While Postgres is away, it
 tries again. Beyond the spool's limit the newest rows are dropped, and the ledger says how many.
 """
 
@@ -23,25 +23,37 @@ from bento_service.log.spool_folder import Instance, SpoolBase, SpoolFolder
 from bento_service.log.spooled_rows import LogRow, SpooledRows
 
 FLUSH_SECONDS = 0.5
-"""Rows wait so long for company before they are sent, unless their answers wait for it: the thread that sends them
-takes time from the one that answers, so fewer batches mean fewer slow answers."""
+"""The time that rows wait for others before they are sent, unless an answer waits for their commit.
+
+The thread that sends takes time from the one that answers. So fewer batches mean fewer slow answers.
+"""
 GROUP_SECONDS = 0.005
-"""Where several answers wait for their commit, it waits so long for more of them: fewer commits, more answers."""
+"""The time that a commit waits for more answers, if several wait for it. Fewer commits let more answers leave."""
 COMMIT_SECONDS = 2.0
-"""An answer waits so long for Postgres; then its rows in the spool have to do, until Postgres answers again."""
+"""The longest time that an answer waits for Postgres. After that its rows in the spool have to do.
+
+Answers wait again once Postgres is back.
+"""
 LINGER_SECONDS = 1.0
-"""What an attempt that runs at the deadline gets on top, to leave the spool in order."""
+"""The time that an attempt gets after the deadline at which it still runs, to leave the spool in order."""
 HEARTBEAT_SECONDS = 10.0
+"""The time after which an instance without requests writes to the ledger that it lives."""
 BATCH_ROWS = 5000
+"""The most rows of a batch, about. The value is a choice: no measurement stands behind it."""
 SPOOL_BYTES = 64 * 1024 * 1024
+"""The limit of a spool in bytes, which is the default of `serving.spool_mb`."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+"""The first and the longest pause between attempts while Postgres is away. Each pause is twice the one before."""
 
 logger = logging.getLogger("bentoml.prediction_log")
 
 
 @dataclass(slots=True)
 class Sender:
-    """Rows of one instance and the writer of its identity; `flush` is what was tried and did not arrive."""
+    """The rows of one instance and the writer that sends them in its name.
+
+    `flush` is what was tried and has not arrived yet.
+    """
 
     rows: SpooledRows
     writer: LogWriter
@@ -50,7 +62,7 @@ class Sender:
     is_left: bool = False
 
     def close(self) -> None:
-        """Delete the rows when all are sent, else leave them for the next start."""
+        """Delete the spool if all rows are sent. Otherwise leave it for the next start."""
         self.writer.close()
         if self.is_done:
             self.rows.remove()
@@ -59,7 +71,7 @@ class Sender:
 
 
 class PredictionLog:
-    """The spool of this process, those that killed ones left, and the thread that empties them into Postgres."""
+    """The spool of this process, the spools that killed processes left, and the thread that sends all to Postgres."""
 
     def __init__(
         self,
@@ -69,7 +81,10 @@ class PredictionLog:
         limit_bytes: int = SPOOL_BYTES,
         is_committed: bool = False,
     ) -> None:
-        """Make the spool and take over orphans. Errors: `ConfigurationError` when there is no place for it."""
+        """Make the spool and take over those of killed processes.
+
+        Errors: `ConfigurationError` when the spool's folder cannot be made.
+        """
         self._dsn, self._limit_bytes, self._is_committed = dsn, limit_bytes, is_committed
         self._orphans = [sender for folder in base.adopt_orphans() if (sender := self._open_orphan(folder))]
         self._rows = SpooledRows(base.create_folder(instance), limit_bytes)
@@ -87,13 +102,16 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; its first flush enters the instance into the ledger."""
+        """Start the thread that sends. Its first flush enters the instance into the ledger."""
         metrics.forget_killed_workers()
         self._has_work.set()
         self._thread.start()
 
     def hand_over(self, rows: Sequence[LogRow]) -> int | None:
-        """Number the rows and spool them; the last one's number. None: no room, they are dropped and counted."""
+        """Number the rows and write them to the spool. Returns the last row's number.
+
+        Returns None if the spool has no room. The rows are dropped and counted then.
+        """
         sequence = self._rows.add(rows)
         if not self._has_rows.is_set():
             self._has_rows.set()
@@ -103,7 +121,7 @@ class PredictionLog:
         return sequence
 
     async def wait_until_stored(self, sequence: int | None) -> None:
-        """Return once the rows up to `sequence` are in Postgres; at once while it is away: the spool has them."""
+        """Wait until the rows up to `sequence` are in Postgres. While it is away, do not wait: the spool has them."""
         if sequence is None or self._is_away:
             return
         loop = asyncio.get_running_loop()
@@ -116,19 +134,19 @@ class PredictionLog:
             await asyncio.wait_for(waiter, COMMIT_SECONDS)
         except TimeoutError:
             logger.warning(
-                "prediction log: the store took longer than %g s, rows in the spool have to do", COMMIT_SECONDS
+                "prediction log: the store took longer than %g s. Rows in the spool have to do", COMMIT_SECONDS
             )
             self._release(None)
 
     def count_request(self, at: datetime, status: int, latency_ms: float) -> None:
-        """Count one answered, rejected or failed request; `at` is its event time, UTC."""
+        """Count one answered, rejected or failed request. `at` is its event time in UTC."""
         self._stats.add(at, status, latency_ms)
         if not self._has_work.is_set():
             self._has_work.set()
         metrics.observe_request(status, latency_ms / 1000)
 
     def close(self, deadline_seconds: float) -> bool:
-        """Send what waits and sign off in the ledger. False when that did not succeed in time: the spool keeps it."""
+        """Send the rows that wait and sign off in the ledger. False if there was no time. The spool keeps the rows."""
         self._give_up_at = time.monotonic() + deadline_seconds
         self._is_closing.set()
         self._has_rows.set()
@@ -136,7 +154,7 @@ class PredictionLog:
         self._thread.join(deadline_seconds + LINGER_SECONDS)
         if not self._own.is_done:
             place = self._rows.folder.path
-            words = "prediction log: %d rows are not in the store; the next start that finds %s sends them"
+            words = "prediction log: %d rows are not in the store. The next start that finds %s sends them"
             logger.error(words, self._rows.waiting, place)
         return self._own.is_done
 
@@ -153,7 +171,7 @@ class PredictionLog:
             if problem := self._send_round():
                 self._release(None)
                 if not failures:
-                    logger.warning("prediction log: the store is away, rows wait in the spool: %s", problem)
+                    logger.warning("prediction log: the store is away, and rows wait in the spool: %s", problem)
                 failures += 1
                 self._pause(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -171,7 +189,7 @@ class PredictionLog:
             self._is_closing.wait(seconds * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
 
     def _send_round(self) -> str | None:
-        """Send one batch of this process and one of each orphan; what went wrong, or None."""
+        """Send one batch of this process and one of each killed process. Returns what went wrong, or None."""
         problem = self._send(self._own)
         for orphan in self._orphans:
             problem = problem or self._send(orphan)
@@ -200,12 +218,12 @@ class PredictionLog:
             outcome = sender.writer.write(flush)
         except StoreAway as error:
             return str(error)
-        except Exception as error:  # a mistake of ours must not end the log; values stay out of its log line
+        except Exception as error:  # a mistake of ours must not end the log, and the message may hold values
             sender.writer.close()
             if sender is self._own:
                 return f"a flush failed with {type(error).__name__}"
             name = sender.rows.folder.path
-            logger.error("prediction log: %s is left as it is, sending it failed with %s", name, type(error).__name__)
+            logger.error("prediction log: sending %s failed with %s. It is left as it is", name, type(error).__name__)
             sender.is_left = True
             return None
         sender.rows.settle(flush, batch, outcome)
@@ -216,7 +234,10 @@ class PredictionLog:
         return None
 
     def _take_stats(self) -> tuple[dict[str, Any], ...]:
-        """What was counted since the last time, which is a while ago: each answer waits for its own commit only."""
+        """The counts since they were last taken, at most once in `FLUSH_SECONDS`.
+
+        So a commit that an answer waits for is seldom larger by them.
+        """
         now = time.monotonic()
         if now < self._stats_at and not self._is_closing.is_set():
             return ()
@@ -231,14 +252,16 @@ class PredictionLog:
             set_aside=len(outcome.refused),
         )
         if outcome.conflicting:
-            words = "prediction log: %d answered rows are not in it: their ids, such as %r, are those of other rows"
+            words = (
+                "prediction log: %d answered rows are not in it, because their ids, such as %r, are those of other rows"
+            )
             logger.error(words, outcome.conflicting, outcome.conflicting_ids[0])
         for row in outcome.refused:
             code = row.reason.partition(":")[0]
             logger.error("prediction log: the store refused row %d with id %r (%s)", row.sequence, row.id, code)
 
     def _release(self, stored_through: int | None) -> None:
-        """Let the answers go whose rows are stored; all of them when the store is away (None)."""
+        """Let the answers leave whose rows are stored. If the store is away (None), let all of them leave."""
         with self._waiters_lock:
             self._is_away = stored_through is None
             self._stored_through = stored_through or self._stored_through
@@ -252,7 +275,7 @@ class PredictionLog:
         return self._rows.waiting >= BATCH_ROWS or bool(self._orphans)
 
     def _fit_limit(self) -> None:
-        """What killed processes left counts too: a crash loop must not fill the disk."""
+        """Set the limit of the own spool. What killed processes left counts too, or a crash loop fills the disk."""
         others = sum(orphan.rows.spool.size for orphan in self._orphans)
         self._rows.spool.limit_bytes = self._limit_bytes - others
 

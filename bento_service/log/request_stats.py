@@ -1,4 +1,4 @@
-"""How many requests came, failed and how long they took, by minute of event time, until they are written."""
+"""Counts of requests, of failures and of latencies, by minute of event time, until they are written to Postgres."""
 
 import threading
 from bisect import bisect_left
@@ -7,12 +7,15 @@ from datetime import datetime
 from typing import Any
 
 LATENCY_BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-"""Upper bounds of the histogram's bins, inclusive; a last bin is open. The table `latency_bound` says the same."""
+"""Upper bounds of the histogram's bins in milliseconds, inclusive. One more bin is open.
+
+The table `latency_bound` has the same.
+"""
 
 
 @dataclass
 class Bucket:
-    """One minute. Latency is that of requests that were answered or failed, not of rejected ones."""
+    """The counts of one minute. Latencies are those of answered and of failed requests. Rejected ones have none."""
 
     requests: int = 0
     rejected: int = 0
@@ -31,20 +34,20 @@ class Bucket:
 
 
 class RequestStats:
-    """Counts between two flushes; safe to share between threads."""
+    """The counts between two flushes. Threads may share it."""
 
     def __init__(self) -> None:
         self._buckets: dict[datetime, Bucket] = {}
         self._lock = threading.Lock()
 
     def add(self, at: datetime, status: int, latency_ms: float) -> None:
-        """Count one request; `at` is its event time."""
+        """Count one request. `at` is its event time, `status` that of its answer."""
         minute = at.replace(second=0, microsecond=0)
         with self._lock:
             self._buckets.setdefault(minute, Bucket()).add(status, latency_ms)
 
     def take(self) -> list[dict[str, Any]]:
-        """What was counted since the last call, as JSON-able rows of `request_stat`."""
+        """The counts since the last call, as rows of the table `request_stat` that JSON can hold."""
         with self._lock:
             taken, self._buckets = self._buckets, {}
         return [{"bucket_start": minute.isoformat(), **vars(bucket)} for minute, bucket in sorted(taken.items())]

@@ -1,7 +1,8 @@
 """The spool: answered rows in append-only segment files, from where they go to Postgres.
 
-A record holds the rows of one request: a header (length, CRC-32, first sequence number, number of rows) and one
-line of JSON a row. It is written without fsync: it outlives its process at any byte, not its machine.
+A record holds the rows of one request. It has a header (length, CRC-32, first sequence number, number of rows) and one
+line of JSON for each row. It is written without fsync. So it outlives the end of its process at any byte, but not that
+of its machine.
 """
 
 import logging
@@ -15,16 +16,19 @@ from pathlib import Path
 
 HEADER = struct.Struct("<IIQI")
 COVERED = struct.Struct("<QI")
-"""What of the header the checksum covers: so a tail of zeros is no record."""
+"""The part of the header that the checksum covers. It makes sure that a tail of zeros is no record."""
 SEGMENT_BYTES = 2 * 1024 * 1024
+"""The size at which a segment is full, in bytes. Disk is freed by segments. The value is a choice."""
 KEPT_BYTES = 64 * 1024
+"""The size from which a segment is deleted once all of it is sent, although it is not full. The value is a choice."""
 BATCH_BYTES = 8 * 1024 * 1024
+"""The size in bytes beyond which no record is added to a batch. The value is a choice."""
 logger = logging.getLogger("bentoml.prediction_log")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Rows numbered `first_sequence` and on; `end` is the offset after it in its segment."""
+    """The rows of one request, numbered from `first_sequence`. `end` is the offset after the record in its segment."""
 
     first_sequence: int
     rows: int
@@ -34,7 +38,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The oldest rows of a spool, as chunks of whole lines, and where the next ones begin."""
+    """The oldest rows of a spool, as chunks of whole lines, and the place where the next rows begin."""
 
     chunks: tuple[bytes, ...]
     last_sequence: int
@@ -45,7 +49,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Segment:
-    """One file, kept open: whoever clears a temporary folder takes no rows away."""
+    """One file of a spool. It is kept open, so that no rows are lost if somebody clears the temporary folder."""
 
     path: Path
     descriptor: int
@@ -60,7 +64,7 @@ class Segment:
 
 
 class Spool:
-    """The segments in one folder. One thread appends, another reads and advances."""
+    """The segments in one folder. One thread may append while another reads and advances."""
 
     def __init__(self, folder: Path, limit_bytes: int, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._folder = folder
@@ -69,7 +73,7 @@ class Spool:
         self._lock = threading.Lock()
         self._segments = [_open_segment(path) for path in sorted(folder.glob("*.segment"))]
         self._is_sealed = True
-        """Nothing is appended to the last segment: it is another process's, or its end may be torn."""
+        """Whether nothing is appended to the last segment, because another process wrote it or its end may be torn."""
         self._offset = 0
         self._is_failing = False
         self._next_number = int(self._segments[-1].path.stem) + 1 if self._segments else 1
@@ -88,7 +92,7 @@ class Spool:
             )
 
     def append(self, first_sequence: int, rows: int, lines: bytes) -> bool:
-        """Write one record; False when it does not fit: the spool is at its limit, or the disk is full."""
+        """Write one record. False if the spool is at its limit, or the disk cannot take the record."""
         covered = COVERED.pack(first_sequence, rows)
         header = HEADER.pack(len(lines), zlib.crc32(lines, zlib.crc32(covered)), first_sequence, rows)
         record = header + lines
@@ -106,7 +110,7 @@ class Spool:
             return True
 
     def read(self, max_rows: int) -> Batch:
-        """The oldest records: of about `max_rows` rows, or one. They stay until `advance`."""
+        """The oldest records, with about `max_rows` rows and at least one record. They stay until `advance`."""
         with self._lock:
             segments, offset = list(self._segments), self._offset
             sizes = [segment.size for segment in segments]
@@ -127,7 +131,7 @@ class Spool:
         return Batch(tuple(chunks), last, done, offset, damaged)
 
     def advance(self, batch: Batch) -> None:
-        """Let go what the batch holds; segments that are wholly sent are deleted."""
+        """Go on to the rows after the batch. Segments that are wholly sent are deleted."""
         with self._lock:
             for segment in self._segments[: batch.segments_done]:
                 segment.remove()
@@ -140,14 +144,14 @@ class Spool:
                 self._is_sealed = True
 
     def scan(self) -> Iterator[Record]:
-        """Every readable record that was not advanced over."""
+        """Every readable record that is not sent yet."""
         offset = self._offset
         for segment in tuple(self._segments):
             yield from parse_records(segment.read(offset, segment.size), offset)
             offset = 0
 
     def close(self) -> None:
-        """Close the files; what was not sent stays."""
+        """Close the files. Rows that are not sent stay in them."""
         with self._lock:
             for segment in self._segments:
                 os.close(segment.descriptor)
@@ -176,7 +180,7 @@ class Spool:
 
 
 def parse_records(content: bytes, start: int = 0) -> Iterator[Record]:
-    """The whole records at the beginning of `content`, which stands at offset `start` of its file."""
+    """The records at the beginning of `content` that are whole. `content` stands at offset `start` of its file."""
     place = 0
     while place + HEADER.size <= len(content):
         length, checksum, first_sequence, rows = HEADER.unpack_from(content, place)

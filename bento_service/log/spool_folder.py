@@ -1,6 +1,7 @@
-"""Where spools are: a base folder holds one folder for each process that answers, held by a lock while it lives.
+"""The folders of spools. A base folder holds one folder for each process that answers.
 
-A folder whose lock is free belonged to a process that was killed; the next start takes it over.
+A process holds the lock of its folder while it lives. If the lock of a folder is free, its process was killed, and the
+next start takes the folder over.
 """
 
 import fcntl
@@ -25,7 +26,7 @@ logger = logging.getLogger("bentoml.prediction_log")
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One serving process: its rows carry its id, and are numbered by it from 1."""
+    """One serving process. Its rows bear its id, and it numbers them from 1."""
 
     instance_id: str
     model: str
@@ -35,37 +36,40 @@ class Instance:
 
     @classmethod
     def begin(cls, model: str, version: int, revision: str) -> Self:
-        """A new one, which starts now."""
+        """A new instance with an id of its own, which starts now."""
         return cls(f"{revision}-{uuid.uuid4().hex}", model, version, revision, datetime.now(UTC))
 
 
 @dataclass(slots=True)
 class SpoolFolder:
-    """The folder of one instance, held by this process."""
+    """The folder of one instance. This process holds its lock."""
 
     path: Path
     instance: Instance
     lock: int
 
     def remove(self) -> None:
-        """Delete it: every row is in Postgres."""
+        """Delete the folder. Every row has to be in Postgres by then."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.release()
 
     def release(self) -> None:
-        """Leave it for the next start."""
+        """Give the lock back, so that the next start takes the folder over."""
         _close(self.lock)
 
 
 @dataclass(slots=True)
 class SpoolBase:
-    """A base folder; `lock` is held when it is ours alone."""
+    """A base folder. `lock` is its lock if only this process may use it, and otherwise None."""
 
     path: Path
     lock: int | None = None
 
     def create_folder(self, instance: Instance) -> SpoolFolder:
-        """A new folder, locked before anybody can see it. Errors: `ConfigurationError`."""
+        """A new folder of an instance, locked before another process can see it.
+
+        Errors: `ConfigurationError` with the folder, when it cannot be made.
+        """
         fresh, path = self.path / f".new-{instance.instance_id}", self.path / instance.instance_id
         try:
             fresh.mkdir()
@@ -75,11 +79,16 @@ class SpoolBase:
             (fresh / "instance.json").write_text(json.dumps(described))
             fresh.rename(path)
         except OSError as error:
-            raise ConfigurationError(f"{self.path}: no spool can be made there: {error}") from error
+            raise ConfigurationError(
+                f"{self.path}: the spool cannot be made there. Check the folder's disk and rights: {error}"
+            ) from error
         return SpoolFolder(path, instance, lock)
 
     def adopt_orphans(self) -> list[SpoolFolder]:
-        """The folders whose processes are gone, now held by us; one that is unreadable is left and reported."""
+        """The folders whose processes are gone. This process holds their locks now.
+
+        A folder that cannot be read is left there and reported in the log.
+        """
         adopted = []
         for path in sorted(self.path.glob("*/instance.json")):
             lock = None
@@ -95,12 +104,14 @@ class SpoolBase:
 
 
 def claim_base(spool_dir: Path | None, model: str, dsn: str, worker: int) -> SpoolBase:
-    """The folder that CYCLONE_SPOOL_DIR names, for this worker alone; else a shared one among the temporary files.
+    """The base folder of a worker's spools.
 
-    Errors: `ConfigurationError` when another instance has it, or it cannot be made or trusted.
+    If CYCLONE_SPOOL_DIR names a folder, it is for this worker alone. Otherwise it is a folder among the temporary
+    files that workers share.
+    Errors: `ConfigurationError` when another instance has the folder, it cannot be made, or another account owns it.
     """
     if spool_dir is None:
-        # By store as well: rows must not reach one that merely has the same model.
+        # The name has the store in it, because rows must not reach another store that has the same model.
         name = f"{model}-{shorten_dsn(dsn)}"
         shared = _make_private(Path(tempfile.gettempdir()) / f"cyclone-spool-{os.geteuid()}")
         return SpoolBase(_make_private(shared / name))
@@ -108,8 +119,8 @@ def claim_base(spool_dir: Path | None, model: str, dsn: str, worker: int) -> Spo
     lock = _try_lock(path)
     if lock is None:
         raise ConfigurationError(
-            f"{SPOOL_DIR_VARIABLE}={spool_dir}: another instance has this spool ({path.name} is locked);"
-            " give every instance a folder of its own"
+            f"{SPOOL_DIR_VARIABLE}={spool_dir}: another instance has this spool ({path.name} is locked)."
+            " Give every instance a folder of its own"
         )
     return SpoolBase(path.parent, lock)
 
@@ -121,21 +132,23 @@ def _close(lock: int | None) -> None:
 
 
 def _make_private(path: Path) -> Path:
-    """The folder, made for our account alone: rows are personal data."""
+    """The folder, made if it is not there. Only this account may read it, because rows are personal data."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = path.stat().st_uid
     except OSError as error:
-        raise ConfigurationError(f"{path}: the spool's folder cannot be made: {error}") from error
+        raise ConfigurationError(
+            f"{path}: the spool's folder cannot be made. Set {SPOOL_DIR_VARIABLE} to a folder that can: {error}"
+        ) from error
     if owner != os.geteuid():
         raise ConfigurationError(
-            f"{path}: belongs to another account; set {SPOOL_DIR_VARIABLE} to a folder of your own"
+            f"{path}: this folder belongs to another account. Set {SPOOL_DIR_VARIABLE} to a folder of your own"
         )
     return path
 
 
 def _try_lock(path: Path) -> int | None:
-    """A descriptor that holds the lock until it is closed or its process ends; None when another has it."""
+    """A descriptor that holds the lock until it is closed or its process ends. None if another process has the lock."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

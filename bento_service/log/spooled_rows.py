@@ -1,4 +1,4 @@
-"""The answered rows of one instance between the answer and Postgres: numbered, spooled, dropped, counted."""
+"""The answered rows of one instance that are not in Postgres yet. They are numbered, spooled and counted here."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ logger = logging.getLogger("bentoml.prediction_log")
 
 @dataclass(slots=True)
 class LogRow:
-    """One answered row. `input` and `prediction` are JSON texts; `created_at` is event time, UTC."""
+    """One answered row. `input` and `prediction` are JSON texts. `created_at` is its event time in UTC."""
 
     id: str
     created_at: datetime
@@ -37,10 +37,13 @@ class LogRow:
 
 
 class SpooledRows:
-    """The rows in one folder. One thread adds, another takes and settles."""
+    """The rows in one folder. One thread may add rows while another takes and settles them."""
 
     def __init__(self, folder: SpoolFolder, limit_bytes: int) -> None:
-        """Open what is there: nothing, or what a killed process left. Errors: `OSError`."""
+        """Open the folder, which is empty or has the rows of a killed process.
+
+        Errors: `OSError` when it cannot be read.
+        """
         self.folder = folder
         self.spool = Spool(folder.path, limit_bytes)
         self._drops = DropCounts(folder.path / "dropped")
@@ -56,7 +59,10 @@ class SpooledRows:
                 self._count(find_hour(datetime.fromisoformat(read_head(line)["created_at"])))
 
     def add(self, rows: Sequence[LogRow]) -> int | None:
-        """Spool the rows; the last one's number. None: there was no room, they are dropped and counted."""
+        """Write the rows to the spool. Returns the last row's number.
+
+        Returns None if the spool has no room. The rows are dropped and counted then.
+        """
         with self._lock:
             first = self._sequence + 1
             lines = "".join([row.to_line(first + place) for place, row in enumerate(rows)]).encode()
@@ -70,9 +76,9 @@ class SpooledRows:
             return self._sequence
 
     def take_flush(self, max_rows: int, buckets: tuple[dict[str, Any], ...], is_last: bool) -> tuple[Flush, Batch]:
-        """The oldest rows and what the ledger should know; `is_last` signs off if there are none."""
+        """The oldest rows, and what the ledger is told of the spool. With `is_last` and no rows left, it signs off."""
         is_stopped = is_last and not self.spool.has_rows
-        batch = self.spool.read(max_rows)  # not under the lock: answers must not wait for it
+        batch = self.spool.read(max_rows)  # without the lock, because answers must not wait for it
         with self._lock:
             self._flushes += 1
             dropped = self._drops.read() if self._drops.total != self._told_dropped else {}
@@ -89,7 +95,7 @@ class SpooledRows:
             return flush, batch
 
     def settle(self, flush: Flush, batch: Batch, outcome: Outcome) -> None:
-        """Let go what is in Postgres now."""
+        """Go on to the rows after the batch, which is in Postgres now."""
         self.spool.advance(batch)
         with self._lock:
             self._torn_bytes += batch.damaged_bytes
@@ -102,7 +108,7 @@ class SpooledRows:
 
     @property
     def waiting(self) -> int:
-        """Rows that are not in Postgres yet."""
+        """The number of rows that are not in Postgres yet."""
         with self._lock:
             return sum(self.pending.values())
 
@@ -112,7 +118,7 @@ class SpooledRows:
         self.folder.release()
 
     def remove(self) -> None:
-        """Delete the folder: everything is in Postgres."""
+        """Delete the folder. Every row has to be in Postgres by then."""
         self.spool.close()
         self.folder.remove()
 
@@ -121,5 +127,5 @@ class SpooledRows:
 
 
 def _fold(text: str) -> str:
-    """JSON on one line: between its tokens a line break means nothing, and within a text it is escaped."""
+    """The JSON text on one line. A line break between tokens means nothing, and one within a text is escaped."""
     return text.replace("\n", " ").replace("\r", " ") if "\n" in text or "\r" in text else text

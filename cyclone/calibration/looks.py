@@ -1,4 +1,7 @@
-"""Searches for a calibration of the version that serves: when one is due, and what the newest one has found."""
+"""When to search for a calibration of the version that serves, and what the newest search has found.
+
+A calibration is a small correction of predictions. `cyclone.calibration.fitting` does the search itself.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

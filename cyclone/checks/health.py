@@ -78,7 +78,10 @@ def judge_health(
 
 
 def check_kinds(kinds: Sequence[str], allowed: Sequence[str]) -> None:
-    """Check the kinds that a caller names. Errors: `ConfigurationError` naming them and the allowed ones."""
+    """Check the kinds of checks that a caller names, such as `drift`.
+
+    Errors: `ConfigurationError` with these kinds and the allowed ones, if one is unknown or there is none.
+    """
     unknown = [kind for kind in kinds if kind not in allowed]
     if unknown or not kinds:
         raise ConfigurationError(f"kinds {list(kinds)}: one or more of {', '.join(allowed)} are allowed")

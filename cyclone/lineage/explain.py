@@ -108,12 +108,13 @@ def explain_incident(transaction: Transaction, number: int) -> Lineage:
     raised = _explain_raised(transaction, number)
     if raised.incident is None:
         raise LineageError(f"incident {number} is not in the store: `cyclone timeline <model>` shows those of a model")
-    answer = transaction.fetch_one("lineage/retraining", run_id=None, incident_id=number)
+    answer = transaction.fetch_one("lineage/retraining", model=None, run_id=None, incident_id=number)
     if answer is None:
         return raised
     version = answer["version"]
     made = Lineage() if version is None else _explain_made(transaction, raised.incident["model"], version)
-    return Lineage(**{**_list_fields(made), **_list_fields(raised), **_read_run(transaction, answer["run_id"])})
+    run = _read_run(transaction, raised.incident["model"], answer["run_id"])
+    return Lineage(**{**_list_fields(made), **_list_fields(raised), **run})
 
 
 def list_asking(alarms: Sequence[Row], run_id: str | None) -> list[Row]:
@@ -139,7 +140,7 @@ def _explain_made(transaction: Transaction, model: str, version: int) -> Lineage
     for release in releases:
         release["steps"] = transaction.fetch("release/canary_steps", release_id=release["release_id"])
     run_id = known["run_id"] if known and known["run_id"] else None
-    run = _read_run(transaction, run_id or (releases[0]["run_id"] if releases else None))
+    run = _read_run(transaction, model, run_id or (releases[0]["run_id"] if releases else None))
     incident = run["retraining"]["incident_id"] if run["retraining"] else None
     raised = Lineage() if incident is None else _explain_raised(transaction, incident)
     return Lineage(
@@ -161,11 +162,12 @@ def _explain_raised(transaction: Transaction, number: int) -> Lineage:
     return Lineage(incident=incident, alarms=alarms, checks=transaction.fetch("lineage/checks", incident_id=number))
 
 
-def _read_run(transaction: Transaction, run_id: str | None) -> dict[str, Row | None]:
+def _read_run(transaction: Transaction, model: str, run_id: str | None) -> dict[str, Row | None]:
+    run = {"model": model, "run_id": run_id}
     return {
-        "retraining": transaction.fetch_one("lineage/retraining", run_id=run_id, incident_id=None),
-        "dataset": transaction.fetch_one("lineage/dataset", run_id=run_id),
-        "gate": transaction.fetch_one("lineage/gate", run_id=run_id),
+        "retraining": transaction.fetch_one("lineage/retraining", **run, incident_id=None),
+        "dataset": transaction.fetch_one("lineage/dataset", **run),
+        "gate": transaction.fetch_one("lineage/gate", **run),
     }
 
 

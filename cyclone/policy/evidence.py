@@ -29,7 +29,7 @@ def collect_evidence(
     champion = _read_champion(store, spec, now)
     ended = store.fetch("policy/retrainings", model=spec.name, before=now, newest=spec.retrain.pause_after)
     past = [PastRetraining(**row) for row in ended]
-    resumed = store.fetch_one("policy/resumed_at", model=spec.name, before=now) or {}
+    resumed = store.fetch_one("holds/resumed_at", model=spec.name, before=now) or {}
     upstream = _read_upstream(store, spec, champion, end)
     evidence = Evidence(
         now,
@@ -72,7 +72,7 @@ def record_decision(
     incident_id: int | None,
     request: Request | None = None,
 ) -> None:
-    """Record the decision of a monitor run, or the answer to a request. The first record of a run id stays."""
+    """Record the decision of a monitor run, or the answer to a request. The record of a run with an incident stays."""
     store.run(
         "policy/decision_record",
         model=model,

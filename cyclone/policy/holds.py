@@ -57,14 +57,14 @@ class Hold:
 
 def list_holds(store: Store, model: str) -> list[Hold]:
     """The open holds of a model, the oldest first."""
-    return [Hold(**row) for row in store.fetch("policy/holds", model=model)]
+    return [Hold(**row) for row in store.fetch("holds/all_open", model=model)]
 
 
 def keep_holds(store: Store, spec: ModelSpec, evidence: Evidence, decision: Decision, run_id: str) -> None:
     """Open the hold of a decision, and end the open holds whose cause is gone. A hold of one cause is opened once."""
     if decision.cause:
         store.run(
-            "policy/hold_open",
+            "holds/open",
             model=spec.name,
             cause=decision.cause,
             at=evidence.now,
@@ -72,7 +72,7 @@ def keep_holds(store: Store, spec: ModelSpec, evidence: Evidence, decision: Deci
             run_id=run_id,
         )
     standing = [stop.cause for stop in find_stops(spec, evidence)]
-    store.run("policy/holds_end", model=spec.name, standing=standing, at=evidence.now)
+    store.run("holds/end", model=spec.name, standing=standing, at=evidence.now)
 
 
 def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -> Sequence[str]:
@@ -97,10 +97,10 @@ def resume(store: Store, spec: ModelSpec, by: str, because: str, at: datetime) -
             f" What to do: {broken[0].describe_remedy(spec.name)}"
         )
     causes = [hold.cause for hold in held]
-    ended = store.fetch("policy/holds_resume", model=spec.name, causes=causes, at=at, closed_by=by, because=because)
+    ended = store.fetch("holds/resume", model=spec.name, causes=causes, at=at, closed_by=by, because=because)
     return [row["reason"] for row in ended]
 
 
 def note_told(store: Store, hold: Hold, at: datetime) -> None:
     """Record the wall time at which people were told of a hold. The first time stays."""
-    store.run("policy/hold_tell", hold_id=hold.hold_id, at=at)
+    store.run("holds/tell", hold_id=hold.hold_id, at=at)

@@ -46,9 +46,9 @@ def join_incident(
     """Join the model's open incident, or open one.
 
     `source` is the name of one alarm: a monitor run, an alert with its start, or a person's request. The same source
-    twice is the same alarm, even after its incident was closed. An alarm about a time when an incident was open joins
-    that incident, even if the alarm comes after the closing. That incident has answered it already. So has one that was
-    closed in the `waited_seconds` of wall time before now.
+    twice is the same alarm, even after its incident was closed. If its `detail` is another one, both are kept.
+    An alarm about a time when an incident was open joins that incident, even if the alarm comes after the closing. That
+    incident has answered it already. So has one that was closed in the `waited_seconds` of wall time before now.
     """
     with store.transaction() as transaction:
         row = _find_answered(transaction, model, source, at, waited_seconds)
@@ -121,11 +121,11 @@ def start_retraining(
     with store.transaction() as transaction:
         begun = {"run_id": run_id, "model": model, "incident_id": incident_id, "at": at, "cost": cost}
         transaction.run("policy/retraining_start", **begun)
-        transaction.run("policy/retraining_reopen", run_id=run_id)
+        transaction.run("policy/retraining_reopen", model=model, run_id=run_id)
 
 
 def finish_retraining(
-    store: Store, run_id: str, at: datetime, outcome: Outcome, reason: str, version: int | None
+    store: Store, model: str, run_id: str, at: datetime, outcome: Outcome, reason: str, version: int | None
 ) -> tuple[Outcome, str]:
     """Record how a retraining ended, and return the outcome and reason that the store keeps.
 
@@ -133,24 +133,26 @@ def finish_retraining(
     counts more than a failure. A failure that a task has noted is kept as the reason.
     Errors: `StoreError` when the run was never started.
     """
-    row = store.fetch_one(
-        "policy/retraining_finish", run_id=run_id, at=at, outcome=outcome, reason=reason, version=version
-    )
+    ended = {"at": at, "outcome": outcome, "reason": reason, "version": version}
+    row = store.fetch_one("policy/retraining_finish", model=model, run_id=run_id, **ended)
     if row is None:
-        raise StoreError(f"retraining {run_id!r} is not in the store: clear its Airflow run from the first task on")
+        raise StoreError(
+            f"retraining {run_id!r} of {model} is not in the store: clear its Airflow run from the first task on"
+        )
     return row["outcome"], row["reason"]
 
 
-def finish_lost_retraining(store: Store, run_id: str, at: datetime) -> tuple[Outcome, str]:
+def finish_lost_retraining(store: Store, model: str, run_id: str, at: datetime) -> tuple[Outcome, str]:
     """Record the end of a retraining whose Airflow run is gone. Return the outcome and reason that the store keeps.
 
     The outcome is `promoted` if its challenger serves, else `failed`.
     """
     lost = f"the Airflow run {run_id} ended without closing its incident"
-    release = release_of_run(store, run_id)
+    release = release_of_run(store, model, run_id)
     if release is not None and release.promoted_at is not None and release.state != "rolled_back":
-        return finish_retraining(store, run_id, at, "promoted", f"the challenger serves, but {lost}", release.version)
-    return finish_retraining(store, run_id, at, "failed", lost, release.version if release else None)
+        serving = f"the challenger serves, but {lost}"
+        return finish_retraining(store, model, run_id, at, "promoted", serving, release.version)
+    return finish_retraining(store, model, run_id, at, "failed", lost, release.version if release else None)
 
 
 def list_unfinished_retrainings(store: Store, model: str) -> list[str]:
@@ -164,9 +166,9 @@ def find_retraining(store: Store, incident_id: int) -> str | None:
     return str(row["run_id"]) if row else None
 
 
-def note_failure(store: Store, run_id: str, reason: str) -> None:
+def note_failure(store: Store, model: str, run_id: str, reason: str) -> None:
     """Note why a retraining failed. `finish_retraining` takes it as the reason. The first note stays."""
-    store.run("policy/retraining_note", run_id=run_id, reason=reason)
+    store.run("policy/retraining_note", model=model, run_id=run_id, reason=reason)
 
 
 def _read_incident(

@@ -49,9 +49,10 @@ class TypicalError(NamedTuple):
 
 @dataclass(frozen=True)
 class Stop:
-    """A reason against every retraining, in words. It stands until a person has looked.
+    """A reason in words why a person must look at the model.
 
-    One that is not blocking only has to be told, and holds nothing that is due.
+    While `is_blocking` is true, no retraining of the model starts. Else the reason is only told to people, and a
+    retraining that is due starts all the same.
     """
 
     cause: Cause

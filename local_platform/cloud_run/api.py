@@ -17,6 +17,7 @@ from local_platform.cloud_run.metrics import Metrics
 from local_platform.cloud_run.resources import Resource, Service, from_json, to_json
 from local_platform.cloud_run.services import short_name
 
+# The limits of the stand-in. They are choices, and clients that follow page tokens and operations work with any.
 _DEFAULT_PAGE_SIZE = 100
 _DEFAULT_WAIT_SECONDS = 60.0
 _MAX_WAIT_SECONDS = 300.0

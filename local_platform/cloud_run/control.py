@@ -27,6 +27,7 @@ from local_platform.cloud_run.state import State
 from local_platform.cloud_run.traffic import Split
 
 HOST = "127.0.0.1"
+# The pause between two looks at whether instances have to be started or stopped. The value is a choice.
 _TICK_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 

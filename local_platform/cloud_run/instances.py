@@ -16,6 +16,7 @@ from local_platform.processes import GuardedProcess
 
 STOP_GRACE_SECONDS = 10.0  # what Cloud Run gives between SIGTERM and SIGKILL
 _RESTART_PAUSE_SECONDS = 5.0  # between attempts to keep the minimum when instances do not come up
+# The pause between two looks at an instance that ends. The value is a choice.
 _LOOK_PAUSE_SECONDS = 0.02
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,10 @@ class NoInstanceError(Exception):
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """The settings that all pools share. `log_directory` has a file for each instance."""
+    """What the pools of all revisions share. A pool is all instances of one revision.
+
+    `log_directory` has a file for each instance.
+    """
 
     build_launch: BuildLaunch
     take_port: Callable[[], int]

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from cyclone.errors import PlatformError
 from local_platform.processes import free_port
 
+# The ports that are tried. The value is a choice: so many taken ports in a row mean that something else is wrong.
 _ATTEMPTS = 100
 
 

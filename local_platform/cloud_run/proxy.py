@@ -15,6 +15,7 @@ from local_platform.cloud_run.metrics import Metrics
 # Servers such as uvicorn close a connection after 5 idle seconds. Ours closes first, so no request meets that moment.
 _KEEPALIVE_SECONDS = 2.0
 _SMALL_BODY_BYTES = 65536  # up to this size a body is read and sent at once, beyond it is streamed
+# The time that requests under way may take once the proxy ends. Cloud Run gives an instance as long after SIGTERM.
 _DRAIN_SECONDS = 10.0
 _HOP_BY_HOP = frozenset(
     {

@@ -9,6 +9,7 @@ import aiohttp
 from local_platform.cloud_run.resources import Resource
 from local_platform.processes import GuardedProcess
 
+# The pause between two looks at an instance that starts. The value is a choice.
 _LOOK_PAUSE_SECONDS = 0.05
 
 

@@ -14,6 +14,7 @@ from local_platform.cloud_run.services import ServiceRecord
 FORMAT = 1
 """The number of the file's format. A file of another format is not read."""
 KEPT_OPERATIONS = 200
+"""The finished operations that are kept for clients that still ask for them. The value is a choice."""
 
 
 class State:

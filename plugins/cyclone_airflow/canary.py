@@ -65,7 +65,10 @@ class CanaryOperator(HITLOperator):
         self.defer(trigger=trigger, method_name="conclude")
 
     def conclude(self, context: "Context", event: dict[str, Any]) -> str:
-        """The reason why the canary passed, told by the trigger or chosen by a person, whichever came first."""
+        """The reason why the canary passed: the trigger's judgement or a person's choice, whichever came first.
+
+        Errors: `AirflowFailException` with the reason why it did not pass.
+        """
         if "chosen_options" in event:
             event = self._follow(context["run_id"], event)
         if not event["is_passed"]:
@@ -83,7 +86,7 @@ class CanaryOperator(HITLOperator):
         is_promoted = choice["chosen_options"] == [PROMOTE]
         user = choice["responded_by_user"] or {"name": "somebody"}
         reason = f"by hand in Airflow ({user['name']})"
-        end_by_hand(settings, run_id, goes_on=is_promoted, reason=reason)
+        end_by_hand(settings, self.model, run_id, goes_on=is_promoted, reason=reason)
         if not is_promoted:
             roll_back(settings, find_model(settings.models_dir, self.model), run_id, reason)
         return {"is_passed": is_promoted, "reason": reason}

@@ -248,7 +248,7 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
 
     for cleared in incidents.list_unfinished_retrainings(run.store, run.model):
         if not count_dag_runs(name_dag("retrain", run.model), run_ids=[cleared], states=["queued", "running"]):
-            ended = incidents.finish_lost_retraining(run.store, cleared, run.find_end())
+            ended = incidents.finish_lost_retraining(run.store, run.model, cleared, run.find_end())
             log.warning("Retraining %s is finished as %s: %s", cleared, *ended)
     incident = incidents.find_open_incident(run.store, run.model)
     if incident is None:
@@ -264,7 +264,7 @@ def close_if_lost(run: MonitorRun, count_dag_runs: Callable[..., int]) -> None:
     outcome: Outcome = "failed"
     reason = f"the Airflow run {retraining} failed before it had begun"
     if begun:
-        outcome, reason = incidents.finish_lost_retraining(run.store, retraining, at)
+        outcome, reason = incidents.finish_lost_retraining(run.store, run.model, retraining, at)
     if incidents.close_incident(run.store, incident.incident_id, at, outcome):
         log.warning("Incident %s is closed as %s: %s", incident.incident_id, outcome, reason)
 

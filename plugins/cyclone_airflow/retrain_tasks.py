@@ -101,7 +101,7 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     lineage_events.tell(
         lineage_events.locate_log(settings),
         [lineage_events.locate_frame(spec, data)],
-        _describe_request(settings, context),
+        _describe_request(settings, model, context),
     )
     return data
 
@@ -278,11 +278,11 @@ def close(model: str, started: Values | None, **context: Any) -> str:
         raise AirflowFailException(f"{context['run_id']} did not start. Its task `start` says why in its log")
     settings, _ = _read(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
-    release = release_of_run(store, run_id)
+    release = release_of_run(store, model, run_id)
     outcome, reason = _conclude(context["ti"], release)
     now = read_now(store, settings, model)
     version = release.version if release else None
-    outcome, reason = finish_retraining(store, run_id, now, outcome, reason, version)
+    outcome, reason = finish_retraining(store, model, run_id, now, outcome, reason, version)
     close_incident(store, started["incident_id"], now, outcome)
     _follow_record(settings, model)
     log.info("The retraining is over: %s (%s)", outcome, reason)
@@ -322,19 +322,22 @@ def _read_page(ti_key: Any, key: str) -> str:
     return str(XCom.get_value(ti_key=ti_key, key=key) or "")
 
 
-def _describe_request(settings: Settings, context: Mapping[str, Any]) -> dict[str, str]:
+def _describe_request(settings: Settings, model: str, context: Mapping[str, Any]) -> dict[str, str]:
     """The incident that the run answers and who asked for it, as tags by name."""
     from training.tracking.runs import read_request
 
-    return {name.removeprefix("cyclone."): text for name, text in read_request(settings, context["run_id"]).items()}
+    tags = read_request(settings, model, context["run_id"])
+    return {name.removeprefix("cyclone."): text for name, text in tags.items()}
 
 
-def keep_failure(context: Context) -> None:
-    """Keep the error of a task that has failed for good, so that `close` can tell it. Airflow calls this."""
+def keep_failure(model: str, context: Context) -> None:
+    """Keep the error of a task that has failed for good, so that `close` can tell it.
+
+    Airflow calls this with the context."""
     from cyclone.policy.incidents import note_failure
 
     reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
-    note_failure(Store(read_settings().store_dsn), context["run_id"], reason)
+    note_failure(Store(read_settings().store_dsn), model, context["run_id"], reason)
 
 
 @contextmanager

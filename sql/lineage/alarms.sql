@@ -11,4 +11,4 @@ FROM incident_alarm
 INNER JOIN incident ON incident_alarm.incident_id = incident.incident_id
 LEFT JOIN decision ON incident.model = decision.model AND incident_alarm.source = decision.run_id
 WHERE incident_alarm.incident_id = %(incident_id)s::bigint
-ORDER BY incident_alarm.at, incident_alarm.source
+ORDER BY incident_alarm.at, incident_alarm.source, incident_alarm.detail

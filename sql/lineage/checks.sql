@@ -19,10 +19,14 @@ WITH result AS (
         check_result.window_end,
         max(check_result.window_end) OVER (PARTITION BY check_result.run_id, check_result.kind) AS newest
     FROM incident
-    INNER JOIN incident_alarm ON incident.incident_id = incident_alarm.incident_id
-    INNER JOIN check_result
-        ON incident.model = check_result.model AND incident_alarm.source = check_result.run_id
-    WHERE incident.incident_id = %(incident_id)s::bigint
+    INNER JOIN check_result ON incident.model = check_result.model
+    WHERE
+        incident.incident_id = %(incident_id)s::bigint
+        AND check_result.run_id IN (
+            SELECT incident_alarm.source
+            FROM incident_alarm
+            WHERE incident_alarm.incident_id = %(incident_id)s::bigint
+        )
 )
 
 SELECT

@@ -1,5 +1,5 @@
 -- The dataset of a retraining.
--- params: run_id text
+-- params: model, run_id text
 -- returns: as_of, since (NULL for everything), row_count, first_created_at, last_created_at, query_sha256, fingerprint
 SELECT
     as_of,
@@ -10,4 +10,4 @@ SELECT
     query_sha256,
     fingerprint
 FROM dataset
-WHERE run_id = %(run_id)s::text
+WHERE model = %(model)s::text AND run_id = %(run_id)s::text

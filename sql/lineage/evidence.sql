@@ -18,12 +18,18 @@ SELECT
         WHERE release_step.release_id = release.release_id AND release_step.goes_on
     ), '{}') AS passed_steps,
     (
-        SELECT array_agg(incident_alarm.source ORDER BY incident_alarm.at, incident_alarm.source)
-        FROM incident_alarm
-        WHERE incident_alarm.incident_id = incident.incident_id
+        SELECT array_agg(alarm.source ORDER BY alarm.at, alarm.source)
+        FROM (
+            SELECT
+                incident_alarm.source,
+                min(incident_alarm.at) AS at
+            FROM incident_alarm
+            WHERE incident_alarm.incident_id = incident.incident_id
+            GROUP BY incident_alarm.source
+        ) AS alarm
     ) AS alarms
 FROM incident
 LEFT JOIN retraining ON incident.incident_id = retraining.incident_id
-LEFT JOIN release ON retraining.run_id = release.run_id
+LEFT JOIN release ON retraining.model = release.model AND retraining.run_id = release.run_id
 WHERE incident.model = %(model)s::text
 ORDER BY incident.incident_id

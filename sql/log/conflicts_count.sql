@@ -1,4 +1,4 @@
--- Counts the rows of the copied batch whose id is that of another row. Rows are the same when their inputs are; a
+-- Counts the rows of the copied batch whose id is that of another row. Rows are the same when their inputs are. A
 -- feature that is left out is the same as a null.
 -- Run it after log/predictions_insert, in a statement of its own, so that it sees what another instance has stored.
 -- params: model text, accounted_through bigint

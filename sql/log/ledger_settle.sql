@@ -1,5 +1,5 @@
 -- Adds what a flush did to its instance's entry and windows. `last_sequence`, `dropped` and `torn_bytes` are
--- totals, the others additions; `pending` is what the instance's spool still holds of that hour.
+-- totals, the others additions. `pending` is the number of rows of that hour that the instance's spool still holds.
 -- params: instance_id text, accounted_through bigint, last_sequence bigint, dropped bigint,
 --   torn_bytes bigint, is_stopped boolean,
 --   windows jsonb: [{window_start, stored, repeated, conflicting, set_aside, dropped, pending}, …]

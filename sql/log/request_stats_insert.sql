@@ -1,4 +1,4 @@
--- Adds what an instance counted since its last flush; the same flush sent again changes nothing.
+-- Adds what an instance counted since its last flush. The same flush sent again changes nothing.
 -- params: instance_id text, flush_number bigint, model text, version integer, revision text,
 --   buckets jsonb: [{bucket_start, requests, rejected, failures, latency_ms_sum, latency_counts}, …]
 -- returns: nothing

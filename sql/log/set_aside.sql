@@ -1,4 +1,4 @@
--- The rows that Postgres refused, by reason, the most frequent first.
+-- The rows that Postgres refused, by reason, the most frequent first. Ten reasons fit on a screen.
 -- params: model text (empty: every model)
 -- returns: model, reason, count
 SELECT

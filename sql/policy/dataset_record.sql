@@ -16,7 +16,7 @@ VALUES (
     %(query_sha256)s::text,
     %(fingerprint)s::text
 )
-ON CONFLICT (run_id) DO UPDATE
+ON CONFLICT (model, run_id) DO UPDATE
     SET
         as_of = excluded.as_of,
         since = excluded.since,

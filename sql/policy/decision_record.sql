@@ -1,5 +1,5 @@
--- Records the decision of a run, or the answer to a request. The first record stays. Only the answer to a request that
--- was refused is replaced, when it is asked again.
+-- Records the decision of a run, or the answer to a request. Once it has an incident, the record stays. One that led to
+-- nothing is replaced when the run or the request decides again.
 -- params: model text, run_id text, at timestamptz, version integer or NULL, action text, reason text, cause text or
 --   NULL, incident_id bigint or NULL, asked_by text or NULL, because text or NULL, despite text[] or NULL
 -- returns: nothing
@@ -20,4 +20,4 @@ ON CONFLICT (model, run_id) DO UPDATE SET
     incident_id = excluded.incident_id,
     because = excluded.because,
     despite = excluded.despite
-WHERE decision.asked_by IS NOT NULL AND decision.incident_id IS NULL
+WHERE decision.incident_id IS NULL

@@ -2,6 +2,8 @@
 -- A day has the rows whose label was due in it.
 -- The ratio is the geometric mean of a version's errors on its first labelled days, over its accepted error. Versions
 -- that were not promoted, or were rolled back, do not count. Older versions than the last ten tell little of the next.
+-- A day's error counts as at least 0.01 of the accepted one, because a day without any error has no logarithm. That
+-- bound is a choice.
 -- params: model text, version integer (the present one), days integer, at timestamptz (00:00 UTC), label_delay interval
 -- returns: version integer, ratio double precision. The oldest first, at most ten.
 WITH day AS (

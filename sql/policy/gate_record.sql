@@ -1,5 +1,6 @@
 -- Records what the gate of a retraining decided. The last record counts.
--- When the task runs again, another champion may serve, or a person may have withdrawn its calibration.
+-- When the task runs again, another champion may serve, or a person may have withdrawn its calibration. A challenger
+-- that was trained again has another MLflow run.
 -- params: run_id, model, mlflow_run_id, rule, reason text; is_passed boolean; champion_version integer or NULL;
 --   champion_error, ratio_lower, ratio_upper double precision or NULL; challenger_error, margin, slice_margin double
 --   precision; row_count bigint; day_count integer; slices, unjudged json text
@@ -42,8 +43,9 @@ VALUES (
     %(unjudged)s::jsonb,
     %(reason)s::text
 )
-ON CONFLICT (run_id) DO UPDATE
+ON CONFLICT (model, run_id) DO UPDATE
     SET
+        mlflow_run_id = excluded.mlflow_run_id,
         is_passed = excluded.is_passed,
         champion_version = excluded.champion_version,
         champion_error = excluded.champion_error,

@@ -1,7 +1,7 @@
 -- Records how a retraining ended. A later outcome replaces the first one only if it brought more: a promotion counts
 -- more than a kept champion, and either counts more than a failure. So a run that is cleared in Airflow and then
 -- promotes is no failure. The reason of a failure is what its task noted, if it did.
--- params: run_id text, at timestamptz, outcome text, reason text, version integer or NULL
+-- params: model, run_id text, at timestamptz, outcome text, reason text, version integer or NULL
 -- returns: outcome text, reason text, as the store keeps them. No row when the run was never started.
 WITH finished AS (
     UPDATE retraining
@@ -14,18 +14,19 @@ WITH finished AS (
         END,
         version = %(version)s::integer
     WHERE
-        run_id = %(run_id)s::text
+        model = %(model)s::text
+        AND run_id = %(run_id)s::text
         AND (
             finished_at IS NULL
             OR (outcome = 'failed' AND %(outcome)s::text != 'failed')
             OR (outcome = 'kept_champion' AND %(outcome)s::text = 'promoted')
         )
-    RETURNING run_id, outcome, reason
+    RETURNING outcome, reason
 )
 
 SELECT
     coalesce(finished.outcome, retraining.outcome) AS outcome,
     coalesce(finished.reason, retraining.reason) AS reason
 FROM retraining
-LEFT JOIN finished ON retraining.run_id = finished.run_id
-WHERE retraining.run_id = %(run_id)s::text
+LEFT JOIN finished ON true
+WHERE retraining.model = %(model)s::text AND retraining.run_id = %(run_id)s::text

@@ -23,7 +23,8 @@ WITH ended AS (
             AND coalesce(release.ended_at <= %(before)s::timestamptz, true) AS is_undone
         FROM release
         WHERE
-            release.run_id = retraining.run_id
+            release.model = retraining.model
+            AND release.run_id = retraining.run_id
             AND release.promoted_at <= %(before)s::timestamptz
     ) AS promoted ON true
     WHERE retraining.model = %(model)s::text AND retraining.finished_at <= %(before)s::timestamptz

@@ -16,4 +16,4 @@ VALUES (
     %(model)s::text, %(version)s::integer, %(revision)s::text, %(image)s::text, %(image_digest)s::text,
     %(run_id)s::text, 'candidate', 0, %(created_at)s::timestamptz
 )
-ON CONFLICT (run_id) DO NOTHING
+ON CONFLICT (model, run_id) DO NOTHING

@@ -1,10 +1,10 @@
 -- The retirement of a model that ended a retraining.
--- params: run_id text
+-- params: model, run_id text
 -- returns: asked_by text, because text. No row when none did.
 SELECT
     asked_by,
     because
 FROM retirement
-WHERE %(run_id)s::text = any(ended_runs)
+WHERE model = %(model)s::text AND %(run_id)s::text = any(ended_runs)
 ORDER BY retirement_id
 LIMIT 1

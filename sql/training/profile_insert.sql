@@ -1,4 +1,5 @@
--- Note the error and the number of rows that a version was accepted with. The first note of a version counts.
+-- Note the error and the number of rows that a version was accepted with. The first note of a version counts: whoever
+-- notes has to look whether it is of the same MLflow run.
 -- params: model text, version integer, mlflow_run_id text, metric text, accepted_error double precision,
 --   sample_size bigint, created_at timestamptz
 INSERT INTO reference_profile (model, version, mlflow_run_id, metric, accepted_error, sample_size, created_at)

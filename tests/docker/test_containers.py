@@ -163,4 +163,4 @@ def test_a_base_without_a_model_says_what_is_missing(images: Settings) -> None:
         check=False,
     )
     assert started.returncode != 0
-    assert "release.json: not readable; the service runs from a packed bundle" in started.stdout + started.stderr
+    assert "release.json: the file cannot be read. Start the service" in started.stdout + started.stderr

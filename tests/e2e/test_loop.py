@@ -187,12 +187,18 @@ def check_mlflow(platform: PlatformRecord, found: dict[str, Any]) -> None:
     }
     version = read_mlflow(platform, "model-versions/get", name="bike_demand", version="2")["model_version"]
     run = read_mlflow(platform, "runs/get", run_id=version["run_id"])["run"]
-    every = [check for check in found["checks"] if check["verdict"] == "failed"]
-    failed = [check for check in every if check["run_id"] == every[0]["run_id"]]
+    failed = [check for check in found["checks"] if check["verdict"] == "failed"]
+    opened_it = next(alarm["source"] for alarm in found["alarms"] if alarm["source"].startswith("replay__"))
+    at_first = {check["check_name"] for check in failed if check["run_id"] == opened_it}
     for told in (read_tags(version), read_tags(run["data"])):
         assert {name: told.get(name) for name in expected} == expected
-        assert told["cyclone.evaluation"].startswith(f"{failed[0]['check_name']} of ")
-        assert all(check["check_name"] in told["cyclone.evaluation"] for check in failed)
+        # The error trigger looks at other days than the checks, so that it may fire while every check passes.
+        # Alarms that joined before the training add theirs, and those that joined later do not.
+        names = {line.split(" of ")[0] for line in told["cyclone.evaluation"].splitlines()}
+        assert at_first <= names <= {check["check_name"] for check in failed} or (names, at_first) == (
+            {"none failed"},
+            set(),
+        )
 
 
 def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ def under_way(cloud: Settings, quick: ModelSpec) -> Settings:
 
 
 def read_steps(store: Store) -> list[tuple[Any, ...]]:
-    release = release_of_run(store, "run_2")
+    release = release_of_run(store, "bike_demand", "run_2")
     assert release is not None
     steps = store.fetch("release/canary_steps", release_id=release.release_id)
     return [(step["traffic_percent"], step["verdict"], step["goes_on"]) for step in steps]
@@ -160,7 +160,7 @@ def test_a_condemned_candidate_is_rolled_back_by_whoever_sees_it(
     state = CanaryWatch(under_way, quick, "run_2").look()
     assert (state.is_over, state.is_passed) == (True, False)
     assert read_percents(under_way) == {"bike-demand-v1": 100}
-    release = release_of_run(store, "run_2")
+    release = release_of_run(store, "bike_demand", "run_2")
     assert release is not None
     assert (release.state, release.reason) == ("rolled_back", state.reason)
 

@@ -118,7 +118,7 @@ def test_what_a_dead_retraining_left_behind_is_always_rolled_back(
 ) -> None:
     start_retraining(store, "run_3", "bike_demand", None, NOW)
     shift_traffic(released, small, deploy(released, small, 3), 20)
-    finish_retraining(store, "run_3", NOW, "failed", "killed", None)
+    finish_retraining(store, "bike_demand", "run_3", NOW, "failed", "killed", None)
     compare(released, small, "run_a", datetime.now(UTC))
     assert read_states(store)[-2:] == [(2, "champion", 100), (3, "rolled_back", 0)]
     assert read_percents(released) == {"bike-demand-v2": 100}

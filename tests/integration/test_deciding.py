@@ -92,3 +92,20 @@ def test_what_died_before_its_incident_is_done_when_it_is_asked_again(store: Sto
     assert incident is not None
     assert called == f"retrain__shop__incident_{incident.incident_id}"
     assert [row[:2] for row in read_decisions(store)] == [("run 1", "retrain")]
+
+
+def test_a_decision_that_led_to_nothing_is_replaced_by_what_the_run_then_does(store: Store, call: Caller) -> None:
+    """A cleared run that opens an incident is not told as one that waits. The incident stays when it waits again."""
+    waited = ("shop", "run 1", "wait", "no check failed")
+    execute(
+        store,
+        "INSERT INTO decision (model, run_id, at, action, reason)"
+        " VALUES (%(model)s, %(run)s, now(), %(action)s, %(reason)s)",
+        **dict(zip(("model", "run", "action", "reason"), waited, strict=True)),
+    )
+    call()
+    assert read_decisions(store) == [("run 1", "retrain", 1)]
+    later = {"at": datetime.now(UTC), "version": None, "cause": None, "incident_id": None, "action": "wait"}
+    asked = {"asked_by": None, "because": None, "despite": None}
+    store.run("policy/decision_record", model="shop", run_id="run 1", reason="cooldown", **later, **asked)
+    assert read_decisions(store) == [("run 1", "retrain", 1)]

@@ -40,7 +40,7 @@ def fail(store: Store, run_id: str, at: datetime) -> int:
     """A retraining that failed, with its incident closed. The number of the incident."""
     incident = join_incident(store, MODEL, f"alarm of {run_id}", at, "the error is high", {})
     start_retraining(store, run_id, MODEL, incident.incident_id, at)
-    finish_retraining(store, run_id, at, "failed", "the disk is full", None)
+    finish_retraining(store, MODEL, run_id, at, "failed", "the disk is full", None)
     close_incident(store, incident.incident_id, at, "failed")
     return incident.incident_id
 
@@ -54,7 +54,7 @@ def note_candidate(store: Store, run_id: str, version: int) -> None:
 
 
 def promote_run(store: Store, run_id: str, at: datetime = NOW - DAY) -> None:
-    release = release_of_run(store, run_id)
+    release = release_of_run(store, MODEL, run_id)
     assert release is not None
     promote_release(store, release, at)
 
@@ -65,7 +65,7 @@ def test_a_failed_run_that_is_cleared_and_then_promotes_holds_nothing(store: Sto
     assert find_causes(store, bike_demand) == ["failures"]
     note_candidate(store, "run_2", 2)
     promote_run(store, "run_2")
-    end = finish_retraining(store, "run_2", NOW - DAY, "promoted", "the challenger serves", 2)
+    end = finish_retraining(store, MODEL, "run_2", NOW - DAY, "promoted", "the challenger serves", 2)
     assert end == ("promoted", "the challenger serves")
     assert close_incident(store, incident_id, NOW - DAY, "promoted")
     assert find_causes(store, bike_demand) == []
@@ -79,7 +79,7 @@ def test_what_was_promoted_counts_although_nobody_closed_the_run_again(store: St
     fail(store, "run_1", NOW - 9 * DAY)
     fail(store, "run_2", NOW - 8 * DAY)
     note_candidate(store, "run_2", 2)
-    finish_retraining(store, "run_2", NOW - 8 * DAY, "failed", "the scheduler died", 2)
+    finish_retraining(store, MODEL, "run_2", NOW - 8 * DAY, "failed", "the scheduler died", 2)
     promote_run(store, "run_2", at=NOW - DAY)
     rows = store.fetch("policy/retrainings", model=MODEL, before=NOW, newest=2)
     assert [(row["outcome"], row["ended_at"]) for row in rows] == [
@@ -105,7 +105,7 @@ def test_a_later_end_counts_if_it_brought_more(store: Store, first: str, second:
     incident = join_incident(store, MODEL, "alarm", NOW, "the error is high", {})
     start_retraining(store, "run_1", MODEL, incident.incident_id, NOW)
     for outcome in (first, second):
-        finish_retraining(store, "run_1", NOW, outcome, outcome, 2)  # type: ignore[arg-type]
+        finish_retraining(store, MODEL, "run_1", NOW, outcome, outcome, 2)  # type: ignore[arg-type]
         close_incident(store, incident.incident_id, NOW, outcome)  # type: ignore[arg-type]
     assert execute(store, "SELECT outcome, reason FROM retraining") == [(kept, kept)]
     assert execute(store, "SELECT outcome FROM incident") == [(kept,)]
@@ -118,7 +118,7 @@ def test_the_candidate_of_a_cleared_run_is_led_until_the_run_ends_again(store: S
     led, abandoned = releases_under_way(store, MODEL)
     assert ([release.version for release in led], abandoned) == ([1], [])
     assert list_unfinished_retrainings(store, MODEL) == ["run_1"]
-    finish_retraining(store, "run_1", NOW, "failed", "again", 1)
+    finish_retraining(store, MODEL, "run_1", NOW, "failed", "again", 1)
     led, abandoned = releases_under_way(store, MODEL)
     assert (led, [release.version for release in abandoned]) == ([], [1])
 
@@ -128,14 +128,14 @@ def test_a_cleared_run_may_deploy_once_more_what_was_rolled_back(store: Store, i
     incident = join_incident(store, MODEL, "alarm", NOW - 2 * DAY, "the error is high", {})
     start_retraining(store, "run_1", MODEL, incident.incident_id, NOW - 2 * DAY)
     note_candidate(store, "run_1", 1)
-    first = release_of_run(store, "run_1")
+    first = release_of_run(store, MODEL, "run_1")
     assert first is not None
     mark_rolled_back(store, first, NOW - DAY, "a step of the release failed")
     note_candidate(store, "run_1", 1)  # a task that is only tried again finds what was rolled back
-    again = release_of_run(store, "run_1")
+    again = release_of_run(store, MODEL, "run_1")
     assert again is not None
     assert (again.release_id, again.state) == (first.release_id, "rolled_back")
-    finish_retraining(store, "run_1", NOW - DAY, "failed", "the store was away", 1)
+    finish_retraining(store, MODEL, "run_1", NOW - DAY, "failed", "the store was away", 1)
     close_incident(store, incident.incident_id, NOW - DAY, "failed")
     if is_cleared_from_start:
         start_retraining(store, "run_1", MODEL, incident.incident_id, NOW)
@@ -167,7 +167,7 @@ def test_of_two_triggers_in_the_same_second_the_second_joins_although_it_stood_i
     first = ask(store, bike_demand, "manual__1", ADA, NOW)
     assert first.incident_id is not None
     start_retraining(store, "manual__1", MODEL, first.incident_id, NOW)
-    finish_retraining(store, "manual__1", NOW, "kept_champion", "the gate kept the champion", None)
+    finish_retraining(store, MODEL, "manual__1", NOW, "kept_champion", "the gate kept the champion", None)
     close_incident(store, first.incident_id, NOW, "kept_champion")
     waited = Request("Ada", is_person=True, waited_seconds=60)
     second = ask(store, bike_demand, "manual__2", waited, NOW)

@@ -107,7 +107,7 @@ def test_what_was_known_at_a_moment_is_read_again_later(store: Store, bike_deman
 def test_retrainings_are_the_newest_last(store: Store, bike_demand: ModelSpec) -> None:
     for run_id, age, outcome in (("a", 9, "promoted"), ("b", 3, "kept_champion"), ("later", -1, "failed")):
         start_retraining(store, run_id, "bike_demand", None, NOW - age * DAY, cost=2)
-        finish_retraining(store, run_id, NOW - age * DAY, outcome, "", None)  # type: ignore[arg-type]
+        finish_retraining(store, "bike_demand", run_id, NOW - age * DAY, outcome, "", None)  # type: ignore[arg-type]
     evidence = collect_evidence(store, bike_demand, [], NOW)
     assert evidence.champion is None
     assert evidence.retrainings == [
@@ -122,10 +122,10 @@ def test_all_retrainings_of_a_week_are_counted_and_enough_before_to_know_how_the
     for number in range(80):
         ended_at = NOW - (6 * DAY if number < 60 else 8 * DAY + number * timedelta(minutes=1))
         start_retraining(store, f"run {number}", "bike_demand", None, ended_at, cost=0.5)
-        finish_retraining(store, f"run {number}", ended_at, "failed", "", None)
+        finish_retraining(store, "bike_demand", f"run {number}", ended_at, "failed", "", None)
     for name, age in (("old", 30), ("older", 31), ("oldest", 32)):
         start_retraining(store, name, "bike_demand", None, NOW - age * DAY)
-        finish_retraining(store, name, NOW - age * DAY, "kept_champion", "", None)
+        finish_retraining(store, "bike_demand", name, NOW - age * DAY, "kept_champion", "", None)
     past = collect_evidence(store, bike_demand, [], NOW).retrainings
     assert [item.outcome for item in past] == ["kept_champion"] * 2 + ["failed"] * 60
     assert [item.ended_at for item in past[:2]] == [NOW - 31 * DAY, NOW - 30 * DAY]
@@ -134,7 +134,7 @@ def test_all_retrainings_of_a_week_are_counted_and_enough_before_to_know_how_the
 def test_a_promotion_that_was_rolled_back_since_is_told_as_such(store: Store, bike_demand: ModelSpec) -> None:
     serve(store, 1, NOW - 6 * DAY, NOW - 6 * DAY, error=40)
     start_retraining(store, "run1", "bike_demand", None, NOW - 6 * DAY)
-    finish_retraining(store, "run1", NOW - 6 * DAY, "promoted", "", 1)
+    finish_retraining(store, "bike_demand", "run1", NOW - 6 * DAY, "promoted", "", 1)
     execute(store, "UPDATE release SET state = 'rolled_back', ended_at = %(at)s", at=NOW - 2 * DAY)
     seen = [collect_evidence(store, bike_demand, [], NOW - age * DAY).retrainings[0].outcome for age in (3, 1)]
     assert seen == ["promoted", "rolled_back"]

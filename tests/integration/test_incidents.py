@@ -5,11 +5,13 @@ from threading import Barrier
 import pytest
 
 from cyclone.errors import StoreError
+from cyclone.lineage.explain import explain
 from cyclone.names import name_retraining
 from cyclone.policy.incidents import (
     Incident,
     close_incident,
     find_open_incident,
+    find_unanswered_incident,
     finish_retraining,
     join_incident,
     note_failure,
@@ -51,6 +53,19 @@ def test_the_same_source_twice_is_one_alarm(store: Store) -> None:
     again = join_incident(store, "m", "run", NOON, "reason", {})
     assert (again.incident_id, again.is_new) == (first.incident_id, False)
     assert _count_alarms(store) == 1
+
+
+def test_another_detail_of_the_same_source_is_kept_too(store: Store) -> None:
+    """As of a run that was cleared and then finds something else, or of a person who asks again despite a hold."""
+    asked = {"asked_by": "ada", "despite": []}
+    incident = join_incident(store, "m", "run", NOON, "reason", asked)
+    for _ in range(2):
+        again = join_incident(store, "m", "run", NOON + HOUR, "reason", {**asked, "despite": ["budget"]})
+        assert (again.incident_id, again.is_new) == (incident.incident_id, False)
+    told = [(row["at"], row["detail"]["despite"]) for row in explain(store, ["m"], "incident 1").alarms]
+    assert told == [(NOON, []), (NOON + HOUR, ["budget"])]
+    assert find_unanswered_incident(store, "m", "budget") == incident.incident_id
+    assert [row["alarms"] for row in store.fetch("lineage/evidence", model="m")] == [["run"]]
 
 
 def test_a_source_that_was_answered_opens_nothing_when_it_is_repeated(store: Store) -> None:
@@ -101,8 +116,8 @@ def test_a_retraining_ends_once_and_keeps_its_first_outcome(store: Store) -> Non
     start_retraining(store, run_id, "m", incident.incident_id, NOON + HOUR)
     assert find_ended(store, "m", NOON + 9 * HOUR) == []
     kept = ("promoted", "better by 12 %")
-    assert finish_retraining(store, run_id, NOON + HOUR, "promoted", "better by 12 %", version=2) == kept
-    assert finish_retraining(store, run_id, NOON + 5 * HOUR, "failed", "repeated", None) == kept
+    assert finish_retraining(store, "m", run_id, NOON + HOUR, "promoted", "better by 12 %", version=2) == kept
+    assert finish_retraining(store, "m", run_id, NOON + 5 * HOUR, "failed", "repeated", None) == kept
     assert find_ended(store, "m", NOON + 9 * HOUR) == [(NOON + HOUR, "promoted", 3.0)]
     assert find_ended(store, "m", NOON) == find_ended(store, "n", NOON + 9 * HOUR) == []
 
@@ -110,9 +125,9 @@ def test_a_retraining_ends_once_and_keeps_its_first_outcome(store: Store) -> Non
 def test_a_failed_retraining_tells_what_its_first_failed_task_noted(store: Store) -> None:
     incident = join_incident(store, "m", "run", NOON, "reason", {})
     start_retraining(store, "run_1", "m", incident.incident_id, NOON)
-    note_failure(store, "run_1", "dataset: 3 labelled rows are known")
-    note_failure(store, "run_1", "roll_back: there is nothing to roll back")
-    assert finish_retraining(store, "run_1", NOON + HOUR, "failed", "task dataset failed", None) == (
+    note_failure(store, "m", "run_1", "dataset: 3 labelled rows are known")
+    note_failure(store, "m", "run_1", "roll_back: there is nothing to roll back")
+    assert finish_retraining(store, "m", "run_1", NOON + HOUR, "failed", "task dataset failed", None) == (
         "failed",
         "dataset: 3 labelled rows are known",
     )
@@ -123,16 +138,16 @@ def test_a_failed_retraining_tells_what_its_first_failed_task_noted(store: Store
 
 def test_a_failure_that_was_overcome_is_not_told(store: Store) -> None:
     start_retraining(store, "run_1", "m", None, NOON)
-    note_failure(store, "run_1", "image: the disk is full")
-    assert finish_retraining(store, "run_1", NOON + HOUR, "promoted", "the challenger serves", 2) == (
+    note_failure(store, "m", "run_1", "image: the disk is full")
+    assert finish_retraining(store, "m", "run_1", NOON + HOUR, "promoted", "the challenger serves", 2) == (
         "promoted",
         "the challenger serves",
     )
 
 
 def test_a_retraining_that_never_started_cannot_end(store: Store) -> None:
-    with pytest.raises(StoreError, match="retraining 'nobody' is not in the store"):
-        finish_retraining(store, "nobody", NOON, "failed", "reason", version=None)
+    with pytest.raises(StoreError, match="retraining 'nobody' of m is not in the store"):
+        finish_retraining(store, "m", "nobody", NOON, "failed", "reason", version=None)
 
 
 def find_ended(store: Store, model: str, before: datetime) -> list[tuple[datetime, str, float]]:

@@ -134,7 +134,7 @@ def test_a_release_killed_at_any_change_ends_as_champion_or_challenger_entirely(
         if is_run_again:
             children.start("release", settings, quick, version, failures)
             assert children.wait() == (0, None)
-        finish_retraining(store, f"run_{version}", FEBRUARY, "failed", "it is over", None)
+        finish_retraining(store, "bike_demand", f"run_{version}", FEBRUARY, "failed", "it is over", None)
         reconcile(settings, quick)
         champion = read_champion(store)
         assert champion in (before, version)

@@ -204,7 +204,7 @@ def test_the_command_sums_up_and_fails_only_when_a_line_was_refused(store: Store
 
     done = call("a,1,2011-01-02T00:00Z")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == "1 accepted, 0 repeated, 0 refused; 1 of those kept have no prediction so far"
+    assert done.stdout.strip() == "1 accepted, 0 repeated, 0 refused. 1 of those kept have no prediction so far"
     done = call("a,1,2011-01-02T00:00Z", "b,x,")
     assert (done.returncode, done.stderr) == (1, "line 3: label is 'x', allowed: an integer from 0 to 10000\n")
     assert done.stdout.strip().startswith("0 accepted, 1 repeated, 1 refused")

@@ -54,7 +54,7 @@ def test_a_candidate_that_nobody_leads_any_more_is_rolled_back(cloud: Settings, 
     start_retraining(store, "run_2", "bike_demand", None, MARCH)
     shift_traffic(cloud, small, deploy(cloud, small, 2), 20)
     connect(cloud).set_registered_model_alias("bike_demand", CHALLENGER, "2")
-    finish_retraining(store, "run_2", MARCH, "failed", "killed", None)
+    finish_retraining(store, "bike_demand", "run_2", MARCH, "failed", "killed", None)
     assert [item.where for item in reconcile(cloud, small)] == [
         "release 2 (bike-demand-v2)",
         "traffic",

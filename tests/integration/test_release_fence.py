@@ -87,7 +87,8 @@ def fail_next(settings: Settings, spec: ModelSpec, first: int) -> None:
 
 
 def give_up_and_reconcile(settings: Settings, spec: ModelSpec, first: int) -> None:
-    finish_retraining(Store(settings.store_dsn), f"run_{first + 1}", FEBRUARY, "failed", "given up", None)
+    store = Store(settings.store_dsn)
+    finish_retraining(store, "bike_demand", f"run_{first + 1}", FEBRUARY, "failed", "given up", None)
     reconcile(settings, spec)
 
 
@@ -270,7 +271,7 @@ def test_a_record_that_moved_without_the_lock_ends_a_promotion(
     release_version(cloud, small, 1)
     for version in (2, 3):
         deploy(cloud, small, version)
-    release = release_of_run(store, "run_3")
+    release = release_of_run(store, "bike_demand", "run_3")
     assert release is not None
 
     def move(is_done: bool) -> bool:

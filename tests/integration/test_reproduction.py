@@ -135,6 +135,19 @@ def test_stored_rows_that_were_changed_are_not_trained_on(own: Settings, bike_de
         reproduce(own, "bike_demand", 1)
 
 
+def test_a_version_of_another_run_than_the_store_names_is_not_taken_for_it(
+    own: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    run = register(own, bike_demand)
+    execute(store, "UPDATE reference_profile SET mlflow_run_id = 'another'")
+    words = rf"version 1 in MLflow is of run {run.info.run_id}, and the store knows it as of run another\. What would"
+    with pytest.raises(LineageError, match=words):
+        reproduce(own, "bike_demand", 1)
+    execute(store, "DELETE FROM reference_profile")
+    with pytest.raises(LineageError, match="and the store does not know this version"):
+        reproduce(own, "bike_demand", 1)
+
+
 def test_a_pipeline_that_has_changed_since_is_not_run(own: Settings, bike_demand: ModelSpec, january: int) -> None:
     register(own, bike_demand)
     path = own.models_dir / "bike_demand" / "pipeline.py"

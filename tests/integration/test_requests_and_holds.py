@@ -37,7 +37,7 @@ def put_retrainings(store: Store, *outcomes: str, ended_at: datetime = NOW - 2 *
     for number, outcome in enumerate(outcomes):
         run_id = f"run {number} {ended_at}"
         start_retraining(store, run_id, "bike_demand", None, ended_at)
-        finish_retraining(store, run_id, ended_at, outcome, "", None)  # type: ignore[arg-type]
+        finish_retraining(store, "bike_demand", run_id, ended_at, outcome, "", None)  # type: ignore[arg-type]
 
 
 def break_the_log(store: Store) -> None:

@@ -37,7 +37,7 @@ def test_rolling_back_returns_all_traffic_to_the_champion(cloud: Settings, store
     roll_back(cloud, small, "run_2", "another reason")
     assert read_percents(cloud) == {"bike-demand-v1": 100}
     assert read_states(store) == [(1, "champion", 100), (2, "rolled_back", 0)]
-    release = release_of_run(store, "run_2")
+    release = release_of_run(store, "bike_demand", "run_2")
     assert release is not None
     assert release.reason == "its error was too high"
     assert (read_alias(cloud, CHAMPION), read_alias(cloud, CHALLENGER)) == (1, None)

@@ -67,7 +67,7 @@ def test_a_repeated_row_is_logged_once_and_its_id_belongs_to_no_other(service: S
     for _ in range(2):
         assert service.predict({**ROW, "hour": 1}, ids=["twice"], created_at=times)[0] == 200
     status, answer = service.predict(ROW, {**ROW, "hour": 2}, ids=["new", "twice"], created_at=times * 2)
-    assert (status, answer["error"]) == (409, "1 of 2 ids belong to other rows; nothing was kept")
+    assert (status, answer["error"]) == (409, "1 of 2 ids belong to other rows. Nothing was kept")
     assert [(item["row"], item["feature"], item["value"]) for item in answer["details"]] == [(1, "id", "twice")]
     assert service.predict(ROW, ids=["after twice"], created_at=times)[0] == 200
     wait_until(lambda: len(service.read_rows(["after twice"])) == 1, "the last row is stored")
@@ -82,7 +82,7 @@ def test_a_bad_row_refuses_the_request_and_nothing_of_it_is_logged(service: Serv
     assert (status, answer) == (
         400,
         {
-            "error": "2 of 3 rows cannot be used; nothing was kept",
+            "error": "2 of 3 rows cannot be used. Nothing was kept",
             "details": [
                 {"row": 1, "feature": "hour", "value": 24, "allowed": "an integer from 0 to 23"},
                 {

@@ -86,14 +86,16 @@ def test_invalid_rows_are_named_by_expectation_column_and_id_and_fail_the_run(
     with pytest.raises(DataError) as raised:
         check_report(bike_demand, report)
     assert str(raised.value) == (
-        "bike_demand: expect_column_values_to_be_unique failed for id:"
+        "bike_demand: the rows do not meet 3 expectations\n"
+        "expect_column_values_to_be_unique failed for id:"
         " row history-2011-01-01T05:00:00Z = 'history-2011-01-01T05:00:00Z',"
-        " history-2011-01-01T05:00:00Z = 'history-2011-01-01T05:00:00Z';"
-        " expect_column_values_to_be_in_set failed for weather"
+        " history-2011-01-01T05:00:00Z = 'history-2011-01-01T05:00:00Z'\n"
+        "expect_column_values_to_be_in_set failed for weather"
         " (value_set ['clear', 'cloudy/misty', 'light rain/snow', 'heavy rain/snow']):"
-        " row history-2011-01-01T04:00:00Z = 'hail';"
-        " expect_column_values_to_be_between failed for temperature (min_value 0.0, max_value 1.0):"
-        f" row history-2011-01-01T03:00:00Z = 1.5. See data/validation.html of MLflow run {report.mlflow_run_id}"
+        " row history-2011-01-01T04:00:00Z = 'hail'\n"
+        "expect_column_values_to_be_between failed for temperature (min_value 0.0, max_value 1.0):"
+        " row history-2011-01-01T03:00:00Z = 1.5\n"
+        f"See data/validation.html of MLflow run {report.mlflow_run_id}"
     )
     (run,) = list_runs(settings)
     assert run.info.status == "FAILED"

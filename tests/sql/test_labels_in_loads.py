@@ -58,6 +58,33 @@ def test_a_weekly_load_fires_with_the_days_of_its_rows(store: Store, weekly: Mod
         assert (error.value, error.sample_size) == (40.0, 28)
 
 
+def test_labels_whose_kind_comes_early_raise_no_alarm_while_the_others_are_awaited(
+    store: Store, bike_demand: ModelSpec, insert: Any
+) -> None:
+    """One row in eight is 40 wrong, and its label comes at once. The others are right, and come four days late.
+
+    So the newest days seem all wrong. Nothing has changed, and each day's error is 5 once its labels are there.
+    """
+    insert("reference_bin", [{"feature": "prediction", "bin": 0, "count": 9}])
+    for day in range(21):
+        at = START + (day + 0.5) * DAY
+        rows = [{"id": f"{day}-{n}", "prediction": 140, "created_at": at, "stored_at": at} for n in range(8)]
+        insert("prediction_log", rows)
+        for n in range(8):
+            known = at + (DAY / 2 if n == 0 else 5 * DAY)
+            told = {"observed_at": known, "received_at": known, "is_live": True}
+            insert("label", [{"id": f"{day}-{n}", "label": 140 if n else 100, **told}])
+    roll_up(store, bike_demand)
+    for day in range(8, 20):
+        now = START + day * DAY
+        evidence = collect_evidence(store, bike_demand, [], now)
+        assert evidence.champion is not None
+        assert {(known.error, known.rows) for known in evidence.champion.days} == {(5.0, 8)}
+        assert not decide(bike_demand, evidence).should_retrain
+        for result in evaluate_checks(store, bike_demand, "error", now, f"run {day}"):
+            assert (result.value, result.verdict == "failed") == (5.0, False)
+
+
 def test_labels_of_unknown_ids_do_not_hide_that_labels_stopped(
     store: Store, bike_demand: ModelSpec, insert: Any
 ) -> None:

@@ -144,11 +144,25 @@ def retrain(store: Store) -> None:
         query_sha256="abcd",
         fingerprint="f1f1",
     )
+    record_gate(store, "0123abcd")
+    store.run(
+        "training/profile_insert",
+        model="bike_demand",
+        version=2,
+        mlflow_run_id="0123abcd",
+        metric="mean_absolute_error",
+        accepted_error=12.3,
+        sample_size=1001,
+        created_at=ALARM + HOUR,
+    )
+
+
+def record_gate(store: Store, mlflow_run_id: str) -> None:
     store.run(
         "policy/gate_record",
         run_id=RUN,
         model="bike_demand",
-        mlflow_run_id="0123abcd",
+        mlflow_run_id=mlflow_run_id,
         is_passed=True,
         champion_version=1,
         champion_error=10,
@@ -163,16 +177,6 @@ def retrain(store: Store) -> None:
         slices="{}",
         unjudged="{}",
         reason="error 9 against the champion's 10 on 120 rows of 5 days: 0.9 × (0.82 to 0.97)",
-    )
-    store.run(
-        "training/profile_insert",
-        model="bike_demand",
-        version=2,
-        mlflow_run_id="0123abcd",
-        metric="mean_absolute_error",
-        accepted_error=12.3,
-        sample_size=1001,
-        created_at=ALARM + HOUR,
     )
 
 
@@ -196,7 +200,7 @@ def release(store: Store) -> None:
             detail=Json(detail),
         )
     promote_release(store, made, ALARM + 3 * HOUR)
-    finish_retraining(store, RUN, ALARM + 3 * HOUR, "promoted", "the challenger serves", 2)
+    finish_retraining(store, "bike_demand", RUN, ALARM + 3 * HOUR, "promoted", "the challenger serves", 2)
     close_incident(store, 1, ALARM + 3 * HOUR, "promoted")
     store.run(
         "calibration/insert",
@@ -250,6 +254,23 @@ def test_a_version_and_its_incident_tell_the_same_without_the_prediction(story: 
     assert format_lineage(explain(story, MODELS, "bike_demand:v2")) == VERSION
     assert format_lineage(explain(story, MODELS, "bike_demand:2")) == VERSION
     assert format_lineage(explain(story, MODELS, "incident 1")) == VERSION
+
+
+def test_an_alarm_that_came_again_with_another_detail_tells_its_checks_once(story: Store) -> None:
+    before = explain(story, MODELS, "incident 1")
+    join_incident(story, "bike_demand", "monitor_1", ALARM + HOUR, REASON, {"failed": ["another"]})
+    after = explain(story, MODELS, "incident 1")
+    assert after.checks == before.checks
+    assert len(after.alarms) == len(before.alarms) + 1
+
+
+def test_a_gate_that_decides_again_is_of_the_challenger_that_was_trained_again(story: Store) -> None:
+    """A run that was cleared may train in another MLflow run. Its version is not without a gate then."""
+    record_gate(story, "4567efab")
+    execute(story, "UPDATE reference_profile SET mlflow_run_id = '4567efab' WHERE version = 2")
+    told = explain(story, MODELS, "bike_demand:v2")
+    assert told.version is not None
+    assert (told.version["run_id"], told.version["mlflow_run_id"]) == (RUN, "4567efab")
 
 
 def test_machines_get_the_same_as_json(story: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,7 +161,7 @@ def test_nothing_is_collected_while_a_time_is_measured() -> None:
 
 def test_the_expressions_are_found_where_they_are() -> None:
     found = {expression.where.split(" ")[0] for expression in EXPRESSIONS}
-    assert {"bento_service.bounds", "cyclone.sections", "local_platform.cloud_run.validation"} <= found
+    assert {"bento_service.bounds", "cyclone.sections.monitoring", "local_platform.cloud_run.validation"} <= found
     assert not re.search(
         r"(?i)\s!?~\*?\s|regexp_|similar\s+to", "".join(map(read_statement, REPOSITORY.glob("sql/**/*.sql")))
     )

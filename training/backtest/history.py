@@ -54,8 +54,20 @@ class History:
         start, stop = np.searchsorted(self.days, [first, end])
         return slice(int(start), int(stop))
 
+    def find_load(self, day: int) -> int:
+        """The day of the last load of labels up to `day`: each `label.load_every_days` from day 0 on, at 00:00 UTC.
+
+        It is `day` itself where labels come one by one.
+        """
+        every = self.spec.label.load_every_days
+        return day - day % every if every else day
+
     def known_at(self, day: int) -> int:
         """How many of the oldest rows have a label that came before 00:00 UTC of `day`."""
+        return self.due_at(self.find_load(day))
+
+    def due_at(self, day: int) -> int:
+        """How many of the oldest rows have a label that was due before 00:00 UTC of `day`."""
         newest = self.time_of(day) - timedelta(hours=self.spec.label.expected_delay_hours)
         return int(self.created_at.searchsorted(newest))
 

@@ -1,8 +1,8 @@
 """The replay of a model's own policy, day by day. The functions that decide, calibrate and gate are those of service.
 
 At 00:00 UTC of each day the policy sees what was known then. Those are all rows created before, and their labels
-`expected_delay_hours` after them. A version serves from the day on which it was trained. Service differs in one point:
-there a canary comes between.
+`expected_delay_hours` after them, or with the next load where labels come in loads. A version serves from the day on
+which it was trained. Service differs in one point: there a canary comes between.
 """
 
 from collections.abc import Callable, Iterator
@@ -147,9 +147,10 @@ class _Replay:
     def collect_evidence(self, day: int) -> Evidence:
         """The evidence that `cyclone.policy.evidence` would read from the store.
 
-        Errors belong to the day on which their labels came.
+        Errors belong to the day on which their labels were due.
         """
-        days = self.list_labelled_days(self.champion, day - self.spec.retrain.error.window_days, day)
+        window_days = self.spec.retrain.error.window_days + self.spec.label.load_every_days
+        days = self.list_labelled_days(self.champion, day - window_days, day)
         champion = ServingVersion(
             self.champion.number,
             self.history.time_of(self.promoted_day),
@@ -161,12 +162,13 @@ class _Replay:
         return Evidence(self.history.time_of(day), champion, retrainings=self.past, fresh_ratios=ratios)
 
     def list_labelled_days(self, version: Version, first: int, end: int) -> Iterator[tuple[DailyError, bool]]:
-        """The daily errors of a version from day `first` to before `end`, by the day on which the labels came.
+        """The daily errors of a version from day `first` to before `end`, by the day on which the labels were due.
 
-        Each comes with whether all labels of the day were of this version's rows.
+        Days whose labels wait for a load after `end` are not known yet. Each day comes with whether all its labels were
+        of this version's rows.
         """
-        for labelled in range(first, end):
-            rows = slice(self.history.known_at(labelled), self.history.known_at(labelled + 1))
+        for labelled in range(first, self.history.find_load(end)):
+            rows = slice(self.history.due_at(labelled), self.history.due_at(labelled + 1))
             own = self.run_so_far.losses[rows][self.version_of[rows] == version.number]
             if len(own):
                 error = DailyError(self.history.time_of(labelled), float(own.mean()), len(own))
@@ -230,7 +232,7 @@ class _Replay:
         limit = self.spec.retrain.error.limit * self.champion.accepted_error
         days = [item for item, is_whole in self.list_labelled_days(self.champion, self.promoted_day, day) if is_whole]
         count = sum(1 for _ in takewhile(lambda item: item.error > limit, reversed(days)))
-        return count + round(self.spec.label.expected_delay_hours / 24)
+        return count + day - self.history.find_load(day) + round(self.spec.label.expected_delay_hours / 24)
 
     def serve(self, day: int) -> None:
         rows = self.history.rows_of(day, day + 1)

@@ -15,6 +15,7 @@ from cyclone.rows.frames import find_dtype, inputs_from_frame
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from training.data.folds import check_folds
 from training.data.known_rows import read_known_rows, read_query
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     Errors: `DataError` when there are too few labelled rows or days, a constant label, a class without rows, a feature
     that is the label, too many repeated rows, or a row without the spec's types. Then nothing is written.
     """
-    folder = find_run_folder(settings, run_id)
+    folder = find_run_folder(settings, spec.name, run_id)
     record = folder / "dataset.json"
     if record.is_file():
         built = Dataset(**json.loads(record.read_text())["dataset"])
@@ -99,7 +100,7 @@ def read_dataset(spec: ModelSpec, dataset: Dataset) -> "pd.DataFrame":
     return frame
 
 
-def find_run_folder(settings: Settings, run_id: str) -> Path:
+def find_run_folder(settings: Settings, model: str, run_id: str) -> Path:
     """The folder for the files of one retraining. It is made if it is missing.
 
     Errors: `ConfigurationError` for a run id that is no name of a folder.
@@ -110,7 +111,7 @@ def find_run_folder(settings: Settings, run_id: str) -> Path:
             f"run id {run_id!r} cannot name a folder. Allowed are letters, digits and _.~:+-, but not . or .. alone."
             " Start the run under another id"
         )
-    folder = settings.work_dir / "retrainings" / run_id
+    folder = settings.work_dir / "retrainings" / model / run_id
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -124,8 +125,8 @@ def _bound(spec: ModelSpec, as_of: datetime) -> dict[str, str]:
 def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
     """Refuse rows from which nothing true can be learned.
 
-    Errors: `DataError` with the reason, for too few rows or days, a constant label, a class without rows, a feature
-    that is the label, or too many repeated rows.
+    Errors: `DataError` with the reason, for too few rows or days, a constant label, a class without rows or in one
+    fold alone, a feature that is the label, or too many repeated rows.
     """
     needed = spec.retrain.minimum_rows
     if len(frame) < needed:
@@ -146,6 +147,13 @@ def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:
             " retrain.folds or retrain.holdout_days in model.yaml"
         )
     _check_labels(spec, older, f"the {len(older)} rows before the newest {spec.retrain.holdout_days} days")
+    if len(older) < needed:
+        raise DataError(
+            f"{spec.name}: {len(older)} of {len(frame)} labelled rows lie before the newest {spec.retrain.holdout_days}"
+            f" days, which are the hold-out. retrain.minimum_rows needs {needed} there, because a version is trained on"
+            " them alone. Wait for labels, or lower retrain.holdout_days in model.yaml"
+        )
+    check_folds(spec, older["label"], older["created_at"])
     for name in find_leaks(spec, frame):
         raise DataError(
             f"{spec.name}: feature {name!r} is the label in all {len(frame)} rows, in other units or under other names."

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Any fixed number makes a training repeatable. This one is the first day of the example's data.
-SEED = 20110101
+from training.data.folds import SEED
+
 ROWS_PER_THREAD = 100_000
 """How many rows keep one thread of OpenMP busy.
 

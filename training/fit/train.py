@@ -17,11 +17,12 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY
 from training.data.dataset import Dataset, read_dataset, split_features, split_newest_days
+from training.data.folds import SEED, assign_folds
 from training.fit.expected_errors import expect_errors
 from training.fit.model_code import find_pipeline, load_builder
 from training.fit.null_distributions import SubjectNull, build_nulls, flatten_null
 from training.fit.profile import Bin, build_profile
-from training.fit.repeatable import SEED, limit_threads, seed
+from training.fit.repeatable import limit_threads, seed
 from training.fit.scores import measure, predict
 from training.tracking.client import connect
 from training.tracking.runs import (
@@ -120,9 +121,27 @@ def fit_estimator(
 ) -> Any:
     """A fitted estimator, the same bits every time. With `retrain.half_life_days` newer rows weigh more.
 
-    Errors: `ConfigurationError` when `half_life_days` is set and the estimator takes no weights.
+    Errors: `ConfigurationError` when `half_life_days` is set and the estimator takes no weights. `DataError` when the
+    estimator refuses the rows, such as one that needs more rows of each class.
     """
-    estimator = seed(build_estimator())
+    try:
+        return _fit(spec, seed(build_estimator()), features, labels, created_at)
+    except ValueError as error:
+        rows = f"{len(labels)} rows" + (f" ({_count_classes(labels)})" if spec.task != "regression" else "")
+        raise DataError(
+            f"{spec.name}: the estimator of pipeline.py refuses to be trained on {rows}: {error}. Wait for more labels,"
+            " or build another estimator there"
+        ) from error
+
+
+def _count_classes(labels: "pd.Series[Any]") -> str:
+    """The rows of each class, the rarest first."""
+    counts = labels.value_counts(ascending=True)
+    names = map(json.dumps, counts.index.tolist())
+    return ", ".join(f"{count} of {name}" for name, count in zip(names, counts, strict=True))
+
+
+def _fit(spec: ModelSpec, estimator: Any, features: Any, labels: "pd.Series[Any]", created_at: "pd.Series[Any]") -> Any:
     half_life_days = spec.retrain.half_life_days
     if half_life_days is None:
         with limit_threads(len(labels)):
@@ -178,28 +197,13 @@ def predict_unseen(
     predictions, truths = [], []
     for number in range(spec.retrain.folds):
         unseen, seen = fold == number, fold != number
-        sibling = fit_estimator(spec, build_estimator, features[seen], labels[seen], created_at[seen])
-        predictions.append(predict(spec, sibling, features[unseen]))
+        try:
+            sibling = fit_estimator(spec, build_estimator, features[seen], labels[seen], created_at[seen])
+            predictions.append(predict(spec, sibling, features[unseen]))
+        except DataError as error:
+            raise DataError(f"{error}. These are the rows outside fold {number + 1} of {spec.retrain.folds}") from error
         truths.append(labels[unseen])
     return np.concatenate(predictions), pd.concat(truths)
-
-
-def assign_folds(created_at: "pd.Series[Any]", folds: int) -> "np.ndarray[Any, Any]":
-    """The fold of each row, counted from 0, shape (rows,).
-
-    A fold is random whole days, about as many as in every other fold. It is the same every time.
-    Errors: `DataError` with fewer days than folds.
-    """
-    import numpy as np
-
-    days, place = np.unique(created_at.dt.floor("D").to_numpy(), return_inverse=True)
-    if len(days) < folds:
-        raise DataError(
-            f"rows lie on {len(days)} days before the hold-out, and retrain.folds {folds} needs at least as many. Wait"
-            " for more days, or lower retrain.folds or retrain.holdout_days in model.yaml"
-        )
-    fold_of_day = np.random.default_rng(SEED).permutation(len(days)) % folds
-    return np.asarray(fold_of_day[place])
 
 
 def _train(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str) -> str:

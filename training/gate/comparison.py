@@ -41,24 +41,24 @@ def compare_with_champion(
     """
     client = connect(settings)
     run = client.get_run(challenger.mlflow_run_id)
-    folder = find_run_folder(settings, run.data.tags[RUN_TAG]) / "models"
+    folder = find_run_folder(settings, spec.name, run.data.tags[RUN_TAG]) / "models"
     frame = read_dataset(spec, dataset)
     fresh = fetch_model(settings, spec, run.data.tags[MODEL_TAG], folder / "challenger").load()
     champion = current_release(Store(settings.store_dsn), spec.name)
     number = champion.version if champion else None
     if number is None:
         _, newest = split_newest_days(frame, spec.retrain.holdout_days)
-        decision = pass_first(float(measure_raw(spec, fresh, newest).mean()), len(newest))
+        decision = pass_first(measure_raw(spec, fresh, newest), len(newest))
     else:
         decision = _compare(settings, spec, frame, number, fresh)
     _record(settings, spec, client, run, decision, number)
     return decision
 
 
-def measure_raw(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame") -> "Array":
-    """The loss of each row, from predictions without a calibration."""
+def measure_raw(spec: ModelSpec, estimator: Any, rows: "pd.DataFrame") -> float:
+    """The mean loss of the rows, from predictions without a calibration."""
     days = build_labelled_days(spec, estimator, rows)
-    return measure_losses(spec, days.label, days.prediction)
+    return float(measure_losses(spec, days.label, days.prediction).mean())
 
 
 def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number: int, challenger: Any) -> GateDecision:
@@ -68,13 +68,12 @@ def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number:
     """
     own = fetch_version(settings, spec, number)
     _, newest = split_newest_days(frame, spec.retrain.holdout_days)
-    error = float(measure_raw(spec, challenger, newest).mean())
     if missing := sorted(set(own.spec.feature_names) - set(spec.feature_names)):
-        return refuse_incomparable(error, len(newest), number, missing)
+        return refuse_incomparable(measure_raw(spec, challenger, newest), len(newest), number, missing)
     known = keep_answerable(own.spec, frame[frame["created_at"] > own.trained_until])
     unseen = known[known["created_at"] >= newest["created_at"].iloc[0]].reset_index(drop=True)
     if unseen.empty:
-        return refuse_unseen(error, len(newest), number, own.trained_until)
+        return refuse_unseen(measure_raw(spec, challenger, newest), len(newest), number, own.trained_until)
     # Both are corrected alike, from the same days. Corrections that one of them had on earlier days would favour it.
     old, new = build_labelled_days(own.spec, own.stored.load(), unseen), build_labelled_days(spec, challenger, unseen)
     answers = answer_as_corrected(Store(settings.store_dsn), own.spec, number, old)

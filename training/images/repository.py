@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from cyclone.errors import ConfigurationError, ReleaseError
 from cyclone.temporary import temporary_folder
+from cyclone.wording import join_clauses
 from training.images.layer import MANIFEST_TYPE, Blob
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
@@ -236,6 +237,6 @@ def _read_google_token() -> str:
 def _read_reason(response: requests.Response) -> str:
     try:
         errors = response.json()["errors"]
-        return "; ".join(f"{each['code']} {each.get('message', '')}".strip() for each in errors)
+        return join_clauses(f"{each['code']} {each.get('message', '')}".strip() for each in errors)
     except (ValueError, KeyError, TypeError):
         return response.reason or "nothing more"

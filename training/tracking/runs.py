@@ -65,7 +65,7 @@ def open_run(settings: Settings, spec: ModelSpec, dataset: Dataset, run_id: str)
         FINGERPRINT_TAG: dataset.fingerprint,
         FRAME_TAG: hash_file(Path(dataset.path)),
         AS_OF_TAG: dataset.as_of,
-        **read_request(settings, run_id),
+        **read_request(settings, spec.name, run_id),
     }
     return str(client.create_run(experiment_id, run_name=run_id, tags=tags).info.run_id)
 
@@ -76,13 +76,13 @@ def find_experiment(client: Any, spec: ModelSpec) -> str:
     return str(experiment.experiment_id if experiment else client.create_experiment(spec.name))
 
 
-def read_request(settings: Settings, run_id: str) -> dict[str, str]:
+def read_request(settings: Settings, model: str, run_id: str) -> dict[str, str]:
     """Tags that say which incident a retraining answers, who or what asked for it, and which checks had failed.
 
     The failed checks come with their numbers. There are no tags when the store knows no incident of the run.
     """
     store = Store(settings.store_dsn)
-    retraining = store.fetch_one("lineage/retraining", run_id=run_id, incident_id=None)
+    retraining = store.fetch_one("lineage/retraining", model=model, run_id=run_id, incident_id=None)
     if retraining is None or retraining["incident_id"] is None:
         return {}
     number = retraining["incident_id"]
@@ -94,7 +94,7 @@ def read_request(settings: Settings, run_id: str) -> dict[str, str]:
         INCIDENT_TAG: str(number),
         REASON_TAG: incident["reason"] if incident else "",
         REQUESTER_TAG: ", ".join(map(name_requester, list_asking(alarms, run_id))),
-        CHECKS_TAG: "; ".join(failed)[:TAG_CHARACTERS] or "none failed",
+        CHECKS_TAG: "\n".join(failed)[:TAG_CHARACTERS] or "none failed",
     }
 
 

@@ -5,28 +5,18 @@
 --   moment_seconds double precision
 -- returns: subject (`candidate`, `champion`), moment bigint (from 0), total (failures), size (requests that were not
 --   rejected)
-WITH flush AS (
-    SELECT
-        CASE revision WHEN %(candidate)s::text THEN 'candidate' ELSE 'champion' END AS subject,
-        floor(
-            extract(EPOCH FROM stored_at - %(window_start)s::timestamptz) / %(moment_seconds)s::double precision
-        )::bigint AS moment,
-        requests - rejected AS answered,
-        failures
-    FROM request_stat
-    WHERE
-        model = %(model)s::text
-        AND revision IN (%(candidate)s::text, %(champion)s::text)
-        AND stored_at >= %(window_start)s::timestamptz
-        AND stored_at < %(window_end)s::timestamptz
-)
-
 SELECT
     subject,
     moment,
-    sum(failures) AS total,
-    sum(answered)::bigint AS size
-FROM flush
-GROUP BY subject, moment
-HAVING sum(answered) > 0
+    failures AS total,
+    answered AS size
+FROM
+    canary_moment(
+        %(model)s::text,
+        %(candidate)s::text,
+        %(champion)s::text,
+        %(window_start)s::timestamptz,
+        %(window_end)s::timestamptz,
+        %(moment_seconds)s::double precision
+    )
 ORDER BY moment, subject

@@ -128,7 +128,7 @@ def test_a_request_without_a_valid_event_time_is_counted_now(body: Any, spec: Mo
 def refuse_ids(count: int, *conflicts: tuple[int, str]) -> dict[str, Any]:
     allowed = "the row that it was given to before, unchanged. For another row send another id, or none"
     details = [{"row": row, "feature": "id", "value": id_, "allowed": allowed} for row, id_ in conflicts]
-    return {"error": f"{len(conflicts)} of {count} ids belong to other rows; nothing was kept", "details": details}
+    return {"error": f"{len(conflicts)} of {count} ids belong to other rows. Nothing was kept", "details": details}
 
 
 def test_an_id_that_comes_with_another_row_is_refused_and_with_the_same_row_it_is_answered_again() -> None:

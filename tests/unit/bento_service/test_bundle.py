@@ -50,7 +50,7 @@ def test_an_unusable_release_file_is_named(root: Path, release: object, message:
 
 
 def test_a_folder_that_is_no_bundle_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="the service runs from a packed bundle"):
+    with pytest.raises(ConfigurationError, match="Start the service in a packed bundle"):
         read_bundle(tmp_path)
 
 

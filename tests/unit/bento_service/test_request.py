@@ -64,12 +64,12 @@ def test_ids_and_times_come_along_and_times_become_utc() -> None:
         (b"[" * 100_000, 413, "the body holds more than the 3 entries that one request may carry"),
         (b'{"rows": [' + b"1," * 100 + b"1]}", 413, "the body holds more values than 3 entries of 1 fields have"),
         (b'{"ids": ["' + b"a" * 70_000 + b'"]}', 413, "the body holds a text, or a gap, longer than 65536 bytes"),
-        (b"[]", 400, "the body is no JSON object; a JSON object with rows, ids, created_at is needed"),
+        (b"[]", 400, "the body is no JSON object. A JSON object with rows, ids, created_at is needed"),
         ({}, 400, "rows is missing"),
-        ({"rows": [ROW], "row": 1}, 400, "unknown key 'row'"),
+        ({"rows": [ROW], "row": 1}, 400, "the key 'row' is unknown"),
         ({"rows": []}, 400, "rows must be a list of 1 to 3 objects, not '[]'"),
         ({"rows": ROW}, 400, "rows must be a list of 1 to 3 objects"),
-        ({"rows": [ROW] * 4}, 413, "rows has 4 entries; one request may carry 3"),
+        ({"rows": [ROW] * 4}, 413, "rows has 4 entries. One request may carry 3"),
         ({"rows": [ROW], "ids": "a"}, 400, "ids must be a list with one entry for each of the 1 rows, not 'a'"),
         ({"rows": [ROW], "ids": []}, 400, "ids must be a list with one entry for each of the 1 rows, not 0"),
         ({"rows": [ROW], "created_at": [1, 2]}, 400, "created_at must be a list with one entry for each"),
@@ -85,13 +85,13 @@ def test_event_times_are_refused_where_the_model_does_not_take_them() -> None:
     body = {"rows": [ROW], "created_at": ["2011-01-01T00:00Z"]}
     refusal = refuse(body, DATED_ON_ARRIVAL)
     assert refusal.status == 400
-    assert str(refusal) == "shop does not accept created_at: leave it out, rows are dated on arrival"
+    assert str(refusal) == "shop does not accept created_at. Leave it out: rows are dated when they arrive"
 
 
 def test_every_bad_row_is_named() -> None:
     refusal = refuse({"rows": [{"hour": 24}, ROW, {"hour": None}]})
     assert refusal.to_json() == {
-        "error": "2 of 3 rows cannot be used; nothing was kept",
+        "error": "2 of 3 rows cannot be used. Nothing was kept",
         "details": [
             {"row": 0, "feature": "hour", "value": 24, "allowed": "an integer from 0 to 23"},
             {"row": 2, "feature": "hour", "value": None, "allowed": "an integer from 0 to 23"},
@@ -106,7 +106,7 @@ def test_an_id_is_a_short_text(value: Any) -> None:
 
 def test_an_id_is_used_once_in_a_request() -> None:
     refusal = refuse({"rows": [ROW] * 3, "ids": ["a", "b", "a"]})
-    assert refusal.details == [RowError(2, "id", "a", "an id of its own; row 0 has this one")]
+    assert refusal.details == [RowError(2, "id", "a", "an id of its own. Row 0 has this one")]
 
 
 @pytest.mark.parametrize(

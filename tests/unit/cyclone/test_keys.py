@@ -67,7 +67,7 @@ def test_a_file_that_breaks_leaves_the_keys_as_they_were_until_it_is_whole_again
     [
         (None, "not readable"),
         ("{", "not valid JSON"),
-        ("[]", "an object with a list of keys is needed"),
+        ("[]", "the content must be a JSON object whose `keys` is a list of API keys"),
         ('{"keys": [7]}', r"keys\[0\]: an object with name, sha256"),
         (json.dumps({"keys": [{"name": "a", "sha256": "00", "scopes": [], "created_at": ""}]}), r"keys\[0\]"),
         (json.dumps({"keys": [{"name": "a", "sha256": "00" * 32, "scopes": ["all"], "created_at": ""}]}), r"keys\[0\]"),
@@ -105,7 +105,7 @@ def test_a_list_without_keys_lets_nobody_in(path: Path) -> None:
     ("text", "words"),
     [
         ("", "CYCLONE_API_KEYS: not valid JSON"),
-        ("{}", "CYCLONE_API_KEYS: an object with a list of keys is needed"),
+        ("{}", "CYCLONE_API_KEYS: the content must be a JSON object whose `keys` is a list of API keys"),
         ('{"keys": [7]}', r"CYCLONE_API_KEYS: keys\[0\]: an object with name"),
     ],
 )

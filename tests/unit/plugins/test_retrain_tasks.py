@@ -110,7 +110,7 @@ def test_the_error_of_a_task_is_kept_as_the_reason(
     named = name_retraining(MODEL, incident_id)
     started = begin(named)
     context: Any = {"ti": SimpleNamespace(task_id="train"), "run_id": named, "exception": exception}
-    keep_failure(context)
+    keep_failure(MODEL, context)
     with pytest.raises(AirflowFailException, match=rf"^{reason}\. The version that served before still serves$"):
         end(named, started, train="failed")
 

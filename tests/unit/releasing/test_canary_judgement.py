@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from benchmarks.canary_worlds import CANDIDATES, DEPENDENT, INDEPENDENT, Candidate, World
+from benchmarks.canary_worlds import CANDIDATES, DEPENDENT, INDEPENDENT, CanaryWorld, SimulatedCandidate
 from benchmarks.release_canary import run_trials
 from cyclone.checks.verdicts import Measurement
 from cyclone.sections import ReleaseRules
@@ -97,12 +97,12 @@ def test_each_rule_condemns_holds_or_lets_pass(changed: dict[str, SideBySide], v
 
 
 @pytest.mark.parametrize("world", [INDEPENDENT, *DEPENDENT], ids=lambda world: world.title)
-def test_an_equal_candidate_is_condemned_in_no_world(world: World) -> None:
+def test_an_equal_candidate_is_condemned_in_no_world(world: CanaryWorld) -> None:
     """Of 10 canaries with a share of 5 % condemned, 2 or more would be in 9 %. The seeds are fixed."""
     assert run_trials(world, CANDIDATES[0], range(10))["condemned"] == 0
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES[1:], ids=lambda candidate: candidate.title)
 @pytest.mark.parametrize("world", [INDEPENDENT, *DEPENDENT], ids=lambda world: world.title)
-def test_a_harmful_candidate_is_promoted_in_no_world(world: World, candidate: Candidate) -> None:
+def test_a_harmful_candidate_is_promoted_in_no_world(world: CanaryWorld, candidate: SimulatedCandidate) -> None:
     assert run_trials(world, candidate, range(2))["promoted"] == 0

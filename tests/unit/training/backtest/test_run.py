@@ -83,6 +83,18 @@ def test_a_shift_is_answered_once_its_labels_have_come(spec: ModelSpec) -> None:
     assert np.nanmean(run.losses[-24 * 7 :]) < 2
 
 
+def test_labels_that_come_in_loads_are_known_and_answered_from_the_load_on(spec: ModelSpec) -> None:
+    """Without loads, the same shift is answered on a day between two of them."""
+    label = spec.label.model_copy(update={"load_every_days": 14})
+    bulk = spec.model_copy(update={"label": label})
+    history = build_history(bulk, build_frame(shift=20))
+    assert [history.known_at(day) for day in (13, 14, 27, 28)] == [0, 24 * 13, 24 * 13, 24 * 27]
+    run = run_policy(history, MeanOfHour, 28)
+    first = run.retrainings[0]
+    assert (first.day, first.delay_days) == (56, 56 - SHIFT_DAY)
+    assert run_policy(build_history(spec, build_frame(shift=20)), MeanOfHour, 28).retrainings[0].day < 56
+
+
 def test_the_delay_counts_every_day_above_the_limit_and_not_only_those_of_the_window(spec: ModelSpec) -> None:
     patient = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"cooldown_days": 35})})
     first = run_policy(build_history(patient, build_frame(shift=20)), MeanOfHour, START).retrainings[0]

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,6 +97,28 @@ def test_a_class_without_rows_is_refused_with_the_reason(task: str, labels: list
     assert str(raised.value).startswith(f"{message}. Wait for ")
 
 
+@pytest.mark.parametrize(("task", "rare", "usual"), [("binary", True, False), ("multiclass", "c", None)])
+def test_a_class_whose_rows_all_lie_in_one_fold_is_refused_before_anything_is_trained(
+    task: str, rare: bool | str, usual: object
+) -> None:
+    """Its sibling is trained on the other folds, and would not know it. Two days of two folds are enough."""
+    labels = [usual] * 20 if task == "binary" else ["a", "b"] * 10
+    spec, frame = build_labelled(task, [*labels[:6], rare, rare, *labels[8:]])
+    spec = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"minimum_rows": 10})})
+    words = rf"m: all 2 training rows with the label {json.dumps(rare)} lie on 1 day of fold 1 of 5\. The sibling"
+    with pytest.raises(DataError, match=words):
+        check_rows(spec, frame, datetime(2011, 1, 11, tzinfo=UTC))
+    frame.loc[2, "label"] = rare
+    frame["x"] = 1.0
+    check_rows(spec, frame, datetime(2011, 1, 11, tzinfo=UTC))
+
+
+def test_the_fewest_rows_are_counted_without_the_hold_out() -> None:
+    spec, frame = build_labelled("binary", [True, False] * 10)
+    with pytest.raises(DataError, match=r"10 of 20 labelled rows lie before the newest 5 days.* needs 20 there"):
+        check_rows(spec, frame, datetime(2011, 1, 11, tzinfo=UTC))
+
+
 @pytest.mark.parametrize(
     ("column", "leaks"),
     [
@@ -118,10 +141,10 @@ def test_a_feature_that_names_the_class_is_found(column: list[object], leaks: bo
 def test_a_run_id_that_is_no_folder_name_is_refused(tmp_path: Path, run_id: str) -> None:
     settings = Settings(work_dir=tmp_path)
     with pytest.raises(ConfigurationError, match="Allowed are letters, digits"):
-        find_run_folder(settings, run_id)
+        find_run_folder(settings, "m", run_id)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_airflow_run_id_is_a_folder_name(tmp_path: Path) -> None:
-    folder = find_run_folder(Settings(work_dir=tmp_path), "manual__2011-03-01T00:00:00.5+00:00")
-    assert folder == tmp_path / "retrainings" / "manual__2011-03-01T00:00:00.5+00:00"
+    folder = find_run_folder(Settings(work_dir=tmp_path), "m", "manual__2011-03-01T00:00:00.5+00:00")
+    assert folder == tmp_path / "retrainings" / "m" / "manual__2011-03-01T00:00:00.5+00:00"

@@ -3,7 +3,8 @@ import subprocess
 import sys
 from typing import Any
 
-from training.fit.repeatable import SEED, seed
+from training.data.folds import SEED
+from training.fit.repeatable import seed
 
 FIT = """
 import hashlib

@@ -7,8 +7,9 @@ import pytest
 from cyclone.errors import ConfigurationError, DataError
 from cyclone.sections import Feature, Label, Retrain
 from cyclone.spec import ModelSpec
+from training.data.folds import assign_folds
 from training.fit.scores import measure
-from training.fit.train import assign_folds, fit_estimator, predict_unseen, weigh_rows
+from training.fit.train import fit_estimator, predict_unseen, weigh_rows
 
 
 @pytest.fixture
@@ -80,3 +81,25 @@ def test_weights_need_an_estimator_that_takes_them(constant: ModelSpec) -> None:
     spec = constant.model_copy(update={"retrain": Retrain(half_life_days=1)})
     with pytest.raises(ConfigurationError, match=r"half_life_days needs an estimator whose fit takes sample_weight"):
         fit_estimator(spec, Deaf, *build_labelled([0.0, 6.0]))
+
+
+class Neighbours:
+    """Needs two rows of each class, as an estimator does that tries itself on a part of its rows."""
+
+    def fit(self, features: pd.DataFrame, labels: "pd.Series[Any]") -> "Neighbours":
+        if labels.value_counts().min() < 2:
+            raise ValueError("n_splits=2 cannot be greater than the number of members in each class")
+        return self
+
+
+def test_an_estimator_that_needs_more_of_a_class_names_it_with_its_rows_and_its_fold(constant: ModelSpec) -> None:
+    label = Label(name="y", type="boolean", expected_delay_hours=0)
+    spec = constant.model_copy(update={"task": "binary", "label": label})
+    features, _, times = build_labelled([0.0] * 6)
+    with pytest.raises(DataError) as raised:
+        predict_unseen(spec, Neighbours, features, pd.Series([True, False, False, True, False, False]), times)
+    assert str(raised.value) == (
+        "m: the estimator of pipeline.py refuses to be trained on 3 rows (1 of true, 2 of false): n_splits=2 cannot be"
+        " greater than the number of members in each class. Wait for more labels, or build another estimator there."
+        " These are the rows outside fold 1 of 2"
+    )

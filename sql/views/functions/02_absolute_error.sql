@@ -1,4 +1,4 @@
--- |prediction - label| of a regression; NULL where either is not a number.
+-- The absolute error |prediction - label| of a regression. NULL where either is not a number.
 CREATE OR REPLACE FUNCTION absolute_error(prediction jsonb, label jsonb) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE

@@ -1,6 +1,6 @@
--- -ln(probability given to the true label): of a binary prediction (a probability, and a boolean label) or a
--- multiclass one (class -> probability); NULL for others. Probabilities are at least the spacing of float64
--- at 1, as in scikit-learn's log_loss.
+-- The log loss, -ln(probability given to the true label), of a binary prediction (a probability, and a boolean label)
+-- or a multiclass one (class -> probability). NULL for others. Probabilities are taken as at least the spacing of
+-- float64 at 1, as in scikit-learn's log_loss.
 CREATE OR REPLACE FUNCTION log_loss(prediction jsonb, label jsonb) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE

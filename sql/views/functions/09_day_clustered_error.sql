@@ -1,7 +1,7 @@
--- The standard error of ratio = sum(totals) / sum(weights), of one total and weight a day: rows of a day are alike,
--- days are not. As clustered standard errors are defined (Liang & Zeger 1986), with the correction days / (days - 1);
--- where all days weigh the same it is that of the mean of the days. NULL with one day only. Squares are taken of the
--- distances as shares of the largest one, because those of huge or tiny distances are no floats.
+-- The standard error of ratio = sum(totals) / sum(weights), from one total and one weight for each day. Rows of one day
+-- are alike, and days are independent. It is the clustered standard error (Liang & Zeger 1986) with the correction
+-- days / (days - 1). If all days weigh the same, it is that of the mean of the days. NULL with one day only. Squares
+-- are taken of the distances as shares of the largest one, because those of huge or tiny distances are no floats.
 CREATE OR REPLACE FUNCTION day_clustered_error(
     totals double precision[], weights double precision[], ratio double precision
 ) RETURNS double precision

@@ -1,5 +1,5 @@
--- The class that a classification answers with: of probabilities by class the likeliest, the first of equals;
--- of one probability `true` from 0.5 on.
+-- The class that a classification answers with. Of probabilities by class it is the likeliest, and the first of equals.
+-- Of one probability it is `true` from 0.5 on.
 CREATE OR REPLACE FUNCTION predicted_class(prediction jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE jsonb_typeof(prediction)

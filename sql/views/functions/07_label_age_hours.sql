@@ -1,4 +1,5 @@
--- The age of a label, as a bound that it stays below: hours first, then days, weeks, months. The last holds all.
+-- The age of a label in hours, as a bound that it stays below. The bounds are hours at first, then the days of a week,
+-- then a fortnight, a month, a quarter and a year. The last one, of 114 years, holds all. The bounds are a choice.
 CREATE OR REPLACE FUNCTION label_age_hours(age interval) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT (ARRAY[1, 3, 6, 12, 24, 48, 72, 96, 120, 144, 168, 336, 720, 2160, 8760, 1000000])[

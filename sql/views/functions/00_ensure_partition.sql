@@ -1,4 +1,4 @@
--- Makes the partition of a table that holds a moment, where there is none; see docs/decisions/0011-partitions.md.
+-- Makes the partition of a table that holds a moment, if there is none. See docs/decisions/0011-partitions.md.
 -- What is missing before this month, however long, becomes one partition. From this month on they are months.
 -- So the dates that clients send cannot make many, and there is no gap that a row could fall in.
 -- It waits for no reader and no writer of rows, and for nobody longer than a second.

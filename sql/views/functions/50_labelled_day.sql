@@ -3,7 +3,8 @@
 -- Where labels come in loads, `label_load` apart, the newest days of the window wait for the next load. Then days
 -- before the window stand in for them, and a day counts only when at least half as much of it is labelled as of the
 -- best day.
--- Without loads (0) every labelled day of the window counts.
+-- Without loads (0) every labelled day of the window counts, up to the newest one that is labelled half as much as the
+-- best day. What comes after it waits for most of its labels, and those that come early are often of one kind.
 CREATE OR REPLACE FUNCTION labelled_day(
     of_model text,
     of_version integer,
@@ -97,7 +98,16 @@ SELECT
     total::double precision,
     weight::double precision
 FROM covered
-WHERE label_load = interval '0' OR share >= (SELECT max(best.share) / 2 FROM covered AS best)
+WHERE
+    share >= (SELECT max(best.share) / 2 FROM covered AS best)
+    OR (
+        label_load = interval '0'
+        AND day < (
+            SELECT max(whole.day)
+            FROM covered AS whole
+            WHERE whole.share >= (SELECT max(best.share) / 2 FROM covered AS best)
+        )
+    )
 ORDER BY day DESC
 LIMIT ceil(extract(EPOCH FROM window_end - window_start) / 86400)
 $$

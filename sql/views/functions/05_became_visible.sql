@@ -1,5 +1,5 @@
--- Whether a row, stored by the transaction `stored_in`, is news between two snapshots: seen by `now`, not by
--- `since`. An index on stored_in can use the first two lines; the others ask a snapshot only where they must.
+-- Whether the snapshot `now` sees a row that the snapshot `since` does not. `stored_in` is the transaction that stored
+-- it. An index on stored_in can use the first two lines. The others ask a snapshot only where they must.
 CREATE OR REPLACE FUNCTION became_visible(stored_in xid8, since pg_snapshot, now pg_snapshot) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT

@@ -1,5 +1,5 @@
--- Squared distance of the probabilities from what came true: (p - y)^2 of a binary prediction, the sum over
--- classes of a multiclass one; NULL for others. Brier (1950); half of it in scikit-learn for two classes as one.
+-- The squared distance of the probabilities from what came true (Brier, 1950). It is (p - y)^2 of a binary prediction,
+-- and the sum over classes of a multiclass one. NULL for others. scikit-learn gives half of the sum for two classes.
 CREATE OR REPLACE FUNCTION brier_score(prediction jsonb, label jsonb) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 SELECT CASE

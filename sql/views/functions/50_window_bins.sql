@@ -1,8 +1,9 @@
 -- The rows of a window and of the version's reference by bin, for each feature but the calendar's and for the
--- prediction. Bin -1: missing; -2: unknown to the reference. p, q: shares of a feature's rows, NULL where it has none.
--- observed: rows that were counted; where an hour was sampled p weighs them by what they stand for.
--- center: of a bin of numbers the middle, of an open one its bound, both within bounded_float();
--- is_outside: beyond the numbers of the reference.
+-- prediction. Bin -1 holds missing values, and bin -2 values that the reference does not know.
+-- p, q: the shares of a feature's rows in the window and in the reference, NULL where it has none.
+-- observed: the rows that were counted. Where an hour was sampled, p weighs them by the rows they stand for.
+-- center: the middle of a bin of numbers, or the bound of an open one, both within bounded_float().
+-- is_outside: whether the bin lies beyond the numbers of the reference.
 CREATE OR REPLACE FUNCTION window_bins(
     of_model text, of_version integer, window_start timestamptz, window_end timestamptz
 ) RETURNS TABLE (
