@@ -21,7 +21,7 @@ from cyclone.errors import ConfigurationError, HoldError
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE
 from cyclone.installation.outputs import find_settings, read_outputs, write_settings
 from cyclone.installation.secret_manager import read_secret
-from cyclone.keys import SCOPES, add_key, read_keys, revoke_key
+from cyclone.keys import SCOPES, SERVICE_SCOPES, add_key, read_keys, revoke_key
 from cyclone.lineage.explain import explain
 from cyclone.lineage.report import format_lineage
 from cyclone.log_status import ENDS_OUTSIDE, build_revision_table, build_window_table
@@ -167,14 +167,15 @@ def load_label_file(
 @keys_app.command("add")
 def add_client_key(
     name: KeyName,
-    scope: Annotated[list[str], typer.Option(help="What the key is for. May be given twice.")] = list(SCOPES),  # noqa: B006
+    scope: Annotated[list[str], typer.Option(help="What the key is for. May be given twice.")] = list(SERVICE_SCOPES),  # noqa: B006
 ) -> None:
     """Add a key and print it once. Only its hash is kept. A deployed revision accepts it once deployed again."""
     for value in scope:
         if value not in SCOPES:
             raise ConfigurationError(f"--scope {value!r} must be one of {', '.join(SCOPES)}")
     typer.echo(add_key(_find_keys_file(), name, [known for known in SCOPES if known in scope]))
-    typer.echo(f"A revision that serves takes it with: {REDEPLOY}", err=True)
+    if set(scope) & set(SERVICE_SCOPES):
+        typer.echo(f"A revision that serves takes it with: {REDEPLOY}", err=True)
 
 
 @keys_app.command("list")

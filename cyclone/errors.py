@@ -46,6 +46,10 @@ class HoldError(CycloneError):
     """The policy holds a retraining that a person asked for, or there is nothing to resume. Nothing was changed."""
 
 
+class AlertError(CycloneError):
+    """The body of a webhook is not what Grafana or Alertmanager sends. Nothing was recorded."""
+
+
 class LineageError(CycloneError):
     """There is no such prediction, version or incident to explain, or it cannot be made again as it was."""
 

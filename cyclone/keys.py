@@ -1,4 +1,4 @@
-"""Bearer keys of a service's clients, kept as a file of their hashes.
+"""Bearer keys of a service's clients, and of who sends alerts, kept as a file of their hashes.
 
 A deployment carries the content of the file to a revision. A key is 256 random bits, so it cannot be guessed from its
 hash, and one SHA-256 is enough. The slow hash that passwords need would cost every request milliseconds.
@@ -14,7 +14,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,9 +23,11 @@ from cyclone.errors import ConfigurationError
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE, API_KEYS_VARIABLE
 from cyclone.settings import Settings
 
-KeyScope = Literal["predict", "label"]
+KeyScope = Literal["predict", "label", "alert"]
 SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 """What a key may be for."""
+SERVICE_SCOPES: tuple[KeyScope, ...] = ("predict", "label")
+"""The scopes that a model's service knows. The scope `alert` is for the webhooks in Airflow's API server."""
 KEY_BYTES = 32
 """The random bytes of a key. 32 are as many as its hash has, and cannot be guessed."""
 MOST_PACKED_BYTES = 32 * 1024
@@ -56,7 +58,7 @@ class KeyRing:
     def __init__(self, source: Path | str) -> None:
         self._path = source if isinstance(source, Path) else None
         self._seen = _stat(self._path)
-        self._keys = _to_digests(read_keys(source) if isinstance(source, Path) else parse_keys(source))
+        self._keys = _to_digests(_read_source(source))
 
     def check(self, authorization: str | None, scope: KeyScope | None) -> Refusal | None:
         """Why an `Authorization` header is refused for a scope. None when it holds a key for the scope.
@@ -76,6 +78,11 @@ class KeyRing:
         if found is None:
             return "unknown"
         return None if scope is None or scope in found else "out_of_scope"
+
+    def has_scope(self, scope: KeyScope) -> bool:
+        """Whether any key is for a scope."""
+        self._follow()
+        return any(scope in scopes for _, scopes in self._keys)
 
     def _follow(self) -> None:
         seen = _stat(self._path)
@@ -105,12 +112,14 @@ def find_source(settings: Settings) -> Path | str | None:
 def pack_keys(settings: Settings) -> str:
     """The keys of this process as JSON text, as a deployment carries them. Empty when there are none.
 
+    A service gets only the scopes that it knows, and no key without one. A revision of older code refuses any other.
     Errors: `ConfigurationError` when they cannot be read, or are too many for one variable on Cloud Run.
     """
     source = find_source(settings)
     if source is None:
         return ""
-    keys = read_keys(source) if isinstance(source, Path) else parse_keys(source)
+    keys = [_keep_service_scopes(key) for key in _read_source(source)]
+    keys = [key for key in keys if key.scopes]
     text = json.dumps({"keys": [asdict(key) for key in keys]}, separators=(",", ":"))
     if len(text.encode()) > MOST_PACKED_BYTES:
         raise ConfigurationError(
@@ -118,6 +127,14 @@ def pack_keys(settings: Settings) -> str:
             f" {MOST_PACKED_BYTES:,}: revoke those that nobody uses with `cyclone keys revoke`"
         )
     return text
+
+
+def _read_source(source: Path | str) -> list[ApiKey]:
+    return read_keys(source) if isinstance(source, Path) else parse_keys(source)
+
+
+def _keep_service_scopes(key: ApiKey) -> ApiKey:
+    return replace(key, scopes=tuple(scope for scope in key.scopes if scope in SERVICE_SCOPES))
 
 
 def read_keys(path: Path) -> list[ApiKey]:

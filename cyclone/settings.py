@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """The file of the clients' bearer keys, as `cyclone keys` writes it. A deployment carries its content."""
     api_keys: str | None = None
     """The content of such a file, as a deployment carries it. Without file and content nobody needs a key."""
+    webhook_secret_file: Path | None = None
+    """The file of the secret that Grafana signs its alerts with. Airflow's API server reads it."""
     bentoml_options: str = Field(default="", validation_alias=BENTOML_OPTIONS_VARIABLE)
     """Options of BentoML itself, such as the number of workers. A deployment passes them on."""
     mlflow_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")

@@ -21,6 +21,7 @@ from cyclone.sections import (
     Retrain,
     Section,
     Serving,
+    Webhook,
 )
 
 Task = Literal["regression", "binary", "multiclass"]
@@ -42,7 +43,7 @@ RESERVED_FEATURES = {"prediction", "label", "id", "created_at"}
 
 
 class ModelSpec(Section):
-    """One model: its task, inputs and label, and its rules of monitoring, retraining, releasing and serving."""
+    """One model: its task, inputs and label, and its rules of monitoring, retraining, releasing, serving and alerts."""
 
     name: Name
     task: Task
@@ -72,6 +73,7 @@ class ModelSpec(Section):
     recalibrate: Recalibrate = Recalibrate()
     release: ReleaseRules = ReleaseRules()
     serving: Serving = Serving()
+    webhook: Webhook = Webhook()
 
     @field_validator("history_until")
     @classmethod

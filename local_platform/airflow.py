@@ -221,22 +221,26 @@ def start_component(place: AirflowPlace, environment: Mapping[str, str], name: s
 
 def _read_secrets(home: Path) -> dict[str, str]:
     """The keys that sign sessions and task tokens and encrypt connections. They are drawn once, for this account."""
-    path = home / "secrets.json"
+    drawn = {
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+    }
+    keys: dict[str, str] = json.loads(keep_secret(home / "secrets.json", json.dumps(drawn)))
+    return keys
+
+
+def keep_secret(path: Path, drawn: str) -> str:
+    """The text of a file that only this account can read. The text drawn now is written if there is no file yet."""
     if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        drawn = {
-            "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-            "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
-            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
-        }
-        with NamedTemporaryFile("w", dir=home) as file:  # readable to us alone
-            json.dump(drawn, file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", dir=path.parent) as file:  # readable to us alone
+            file.write(drawn)
             file.flush()
-            # Parts of a platform start side by side. The keys of the first to draw are those of all.
+            # Parts of a platform start side by side. What the first has drawn is that of all.
             with contextlib.suppress(FileExistsError):
                 path.hardlink_to(file.name)
-    keys: dict[str, str] = json.loads(path.read_text())
-    return keys
+    return path.read_text()
 
 
 class AirflowClient:

@@ -3,7 +3,7 @@
 import os
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from cyclone.image_contract import CLOCK_VARIABLE
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import load_model_specs
 from cyclone.store import Row, Store
+
+if TYPE_CHECKING:
+    from local_platform.airflow import AirflowPlace
 
 DEMO_MARK = "demo"
 """The name of a file that marks a state directory as made by a demo. The next demo may remove such a directory."""
@@ -70,6 +73,7 @@ def up() -> None:
         use_replay_clock()
         console.print("A demo made this state, so the clock stays in its past.", style="dim")
     record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
+    show_webhook(record.airflow)
     console.print(f"Ready. Airflow: {record.airflow.address}  `cyclone status` shows all, `{STOP_COMMAND}` stops it.")
 
 
@@ -96,6 +100,7 @@ def status() -> None:
     console.print(table)
     record, troubles = PlatformRecord.read(settings.work_dir), 0
     if record:
+        show_webhook(record.airflow)
         store = Store(record.store_dsn)
         console.print(build_model_table(settings, store))
         show_holds(settings, store)
@@ -105,6 +110,13 @@ def status() -> None:
             troubles += show_differences(settings)
     if troubles or not all(part.is_up for part in parts):
         raise typer.Exit(1)
+
+
+def show_webhook(place: "AirflowPlace") -> None:
+    """Print where Grafana sends alerts to."""
+    from local_platform.webhooks import describe_webhook
+
+    console.print(f"alerts go to {describe_webhook(place)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_environment() -> None:

@@ -21,12 +21,13 @@ from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day
-from local_platform.airflow import AirflowClient
+from local_platform.airflow import AirflowClient, AirflowPlace
 from local_platform.demo_claims import FIRST_RUN_ID, build_evidence_table, check_claims
 from local_platform.demo_report import DemoComparison, build_table, draw_picture, predict_never_retrained
 from local_platform.demo_traffic import HistoryRow, Replay
 from local_platform.platform import LocalPlatform, PlatformEvent
 from local_platform.platform_record import environment
+from local_platform.webhooks import describe_webhook
 from releasing.cloud_run import CloudRun
 from training.data.history import load_history, parse_time, read_history
 
@@ -88,7 +89,7 @@ def run_demo(console: Console, state_dir: Path, days: int, keep: bool, until_rel
         least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS and not until_release else 1
         has_turned = show_result(demo, least, state_dir)
         if keep:
-            wait_for_interrupt(console, settings, platform.record.airflow.address, replay.address)
+            wait_for_interrupt(console, settings, platform.record.airflow, replay.address)
         console.print("Stopping everything.", style="dim")
     return has_turned
 
@@ -145,11 +146,16 @@ def count_recalibrations(demo: "Demo") -> int:
     return sum(event["event"] == "recalibrated" for event in events)
 
 
-def wait_for_interrupt(console: Console, settings: Settings, airflow: str, service: str) -> None:
+def wait_for_interrupt(console: Console, settings: Settings, airflow: AirflowPlace, service: str) -> None:
     """Print where everything is, and return at Ctrl-C."""
-    addresses = {"Airflow": airflow, "MLflow": settings.mlflow_uri, "the model's service": service}
+    addresses = {
+        "Airflow": airflow.address,
+        "MLflow": settings.mlflow_uri,
+        "alerts of Grafana": describe_webhook(airflow),
+        "the model's service": service,
+    }
     for name, address in addresses.items():
-        console.print(f"{name:20} {address}")
+        console.print(f"{name:20} {address}", soft_wrap=True)
     console.print("Everything stays up until Ctrl-C.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
@@ -296,6 +302,7 @@ def format_event(at: datetime, event: str, subject: int, detail: str | None) -> 
         "rolled back": ("red", "version {} rolled back"),
         "incident closed": ("dim", "incident {} closed"),
         "asked for": ("dim", "a retraining is asked for"),
+        "alert": ("yellow", "alert {}"),
         "recalibrated": ("cyan", "calibration {}"),
         "calibration withdrawn": ("red", "calibration {} withdrawn"),
         "deployed again": ("dim", "deployed again, as calibration {}"),

@@ -18,6 +18,7 @@ from cyclone.settings import read_settings
 from cyclone.telemetry import SWITCHES
 from local_platform.addresses import build_store_dsn
 from local_platform.airflow import AirflowPlace, airflow_environment
+from local_platform.webhooks import find_webhook_secret
 
 FILE_NAME = "platform.json"
 START_COMMAND, STOP_COMMAND = ("make up", "make down") if is_checkout() else ("cyclone up", "cyclone down")
@@ -167,6 +168,7 @@ def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
         CLOCK_VARIABLE: record.clock,
         "CYCLONE_MONITOR_SCHEDULE": record.monitor_schedule,
         "CYCLONE_IMAGE_REPOSITORY": record.image_repository,
+        "CYCLONE_WEBHOOK_SECRET_FILE": str(find_webhook_secret(record.airflow)),
         "CYCLONE_CLOUD_RUN_ENDPOINT": record.build_address("cloud_run"),
         "MLFLOW_TRACKING_URI": record.build_address("mlflow"),
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -10,13 +10,10 @@ from rich.console import Console
 
 from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
-from cyclone.errors import ReleaseError, TrackingError
-from cyclone.keys import pack_keys
+from cyclone.errors import ReleaseError
 from cyclone.record_comparison import note_comparison
-from cyclone.releases import current_release, releases_under_way
-from cyclone.settings import Settings, read_settings
-from cyclone.spec import ModelSpec
-from cyclone.store import Store
+from cyclone.releases import releases_under_way
+from cyclone.settings import read_settings
 
 console = Console(markup=False)
 
@@ -56,51 +53,15 @@ def roll_back_by_hand(
     because: Because = "",
 ) -> None:
     """Return to what served before. This ends a canary, or takes back the last calibration, or else the version."""
-    from releasing.canary_steps import end_by_hand
-    from releasing.promotion import roll_back
+    from releasing.returning import return_traffic
 
-    settings, spec, store = open_model(model)
-    reason = _sign(because)
-    led, _ = releases_under_way(store, spec.name)
-    if not led or to is not None:
-        _return(settings, spec, to, reason)
-        return
-    for release in led:
-        end_by_hand(settings, spec.name, release.run_id, goes_on=False, reason=reason)
-        roll_back(settings, spec, release.run_id, reason)
-    console.print(f"version {led[0].version} of {spec.name} is rolled back, and the champion has all traffic")
-
-
-def _return(settings: Settings, spec: ModelSpec, to: int | None, reason: str) -> None:
-    """Return to an older revision. Then give it the configured keys, or those of the revision that served."""
-    from releasing.promotion import restore_champion
-    from releasing.recalibration import roll_back_calibration
-    from releasing.redeployment import return_keys
-    from releasing.revision_environment import read_keys_of
-
+    settings, spec, _ = open_model(model)
     began = time.monotonic()
 
     def tell(what: str) -> None:
         console.print(f"{time.monotonic() - began:5.1f} s  {what}", highlight=False, soft_wrap=True)
 
-    def renew_keys() -> None:
-        keys = pack_keys(settings) or served
-        if renewed := return_keys(settings, spec, keys, getpass.getuser(), read_now(store, settings, spec.name)):
-            tell(f"{renewed} has all traffic, as the revision before it asked for older keys")
-
-    store = Store(settings.store_dsn)
-    champion = current_release(store, spec.name)
-    served = read_keys_of(settings, spec, champion.revision) if champion else ""
-    before = roll_back_calibration(settings, spec, reason) if to is None else None
-    if before is not None:
-        tell(f"{before} has all traffic, without the last calibration")
-    else:
-        try:
-            restore_champion(settings, spec, reason, to, tell)
-        except TrackingError:
-            renew_keys()  # only MLflow's alias does not follow yet
-            raise
-    renew_keys()  # after the traffic: keys that cannot be read hold up no roll-back
+    return_traffic(settings, spec, getpass.getuser(), _sign(because), to, tell)
 
 
 def redeploy(

@@ -91,8 +91,9 @@ def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
 
 
 def _describe_alarm(alarm: Row) -> str:
+    because = f": {alarm['detail']['because']}" if alarm["detail"].get("because") else ""
     decided = f". Decided: {alarm['action']}, {alarm['decided']}" if alarm["action"] else ""
-    return f"{_show(alarm['at'])} in {name_requester(alarm)}{decided}"
+    return f"{_show(alarm['at'])} in {name_requester(alarm)}{because}{decided}"
 
 
 def _tell_retraining(lineage: Lineage, run: Row) -> Facts:

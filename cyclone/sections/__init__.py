@@ -10,9 +10,11 @@ from cyclone.sections.recalibration import CalibrationMethod, Recalibrate
 from cyclone.sections.release import ReleaseRules
 from cyclone.sections.retraining import Breaker, ErrorTrigger, Retrain, Trigger
 from cyclone.sections.serving import MEMORY_UNITS, Serving
+from cyclone.sections.webhook import AlertAction, Webhook
 
 __all__ = [
     "MEMORY_UNITS",
+    "AlertAction",
     "Breaker",
     "CalibrationMethod",
     "CheckKind",
@@ -31,4 +33,5 @@ __all__ = [
     "Section",
     "Serving",
     "Trigger",
+    "Webhook",
 ]

@@ -175,8 +175,9 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
     """Ask the policy what is due, and return the tasks that go on.
 
     `request_retraining` goes on when a retraining is due, `tell_person` when a person must look, and `recalibrate` when
-    a calibration is due. The log has all verdicts of the run. The event of the model's asset has their counts. A kind
-    of checks that broke has no verdicts here. The other kinds decide without it.
+    a calibration is due. `answer_alerts` goes on when an alert asks for something else than a retraining.
+    The log has all verdicts of the run. The event of the model's asset has their counts. A kind of checks that broke
+    has no verdicts here. The other kinds decide without it.
     """
     from cyclone.checks.verdict_table import format_verdicts
     from cyclone.policy.holds import list_holds
@@ -195,10 +196,17 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
     }
     if is_live:
         close_if_lost(run, context["ti"].get_dr_count)
+    has_alerts = is_live and _weigh_alerts(run)
     retraining = join_if_due(run, results, is_backfill)
     context["ti"].xcom_push(key="retraining", value=retraining)
     is_untold = not is_backfill and any(hold.told_at is None for hold in list_holds(run.store, model))
-    due = {"request_retraining": retraining, "tell_person": is_untold, "recalibrate": is_live and _should_correct(run)}
+    due = {
+        "request_retraining": retraining,
+        "tell_person": is_untold,
+        "answer_alerts": has_alerts,
+        # Not beside an alert, which may be about to roll back what would be corrected.
+        "recalibrate": is_live and not has_alerts and _should_correct(run),
+    }
     return [name for name, is_due in due.items() if is_due]
 
 
@@ -218,6 +226,13 @@ def tell_person(model: str, **context: Any) -> list[dict[str, str]]:
         log.warning("%s is held: %s\nWhat to do: %s", model, hold.reason, hold.describe_remedy(model))
         note_told(store, hold, datetime.now(UTC))
     return told
+
+
+def _weigh_alerts(run: MonitorRun) -> bool:
+    """Answer the alerts that ask for a retraining and wait. Tell whether others wait for another action."""
+    from cyclone.alerts.records import weigh_waiting
+
+    return bool(weigh_waiting(run.store, run.find_spec(), run.find_end()))
 
 
 def _should_correct(run: MonitorRun) -> bool:

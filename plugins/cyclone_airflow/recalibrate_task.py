@@ -1,6 +1,7 @@
 """The task `recalibrate` of `monitor__<model>`."""
 
 import logging
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk import task
@@ -17,15 +18,23 @@ log = logging.getLogger(__name__)
 def recalibrate_task(model: str, **context: Any) -> str:
     """Correct the champion's predictions by the newest labels if that helps, and release the correction at once."""
     from cyclone.errors import StaleReleaseError
-    from releasing.recalibration import recalibrate
 
-    run, settings = read_run(model, context), read_settings()
-    spec = run.find_spec()
+    run = read_run(model, context)
     try:
-        done = recalibrate(settings, spec, run.find_end())
+        return correct_and_tell(read_settings(), run.find_spec(), run.find_end())
     except StaleReleaseError as error:
         log.info("%s. The next run tries again", error)
         return str(error)
+
+
+def correct_and_tell(settings: Settings, spec: ModelSpec, at: datetime) -> str:
+    """Recalibrate a champion if one search is due, tell MLflow and OpenLineage, and return the reason.
+
+    Errors: those of `releasing.recalibration.recalibrate`.
+    """
+    from releasing.recalibration import recalibrate
+
+    done = recalibrate(settings, spec, at)
     log.info("%s%s: %s", done.revision, " is new" if done.is_new else "", done.reason)
     if done.revision and done.version and done.is_new:
         _tell_calibration(settings, spec, done.version, done.revision, done.reason)

@@ -1,4 +1,4 @@
--- What happened to a model, in event time: incidents, retrainings that ended, releases, calibrations that
+-- What happened to a model, in event time: incidents, alerts, retrainings that ended, releases, calibrations that
 -- served, revisions that were deployed again, traffic that was set right, and its retirement.
 CREATE OR REPLACE VIEW timeline AS
 WITH released AS ( -- a release names the revision that serves: here that which it began with
@@ -78,6 +78,26 @@ SELECT
     asked_by || coalesce(': ' || nullif(because, ''), '') || ' → ' || action || ': ' || reason AS detail
 FROM decision
 WHERE asked_by IS NOT NULL
+UNION ALL
+SELECT -- what an alert has asked for that is no decision on a retraining
+    model,
+    at,
+    0 AS rank,
+    'alert' AS event,
+    alert_id AS subject,
+    concat(
+        name,
+        ' of ' || nullif(sender, ''),
+        ' asks for ',
+        replace(action, '_', '-'),
+        ': ' || nullif(summary, ''),
+        ' (' || nullif(link, '') || ')',
+        ' → ',
+        coalesce(answer, 'waits for the monitor'),
+        ': ' || reason
+    ) AS detail
+FROM alert
+WHERE action != 'retrain' OR answer IS NULL
 UNION ALL
 SELECT
     model,

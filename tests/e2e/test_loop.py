@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -16,9 +17,13 @@ import requests
 import yaml
 
 from cyclone.places import REPOSITORY
+from cyclone.policy.incidents import find_open_incident
+from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from local_platform.airflow import AirflowClient
+from local_platform.demo_traffic import HistoryRow, Replay
 from local_platform.platform_record import PlatformRecord, read_status
+from local_platform.webhooks import find_webhook_secret
 from tests.browsing import list_foreign_requests, open_browser
 from tests.e2e.lineage import (
     fetch_page,
@@ -32,9 +37,11 @@ from tests.e2e.lineage import (
     read_tags,
 )
 from tests.e2e.pages import list_pages
+from tests.grafana import Grafana, post_over_http
 from tests.integration.serving import ROW
 from tests.statements import execute
 from tests.watching import count_connections, find_program, forget_tests, list_foreign, watch
+from training.data.history import read_history
 
 pytestmark = pytest.mark.e2e
 BIN = Path(sys.executable).parent
@@ -44,6 +51,9 @@ DAYS_TO_FIRST_ALARM = 25
 """The error rises in mid-February; a second release could come from March on, after the cooldown."""
 BACKFILL_SECONDS = 180
 RETRAINING_SECONDS = 180
+REQUESTS_A_SECOND = 4
+"""Enough that a step of the canary has its requests in two seconds."""
+RISEN = {"cyclone": "retrain", "model": "bike_demand"}
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +121,14 @@ def run_make(environment: dict[str, str], *arguments: str) -> subprocess.Complet
 
 
 @pytest.fixture(scope="module")
-def platform(state_dir: Path, environment: dict[str, str], watches: Path) -> Iterator[PlatformRecord]:
-    """The platform again, as `make up` brings it back with what the demo left."""
+def platform(
+    state_dir: Path, environment: dict[str, str], watches: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PlatformRecord]:
+    """The platform again, as `make up` brings it back with what the demo left. Its model may be retrained at once."""
+    models = shutil.copytree(REPOSITORY / "models", tmp_path_factory.mktemp("loop") / "models")
+    with (models / "bike_demand" / "model.yaml").open("a") as spec:
+        spec.write("retrain: {cooldown_days: 0, budget_per_week: 9}\n")
+    environment["CYCLONE_MODELS_DIR"] = str(models)
     command = watch(["make", "--silent", "up"], watches / "platform")
     with (watches / "up.log").open("wb") as log:
         subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, stdout=log, stderr=log)
@@ -139,6 +155,7 @@ def test_status_tells_what_runs_and_what_serves(platform: PlatformRecord, enviro
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "v2 100 %" in shown.stdout
     assert f"bike_demand answers at {read_service_address(platform)}" in shown.stdout
+    assert f"alerts go to {platform.airflow.address}/cyclone/webhooks/grafana" in shown.stdout
 
 
 def test_what_the_loop_released_can_be_explained_and_made_again(
@@ -318,6 +335,62 @@ def test_every_run_of_the_monitor_tells_its_asset_the_counts_of_its_verdicts(pla
         )
 
 
+def test_an_alert_alone_opens_an_incident_that_one_retraining_answers_with_a_new_version(
+    platform: PlatformRecord, environment: dict[str, str]
+) -> None:
+    """Two Grafanas of a highly available pair send it. Whatever else they send starts nothing."""
+    store, spec = Store(platform.store_dsn), find_model(Path(environment["CYCLONE_MODELS_DIR"]), "bike_demand")
+    before = count(store, "incident"), count(store, "retraining")
+    secret = find_webhook_secret(platform.airflow).read_text()
+    post = post_over_http(f"{platform.airflow.address}/cyclone/webhooks/grafana")
+    pair = [Grafana(post, secret, address=f"http://grafana-{number}:3000/") for number in range(2)]
+    for grafana in pair:
+        assert grafana.press_test_button()[0] == 200
+        grafana.fail("Error has risen", RISEN, "DatasourceError")
+        grafana.fire("Error has risen", {"model": "bike_demand"})
+        grafana.fire("Error has risen", {"model": "no_such_model", "cyclone": "retrain"})
+        assert grafana.send(grafana.build_body())[0] == 200
+        grafana.alerts.clear()
+    assert (count(store, "incident"), count(store, "retraining")) == before
+    for grafana in pair:
+        grafana.fire("Error has risen", RISEN)
+    runs = {grafana.send(grafana.build_body())[1]["alerts"][0]["run"] for grafana in pair * 25}
+    assert len(runs) == 1
+    drive_until_closed(platform, store, spec)
+    number, outcome, version = execute(
+        store,
+        "SELECT incident_id, incident.outcome, version FROM incident JOIN retraining USING (incident_id)"
+        " WHERE run_id = %(run)s",
+        run=runs.pop(),
+    )[0]
+    assert (outcome, version) == ("promoted", 3)
+    assert (count(store, "incident"), count(store, "retraining")) == (before[0] + 1, before[1] + 1)
+    told = run_cyclone(environment, "explain", "incident", str(number))
+    assert "requested by alert Error has risen of http://grafana-0:3000" in told
+    assert read_service_version(platform) == 3
+
+
+def drive_until_closed(platform: PlatformRecord, store: Store, spec: ModelSpec) -> None:
+    """Send the rows that follow those of the demo, so that a canary has requests, until no incident is open."""
+    ((newest,),) = execute(store, "SELECT max(created_at) FROM prediction_log")
+    history = read_history(spec, REPOSITORY / "models" / "bike_demand")
+    rows = (HistoryRow(**row) for row in history if row["created_at"] > newest)
+    replay = Replay(spec, read_service_address(platform))
+    deadline = time.monotonic() + RETRAINING_SECONDS
+    while find_open_incident(store, spec.name) is not None:
+        assert time.monotonic() < deadline, f"the incident is open after {RETRAINING_SECONDS} s"
+        replay.send(next(rows))
+        time.sleep(1 / REQUESTS_A_SECOND)
+    assert replay.failures == []
+
+
+def read_service_version(platform: PlatformRecord) -> int:
+    """The version that answers."""
+    reply = requests.post(f"{read_service_address(platform)}/predict", json={"rows": [ROW]}, timeout=60)
+    version: int = reply.json()["version"]
+    return version
+
+
 def read_xcom(platform: PlatformRecord, run: str, task: str) -> Any:
     """What a task of a run of the monitor returned."""
     path = f"/api/v2/dags/monitor__bike_demand/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value"
@@ -361,7 +434,7 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(
     (link,) = [link for link in links["extra_links"].values() if link and "validation" in link]
     assert "replay-2011-02-10T08:00:00Z" in fetch_page(platform, link)
     assert count(store, "release") == releases
-    assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(2, 100)]
+    assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(3, 100)]
 
 
 def test_no_page_asks_another_host(platform: PlatformRecord) -> None:

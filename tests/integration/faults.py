@@ -22,7 +22,7 @@ from local_platform.processes import free_port
 from tests.integration.serving import ROW, TARGET, Service, run_service, wait_until
 from tests.statements import execute
 
-DATABASES = ("cyclone", "shared", "committed")
+DATABASES = ("cyclone", "shared", "committed", "alerts")
 
 
 class Postgres:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from cyclone.alerts.payload import Alert
+from cyclone.alerts.records import record
 from cyclone.names import name_retraining
 from cyclone.policy.holds import list_holds, resume
 from cyclone.policy.incidents import Incident, join_incident, start_retraining
@@ -245,6 +247,26 @@ def test_what_was_asked_for_starts_when_the_data_are_mended(
     result, _ = runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
     assert result["tasks"]["request_retraining"] == "success"
     assert runner.read_run_states(name_retraining("shop", incident.incident_id)) == ["queued"]
+
+
+def test_an_alert_that_waits_is_answered_and_started_by_a_run_of_the_monitor(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    execute(store, "SELECT setval('incident_incident_id_seq', 90, false)")
+    now = datetime.now(UTC)
+    alerts = [
+        Alert("Error has risen", True, True, action, "shop", "0123456789abcdef", now)
+        for action in ("retrain", "roll_back")
+    ]
+    record(store, "http://grafana:3000", [(alert, NOW) for alert in alerts])
+    result, _ = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    tasks = ("request_retraining", "answer_alerts", "recalibrate", "tell_person")
+    assert [result["tasks"][name] for name in tasks] == ["success", "success", "skipped", "skipped"]
+    assert runner.read_run_states(name_retraining("shop", 90)) == ["queued"]
+    assert execute(store, "SELECT action, answer, reason FROM alert ORDER BY action") == [
+        ("retrain", "retrain", "requested by alert Error has risen of http://grafana:3000"),
+        ("roll_back", "wait", "webhook.actions of shop does not allow roll_back any more"),
+    ]
 
 
 def open_incident(store: Store, number: int) -> Incident:

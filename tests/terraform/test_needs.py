@@ -20,6 +20,7 @@ MACHINE_ONLY = {"CYCLONE_MODELS_DIR", "CYCLONE_WORK_DIR"}
 NOT_MADE = {
     "CYCLONE_SPOOL_DIR": "an instance's own folder, by default among its temporary files",
     "CYCLONE_API_KEYS_FILE": "a file of a person's machine. An installation has its content as a secret.",
+    "CYCLONE_WEBHOOK_SECRET_FILE": "a file. The alerts of an installation's Grafana do not reach its Airflow yet.",
     "BENTOML_CONFIG_OPTIONS": "options of BentoML that somebody chooses",
     "CYCLONE_CLOUD_RUN_ENDPOINT": "Google's own is the default",
     "CYCLONE_SECRET_MANAGER_ENDPOINT": "Google's own is the default",

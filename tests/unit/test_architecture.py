@@ -35,6 +35,7 @@ MAY_USE = {
         "cyclone.installation",
     },
     "cyclone.installation": set(),
+    "cyclone.alerts": {"cyclone.policy"},
     "cyclone.policy": {"cyclone.checks"},
     "cyclone.checks": set(),
     "cyclone.calibration": set(),
@@ -111,6 +112,8 @@ def test_the_rule_sees_an_import_at_module_level_and_leaves_one_in_a_function(tm
 
 
 PURE = (
+    "alerts.judging",
+    "alerts.payload",
     "policy.facts",
     "policy.decisions",
     "policy.rules",

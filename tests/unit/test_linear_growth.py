@@ -27,7 +27,8 @@ from bento_service.log.log_writer import read_head
 from bento_service.log.spool import parse_records
 from bento_service.log.spooled_rows import LogRow
 from bento_service.request import RequestError, read_label_request, read_predict_request
-from cyclone.errors import DataError
+from cyclone.alerts.payload import read_group
+from cyclone.errors import AlertError, DataError
 from cyclone.keys import KeyRing, add_key
 from cyclone.rows.label_file import LabelFile
 from cyclone.rows.validation import read_time
@@ -209,6 +210,7 @@ JSON_TOKENS = (
 CSV_TOKENS = (",", '"', "1", ".", "e", "-", "_", " ", "a", "é", "\r", "\n", "\0")
 TIME_TOKENS = ("2", "-", ":", "T", "Z", "+", ".", ",", "W", " ")
 ROWS, LABELS = '{"rows": [', '{"labels": ['
+ALERTS, URL = '{"alerts": [', '{"alerts": [], "externalURL": "http://'
 UNCLOSED = "[" * 12_000 + '"'
 """More lists than a request of 10,000 rows has, then a text: its brackets and commas do not count."""
 ROW = '{"hour": 1, "kind": "a", "note": "x", "share": 0.5}'
@@ -240,6 +242,11 @@ def read_chunks(text: str) -> None:
         return next(messages)
 
     assert len(asyncio.run(read_content(Request({"type": "http", "headers": []}, receive)))) == len(text.encode())
+
+
+def read_alerts(text: str) -> None:
+    with suppress(AlertError):
+        read_group(text.encode())
 
 
 class Files:
@@ -300,6 +307,12 @@ PARSERS = {
         (*JSON_TOKENS, '{"id": "a", "label": 1},', '{"id": "", "label": "a", "observed_at": 1, "more": 1},'),
         ('"', UNCLOSED, LABELS, LABELS + '{"id": "', LABELS + '{"label": '),
         ("{}]}", '"}]}'),
+    ),
+    "body of a webhook": Parser(
+        lambda _: read_alerts,
+        (*JSON_TOKENS, '{"labels": {"cyclone": "note"}},', '"http://[@:/", '),
+        ('"', UNCLOSED, ALERTS, ALERTS + "1.", ALERTS + '{"labels": {"alertname": "', ALERTS + '{"startsAt": "', URL),
+        ("{}]}", '"}]}', '"}'),
     ),
     "time": Parser(lambda _: lambda text: read_time(text, NOW), TIME_TOKENS, ("2011-01-01T00:00:00.", "2011-01-01")),
     "file of labels": Parser(

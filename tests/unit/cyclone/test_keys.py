@@ -146,3 +146,11 @@ def test_keys_added_at_once_are_all_there(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(key.name for key in read_keys(path)) == names
+
+
+def test_a_deployment_carries_no_key_for_alerts(path: Path) -> None:
+    add_key(path, "alertmanager", ("alert",))
+    both = add_key(path, "gateway", ("predict", "alert"))
+    packed = json.loads(pack_keys(Settings(api_keys_file=path)))
+    assert [(key["name"], key["scopes"]) for key in packed["keys"]] == [("gateway", ["predict"])]
+    assert KeyRing(json.dumps(packed)).check(f"Bearer {both}", "alert") == "out_of_scope"

@@ -161,6 +161,7 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
         ({"label": {**MINIMAL["label"], "type": "boolean"}}, r"label.type 'boolean': a regression needs integer or n"),
         ({"task": "binary"}, r"label.type 'number': a binary model needs boolean"),
         ({"task": "multiclass"}, r"label.type 'number': a multiclass model needs category, with its values"),
+        ({"webhook": {"actions": ["reboot"]}}, r"webhook.actions.0: .*'retrain', 'recalibrate', 'roll_back' or 'note'"),
         ({"history_until": "February"}, r"history_until: an ISO date is needed.* \(value 'February'\)"),
     ],
 )

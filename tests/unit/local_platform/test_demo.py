@@ -26,6 +26,7 @@ def test_every_event_of_the_timeline_can_be_told() -> None:
         "promoted": "[green]version 1 has all traffic[/green]",
         "rolled back": "[red]version 1 rolled back[/red]",
         "asked for": "[dim]a retraining is asked for[/dim]",
+        "alert": "[yellow]alert 1[/yellow]",
         "hold": "[red]held: a person must look[/red]",
         "hold ended": "[green]a hold has ended[/green]",
         "reconciled": "[cyan]what serves was set right[/cyan]",

@@ -1,0 +1,137 @@
+"""The app of the webhooks: `POST /grafana` and `POST /alertmanager`, below `/cyclone/webhooks`.
+
+It checks who sends before it reads the body, and who signed before it looks at what the body holds. Whatever happens,
+it never redirects: Grafana would take the page that it is led to for success.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from cyclone.alerts.credentials import AlertCredentials, Refused, RefusedAlert
+from cyclone.alerts.judging import AlertAnswer
+from cyclone.alerts.payload import AlertGroup, read_group
+from cyclone.alerts.receiving import Wake, receive
+from cyclone.errors import AlertError, ConfigurationError, StatementError, StoreError
+from cyclone.settings import Settings, read_settings
+from cyclone_airflow.waking import wake_monitor
+
+MOST_BYTES = 2**21
+"""The longest body, 2 MiB. An alert takes one or two kilobytes, so they are as many as `MOST_ALERTS`."""
+BODY_SECONDS = 10.0
+"""How long a body may take to come. Grafana sends it at once."""
+AGAIN_SECONDS = 60
+"""When to send again after a 503, by its `Retry-After`. Grafana ignores it, and sends at its next group interval."""
+STATUSES: dict[RefusedAlert, HTTPStatus] = {
+    "closed": HTTPStatus.SERVICE_UNAVAILABLE,
+    "out_of_scope": HTTPStatus.FORBIDDEN,
+}
+"""The answers to requests that are refused for who sends them. All others get 401."""
+log = logging.getLogger("cyclone.alerts")
+
+
+def build_app(
+    settings: Settings | None = None, wake: Wake = wake_monitor, now: Callable[[], float] = time.time
+) -> Starlette:
+    """The app for these settings, by default those of the process. `now` are seconds since 1970."""
+    settings = settings or read_settings()
+    webhook = Webhooks(settings, wake, now)
+    routes = [Route(path, webhook.answer, methods=["POST"]) for path in ("/grafana", "/alertmanager")]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return app
+
+
+class Webhooks:
+    """The endpoint of both senders, whose bodies are of the same family."""
+
+    def __init__(self, settings: Settings, wake: Wake, now: Callable[[], float]) -> None:
+        self._settings, self._wake, self._now = settings, wake, now
+        self._credentials = AlertCredentials(settings)
+        if self._credentials.problem:
+            log.error("bearer keys open nothing here: %s", self._credentials.problem)
+
+    async def answer(self, request: Request) -> Response:
+        """202 with what became of each alert, 200 if nothing was recorded, else the reason in words."""
+        refused = await run_in_threadpool(self._credentials.check_head, request.headers, self._now())
+        if refused:
+            return _refuse(request, refused)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await read_body(request)
+        except TimeoutError:
+            return _tell(request, HTTPStatus.REQUEST_TIMEOUT, f"the body took more than {BODY_SECONDS:g} s")
+        except ClientDisconnect:
+            return _tell(request, HTTPStatus.BAD_REQUEST, "the body ended before its length")
+        if body is None:
+            return _tell(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MOST_BYTES:,} bytes")
+        return await run_in_threadpool(self._act, request, body)
+
+    def _act(self, request: Request, body: bytes) -> Response:
+        refused = self._credentials.check_body(request.headers, body)
+        if refused:
+            return _refuse(request, refused)
+        try:
+            group = read_group(body)
+            answers = receive(self._settings, group, self._wake)
+        except AlertError as error:
+            return _tell(request, HTTPStatus.BAD_REQUEST, str(error))
+        except StoreError as error:
+            log.error("a webhook was not recorded: %s", error)
+            return _tell(request, HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer: send it again")
+        except (StatementError, ConfigurationError):
+            log.exception("a webhook was not recorded")
+            return _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Cyclone's own fault: its log tells more")
+        return _answer(group, answers)
+
+
+async def read_body(request: Request) -> bytes | None:
+    """The body, or None if it is too long. What lies beyond the limit is not read."""
+    length = request.headers.get("Content-Length", "")
+    if length.isascii() and length.isdigit() and (len(length) > 12 or int(length) > MOST_BYTES):
+        return None
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)
+
+
+def _answer(group: AlertGroup, answers: list[AlertAnswer]) -> Response:
+    for answer in answers:
+        level = logging.WARNING if answer.result in ("refused", "hold") else logging.INFO
+        if answer.result != "ignored":
+            named = (answer.alert, group.sender, answer.action, answer.model)
+            log.log(level, "alert %r of %s asks for %r of %r: %s, %s", *named, answer.result, answer.reason)
+    if group.truncated:
+        words = "%s left %d alerts out of a group, which do nothing: set maxAlerts to 0"
+        log.warning(words, group.sender, group.truncated)
+    status = HTTPStatus.ACCEPTED if any(answer.times for answer in answers) else HTTPStatus.OK
+    said = {"alerts": [asdict(answer) for answer in answers], "truncated": group.truncated}
+    return JSONResponse(said, status_code=status)
+
+
+def _refuse(request: Request, refused: Refused) -> Response:
+    return _tell(request, STATUSES.get(refused.kind, HTTPStatus.UNAUTHORIZED), refused.words)
+
+
+def _tell(request: Request, status: HTTPStatus, words: str) -> Response:
+    """An answer in words, which the log has as well. Neither holds a secret."""
+    where = request.client.host if request.client else "?"
+    log.warning("a webhook from %s is answered %d: %s", where, status, words)
+    headers = {}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    elif status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(AGAIN_SECONDS)
+    return JSONResponse({"error": words}, status_code=status, headers=headers)

@@ -1,0 +1,574 @@
+"""The webhooks over real HTTP on a real store, driven as Grafana drives them."""
+
+import json
+import logging
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import requests
+import yaml
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from cyclone.alerts.judging import AlertResult
+from cyclone.alerts.records import list_waiting
+from cyclone.keys import add_key
+from cyclone.lineage.explain import explain
+from cyclone.lineage.report import format_lineage
+from cyclone.policy.holds import list_holds, resume
+from cyclone.policy.incidents import close_incident, start_retraining
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from cyclone_airflow.plugin import say_if_closed
+from cyclone_airflow.webhook_app import MOST_BYTES, build_app
+from tests.grafana import Grafana, build_alertmanager_body, post_over_http
+from tests.serving_apps import serve_app
+from tests.statements import execute, put_champion
+from tests.unit.plugins.conftest import REPOSITORY
+
+SECRET = "a-secret-of-thirty-two-characters"
+RISEN = {"cyclone": "retrain", "model": "bike_demand"}
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def woken() -> list[tuple[str, str]]:
+    """The runs of monitors that the webhooks have started."""
+    return []
+
+
+@pytest.fixture
+def webhooks(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of an API server with a secret, keys, and a model that allows all actions but one."""
+    folder = tmp_path / "models" / "bike_demand"
+    folder.mkdir(parents=True)
+    config = yaml.safe_load((REPOSITORY / "models/bike_demand/model.yaml").read_text())
+    config["webhook"] = {"actions": ["retrain", "recalibrate", "note"]}
+    (folder / "model.yaml").write_text(yaml.safe_dump(config))
+    (folder / "pipeline.py").write_text("def build_estimator(): ...\n")
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    return Settings(
+        store_dsn=store.dsn,
+        models_dir=folder.parent,
+        webhook_secret_file=tmp_path / "secret",
+        api_keys_file=None,
+    )
+
+
+@pytest.fixture
+def url(webhooks: Settings, woken: list[tuple[str, str]]) -> Iterator[str]:
+    with serve(webhooks, woken) as address:
+        yield address
+
+
+def serve(settings: Settings, woken: list[tuple[str, str]], is_airflow_there: bool = True) -> Any:
+    def wake(model: str, run_id: str) -> bool:
+        if (model, run_id) not in woken:  # Airflow has a run of an id once
+            woken.append((model, run_id))
+        return is_airflow_there
+
+    return serve_app(build_app(settings, wake))
+
+
+@pytest.fixture
+def grafana(url: str) -> Grafana:
+    return Grafana(post_over_http(f"{url}/grafana"), SECRET)
+
+
+def count(store: Store, table: str) -> int:
+    return int(execute(store, f"SELECT count(*) FROM {table}")[0][0])
+
+
+def read_results(reply: tuple[int, Any]) -> list[tuple[str, str]]:
+    return [(item["result"], item["reason"]) for item in reply[1]["alerts"]]
+
+
+def test_an_alert_opens_an_incident_and_wakes_the_monitor(
+    grafana: Grafana, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    grafana.fire("Error has risen", RISEN)
+    status, said = grafana.tick() or (0, {})
+    assert status == 202
+    (answer,) = said["alerts"]
+    by = "alert Error has risen of http://grafana.example:3000"
+    assert answer == {
+        "alert": "Error has risen",
+        "model": "bike_demand",
+        "action": "retrain",
+        "result": "retrain",
+        "reason": f"requested by {by}. The monitor's run alert__incident_1 starts it",
+        "incident": 1,
+        "run": "retrain__bike_demand__incident_1",
+        "times": 1,
+    }
+    assert woken == [("bike_demand", "alert__incident_1")]
+    told = format_lineage(explain(store, ["bike_demand"], "incident 1"))
+    link = "http://grafana.example:3000/alerting/grafana/cyclone-error/view?orgId=1"
+    assert by in told
+    assert link in told
+    ((_, detail),) = [
+        (row["event"], row["detail"])
+        for row in store.fetch("lineage/timeline", model="bike_demand")
+        if row["event"] == "asked for"
+    ]
+    assert detail.startswith(f"{by}: bike_demand: Error has risen ({link}) → retrain: ")
+
+
+def test_fifty_alerts_of_three_grafanas_at_once_make_one_incident_and_one_run(
+    url: str, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    began = datetime.now(UTC)
+    senders = [
+        Grafana(
+            post_over_http(f"{url}/grafana"),
+            SECRET,
+            address=f"http://grafana-{number}:3000/",
+            now=partial(began.__add__, timedelta(seconds=number)),
+        )
+        for number in range(3)
+    ]
+    for sender in senders:
+        sender.fire("Error has risen", RISEN)
+    with ThreadPoolExecutor(16) as pool:
+        replies = list(pool.map(lambda number: senders[number % 3].send(senders[number % 3].build_body()), range(50)))
+    assert {status for status, _ in replies} == {202}
+    assert {item["run"] for _, said in replies for item in said["alerts"]} == {"retrain__bike_demand__incident_1"}
+    assert execute(store, "SELECT count(*), sum(times) FROM alert") == [(3, 50)]
+    assert [count(store, table) for table in ("incident", "incident_alarm", "decision")] == [1, 3, 3]
+    assert woken == [("bike_demand", "alert__incident_1")]
+
+
+def test_groups_of_many_alerts_in_another_order_each_do_not_lock_each_other_out(
+    grafana: Grafana, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    for row in range(40):
+        grafana.fire("Error has risen", {**RISEN, "row": str(row)}, ago=timedelta(seconds=row))
+    bodies = []
+    for turn in range(24):
+        grafana.alerts = grafana.alerts[turn:] + grafana.alerts[:turn]
+        bodies.append(grafana.build_body())
+    with ThreadPoolExecutor(12) as pool:
+        replies = list(pool.map(grafana.send, bodies))
+    assert {status for status, _ in replies} == {202}
+    assert execute(store, "SELECT count(*), sum(times) FROM alert") == [(40, 24 * 40)]
+    assert count(store, "incident") == 1
+    assert set(woken) - {("bike_demand", "alert__incident_1")} <= {
+        ("bike_demand", f"alert__{n}") for n in range(1, 1000)
+    }
+
+
+def test_an_alert_joins_the_run_that_is_active_and_one_that_had_begun_before_its_end(
+    grafana: Grafana, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    grafana.fire("Error has risen", RISEN, ago=3 * MINUTE)
+    first = grafana.send(grafana.build_body())[1]["alerts"][0]
+    start_retraining(store, first["run"], "bike_demand", first["incident"], datetime.now(UTC))
+    woken.clear()
+    other = replace(grafana, address="http://twin:3000/", alerts=[])
+    other.fire("Error has risen", RISEN, ago=2 * MINUTE)
+    joined = other.send(other.build_body())[1]["alerts"][0]
+    assert (joined["incident"], joined["run"]) == (first["incident"], first["run"])
+    assert joined["reason"].endswith("joins the open incident")
+    close_incident(store, first["incident"], datetime.now(UTC), "promoted")
+    late = replace(grafana, address="http://slow:3000/", alerts=[])
+    late.fire("Error has risen", RISEN, ago=MINUTE)
+    answered = late.send(late.build_body())[1]["alerts"][0]
+    assert (answered["incident"], count(store, "incident")) == (first["incident"], 1)
+    again = grafana.send(grafana.build_body())[1]["alerts"][0]
+    assert (again["incident"], again["times"]) == (first["incident"], 2)
+    assert woken == []
+
+
+def test_during_a_hold_an_alert_is_recorded_answered_as_held_and_weighed_again_when_it_comes_again(
+    grafana: Grafana, store: Store, bike_demand: ModelSpec, woken: list[tuple[str, str]]
+) -> None:
+    now = datetime.now(UTC)
+    for number in range(2):
+        execute(
+            store,
+            "INSERT INTO retraining (run_id, model, started_at, finished_at, outcome, reason, cost)"
+            " VALUES (%(run)s, 'bike_demand', %(at)s, %(at)s, 'failed', 'no disk', 1)",
+            run=f"run {number}",
+            at=now - timedelta(days=11),
+        )
+    grafana.fire("Error has risen", RISEN)
+    (held,) = grafana.send(grafana.build_body())[1]["alerts"]
+    assert (held["result"], held["incident"], held["run"]) == ("hold", None, None)
+    assert "the last 2 failed" in held["reason"]
+    assert "cyclone resume bike_demand" in held["reason"]
+    assert [hold.cause for hold in list_holds(store, "bike_demand")] == ["failures"]
+    assert (count(store, "incident"), woken) == (0, [])
+    resume(store, bike_demand, "ada", "disks were bought", now)
+    (again,) = grafana.send(grafana.build_body())[1]["alerts"]
+    assert (again["result"], again["incident"], again["times"]) == ("retrain", 1, 2)
+
+
+def test_within_the_cooldown_an_alert_waits(grafana: Grafana, store: Store) -> None:
+    start_retraining(store, "first", "bike_demand", None, datetime.now(UTC) - timedelta(days=3))
+    execute(store, "UPDATE retraining SET finished_at = started_at, outcome = 'promoted'")
+    grafana.fire("Error has risen", RISEN)
+    ((result, reason),) = read_results(grafana.send(grafana.build_body()))
+    assert result == "wait"
+    assert "within the cooldown" in reason
+
+
+def test_each_alert_of_a_mixed_group_is_judged_by_itself(grafana: Grafana, store: Store) -> None:
+    grafana.fire("Error has risen", RISEN)
+    grafana.fire("Error has risen", {"cyclone": "retrain", "model": "no_such_model"})
+    grafana.fire("Disk is full", {"host": "db-1"})
+    grafana.fire("Wants too much", {"cyclone": "roll_back", "model": "bike_demand"})
+    grafana.fire("Wants what is not", {"cyclone": "reboot", "model": "bike_demand"})
+    grafana.fail("Error has risen", RISEN, "DatasourceError")
+    grafana.fail("Error has risen", RISEN, "DatasourceNoData")
+    grafana.fire("Set to alerting", {**RISEN, "row": "1"})
+    grafana.alerts[-1].annotations["grafana_state_reason"] = "NoData"
+    grafana.fire("Was over", {**RISEN, "row": "2"})
+    grafana.alerts[-1].ended = datetime.now(UTC)
+    grafana.fire("To be known", {"cyclone": "note", "model": "bike_demand"})
+    grafana.alerts[-1].values = None
+    results = read_results(grafana.send(grafana.build_body()))
+    assert [result for result, _ in results] == [
+        "retrain",
+        "refused",
+        "ignored",
+        "refused",
+        "refused",
+        "ignored",
+        "ignored",
+        "ignored",
+        "ignored",
+        "noted",
+    ]
+    reasons = [reason for _, reason in results]
+    assert reasons[1] == "label model is 'no_such_model', and no such model can be used here"
+    assert reasons[3] == "webhook.actions of bike_demand allows retrain, recalibrate, note, and not roll_back"
+    assert reasons[4] == "label cyclone is 'reboot', allowed are retrain, recalibrate, roll_back, note"
+    assert execute(store, "SELECT name, answer FROM alert ORDER BY name") == [
+        ("Error has risen", "retrain"),
+        ("To be known", "noted"),
+    ]
+    events = {row["event"]: row["detail"] for row in store.fetch("lineage/timeline", model="bike_demand")}
+    assert events["alert"].startswith("To be known of http://grafana.example:3000 asks for note: bike_demand: ")
+
+
+def test_the_test_button_and_a_resolved_group_are_answered_200_and_do_nothing(grafana: Grafana, store: Store) -> None:
+    assert grafana.press_test_button()[0] == 200
+    grafana.fire("Error has risen", RISEN)
+    grafana.resolve()
+    assert grafana.send(grafana.build_body())[0] == 200
+    assert [count(store, table) for table in ("alert", "incident")] == [0, 0]
+
+
+def test_what_the_sender_left_out_is_told(grafana: Grafana, caplog: pytest.LogCaptureFixture) -> None:
+    grafana.max_alerts = 1
+    for row in range(3):
+        grafana.fire("Error has risen", {**RISEN, "row": str(row)})
+    status, said = grafana.send(grafana.build_body())
+    assert (status, len(said["alerts"]), said["truncated"]) == (202, 1, 2)
+    assert "left 2 alerts out of a group" in caplog.text
+
+
+def test_an_alert_that_is_refused_for_postgres_comes_again_at_the_next_group_interval(
+    webhooks: Settings, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    clock = [datetime.now(UTC)]
+    away = webhooks.model_copy(update={"store_dsn": "postgresql://nobody@127.0.0.1:9/cyclone"})
+    with serve(away, woken) as off, serve(webhooks, woken) as on:
+        grafana = Grafana(post_over_http(f"{off}/grafana"), SECRET, now=lambda: clock[0])
+        grafana.fire("Error has risen", RISEN)
+        assert grafana.tick() == (503, {"error": "the store does not answer: send it again"})
+        clock[0] += MINUTE
+        assert grafana.tick() is None, "nothing is sent within the group interval"
+        clock[0] += 4 * MINUTE - timedelta(seconds=1)
+        assert grafana.tick() is None
+        grafana.post = post_over_http(f"{on}/grafana")
+        clock[0] += timedelta(seconds=1)
+        assert (grafana.tick() or (0,))[0] == 202
+        clock[0] += 30 * MINUTE
+        assert grafana.tick() is None, "it has been notified"
+    assert count(store, "incident") == 1
+    assert len(woken) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"secret": "another-secret-of-the-same-length"}, 401, "not that of this body"),
+        ({"secret": ""}, 401, "X-Grafana-Alerting-Signature is missing"),
+        ({"secret": "", "bearer": "cyclone_invented"}, 401, "X-Grafana-Alerting-Signature is missing"),
+        ({"timestamp_header": ""}, 401, "X-Grafana-Alerting-Timestamp is missing"),
+        ({"now": lambda: datetime.now(UTC) - timedelta(hours=2)}, 401, "s in the past of this clock"),
+        ({"now": lambda: datetime.now(UTC) + timedelta(hours=2)}, 401, "s in the future of this clock"),
+    ],
+)
+def test_who_does_not_prove_itself_is_refused_and_the_log_holds_no_secret(
+    grafana: Grafana,
+    store: Store,
+    caplog: pytest.LogCaptureFixture,
+    change: dict[str, Any],
+    status: int,
+    words: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    sender = replace(grafana, **change)
+    sender.fire("Error has risen", RISEN)
+    got, said = sender.send(sender.build_body())
+    assert (got, count(store, "alert"), count(store, "incident")) == (status, 0, 0)
+    assert words in said["error"]
+    assert words in caplog.text
+    for secret in (SECRET, sender.secret, sender.bearer, *sender.sign(b"").values()):
+        assert not (len(secret) > 20 and secret in caplog.text)
+
+
+def test_a_body_that_was_changed_on_its_way_is_refused(grafana: Grafana, store: Store) -> None:
+    grafana.fire("Error has risen", RISEN)
+    body = grafana.build_body()
+    changed = body.replace(b"Error has risen", b"Error has rizen")
+    assert grafana.post(changed, grafana.sign(body))[0] == 401
+    assert count(store, "alert") == 0
+
+
+def test_a_replay_after_a_restart_is_the_alert_that_it_was(
+    webhooks: Settings, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    with serve(webhooks, woken) as url:
+        grafana = Grafana(post_over_http(f"{url}/grafana"), SECRET)
+        grafana.fire("Error has risen", RISEN)
+        body, headers = grafana.build_body(), grafana.sign(grafana.build_body())
+        assert grafana.post(body, headers)[0] == 202
+    start_retraining(store, "retrain__bike_demand__incident_1", "bike_demand", 1, datetime.now(UTC))
+    close_incident(store, 1, datetime.now(UTC), "kept_champion")
+    woken.clear()
+    with serve(webhooks, woken) as url:
+        (answer,) = post_over_http(f"{url}/grafana")(body, headers)[1]["alerts"]
+    assert (answer["incident"], answer["times"], count(store, "incident"), woken) == (1, 2, 1, [])
+
+
+@pytest.mark.parametrize("content", [None, "", "short\n"])
+def test_without_a_secret_every_alert_is_refused_and_the_start_says_so(
+    webhooks: Settings,
+    woken: list[tuple[str, str]],
+    tmp_path: Path,
+    store: Store,
+    content: str | None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "none"
+    if content is not None:
+        path.write_text(content)
+    closed = webhooks.model_copy(update={"webhook_secret_file": path})
+    with serve(closed, woken) as url:
+        for secret in (SECRET, content or "empty", ""):
+            grafana = Grafana(post_over_http(f"{url}/grafana"), secret.strip())
+            grafana.fire("Error has risen", RISEN)
+            status, said = grafana.send(grafana.build_body())
+            assert (status, "CYCLONE_WEBHOOK_SECRET_FILE" in said["error"]) == (503, True)
+    assert (count(store, "alert"), woken) == (0, [])
+    monkeypatch.setenv("CYCLONE_WEBHOOK_SECRET_FILE", str(path))
+    say_if_closed()
+    assert "every alert to /cyclone/webhooks is refused: CYCLONE_WEBHOOK_SECRET_FILE" in caplog.text
+
+
+def test_a_bearer_key_of_the_scope_alert_opens_and_no_other_does(
+    webhooks: Settings, woken: list[tuple[str, str]], tmp_path: Path, store: Store
+) -> None:
+    keys = tmp_path / "keys.json"
+    good, other = add_key(keys, "alertmanager", ("alert",)), add_key(keys, "gateway", ("predict", "label"))
+    keyed = webhooks.model_copy(update={"api_keys_file": keys, "webhook_secret_file": None})
+    body = build_alertmanager_body({"alertname": "SlowAnswers", **RISEN}, datetime.now(UTC))
+    with serve(keyed, woken) as url:
+        post = post_over_http(f"{url}/alertmanager")
+        assert [Grafana(post, bearer=key).send(body)[0] for key in (other, good + "x", "")] == [403, 401, 401]
+        assert Grafana(post, SECRET).send(body)[0] == 401, "there is no secret to sign with"
+        assert count(store, "alert") == 0
+        status, said = Grafana(post, bearer=good).send(body)
+    assert (status, said["alerts"][0]["result"]) == (202, "retrain")
+    assert execute(store, "SELECT sender, link, summary FROM alert") == [
+        ("http://alertmanager:9093", "http://prometheus:9090/graph?g0.expr=up", "p99 is above one second")
+    ]
+
+
+def pack(*alerts: object, **more: object) -> bytes:
+    return json.dumps({"alerts": alerts, **more}).encode()
+
+
+SOUND = {"status": "firing", "labels": {"alertname": "a", **RISEN}, "startsAt": "2026-11-30T10:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b'"alerts"', "no list `alerts`"),
+        (b'{"alerts": {}}', "no list `alerts`"),
+        (b"[" * 1_000_000, "nested too deeply"),
+        (b'{"alerts":' * 200_000, "nested too deeply"),
+        (b'{"alerts": [' + b"9" * 1_000_000 + b"]}", "no JSON"),
+        (pack(*[{}] * 1001), "1001 are in one group"),
+    ],
+    ids=["empty", "binary", "a text", "no list", "deep lists", "deep objects", "a long number", "too many"],
+)
+def test_another_json_is_a_400(grafana: Grafana, store: Store, body: bytes, words: str) -> None:
+    status, said = grafana.send(body)
+    assert (status, words in said["error"]) == (400, True), said
+    assert count(store, "alert") == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": {**RISEN, "model": "../../etc/passwd"}}, "no such model"),
+        ({"labels": {**RISEN, "model": "bike_demand'; DROP TABLE alert; --"}}, "no such model"),
+        ({"labels": {**RISEN, "model": "bike_demand\nERROR root: all is lost"}}, "'bike_demand ERROR root"),
+        ({"labels": {**RISEN, "model": 7}}, "label model is ''"),
+        ({"labels": {**RISEN, "cyclone": "retrain\n"}, "fingerprint": "' OR 1"}, "fingerprint is missing"),
+        ({"labels": {**RISEN, "cyclone": ["retrain"]}}, "label cyclone is ''"),
+        ({"labels": None}, "it is no alert"),
+        ({"fingerprint": "0" * 65}, "fingerprint is missing"),
+        ({"startsAt": "0001-01-01T00:00:00Z"}, "startsAt is no time"),
+        ({"startsAt": "yesterday"}, "startsAt is no time"),
+        ({"startsAt": "2026-11-30T10:00:00"}, "startsAt is no time"),
+        ({"startsAt": "9999-12-31T23:59:59-14:00"}, "startsAt is no time"),
+        ({"startsAt": 17}, "startsAt is no time"),
+    ],
+)
+def test_what_cannot_be_acted_on_is_refused_in_words_of_one_line(
+    grafana: Grafana, store: Store, caplog: pytest.LogCaptureFixture, changes: dict[str, Any], words: str
+) -> None:
+    status, said = grafana.send(pack({**SOUND, "fingerprint": "0123456789abcdef", **changes}))
+    (answer,) = said["alerts"]
+    assert (status, answer["result"]) == (200, "refused")
+    assert words in answer["reason"]
+    assert all(len(record.getMessage().splitlines()) == 1 for record in caplog.records)
+    assert [count(store, table) for table in ("alert", "incident")] == [0, 0]
+
+
+def test_any_text_may_stand_where_nothing_depends_on_it(grafana: Grafana, store: Store) -> None:
+    odd = "'; DROP TABLE alert; --\n\x00\ud800\u202e" + "x" * 5000
+    alert = {
+        **SOUND,
+        "labels": {"alertname": odd, **RISEN, "row": odd},
+        "annotations": {"summary": odd, "description": 7},
+        "fingerprint": "0123456789abcdef",
+        "values": None,
+        "generatorURL": "javascript:alert(1)",
+        "panelURL": "http://ada:secret@grafana/d/1",
+        "enrichments": {"a": [None]},
+    }
+    assert grafana.send(pack(alert, externalURL="http://[", truncatedAlerts=None, orgId="x"))[0] == 202
+    ((name, summary, link, sender),) = execute(store, "SELECT name, summary, link, sender FROM alert")
+    assert re.fullmatch(r"'; DROP TABLE alert; --    x+", name), name
+    assert (len(name), len(summary)) == (200, 1000)
+    assert (link, sender) == ("http://grafana/d/1", "")
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_is_read(url: str, grafana: Grafana) -> None:
+    body = b" " * (10 * 2**20)
+    assert grafana.send(body)[0] in (413, 0), "it is cut off while Grafana still sends"
+    host, port = url.removeprefix("http://").split(":")
+    signed = "".join(f"{name}: {value}\r\n" for name, value in grafana.sign(b"").items())
+    for length, sent in ((f"Content-Length: {len(body)}", b""), ("Transfer-Encoding: chunked", b"")):
+        with socket.create_connection((host, int(port)), timeout=20) as raw:
+            raw.sendall(f"POST /grafana HTTP/1.1\r\nHost: x\r\n{signed}{length}\r\n\r\n".encode() + sent)
+            if "chunked" in length:
+                part = b"%x\r\n%s\r\n" % (2**16, b" " * 2**16)
+                sent_bytes = 0
+                while sent_bytes <= MOST_BYTES:
+                    raw.sendall(part)
+                    sent_bytes += 2**16
+            assert b" 413 " in raw.recv(100).splitlines()[0]
+
+
+def test_nothing_else_answers_and_nothing_redirects(url: str) -> None:
+    for method, path, status in (
+        ("GET", "/grafana", 405),
+        ("POST", "/grafana/", 404),
+        ("POST", "/", 404),
+        ("POST", "/slack", 404),
+        ("GET", "/docs", 404),
+        ("GET", "/openapi.json", 404),
+    ):
+        assert requests.request(method, url + path, timeout=30, allow_redirects=False).status_code == status, path
+
+
+def test_what_the_policy_has_no_time_for_is_recorded_for_the_monitor(
+    grafana: Grafana, store: Store, woken: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclone.alerts.receiving.WEIGHING_SECONDS", -1)
+    grafana.fire("Error has risen", RISEN)
+    grafana.fire("Mean has moved", {"cyclone": "recalibrate", "model": "bike_demand"})
+    results = read_results(grafana.send(grafana.build_body()))
+    assert results == [
+        ("recorded", "The monitor's run alert__1 answers it"),
+        ("recorded", "The monitor's run alert__1 answers it"),
+    ]
+    assert [alert.action for alert in list_waiting(store, "bike_demand")] == ["recalibrate", "retrain"]
+    assert woken == [("bike_demand", "alert__1")]
+
+
+def test_where_airflow_cannot_be_asked_the_answer_says_so(
+    webhooks: Settings, woken: list[tuple[str, str]], store: Store
+) -> None:
+    put_champion(store, datetime.now(UTC) - timedelta(days=30))
+    with serve(webhooks, woken, is_airflow_there=False) as url:
+        grafana = Grafana(post_over_http(f"{url}/grafana"), SECRET)
+        grafana.fire("Error has risen", RISEN)
+        ((result, reason),) = read_results(grafana.send(grafana.build_body()))
+    assert result == "retrain"
+    assert reason.endswith("The monitor's next run starts it")
+
+
+def test_a_group_of_many_models_is_answered_within_a_second(
+    grafana: Grafana, webhooks: Settings, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    for number in range(200):
+        grafana.fire("Error has risen", {**RISEN, "row": str(number)})
+    began = datetime.now(UTC)
+    status, said = grafana.send(grafana.build_body())
+    took = (datetime.now(UTC) - began).total_seconds()
+    assert status == 202
+    assert {item["result"] for item in said["alerts"]} <= {"retrain", "recorded"}
+    assert count(store, "incident") == 1
+    assert took < 5, "a second on a machine of its own"
+
+
+def test_the_examples_of_the_documentation_run(
+    webhooks: Settings, woken: list[tuple[str, str]], store: Store, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs" / "webhook.md").read_text()
+    signed, keyed = re.findall(r"```bash\n(.*?)```", page, re.S)
+    (wanted,) = re.findall(r"```json\n(.*?)```", page, re.S)
+    key = add_key(tmp_path / "keys.json", "alertmanager", ("alert",))
+    both = webhooks.model_copy(update={"api_keys_file": tmp_path / "keys.json"})
+    alerts = build_alertmanager_body({"alertname": "SlowAnswers", **RISEN}, datetime.now(UTC))
+    (tmp_path / "alerts.json").write_bytes(alerts)
+    with serve_app(Starlette(routes=[Mount("/cyclone/webhooks", build_app(both, lambda model, run: True))])) as url:
+        variables = {**os.environ, "AIRFLOW": url, "SECRET_FILE": str(webhooks.webhook_secret_file), "KEY": key}
+        first, second = (
+            json.loads(subprocess.check_output(["bash", "-euc", code], env=variables, cwd=tmp_path, text=True))
+            for code in (signed, keyed)
+        )
+    assert first == json.loads(wanted)
+    assert second["alerts"][0]["result"] == "retrain"
+    assert execute(store, "SELECT name FROM alert ORDER BY alert_id") == [("By hand",), ("SlowAnswers",)]
+
+
+def test_the_status_table_of_the_documentation_has_every_status_that_is_answered() -> None:
+    page = (REPOSITORY / "docs" / "webhook.md").read_text()
+    told = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", page, re.M) for code in row.split(",")}
+    assert told == {200, 202, 400, 401, 403, 408, 413, 503}
+    (listed,) = re.findall(r"^\| 202 \|(.*)$", page, re.M)
+    assert set(get_args(AlertResult)) == set(re.findall("`([a-z_]+)`", listed)) - {"alerts"}
