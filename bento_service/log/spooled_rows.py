@@ -1,5 +1,6 @@
 """The answered rows of one instance that are not in Postgres yet. They are numbered, spooled and counted here."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from bento_service.log.drop_counts import DropCounts
 from bento_service.log.log_writer import Flush, Outcome, add_hours, find_hour, read_head
 from bento_service.log.spool import Batch, Spool
 from bento_service.log.spool_folder import SpoolFolder
+
+logger = logging.getLogger("bentoml.prediction_log")
 
 
 @dataclass(slots=True)
@@ -98,7 +101,10 @@ class SpooledRows:
             self._torn_bytes += batch.damaged_bytes
             self.pending = add_hours(self.pending, outcome.hours, sign=-1)
             if flush.dropped:
-                self._told_dropped = sum(flush.dropped.values())
+                dropped = sum(flush.dropped.values())
+                if dropped > max(self._told_dropped, 0):
+                    logger.error("prediction log: %d answered rows are not in it, for the spool was full", dropped)
+                self._told_dropped = dropped
 
     @property
     def waiting(self) -> int:

@@ -78,8 +78,10 @@ class Document:
 
 
 def read_documents() -> list[Document]:
-    """Every Markdown file of the project: beside the README, of the docs, of the models."""
-    paths = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *(REPOSITORY / "models").rglob("*.md")]
+    """Every Markdown file of the project: beside the README, of the docs, of the models, of Terraform."""
+    paths = [*REPOSITORY.glob("*.md")]
+    for folder in ("docs", "models", "terraform"):
+        paths += (REPOSITORY / folder).rglob("*.md")
     return [Document(path, path.read_text()) for path in sorted(paths)]
 
 

@@ -30,6 +30,7 @@ TARGETS: Places = {
     "bench-release": IMAGES,
     "bench-serving": SMALL,
     "check": f"{CI}: make -j 2 --output-sync=target check sbom",
+    "check-terraform": f"{CI}: make check-terraform",
     "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
     "dashboards": "tests/unit/grafana/test_files.py::test_make_dashboards_writes_the_files",
     "demo": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
@@ -48,6 +49,8 @@ TARGETS: Places = {
 }
 CYCLONE: Places = {
     "backtest": f"{COMMANDS}::test_a_policy_is_tried_on_two_weeks",
+    "configure": "tests/unit/cyclone/installation/test_secret_manager.py::"
+    "test_the_command_writes_the_settings_of_an_installation",
     "demo": f"{LOOP}::test_starting_twice_is_refused_and_changes_nothing",
     "down": f"{LOOP}::platform",
     "env": f"{LOOP}::run_airflow",

@@ -237,7 +237,9 @@ def test_what_waits_at_the_end_is_stored_and_signed_off_and_its_spool_deleted(st
     assert list(base.path.iterdir()) == []
 
 
-def test_the_newest_rows_are_dropped_and_counted_when_the_spool_is_full(store: Store, base: SpoolBase) -> None:
+def test_the_newest_rows_are_dropped_and_counted_when_the_spool_is_full(
+    store: Store, base: SpoolBase, caplog: pytest.LogCaptureFixture
+) -> None:
     log = PredictionLog(store.dsn, INSTANCE, base, limit_bytes=600)
     later = START.replace(hour=12, minute=0)
     assert [log.hand_over([make_row(str(number))]) for number in range(10)] == [1, 2, 3, 4] + [None] * 6
@@ -247,6 +249,8 @@ def test_the_newest_rows_are_dropped_and_counted_when_the_spool_is_full(store: S
     assert [row[:2] for row in read_log(store)] == [(str(number), number + 1) for number in range(4)]
     assert read_ledger(store) == {"handed_over": 11, "stored": 4, "dropped": 7, "is_stopped": True}
     assert read_windows(store) == [(later, 1, 0, 0, 1, 0, 0), (HOUR, 10, 4, 0, 6, 0, 0)]
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["prediction log: 7 answered rows are not in it, for the spool was full"]
 
 
 def test_there_is_room_again_when_the_spool_was_sent(store: Store, base: SpoolBase) -> None:

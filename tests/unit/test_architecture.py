@@ -44,7 +44,9 @@ MAY_USE = {
         "cyclone.rows",
         "cyclone.calibration",
         "cyclone.grafana",
+        "cyclone.installation",
     },
+    "cyclone.installation": set(),
     "cyclone.alerts": {"cyclone.policy"},
     "cyclone.policy": {"cyclone.checks"},
     "cyclone.checks": set(),
@@ -52,7 +54,7 @@ MAY_USE = {
     "cyclone.grafana": set(),
     "cyclone.lineage": set(),
     "cyclone.rows": set(),
-    "cyclone": set(),
+    "cyclone": {"cyclone.installation"},  # a setting may name a secret
     "training.commands": {"training.backtest", "training"},
     "training": {"training.images", "training.gate", "training.fit", "training.tracking", "training.data"},
     "training.backtest": {"training.gate", "training.fit", "training.data"},

@@ -1,0 +1,4 @@
+output "id" {
+  description = "The budget's resource name."
+  value       = google_billing_budget.month.id
+}
