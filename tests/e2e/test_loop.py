@@ -224,7 +224,7 @@ def check_openlineage(platform: PlatformRecord, found: dict[str, Any]) -> None:
     run_id, fingerprint = found["retraining"]["run_id"], found["dataset"]["fingerprint"]
     mlflow = "mlflow://cyclone"
     version = read_mlflow(platform, "model-versions/get", name="bike_demand", version="2")["model_version"]
-    frame = ("file", str(platform.state_dir / "retrainings" / run_id / "dataset.parquet"), fingerprint)
+    frame = ("file", str(platform.state_dir / "retrainings" / "bike_demand" / run_id / "dataset.parquet"), fingerprint)
     model, registered = (mlflow, f"runs/{version['run_id']}/model", None), (mlflow, "models/bike_demand", "2")
     image = ("bento", "bike_demand:v2", found["releases"][0]["image_digest"])
     revision = ("cloudrun://local/local", "bike-demand", "bike-demand-v2")

@@ -156,9 +156,9 @@ def test_rows_are_read_from_the_training_store_and_recorded_in_the_other(
 
 
 def test_a_window_leaves_older_rows_out(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
-    retrain = bike_demand.retrain.model_copy(update={"window_days": 14})
+    retrain = bike_demand.retrain.model_copy(update={"window_days": 16})
     dataset = make_dataset(settings, bike_demand.model_copy(update={"retrain": retrain}))
-    assert dataset.first_created_at == "2011-01-19T00:00:00+00:00"
+    assert dataset.first_created_at == "2011-01-17T00:00:00+00:00"
 
 
 def test_too_few_rows_are_counted(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
@@ -187,7 +187,7 @@ def test_a_holdout_longer_than_the_data_is_refused_and_nothing_is_written(
     with pytest.raises(DataError, match=r"rows lie on 31 days and retrain.holdout_days keeps the newest 31, so none"):
         make_dataset(settings, bike_demand.model_copy(update={"retrain": retrain}))
     assert execute(store, "SELECT count(*) FROM dataset") == [(0,)]
-    assert list((settings.work_dir / "retrainings" / "run_1").iterdir()) == []
+    assert list((settings.work_dir / "retrainings" / "bike_demand" / "run_1").iterdir()) == []
 
 
 def test_too_few_days_for_the_folds_are_counted(settings: Settings, bike_demand: ModelSpec, january: int) -> None:
