@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from cyclone.alerts.judging import AlertAnswer, find_objection
 from cyclone.alerts.payload import Alert, AlertGroup
@@ -42,7 +43,8 @@ def receive(settings: Settings, group: AlertGroup, wake: Wake) -> list[AlertAnsw
     """
     until = time.monotonic() + WEIGHING_SECONDS
     specs = {name: _find_spec(settings, name) for name in {item.model for item in group.alerts if item}}
-    judged = [(item, find_objection(item, specs[item.model] if item else None)) for item in group.alerts]
+    now = datetime.now(UTC)
+    judged = [(item, find_objection(item, specs[item.model] if item else None, now)) for item in group.alerts]
     acting = [item for item, found in judged if item and not found]
     known = _answer_all(settings, specs, group.sender, acting, until, wake)
     answers = []

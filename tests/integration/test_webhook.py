@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -176,11 +176,20 @@ def test_an_alert_rolls_back_what_served_when_it_began_and_nothing_else(
     result, reason = return_for_alert(wall, small, old)
     assert (result, "after the alert had begun" in reason) == ("wait", True)
     assert read_percents(wall) == {"bike-demand-v3": 100}
+    execute(
+        store,
+        "UPDATE release SET created_at = created_at - interval '1 hour', promoted_at = promoted_at - interval '1 hour',"
+        " ended_at = ended_at - interval '1 hour'",
+    )
     fresh, twin = put_alert(store), put_alert(store)
     assert return_for_alert(wall, small, fresh)[0] == "done"
     assert read_percents(wall) == {"bike-demand-v2": 100}
-    for repeated in (fresh, twin):  # a task that was killed before it noted its answer, and another Grafana's alert
-        assert return_for_alert(wall, small, repeated)[0] == "wait"
+    late_twin, wrong_clock = put_alert(store), replace(put_alert(store), started_at=datetime(2099, 1, 1, tzinfo=UTC))
+    came_again = replace(put_alert(store), started_at=datetime.now(UTC) + timedelta(minutes=4))
+    # a task that was killed before it noted its answer, the other Grafana at once and later, and a window still bad
+    for repeated in (fresh, twin, late_twin, wrong_clock, came_again):
+        result, reason = return_for_alert(wall, small, repeated)
+        assert (result, "Run `cyclone rollback bike_demand` if" in reason) == ("wait", True)
     assert read_percents(wall) == {"bike-demand-v2": 100}
     (told,) = [row for row in store.fetch("lineage/timeline", model="bike_demand") if row["event"] == "rolled back"]
     assert told["detail"] == "by alert Error has risen of http://grafana:3000"

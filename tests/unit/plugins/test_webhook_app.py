@@ -443,6 +443,7 @@ def test_another_json_is_a_400(grafana: Grafana, store: Store, body: bytes, word
         ({"startsAt": "2026-11-30T10:00:00"}, "startsAt is no time"),
         ({"startsAt": "9999-12-31T23:59:59-14:00"}, "startsAt is no time"),
         ({"startsAt": 17}, "startsAt is no time"),
+        ({"startsAt": "2099-01-01T00:00:00Z"}, "2099-01-01T00:00:00Z is more than 5 minutes ahead of this clock"),
     ],
 )
 def test_what_cannot_be_acted_on_is_refused_in_words_of_one_line(
@@ -564,6 +565,13 @@ def test_the_examples_of_the_documentation_run(
     assert first == json.loads(wanted)
     assert second["alerts"][0]["result"] == "retrain"
     assert execute(store, "SELECT name FROM alert ORDER BY alert_id") == [("By hand",), ("SlowAnswers",)]
+
+
+def test_the_rule_of_the_documentation_looks_at_the_model_that_it_rolls_back() -> None:
+    page = (REPOSITORY / "docs" / "webhook.md").read_text()
+    (text,) = re.findall(r"```yaml\n(groups:.*?)```", page, re.S)
+    ((rule,),) = [group["rules"] for group in yaml.safe_load(text)["groups"]]
+    assert re.findall(r'_bucket\{model="([a-z_]+)"\}', rule["expr"]) == [rule["labels"]["model"]]
 
 
 def test_the_status_table_of_the_documentation_has_every_status_that_is_answered() -> None:
