@@ -20,7 +20,7 @@ from cyclone.alerts.records import (
     weigh_alert,
 )
 from cyclone.clock import read_now
-from cyclone.errors import ConfigurationError, StatementError, StoreError
+from cyclone.errors import ConfigurationError, CycloneError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -90,13 +90,13 @@ def _answer_all(
 
 
 def _answer(store: Store, spec: ModelSpec, alert: StoredAlert, until: float) -> AlertAnswer:
-    """The answer to an alert. It is `recorded` where the policy has no time, or Postgres has gone in the meantime."""
+    """The answer to an alert. It is `recorded` where the policy has no time or fails. The monitor answers it then."""
     try:
         if alert.action == "retrain" and alert.answer is None and time.monotonic() < until:
             weighed = weigh_alert(store, spec, alert, alert.at)
             alert = replace(alert, answer=weighed.decision.action, reason=weighed.describe_refusal(spec.name))
         return read_answer(store, alert)
-    except (StoreError, StatementError) as error:
+    except CycloneError as error:
         log.warning("%s of %s is recorded, and could not be weighed: %s", alert.source, alert.model, error)
         return build_answer(alert, None)
 
@@ -107,7 +107,8 @@ def _start_runs(
     """Wake the monitors that have something to do, each once, and say so in the answers."""
     try:
         begun = find_begun(store, answered.values())
-    except StoreError:
+    except CycloneError as error:
+        log.warning("whether retrainings have begun could not be read: %s", error)
         begun = set()  # a run for nothing costs a run
     waiting = [alert for identity, alert in stored.items() if answered[identity].result == "recorded"]
     runs: dict[tuple[str, str], bool] = {}
