@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -117,6 +118,13 @@ class AlertCredentials:
         if path is None:
             raise ConfigurationError(f"{VARIABLE} is empty: set it to a file with the secret of the webhooks")
         return read_secret(path)
+
+
+def read_stamp(headers: Mapping[str, str]) -> datetime | None:
+    """The time of the signature of a request that was not refused. None for a request with a key."""
+    if SIGNATURE_HEADER not in headers:
+        return None
+    return datetime.fromtimestamp(int(headers[TIMESTAMP_HEADER]), UTC)
 
 
 def _refuse_signature(error: ConfigurationError) -> Refused:

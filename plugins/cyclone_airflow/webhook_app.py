@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cyclone.alerts.credentials import AlertCredentials, Refused, RefusedAlert
+from cyclone.alerts.credentials import AlertCredentials, Refused, RefusedAlert, read_stamp
 from cyclone.alerts.judging import AlertAnswer
 from cyclone.alerts.payload import AlertGroup, Body, read_group
 from cyclone.alerts.receiving import Wake, receive
@@ -101,7 +101,7 @@ class Webhooks:
             return _refuse(request, refused)
         try:
             group = read_group(body)
-            answers = receive(self._settings, group, self._wake)
+            answers = receive(self._settings, group, self._wake, read_stamp(request.headers))
         except AlertError as error:
             return _tell(request, HTTPStatus.BAD_REQUEST, str(error))
         except StoreError as error:

@@ -147,21 +147,23 @@ def test_postgres_that_dies_after_the_write_loses_no_alert_and_before_it_leaves_
         return ask(*arguments)
 
     monkeypatch.setattr("cyclone.alerts.records.ask", ask_after_death)
-    (answer,) = receive(settings, group, lambda model, run: True)
+    (answer,) = receive(settings, group, lambda model, run: True, None)
     assert (answer.result, answer.reason) == ("recorded", "The monitor's run alert__1 answers it")
     monkeypatch.undo()
     with pytest.raises(StoreError):
-        receive(settings, AlertGroup("http://grafana:3000", (build_alert(),)), lambda model, run: True)
+        receive(settings, AlertGroup("http://grafana:3000", (build_alert(),)), lambda model, run: True, None)
     postgres.start()
     assert execute(store, "SELECT name, answer, times FROM alert") == [("Error has risen", None, 1)]
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
     assert weigh_waiting(store, bike_demand, datetime.now(UTC)) == []
-    (again,) = receive(settings, group, lambda model, run: True)
+    (again,) = receive(settings, group, lambda model, run: True, None)
     assert (again.result, again.incident, again.times) == ("retrain", 1, 2)
 
 
 def put_alert(store: Store, ago: timedelta = timedelta()) -> StoredAlert:
-    (stored,) = record(store, "http://grafana:3000", [(build_alert("roll_back", ago), datetime.now(UTC))]).values()
+    (stored,) = record(
+        store, "http://grafana:3000", [(build_alert("roll_back", ago), datetime.now(UTC))], None
+    ).values()
     return stored
 
 

@@ -221,8 +221,30 @@ def test_during_a_hold_an_alert_is_recorded_answered_as_held_and_weighed_again_w
     assert [hold.cause for hold in list_holds(store, "bike_demand")] == ["failures"]
     assert (count(store, "incident"), woken) == (0, [])
     resume(store, bike_demand, "ada", "disks were bought", now)
-    (again,) = grafana.send(grafana.build_body())[1]["alerts"]
+    (again,) = grafana.send(grafana.build_body(), now + MINUTE)[1]["alerts"]
     assert (again["result"], again["incident"], again["times"]) == ("retrain", 1, 2)
+
+
+def test_a_request_that_is_sent_again_by_who_caught_it_weighs_nothing_again(
+    grafana: Grafana, store: Store, woken: list[tuple[str, str]]
+) -> None:
+    start_retraining(store, "first", "bike_demand", None, datetime.now(UTC) - timedelta(days=3))
+    execute(store, "UPDATE retraining SET finished_at = started_at, outcome = 'promoted'")
+    grafana.fire("Error has risen", RISEN)
+    body, now = grafana.build_body(), datetime.now(UTC)
+    caught = grafana.sign(body, now)
+    assert read_results(grafana.post(body, caught))[0][0] == "wait"
+    execute(
+        store,
+        "UPDATE retraining SET started_at = started_at - interval '1 year', finished_at = started_at - interval '1 year'",
+    )
+    for times in (2, 3):
+        (answer,) = grafana.post(body, caught)[1]["alerts"]
+        assert (answer["result"], answer["times"]) == ("wait", times)
+    assert count(store, "incident") == 0
+    assert read_results(grafana.send(body, now + timedelta(seconds=1)))[0][0] == "retrain"
+    assert read_results(grafana.post(body, caught))[0][0] == "retrain"
+    assert count(store, "incident") == 1
 
 
 def test_within_the_cooldown_an_alert_waits(grafana: Grafana, store: Store) -> None:
