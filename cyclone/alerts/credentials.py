@@ -29,6 +29,7 @@ LEAST_SECRET_BYTES = 16
 """The shortest secret. A shorter one can be guessed from one signed body."""
 
 ASK_LOG = "the log of Airflow's API server says why"
+"""What whoever asks is told of a fault of the server's own."""
 
 RefusedAlert = Literal["closed", "unsigned", "stale", "forged", "unknown_key", "out_of_scope"]
 

@@ -236,7 +236,8 @@ def test_a_request_that_is_sent_again_by_who_caught_it_weighs_nothing_again(
     assert read_results(grafana.post(body, caught))[0][0] == "wait"
     execute(
         store,
-        "UPDATE retraining SET started_at = started_at - interval '1 year', finished_at = started_at - interval '1 year'",
+        "UPDATE retraining SET started_at = started_at - interval '1 year',"
+        " finished_at = finished_at - interval '1 year'",
     )
     for times in (2, 3):
         (answer,) = grafana.post(body, caught)[1]["alerts"]
