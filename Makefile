@@ -44,12 +44,13 @@ down: $(READY) ## stop what `make up` started
 status: $(READY) ## what runs, and what each model does
 	@$(BIN)/cyclone status
 
-check: $(READY) ## lint and type-check Python and SQL
+check: $(READY) ## lint and type-check Python and SQL, and hold who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 	$(BIN)/python -m grafana.boards --check
+	$(BIN)/pytest -q tests/unit/test_architecture.py tests/unit/test_store_edge.py
 
 format: $(READY) ## format Python and SQL
 	$(BIN)/ruff check --fix .
@@ -127,4 +128,4 @@ lock: ## compile the requirement files anew
 
 clean: ## remove everything that was installed or produced here, and what killed processes left
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m local_platform.clean; fi
-	rm -rf $(VENV) .cyclone .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-3.13 .cyclone .coverage .mypy_cache .ruff_cache .pytest_cache

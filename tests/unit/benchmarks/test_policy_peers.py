@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.policy.data import FOLDER, NAMES, load_set
 from benchmarks.policy.detectors import build_detectors
-from benchmarks.policy.worlds import FIRST_DAYS, TASKS, WORLDS, World, build_linear, build_logistic, draw_world
+from benchmarks.policy.worlds import FIRST_DAYS, TASKS, WORLDS, PolicyWorld, build_linear, build_logistic, draw_world
 from cyclone.rows.validation import is_allowed, validate_rows
 from training.backtest.matrix import Matrix, find_fitted_rows
 from training.backtest.walk import Run, follow
@@ -16,7 +16,7 @@ DAYS = 60
 CHANGE = FIRST_DAYS + DAYS // 3
 
 
-def find_world(name: str, task: str = "regression") -> World:
+def find_world(name: str, task: str = "regression") -> PolicyWorld:
     return next(world for world in WORLDS if (world.name, world.task) == (name, task))
 
 
