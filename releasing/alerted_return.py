@@ -39,7 +39,8 @@ def return_for_alert(settings: Settings, spec: ModelSpec, alert: StoredAlert) ->
 def find_change_since(settings: Settings, store: Store, alert: StoredAlert) -> datetime | None:
     """When what serves was changed since shortly before the alert began. None when it was not.
 
-    The sender's clock may be wrong, so the alert began at the latest when it came. In a replay the alert's wall time says nothing. There, what counts is the event time at which it came.
+    The sender's clock may be wrong, so the alert began at the latest when it came. In a replay the alert's wall time
+    says nothing. There, what counts is the event time at which it came.
     """
     row = store.fetch_one("alerts/served_since", model=alert.model)
     changed: datetime | None = row["at"] if row else None
