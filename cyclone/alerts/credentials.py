@@ -8,9 +8,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from cyclone.alerts.payload import Body
 from cyclone.errors import ConfigurationError
 from cyclone.keys import KeyRing, find_source
 from cyclone.settings import Settings
@@ -26,15 +28,22 @@ MOST_AGE_SECONDS = 300
 LEAST_SECRET_BYTES = 16
 """The shortest secret. A shorter one can be guessed from one signed body."""
 
+ASK_LOG = "the log of Airflow's API server says why"
+"""What whoever asks is told of a fault of the server's own."""
+
 RefusedAlert = Literal["closed", "unsigned", "stale", "forged", "unknown_key", "out_of_scope"]
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a webhook is refused: the kind, and words for the log and the answer that hold no secret."""
+    """Why a webhook is refused: the kind, and words for the log and the answer that hold no secret.
+
+    `detail` is for the log alone. Whoever asks has not proven who he is, so he learns no path and no setting.
+    """
 
     kind: RefusedAlert
     words: str
+    detail: str = ""
 
 
 class AlertCredentials:
@@ -64,7 +73,7 @@ class AlertCredentials:
     def check_head(self, headers: Mapping[str, str], now: float) -> Refused | None:
         """Whether to refuse a request before its body is read. `now` are seconds since 1970."""
         if closed := self.find_closed():
-            return Refused("closed", closed)
+            return Refused("closed", f"nobody can send alerts here at present: {ASK_LOG}", closed)
         if SIGNATURE_HEADER not in headers:
             return self._check_key(headers.get("Authorization"))
         stamp = headers.get(TIMESTAMP_HEADER, "")
@@ -76,13 +85,14 @@ class AlertCredentials:
             return Refused("stale", f"signed {when}, at most {MOST_AGE_SECONDS} s are allowed")
         return self._check_secret()
 
-    def check_body(self, headers: Mapping[str, str], body: bytes) -> Refused | None:
+    def check_body(self, headers: Mapping[str, str], body: Body) -> Refused | None:
         """Whether to refuse a request for its body. Its head has been checked before."""
         if SIGNATURE_HEADER not in headers:
             return None
-        if missing := self._check_secret():
-            return missing
-        wanted = sign(self._read_secret(), headers[TIMESTAMP_HEADER], body)
+        try:
+            wanted = sign(self._read_secret(), headers[TIMESTAMP_HEADER], body)
+        except ConfigurationError as error:
+            return _refuse_signature(error)
         if not hmac.compare_digest(wanted.encode(), headers[SIGNATURE_HEADER].encode("utf-8", "replace")):
             return Refused("forged", "the signature is not that of this body and this time with the secret here")
         return None
@@ -101,7 +111,7 @@ class AlertCredentials:
         try:
             self._read_secret()
         except ConfigurationError as error:
-            return Refused("unsigned", f"no signature counts here: {error}")
+            return _refuse_signature(error)
         return None
 
     def _read_secret(self) -> bytes:
@@ -109,6 +119,17 @@ class AlertCredentials:
         if path is None:
             raise ConfigurationError(f"{VARIABLE} is empty: set it to a file with the secret of the webhooks")
         return read_secret(path)
+
+
+def read_stamp(headers: Mapping[str, str]) -> datetime | None:
+    """The time of the signature of a request that was not refused. None for a request with a key."""
+    if SIGNATURE_HEADER not in headers:
+        return None
+    return datetime.fromtimestamp(int(headers[TIMESTAMP_HEADER]), UTC)
+
+
+def _refuse_signature(error: ConfigurationError) -> Refused:
+    return Refused("unsigned", f"no signature counts here: {ASK_LOG}", str(error))
 
 
 def read_secret(path: Path) -> bytes:
@@ -124,6 +145,8 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def sign(secret: bytes, stamp: str, body: bytes) -> str:
-    """The signature of a body at a time in seconds since 1970, in hexadecimal digits."""
-    return hmac.new(secret, stamp.encode() + b":" + body, hashlib.sha256).hexdigest()
+def sign(secret: bytes, stamp: str, body: Body) -> str:
+    """The signature of a body at a time in seconds since 1970, in hexadecimal digits. It makes no copy of the body."""
+    code = hmac.new(secret, f"{stamp}:".encode(), hashlib.sha256)
+    code.update(body)
+    return code.hexdigest()

@@ -1,6 +1,7 @@
 """What an alert may do, decided from its own values and the model's spec."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal, get_args
 
 from cyclone.alerts.payload import ACTION_LABEL, MODEL_LABEL, Alert
@@ -15,6 +16,9 @@ They carry the labels of the rule, but say nothing about a model.
 """
 WITHOUT_VALUE = ("Error", "NoData")
 """Grafana's reasons for an alert that fires although its query failed or found nothing."""
+
+MOST_AHEAD = timedelta(minutes=5)
+"""How far the begin of an alert may be ahead of our clock. It is what the clocks of a signed request may differ by."""
 
 AlertResult = Literal["retrain", "wait", "hold", "done", "failed", "noted", "recorded", "ignored", "refused"]
 """What became of an alert.
@@ -40,8 +44,11 @@ class AlertAnswer:
     """How often the alert has come, this time included. 0 if it was not recorded."""
 
 
-def find_objection(alert: Alert | None, spec: ModelSpec | None) -> tuple[AlertResult, str] | None:
-    """Why an alert of a group does nothing, or None when it may act. `spec` is that of its model, if there is one."""
+def find_objection(alert: Alert | None, spec: ModelSpec | None, now: datetime) -> tuple[AlertResult, str] | None:
+    """Why an alert of a group does nothing, or None when it may act.
+
+    `spec` is that of its model, if there is one. `now` is the wall time.
+    """
     if alert is None:
         return "refused", "it is no alert: an object with labels is needed"
     if not alert.is_of_cyclone:
@@ -59,8 +66,17 @@ def find_objection(alert: Alert | None, spec: ModelSpec | None) -> tuple[AlertRe
     if alert.action not in spec.webhook.actions:
         allowed = ", ".join(spec.webhook.actions) or "nothing"
         return "refused", f"webhook.actions of {spec.name} allows {allowed}, and not {alert.action}"
+    return _find_unsound(alert, now)
+
+
+def _find_unsound(alert: Alert, now: datetime) -> tuple[AlertResult, str] | None:
+    """What is wrong with the identity of an alert."""
     if not alert.fingerprint:
         return "refused", "its fingerprint is missing, or is not 1 to 64 letters and digits"
     if alert.started_at is None:
         return "refused", "its startsAt is no time with a zone, such as 2026-11-30T10:00:00Z"
+    if alert.started_at > now + MOST_AHEAD:
+        most = MOST_AHEAD.seconds // 60
+        begun = f"its startsAt {alert.started_at:%Y-%m-%dT%H:%M:%SZ} is more than {most} minutes ahead of this clock"
+        return "refused", f"{begun}. Synchronise the clocks"
     return None

@@ -21,6 +21,8 @@ LONGEST_NAME, LONGEST_TEXT = 200, 1000
 """The most characters that are kept of a name, and of a summary or an address."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """The earliest begin of an alert. Grafana writes the year 1 where it has no time."""
+Body = bytes | bytearray
+"""The body of a request. It may be the buffer into which it was read, so that it is in memory once."""
 FINGERPRINT = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -56,7 +58,7 @@ class AlertGroup:
     truncated: int = 0
 
 
-def read_group(body: bytes) -> AlertGroup:
+def read_group(body: Body) -> AlertGroup:
     """The group in a body. The time that it takes is in proportion to its length.
 
     Errors: `AlertError` when the body is not JSON, or has no list of alerts, or a list of too many.

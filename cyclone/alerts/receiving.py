@@ -3,11 +3,12 @@
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from cyclone.alerts.judging import AlertAnswer, find_objection
-from cyclone.alerts.payload import Alert, AlertGroup
+from cyclone.alerts.payload import AlertGroup
 from cyclone.alerts.records import (
     Identity,
     StoredAlert,
@@ -19,7 +20,7 @@ from cyclone.alerts.records import (
     weigh_alert,
 )
 from cyclone.clock import read_now
-from cyclone.errors import ConfigurationError, StatementError, StoreError
+from cyclone.errors import ConfigurationError, CycloneError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -35,16 +36,23 @@ Wake = Callable[[str, str], bool]
 log = logging.getLogger("cyclone.alerts")
 
 
-def receive(settings: Settings, group: AlertGroup, wake: Wake) -> list[AlertAnswer]:
+def receive(settings: Settings, group: AlertGroup, wake: Wake, signed_at: datetime | None) -> list[AlertAnswer]:
     """Judge, record and answer each alert of a group. It may be repeated: a known alert is the same alert.
 
+    `signed_at` is the time of the request's signature, by which a replay is known. None for a request with a key.
     Errors: `StoreError` when Postgres does not answer. Nothing was recorded then.
     """
     until = time.monotonic() + WEIGHING_SECONDS
     specs = {name: _find_spec(settings, name) for name in {item.model for item in group.alerts if item}}
-    judged = [(item, find_objection(item, specs[item.model] if item else None)) for item in group.alerts]
+    now = datetime.now(UTC)
+    judged = [(item, find_objection(item, specs[item.model] if item else None, now)) for item in group.alerts]
     acting = [item for item, found in judged if item and not found]
-    known = _answer_all(settings, specs, group.sender, acting, until, wake)
+    known = {}
+    if acting:
+        with Store(settings.store_dsn, PATIENCE_SECONDS).connected() as store:
+            nows = {name: read_now(store, settings, name) for name in {item.model for item in acting}}
+            stored = record(store, group.sender, [(item, nows[item.model]) for item in acting], signed_at)
+            known = _answer_all(store, specs, stored, until, wake)
     answers = []
     for item, found in judged:
         if found:
@@ -66,35 +74,29 @@ def _find_spec(settings: Settings, name: str) -> ModelSpec | None:
 
 
 def _answer_all(
-    settings: Settings,
+    store: Store,
     specs: Mapping[str, ModelSpec | None],
-    sender: str,
-    acting: Sequence[Alert],
+    stored: Mapping[Identity, StoredAlert],
     until: float,
     wake: Wake,
 ) -> dict[Identity, AlertAnswer]:
-    """Record the alerts that may act, then answer each and start what is due."""
-    if not acting:
-        return {}
-    with Store(settings.store_dsn, PATIENCE_SECONDS).connected() as store:
-        nows = {name: read_now(store, settings, name) for name in {item.model for item in acting}}
-        stored = record(store, sender, [(item, nows[item.model]) for item in acting])
-        answered = {}
-        for identity, alert in stored.items():
-            spec = specs[alert.model]
-            assert spec is not None, "an alert of no model may not act"
-            answered[identity] = _answer(store, spec, alert, until)
-        return _start_runs(store, stored, answered, wake)
+    """Answer each alert that is recorded, and start what is due."""
+    answered = {}
+    for identity, alert in stored.items():
+        spec = specs[alert.model]
+        assert spec is not None, "an alert of no model may not act"
+        answered[identity] = _answer(store, spec, alert, until)
+    return _start_runs(store, stored, answered, wake)
 
 
 def _answer(store: Store, spec: ModelSpec, alert: StoredAlert, until: float) -> AlertAnswer:
-    """The answer to an alert. It is `recorded` where the policy has no time, or Postgres has gone in the meantime."""
+    """The answer to an alert. It is `recorded` where the policy has no time or fails. The monitor answers it then."""
     try:
         if alert.action == "retrain" and alert.answer is None and time.monotonic() < until:
             weighed = weigh_alert(store, spec, alert, alert.at)
             alert = replace(alert, answer=weighed.decision.action, reason=weighed.describe_refusal(spec.name))
         return read_answer(store, alert)
-    except (StoreError, StatementError) as error:
+    except CycloneError as error:
         log.warning("%s of %s is recorded, and could not be weighed: %s", alert.source, alert.model, error)
         return build_answer(alert, None)
 
@@ -105,7 +107,8 @@ def _start_runs(
     """Wake the monitors that have something to do, each once, and say so in the answers."""
     try:
         begun = find_begun(store, answered.values())
-    except StoreError:
+    except CycloneError as error:
+        log.warning("whether retrainings have begun could not be read: %s", error)
         begun = set()  # a run for nothing costs a run
     waiting = [alert for identity, alert in stored.items() if answered[identity].result == "recorded"]
     runs: dict[tuple[str, str], bool] = {}

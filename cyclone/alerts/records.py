@@ -22,9 +22,10 @@ Identity = tuple[str, str, str, datetime]
 
 @dataclass(frozen=True)
 class StoredAlert:
-    """One alert of the store. `at` is event time, `received_at` Postgres' clock, `started_at` the sender's.
+    """One alert of the store. `at` is event time, `started_at` is by the sender's clock.
 
-    Model, action, fingerprint and start are its identity. `answer` is None while it waits.
+    `received_at` is when it began to wait for its answer, by Postgres' clock. Model, action, fingerprint and start are
+    its identity. `answer` is None while it waits.
     """
 
     alert_id: int
@@ -66,9 +67,12 @@ def find_identity(alert: Alert) -> Identity:
     return alert.model, alert.action, alert.fingerprint, alert.started_at
 
 
-def record(store: Store, sender: str, alerts: Iterable[tuple[Alert, datetime]]) -> dict[Identity, StoredAlert]:
+def record(
+    store: Store, sender: str, alerts: Iterable[tuple[Alert, datetime]], signed_at: datetime | None
+) -> dict[Identity, StoredAlert]:
     """Record alerts that may act, each with the present of its model. All of them are recorded, or none.
 
+    `signed_at` is the time of the request's signature. None for a request with a key.
     Errors: `StoreError` when Postgres does not answer.
     """
     kept = ("name", "action", "model", "fingerprint", "started_at", "summary", "link")
@@ -77,7 +81,8 @@ def record(store: Store, sender: str, alerts: Iterable[tuple[Alert, datetime]]) 
         for alert, at in alerts
     }
     text = json.dumps([{**item, "sender": sender} for item in items.values()], default=datetime.isoformat)
-    rows = [StoredAlert(**row) for row in store.fetch("alerts/receive", alerts=text)] if items else []
+    found = store.fetch("alerts/receive", alerts=text, signed_at=signed_at) if items else []
+    rows = [StoredAlert(**row) for row in found]
     return {row.identity: row for row in rows}
 
 

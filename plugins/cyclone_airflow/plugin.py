@@ -3,8 +3,10 @@
 Every process of Airflow loads plugins. This one costs the others nothing, as its app is imported at the first request.
 """
 
+import asyncio
 import logging
 import os
+from http import HTTPStatus
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
@@ -13,16 +15,39 @@ log = logging.getLogger("cyclone.alerts")
 
 
 class LazyWebhooks:
-    """An ASGI app that is imported when the first request comes, which only an API server gets."""
+    """An ASGI app that is imported when the first request comes, which only an API server gets.
 
-    _app: Any = None
+    Imports and settings take seconds and may ask the network, so a thread waits for them. Where the settings cannot be
+    used, each request is answered so, and the next one tries again.
+    """
+
+    def __init__(self) -> None:
+        self._app: Any = None
+        self._lock = asyncio.Lock()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if LazyWebhooks._app is None:
-            from cyclone_airflow.webhook_app import build_app
+        async with self._lock:
+            app = self._app or await asyncio.to_thread(self._build)
+        await app(scope, receive, send)
 
-            LazyWebhooks._app = build_app()
-        await LazyWebhooks._app(scope, receive, send)
+    def _build(self) -> Any:
+        """The app, or an answer in its place that says that there is none."""
+        from cyclone.errors import ConfigurationError
+        from cyclone_airflow.webhook_app import AGAIN_SECONDS, build_app
+
+        try:
+            self._app = build_app()
+        except ConfigurationError as error:
+            from starlette.responses import JSONResponse
+
+            log.error("no alert can be taken, as the settings cannot be used: %s", error)
+            words = "Cyclone's settings cannot be used: the log of Airflow's API server says why"
+            return JSONResponse(
+                {"error": words},
+                status_code=HTTPStatus.SERVICE_UNAVAILABLE,
+                headers={"Retry-After": str(AGAIN_SECONDS)},
+            )
+        return self._app
 
 
 class CyclonePlugin(AirflowPlugin):

@@ -8,20 +8,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from http import HTTPStatus
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cyclone.alerts.credentials import AlertCredentials, Refused, RefusedAlert
+from cyclone.alerts.credentials import AlertCredentials, Refused, RefusedAlert, read_stamp
 from cyclone.alerts.judging import AlertAnswer
-from cyclone.alerts.payload import AlertGroup, read_group
+from cyclone.alerts.payload import AlertGroup, Body, read_group
 from cyclone.alerts.receiving import Wake, receive
-from cyclone.errors import AlertError, ConfigurationError, StatementError, StoreError
+from cyclone.errors import AlertError, CycloneError, StoreError
 from cyclone.settings import Settings, read_settings
 from cyclone_airflow.waking import wake_monitor
 
@@ -29,6 +29,10 @@ MOST_BYTES = 2**21
 """The longest body, 2 MiB. An alert takes one or two kilobytes, so they are as many as `MOST_ALERTS`."""
 BODY_SECONDS = 10.0
 """How long a body may take to come. Grafana sends it at once."""
+MOST_AT_ONCE = 8
+"""How many webhooks are read and acted on at once. So bodies of senders that prove nothing take 16 MiB at most."""
+TURN_SECONDS = 10.0
+"""How long a webhook waits for its turn. Most take a second, and Grafana waits 30 s for all of it."""
 AGAIN_SECONDS = 60
 """When to send again after a 503, by its `Retry-After`. Grafana ignores it, and sends at its next group interval."""
 STATUSES: dict[RefusedAlert, HTTPStatus] = {
@@ -57,14 +61,29 @@ class Webhooks:
     def __init__(self, settings: Settings, wake: Wake, now: Callable[[], float]) -> None:
         self._settings, self._wake, self._now = settings, wake, now
         self._credentials = AlertCredentials(settings)
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        # Its own threads, as Airflow's endpoints share 40. Half of them check heads while the others act.
+        self._threads = ThreadPoolExecutor(2 * MOST_AT_ONCE, "webhook")
         if self._credentials.problem:
             log.error("bearer keys open nothing here: %s", self._credentials.problem)
 
     async def answer(self, request: Request) -> Response:
         """202 with what became of each alert, 200 if nothing was recorded, else the reason in words."""
-        refused = await run_in_threadpool(self._credentials.check_head, request.headers, self._now())
+        in_thread = asyncio.get_running_loop().run_in_executor
+        refused = await in_thread(self._threads, self._credentials.check_head, request.headers, self._now())
         if refused:
             return _refuse(request, refused)
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            return _tell(request, HTTPStatus.SERVICE_UNAVAILABLE, "too many webhooks come at once: send it again")
+        try:
+            return await self._read_and_act(request)
+        finally:
+            self._turns.release()
+
+    async def _read_and_act(self, request: Request) -> Response:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await read_body(request)
@@ -74,27 +93,27 @@ class Webhooks:
             return _tell(request, HTTPStatus.BAD_REQUEST, "the body ended before its length")
         if body is None:
             return _tell(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MOST_BYTES:,} bytes")
-        return await run_in_threadpool(self._act, request, body)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._act, request, body)
 
-    def _act(self, request: Request, body: bytes) -> Response:
+    def _act(self, request: Request, body: Body) -> Response:
         refused = self._credentials.check_body(request.headers, body)
         if refused:
             return _refuse(request, refused)
         try:
             group = read_group(body)
-            answers = receive(self._settings, group, self._wake)
+            answers = receive(self._settings, group, self._wake, read_stamp(request.headers))
         except AlertError as error:
             return _tell(request, HTTPStatus.BAD_REQUEST, str(error))
         except StoreError as error:
             log.error("a webhook was not recorded: %s", error)
             return _tell(request, HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer: send it again")
-        except (StatementError, ConfigurationError):
-            log.exception("a webhook was not recorded")
+        except CycloneError:
+            log.exception("a webhook could not be answered")
             return _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Cyclone's own fault: its log tells more")
         return _answer(group, answers)
 
 
-async def read_body(request: Request) -> bytes | None:
+async def read_body(request: Request) -> Body | None:
     """The body, or None if it is too long. What lies beyond the limit is not read."""
     length = request.headers.get("Content-Length", "")
     if length.isascii() and length.isdigit() and (len(length) > 12 or int(length) > MOST_BYTES):
@@ -104,7 +123,7 @@ async def read_body(request: Request) -> bytes | None:
         body += part
         if len(body) > MOST_BYTES:
             return None
-    return bytes(body)
+    return body
 
 
 def _answer(group: AlertGroup, answers: list[AlertAnswer]) -> Response:
@@ -122,13 +141,13 @@ def _answer(group: AlertGroup, answers: list[AlertAnswer]) -> Response:
 
 
 def _refuse(request: Request, refused: Refused) -> Response:
-    return _tell(request, STATUSES.get(refused.kind, HTTPStatus.UNAUTHORIZED), refused.words)
+    return _tell(request, STATUSES.get(refused.kind, HTTPStatus.UNAUTHORIZED), refused.words, refused.detail)
 
 
-def _tell(request: Request, status: HTTPStatus, words: str) -> Response:
-    """An answer in words, which the log has as well. Neither holds a secret."""
+def _tell(request: Request, status: HTTPStatus, words: str, detail: str = "") -> Response:
+    """An answer in words, which the log has as well, with the detail. Neither holds a secret."""
     where = request.client.host if request.client else "?"
-    log.warning("a webhook from %s is answered %d: %s", where, status, words)
+    log.warning("a webhook from %s is answered %d: %s", where, status, ". ".join(filter(None, [words, detail])))
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"

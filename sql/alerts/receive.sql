@@ -1,7 +1,8 @@
 -- Records alerts, each once. A known one is counted. If it came to nothing, it is weighed again, because what stood
--- against it may be gone.
+-- against it may be gone. A request that was signed no later than one before it is a replay, and weighs nothing again.
+-- `received_at` is when the alert began to wait: it stays while the alert waits, however often it comes.
 -- params: alerts jsonb (objects with model, action, fingerprint, started_at, name, sender, summary, link and at, each
---   identity once)
+--   identity once); signed_at timestamptz, NULL for a request with a key
 -- returns: alert_id bigint; model, action, fingerprint, name, sender, summary, link text; started_at, at, received_at
 --   timestamptz; answer and reason text, both NULL for an alert that waits; times integer
 WITH received AS (
@@ -15,6 +16,7 @@ WITH received AS (
         item.summary,
         item.link,
         item.at,
+        %(signed_at)s::timestamptz AS signed_at,
         CASE WHEN item.action = 'note' THEN 'noted' END AS answer
     FROM jsonb_to_recordset(%(alerts)s::jsonb) AS item (
         model text,
@@ -30,7 +32,7 @@ WITH received AS (
 )
 
 INSERT INTO alert (
-    model, action, fingerprint, started_at, name, sender, summary, link, at, received_at, answer, answered_at
+    model, action, fingerprint, started_at, name, sender, summary, link, at, signed_at, received_at, answer, answered_at
 )
 SELECT
     model,
@@ -42,6 +44,7 @@ SELECT
     summary,
     link,
     at,
+    signed_at,
     clock_timestamp() AS received_at,
     answer,
     CASE WHEN answer IS NOT NULL THEN clock_timestamp() END AS answered_at
@@ -50,9 +53,20 @@ ORDER BY model, action, fingerprint, started_at -- two groups with the same aler
 ON CONFLICT (model, action, fingerprint, started_at) DO UPDATE
     SET
         times = alert.times + 1,
-        received_at = excluded.received_at,
-        answer = CASE WHEN alert.answer NOT IN ('wait', 'hold', 'failed') THEN alert.answer END,
-        reason = CASE WHEN alert.answer NOT IN ('wait', 'hold', 'failed') THEN alert.reason END
+        signed_at = greatest(alert.signed_at, excluded.signed_at),
+        received_at = CASE
+            WHEN alert.answer IN ('wait', 'hold', 'failed') AND (excluded.signed_at <= alert.signed_at) IS NOT TRUE
+                THEN excluded.received_at
+            ELSE alert.received_at
+        END,
+        answer = CASE
+            WHEN alert.answer NOT IN ('wait', 'hold', 'failed') OR excluded.signed_at <= alert.signed_at
+                THEN alert.answer
+        END,
+        reason = CASE
+            WHEN alert.answer NOT IN ('wait', 'hold', 'failed') OR excluded.signed_at <= alert.signed_at
+                THEN alert.reason
+        END
 RETURNING
     alert_id,
     model,

@@ -11,7 +11,7 @@ CREATE TABLE alert (
     summary text NOT NULL,
     link text NOT NULL,
     at timestamptz NOT NULL, -- event time
-    received_at timestamptz NOT NULL, -- the last time, by Postgres' clock
+    received_at timestamptz NOT NULL, -- when it began to wait for its answer, by Postgres' clock
     times integer NOT NULL DEFAULT 1,
     answer text CHECK (answer IN ('retrain', 'wait', 'hold', 'done', 'failed', 'noted')), -- NULL: it waits
     reason text,

@@ -258,7 +258,7 @@ def test_an_alert_that_waits_is_answered_and_started_by_a_run_of_the_monitor(
         Alert("Error has risen", True, True, action, "shop", "0123456789abcdef", now)
         for action in ("retrain", "roll_back")
     ]
-    record(store, "http://grafana:3000", [(alert, NOW) for alert in alerts])
+    record(store, "http://grafana:3000", [(alert, NOW) for alert in alerts], None)
     result, _ = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
     tasks = ("request_retraining", "answer_alerts", "recalibrate", "tell_person")
     assert [result["tasks"][name] for name in tasks] == ["success", "success", "skipped", "skipped"]

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -147,21 +147,23 @@ def test_postgres_that_dies_after_the_write_loses_no_alert_and_before_it_leaves_
         return ask(*arguments)
 
     monkeypatch.setattr("cyclone.alerts.records.ask", ask_after_death)
-    (answer,) = receive(settings, group, lambda model, run: True)
+    (answer,) = receive(settings, group, lambda model, run: True, None)
     assert (answer.result, answer.reason) == ("recorded", "The monitor's run alert__1 answers it")
     monkeypatch.undo()
     with pytest.raises(StoreError):
-        receive(settings, AlertGroup("http://grafana:3000", (build_alert(),)), lambda model, run: True)
+        receive(settings, AlertGroup("http://grafana:3000", (build_alert(),)), lambda model, run: True, None)
     postgres.start()
     assert execute(store, "SELECT name, answer, times FROM alert") == [("Error has risen", None, 1)]
     assert execute(store, "SELECT count(*) FROM incident") == [(0,)]
     assert weigh_waiting(store, bike_demand, datetime.now(UTC)) == []
-    (again,) = receive(settings, group, lambda model, run: True)
+    (again,) = receive(settings, group, lambda model, run: True, None)
     assert (again.result, again.incident, again.times) == ("retrain", 1, 2)
 
 
 def put_alert(store: Store, ago: timedelta = timedelta()) -> StoredAlert:
-    (stored,) = record(store, "http://grafana:3000", [(build_alert("roll_back", ago), datetime.now(UTC))]).values()
+    (stored,) = record(
+        store, "http://grafana:3000", [(build_alert("roll_back", ago), datetime.now(UTC))], None
+    ).values()
     return stored
 
 
@@ -176,11 +178,20 @@ def test_an_alert_rolls_back_what_served_when_it_began_and_nothing_else(
     result, reason = return_for_alert(wall, small, old)
     assert (result, "after the alert had begun" in reason) == ("wait", True)
     assert read_percents(wall) == {"bike-demand-v3": 100}
+    execute(
+        store,
+        "UPDATE release SET created_at = created_at - interval '1 hour', promoted_at = promoted_at - interval '1 hour',"
+        " ended_at = ended_at - interval '1 hour'",
+    )
     fresh, twin = put_alert(store), put_alert(store)
     assert return_for_alert(wall, small, fresh)[0] == "done"
     assert read_percents(wall) == {"bike-demand-v2": 100}
-    for repeated in (fresh, twin):  # a task that was killed before it noted its answer, and another Grafana's alert
-        assert return_for_alert(wall, small, repeated)[0] == "wait"
+    late_twin, wrong_clock = put_alert(store), replace(put_alert(store), started_at=datetime(2099, 1, 1, tzinfo=UTC))
+    came_again = replace(put_alert(store), started_at=datetime.now(UTC) + timedelta(minutes=4))
+    # a task that was killed before it noted its answer, the other Grafana at once and later, and a window still bad
+    for repeated in (fresh, twin, late_twin, wrong_clock, came_again):
+        result, reason = return_for_alert(wall, small, repeated)
+        assert (result, "Run `cyclone rollback bike_demand` if" in reason) == ("wait", True)
     assert read_percents(wall) == {"bike-demand-v2": 100}
     (told,) = [row for row in store.fetch("lineage/timeline", model="bike_demand") if row["event"] == "rolled back"]
     assert told["detail"] == "by alert Error has risen of http://grafana:3000"

@@ -30,9 +30,11 @@ class DagRun:
 CONTEXT: dict[str, Any] = {"run_id": "run", "dag_run": DagRun(), "data_interval_end": NOW.isoformat()}
 
 
-def put_alert(store: Store, action: str, name: str = "Mean has moved", at: datetime = NOW) -> StoredAlert:
-    alert = Alert(name, True, True, action, "bike_demand", "0123456789abcdef", datetime.now(UTC))
-    (stored,) = record(store, "http://grafana:3000", [(alert, at)]).values()
+def put_alert(
+    store: Store, action: str, name: str = "Mean has moved", at: datetime = NOW, started_at: datetime | None = None
+) -> StoredAlert:
+    alert = Alert(name, True, True, action, "bike_demand", "0123456789abcdef", started_at or datetime.now(UTC))
+    (stored,) = record(store, "http://grafana:3000", [(alert, at)], signed_at=None).values()
     return stored
 
 
@@ -83,15 +85,19 @@ def allowing(settings: Settings, tmp_path_factory: pytest.TempPathFactory, monke
 
 def test_an_action_that_fails_is_tried_by_every_run_for_an_hour(store: Store, allowing: None) -> None:
     put_newest_row(store, NOW)
-    put_alert(store, "roll_back")
+    began = put_alert(store, "roll_back").started_at
     for _ in range(2):
         with pytest.raises(ReleaseError, match="nothing has been promoted yet"):
             answer_alerts.function("bike_demand", **CONTEXT)
         assert len(list_waiting(store, "bike_demand")) == 1
     execute(store, "UPDATE alert SET received_at = received_at - interval '61 minutes'")
+    assert put_alert(store, "roll_back", started_at=began).times == 2, "it comes again, and gets no longer for it"
     (told,) = answer_alerts.function("bike_demand", **CONTEXT).values()
     assert told.startswith("failed: bike_demand: nothing has been promoted yet")
     assert list_waiting(store, "bike_demand") == []
+    put_alert(store, "roll_back", started_at=began)
+    with pytest.raises(ReleaseError, match="nothing has been promoted yet"):  # another hour begins
+        answer_alerts.function("bike_demand", **CONTEXT)
     again = put_alert(store, "roll_back")
     assert (again.answer, again.times) == (None, 1), "it began later, so it is another alert"
 
