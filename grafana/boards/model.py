@@ -22,7 +22,7 @@ OUT = {
     "The version in MLflow": "${__data.fields.mlflow_url:raw}",
     "The revisions": "${__data.fields.revision_url:raw}",
 }
-FEATURES = "IN (${feature:sqlstring})"
+FEATURES = "ARRAY[${feature:sqlstring}]::text[]"
 SINCE, UNTIL = "$__timeFrom()::timestamptz", "$__timeTo()::timestamptz"
 STEP = "date_bin(make_interval(secs => greatest($__interval_ms / 1000, 3600)), start, '2000-01-01T00:00Z')"
 """The beginning of the step that an hour falls in. A step is as long as a point of the panel, and an hour at least."""
@@ -191,7 +191,7 @@ def build_drift() -> Placed:
             max(CASE verdict WHEN 'failed' THEN 2 WHEN 'no_data' THEN 1 ELSE 0 END) AS verdict
         FROM current_verdict
         WHERE model = {MODEL} AND version = {VERSIONS} AND kind = 'drift'
-            AND (subject {FEATURES} OR subject IN ('prediction', '(broken check)', '(no subject)'))
+            AND (subject = ANY ({FEATURES}) OR subject IN ('prediction', '(broken check)', '(no subject)'))
             AND $__timeFilter(window_end)
         GROUP BY window_end, subject, check_name ORDER BY window_end, subject, check_name
     """
@@ -212,7 +212,7 @@ def build_bins() -> Placed:
     sql = f"""
         SELECT chosen.feature || ': ' || bins.name AS bin, bins.served_share AS served,
             bins.reference_share AS reference
-        FROM unnest(ARRAY[${{feature:sqlstring}}]) AS chosen (feature)
+        FROM unnest({FEATURES}) AS chosen (feature)
         CROSS JOIN (
             SELECT max(version) AS version FROM known_version WHERE model = {MODEL} AND version = {VERSIONS}) AS of
         CROSS JOIN LATERAL feature_bins(

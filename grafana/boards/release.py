@@ -130,7 +130,8 @@ def build_gate() -> Placed:
     sql = f"""
         SELECT started_at, version, slice, rows, challenger_error AS challenger, champion_error AS champion, ratio,
             ratio_lower AS "from", ratio_upper AS "to", limit_ratio AS "limit", is_passed, run_id, airflow_url
-        FROM gate_slice WHERE model = {MODEL} AND slice IN (${{slice:sqlstring}}) AND $__timeFilter(started_at)
+        FROM gate_slice WHERE model = {MODEL} AND slice = ANY (ARRAY[${{slice:sqlstring}}]::text[])
+            AND $__timeFilter(started_at)
         ORDER BY started_at DESC, slice
     """
     words = Words(

@@ -19,7 +19,7 @@ from cyclone.policy.evidence import collect_evidence
 from cyclone.policy.rules import find_typical_error
 from cyclone.sections import Monitor
 from cyclone.store import Store
-from grafana.trial.asking import Reply, ask, find_faults, last, read_choices
+from grafana.trial.asking import Reply, ask, find_all_faults, find_faults, last, read_choices
 from grafana.trial.expansion import Variable
 from grafana.trial.filling import DEMAND, World, fill_store
 from grafana.trial.questions import Question, list_questions
@@ -68,6 +68,10 @@ def test_a_question_is_answered_in_the_form_that_grafana_shows(
     assert find_faults(question.form, answer) == []
     is_told = (question.place.rpartition("annotation ")[2], days) not in NOTHING_HAPPENED
     assert bool(answer.rows) is is_told, "there are data, and the panel is empty"
+
+
+def test_every_question_is_answered_for_a_model_without_gate(as_grafana: "psycopg2.extensions.connection") -> None:
+    assert find_all_faults(as_grafana, QUESTIONS, {"model": Variable(["churn"])}, last(365, UNTIL)) == []
 
 
 @pytest.mark.parametrize(
