@@ -83,7 +83,8 @@ RULES = (
     Rule(
         "monitor",
         "A monitor does not run",
-        "three times the longest gap of its schedule has passed since the monitor ran. Nobody watches the model",
+        "three times the longest gap of its schedule has passed since the monitor ran, or it never ran. Nobody watches the"
+        " model",
         "note",
         "critical",
         "0s",
