@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,31 @@ def test_a_board_has_all_variables_and_links_to_the_others_that_keep_time_and_va
     assert [item["name"] for item in board["templating"]["list"]] == ["model", "version", "feature", "slice"]
     assert {link["url"] for link in board["links"]} == {f"/d/cyclone-{other}" for other in BOARDS if other != name}
     assert all(link["keepTime"] and link["includeVars"] for link in board["links"])
+
+
+def list_addresses(value: Any) -> Iterator[str]:
+    """Every address of a link in a board's panels."""
+    if isinstance(value, dict):
+        if isinstance(value.get("url"), str):
+            yield value["url"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from list_addresses(item)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_an_address_of_a_board_keeps_time_and_variables(name: str) -> None:
+    panels = BOARDS[name]["panels"]
+    found = {url for url in list_addresses(panels) if not url.startswith("${__data.fields.")}
+    kept = {f"/d/cyclone-{other}?${{__url_time_range}}&${{__all_variables}}" for other in BOARDS}
+    row = "&var-model=${__data.fields.model:percentencode}"
+    of_row = {f"/d/cyclone-{other}?${{__url_time_range}}{row}" for other in BOARDS} if name == "fleet" else set()
+    assert found
+    assert found <= kept | of_row
+    for panel in panels:
+        is_list_of_models = name == "fleet" and panel["type"] == "table"
+        assert not is_list_of_models or {url for url in list_addresses(panel) if url in kept} == set()
 
 
 @pytest.mark.parametrize("name", BOARDS)
