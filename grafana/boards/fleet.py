@@ -1,7 +1,7 @@
 """The board Fleet: every model, the ones that need a person first."""
 
 from grafana.boards.board import Board, Placed, link_row_to, link_to
-from grafana.boards.panels import Appearance, Words, hide, override, show_number, show_table
+from grafana.boards.panels import Appearance, Words, hide, override, round_off, show_number, show_table
 from grafana.boards.queries import ask_rows
 
 TO_MODEL = {"The model": link_row_to("model")}
@@ -60,9 +60,7 @@ def build_board() -> Board:
             ),
             override("sentence", Appearance(links={"The loop": link_row_to("loop")}), wrapText=True, width=380),
             override("age", Appearance(unit="s", decimals=0)),
-            override("error", Appearance(decimals=3)),
-            override("accepted", Appearance(decimals=3)),
-            override("limit", Appearance(decimals=3)),
+            *round_off(3, "error", "accepted", "limit"),
             override("error / accepted", Appearance(steps=RATIO, decimals=2), cellOptions={"type": "color-text"}),
             override(
                 "completeness",

@@ -7,6 +7,7 @@ from grafana.boards.panels import (
     Words,
     hide,
     override,
+    round_off,
     show_bars,
     show_history,
     show_series,
@@ -43,9 +44,10 @@ def build_now() -> Placed:
     overrides = [
         override("age", Appearance(unit="s", decimals=0)),
         override("sentence", Appearance(links=TO_LOOP), wrapText=True, width=380),
+        *round_off(3, "error", "accepted", "limit"),
         *hide("airflow_url", "mlflow_url", "revision_url"),
     ]
-    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=OUT | TO_RELEASE, decimals=3), overrides), 24, 4)
+    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=OUT | TO_RELEASE), overrides), 24, 4)
 
 
 def build_error() -> Placed:
@@ -107,7 +109,8 @@ def build_calibrations() -> Placed:
         "Corrections of what a version predicts, by its newest labels. The one in force answers with its revision.",
         "No calibration has served.",
     )
-    return Placed(show_table(3, words, ask_rows(sql), Appearance(links=TO_LOOP, decimals=3)), 24, 6)
+    errors = round_off(3, "error_without", "error_with")
+    return Placed(show_table(3, words, ask_rows(sql), Appearance(links=TO_LOOP), errors), 24, 6)
 
 
 def build_requests() -> list[Placed]:

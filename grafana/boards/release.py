@@ -1,7 +1,7 @@
 """The board Release: candidate and champion side by side, and how long each step took."""
 
 from grafana.boards.board import Board, Placed, link_to
-from grafana.boards.panels import Appearance, Words, hide, override, show_bars, show_number, show_series, show_table
+from grafana.boards.panels import Appearance, Words, hide, override, round_off, show_bars, show_number, show_series, show_table
 from grafana.boards.queries import MODEL, VERSIONS, ask_rows, ask_series
 
 TO_RUN = {"The run": "${__data.fields.airflow_url:raw}"}
@@ -59,8 +59,11 @@ def build_measures() -> Placed:
         " when all of it is below.",
         "No canary ran in this time.",
     )
-    overrides = [override("traffic", Appearance(unit="percent"))]
-    return Placed(show_table(2, words, ask_rows(sql), Appearance(links=TO_MODEL, decimals=4), overrides), 24, 9)
+    overrides = [
+        override("traffic", Appearance(unit="percent")),
+        *round_off(4, "candidate", "champion", "from", "to", "limit"),
+    ]
+    return Placed(show_table(2, words, ask_rows(sql), Appearance(links=TO_MODEL), overrides), 24, 9)
 
 
 def build_traffic() -> Placed:
@@ -143,9 +146,10 @@ def build_gate() -> Placed:
     steps = ((None, "green"), (1, "orange"), (1.1, "red"))
     overrides = [
         override("ratio", Appearance(steps=steps, decimals=3), cellOptions={"type": "color-text"}),
+        *round_off(3, "challenger", "champion", "from", "to", "limit"),
         *hide("airflow_url"),
     ]
-    return Placed(show_table(7, words, ask_rows(sql), Appearance(links=TO_RUN | TO_MODEL, decimals=3), overrides), 24)
+    return Placed(show_table(7, words, ask_rows(sql), Appearance(links=TO_RUN | TO_MODEL), overrides), 24)
 
 
 def build_board() -> Board:

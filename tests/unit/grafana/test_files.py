@@ -123,3 +123,33 @@ def test_the_page_shows_every_panel() -> None:
         panel["title"] for board in BOARDS.values() for panel in board["panels"] if f"**{panel['title']}.**" not in text
     ]
     assert [title for title in missing if title not in ROWS] == []
+
+
+def list_coloured(panel: dict[str, Any]) -> list[dict[str, Any]]:
+    """The overrides of a table whose cells are coloured."""
+    return [
+        item
+        for item in panel["fieldConfig"]["overrides"]
+        if any(
+            change["id"] == "custom.cellOptions" and change["value"]["type"].startswith("color-")
+            for change in item["properties"]
+        )
+    ]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_colours_come_from_values_and_decimals_are_no_default_of_a_table(panel: dict[str, Any]) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    by_value = panel["type"] in ("table", "stat", "status-history")
+    assert defaults["color"]["mode"] == ("thresholds" if by_value else "palette-classic")
+    assert panel["type"] != "table" or "decimals" not in defaults, "versions and counts would be shown as 2.000"
+    for item in list_coloured(panel):
+        said = {change["id"]: change["value"] for change in item["properties"]}
+        assert "mappings" in said or len(said["thresholds"]["steps"]) > 1, item["matcher"]
+
+
+@pytest.mark.parametrize("panel", [item for item in PANELS if item.values[0]["type"] == "timeseries"])
+def test_a_limit_of_a_series_is_a_line(panel: dict[str, Any]) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    has_limit = len(defaults["thresholds"]["steps"]) > 1
+    assert defaults["custom"]["thresholdsStyle"] == {"mode": "line" if has_limit else "off"}
