@@ -115,7 +115,7 @@ def build_calibrations() -> Placed:
 
 def build_requests() -> list[Placed]:
     """Requests, the share that failed, and latency, by version."""
-    told = "By version. A revision of the release board names what answered. A step is of one hour or more."
+    told = "By version, not by revision. A step is of one hour or more."
     by_step = (
         f"FROM request_hour WHERE model = {MODEL} AND $__timeFilter(start) GROUP BY 1, version ORDER BY 1, version"
     )

@@ -222,13 +222,18 @@ def test_an_alarm_is_one_for_each_model_and_goes_when_its_reason_goes(filled: St
     assert ask_alarm("error") == {"churn": 0, "demand": 0}
     assert ask_alarm("monitor") == {"churn": 0, "demand": 0}
     assert ask_alarm("labels") == {"churn": 0, "demand": 0}
+    assert ask_alarm("log") == {"churn": 1, "demand": 1}
+    assert ask_alarm("service") == {"churn": 0, "demand": 1}
     changes = {
         "hold": "UPDATE hold SET closed_at = opened_at WHERE model = 'churn'",
         "error": "UPDATE monitored_model SET error_limit = 1.01 WHERE model = 'demand'",
         "monitor": "UPDATE monitored_model SET monitored_at = now() - interval '1 hour' WHERE model = 'demand'",
         "labels": "UPDATE monitored_model SET label_delay = '0', silent_days = 0.5 WHERE model = 'demand'",
+        "log": "UPDATE monitored_model SET completeness_floor = 0.1 WHERE model = 'churn'",
+        "service": "UPDATE newest_verdict SET verdict = 'passed' WHERE model = 'demand' AND kind = 'service'",
     }
-    wanted = {"hold": {"churn": 0, "demand": 1}}
+    is_over = {"churn": 0, "demand": 1}
+    wanted = {"hold": is_over, "log": is_over, "service": {"churn": 0, "demand": 0}}
     for name, change in changes.items():
         with filled.transaction() as transaction, transaction.connection.cursor() as cursor:
             cursor.execute(change)
