@@ -101,7 +101,7 @@ def build_calibrations() -> Placed:
     """The corrections of the version that serves."""
     sql = f"""
         SELECT served_at, version, method, parameters, error_without, error_with, row_count, is_in_force, withdrawn_at,
-            reason, revision
+            reason, revision, explain
         FROM calibration_history WHERE model = {MODEL} ORDER BY served_at DESC
     """
     words = Words(

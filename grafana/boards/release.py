@@ -22,7 +22,7 @@ def build_steps() -> Placed:
     """The canary steps."""
     sql = f"""
         SELECT started_at, version, step_number AS step, traffic_percent AS traffic, verdict, seconds, reason, revision,
-            'cyclone explain ' || model || ':v' || version AS explain
+            'cyclone explain ' || model || ':v' || version AS explain, airflow_url
         FROM canary_step WHERE {OF_CHOSEN} AND $__timeFilter(started_at) ORDER BY started_at DESC
     """
     words = Words(
@@ -35,8 +35,9 @@ def build_steps() -> Placed:
         override("seconds", Appearance(unit="s", decimals=0)),
         override("verdict", Appearance(mappings=STEP_COLOURS), cellOptions={"type": "color-text"}),
         override("reason", Appearance(), wrapText=True, width=520),
+        *hide("airflow_url"),
     ]
-    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=TO_MODEL), overrides), 24, 8)
+    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=TO_RUN | TO_MODEL), overrides), 24, 8)
 
 
 def build_measures() -> Placed:
