@@ -13,7 +13,7 @@ Action = Literal["retrain", "note"]
 NoData = Literal["OK", "NoData"]
 OnError = Literal["KeepLast", "Error"]
 FOLDER = "Cyclone alerts"
-"""The folder of the rules. Rules find it by its title, and boards by a uid, so one title for both would be two folders."""
+"""The folder of the rules, found by its title. Boards find theirs by a uid, so one title would make two folders."""
 CONTACT_POINT = "cyclone"
 SECRETS = "/etc/grafana/cyclone"
 """The folder on Grafana's machine that holds the files with passwords, one a file."""
@@ -84,11 +84,11 @@ RULES = (
     Rule(
         "monitor",
         "A monitor does not run",
-        "three times the longest gap of its schedule has passed since the monitor ran, or it never ran. Nobody watches the"
-        " model",
+        "three times the longest gap of its schedule has passed since the monitor ran, or it never ran. Nobody watches"
+        " the model",
         "note",
         "critical",
-        "0s",
+        "10m",  # a first release is watched by the next run of its monitor, which most have within ten minutes
         "fleet",
         5,
         no_data="NoData",

@@ -1,7 +1,17 @@
 """The board Release: candidate and champion side by side, and how long each step took."""
 
 from grafana.boards.board import Board, Placed, link_to
-from grafana.boards.panels import Appearance, Words, hide, override, round_off, show_bars, show_number, show_series, show_table
+from grafana.boards.panels import (
+    Appearance,
+    Words,
+    hide,
+    override,
+    round_off,
+    show_bars,
+    show_number,
+    show_series,
+    show_table,
+)
 from grafana.boards.queries import MODEL, VERSIONS, ask_rows, ask_series
 
 TO_RUN = {"The run": "${__data.fields.airflow_url:raw}"}

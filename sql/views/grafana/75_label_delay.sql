@@ -20,13 +20,14 @@ WITH newest AS (
         (
             SELECT min(oldest.bucket_start)
             FROM reference_profile
-            CROSS JOIN LATERAL (
-                SELECT row_rollup.bucket_start
-                FROM row_rollup
-                WHERE row_rollup.model = reference_profile.model AND row_rollup.version = reference_profile.version
-                ORDER BY row_rollup.bucket_start
-                LIMIT 1
-            ) AS oldest
+            CROSS JOIN
+                LATERAL (
+                    SELECT row_rollup.bucket_start
+                    FROM row_rollup
+                    WHERE row_rollup.model = reference_profile.model AND row_rollup.version = reference_profile.version
+                    ORDER BY row_rollup.bucket_start
+                    LIMIT 1
+                ) AS oldest
             WHERE reference_profile.model = monitored_model.model
         ) AS answered_since
     FROM monitored_model

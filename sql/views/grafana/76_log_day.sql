@@ -1,5 +1,5 @@
--- What became of the rows that each model answered in the newest day of its own event time. The day ends with the newest
--- hour that an instance told of, because an hour that lost every row has none in the log.
+-- What became of the rows that each model answered in the newest day of its own event time. The day ends with the
+-- newest hour that an instance told of, because an hour that lost every row has none in the log.
 CREATE OR REPLACE VIEW log_day AS
 SELECT
     newest.model,

@@ -90,7 +90,7 @@ def test_only_a_risen_error_asks_for_a_retraining_and_one_rule_tells_that_it_cou
 
 
 def test_grafana_starts_with_the_variables_that_the_page_asks_for() -> None:
-    named = {name for content in (*FILES.values(), *YAML.values()) for name in re.findall(r"\$__env\{(\w+)\}", str(content))}
+    named = set(re.findall(r"\$__env\{(\w+)\}", f"{FILES} {YAML}"))
     page = (FOLDER.parent / "docs" / "grafana.md").read_text()
     assert named == set(re.findall(r"^   \| `(CYCLONE_\w+)` \|", page, re.MULTILINE))
     receivers = [item["type"] for point in POINTS for item in point["receivers"]]

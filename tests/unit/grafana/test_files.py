@@ -148,8 +148,10 @@ def test_colours_come_from_values_and_decimals_are_no_default_of_a_table(panel: 
         assert "mappings" in said or len(said["thresholds"]["steps"]) > 1, item["matcher"]
 
 
-@pytest.mark.parametrize("panel", [item for item in PANELS if item.values[0]["type"] == "timeseries"])
-def test_a_limit_of_a_series_is_a_line(panel: dict[str, Any]) -> None:
-    defaults = panel["fieldConfig"]["defaults"]
-    has_limit = len(defaults["thresholds"]["steps"]) > 1
-    assert defaults["custom"]["thresholdsStyle"] == {"mode": "line" if has_limit else "off"}
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_limit_of_a_series_is_a_line(name: str) -> None:
+    for panel in BOARDS[name]["panels"]:
+        if panel["type"] == "timeseries":
+            defaults = panel["fieldConfig"]["defaults"]
+            has_limit = len(defaults["thresholds"]["steps"]) > 1
+            assert defaults["custom"]["thresholdsStyle"] == {"mode": "line" if has_limit else "off"}, panel["title"]

@@ -2,4 +2,7 @@
 CREATE OR REPLACE VIEW retired_model AS
 SELECT DISTINCT retirement.model
 FROM retirement
-WHERE NOT EXISTS (SELECT 1 FROM serving_version WHERE serving_version.model = retirement.model)
+WHERE NOT EXISTS (
+    SELECT 1 FROM serving_version
+    WHERE serving_version.model = retirement.model
+)
