@@ -78,7 +78,7 @@ class Grafana:
 
     def fire(self, rule: str, labels: Labels, ago: timedelta = timedelta()) -> None:
         """A rule's query finds something wrong. Labels are those of the rule and of the row."""
-        named = {"alertname": rule, "grafana_folder": "Cyclone", **labels}
+        named = {"alertname": rule, "grafana_folder": "Cyclone alerts", **labels}
         notes = {"summary": f"{labels.get('model', '?')}: {rule}", "__dashboardUid__": "removed"}
         self.alerts.append(FiringRule(named, notes, self.now() - ago))
 
@@ -114,7 +114,7 @@ class Grafana:
         return self.send(self._pack([test], "cyclone-57c6d9296de2ad39-1764502800"))
 
     def build_body(self) -> bytes:
-        return self._pack(self.alerts, '{}/{__grafana_receiver__="cyclone"}:{grafana_folder="Cyclone"}')
+        return self._pack(self.alerts, '{}/{__grafana_receiver__="cyclone"}:{grafana_folder="Cyclone alerts"}')
 
     def send(self, body: bytes, signed_at: datetime | None = None, **headers: str) -> Reply:
         """One notification. It is never sent again from here."""
@@ -144,7 +144,7 @@ class Grafana:
             "receiver": "cyclone",
             "status": "firing" if is_firing else "resolved",
             "alerts": [self._describe(alert) for alert in shown],
-            "groupLabels": {"grafana_folder": "Cyclone"},
+            "groupLabels": {"grafana_folder": "Cyclone alerts"},
             "commonLabels": common,
             "commonAnnotations": {},
             "externalURL": self.address,

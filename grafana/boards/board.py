@@ -42,10 +42,14 @@ class Board:
     is_annotated: bool = True
 
 
-def link_to(name: str, **variables: str) -> str:
-    """The address of a board, with the time range of this one and some variables. Others keep their values."""
-    chosen = "".join(f"&var-{variable}={value}" for variable, value in variables.items())
-    return f"/d/cyclone-{name}?${{__url_time_range}}{chosen}"
+def link_to(name: str) -> str:
+    """The address of a board, with the time range and all variables of this one."""
+    return f"/d/cyclone-{name}?${{__url_time_range}}&${{__all_variables}}"
+
+
+def link_row_to(name: str) -> str:
+    """The address of a board for the model of a row, whose versions and features are not those that are chosen here."""
+    return f"/d/cyclone-{name}?${{__url_time_range}}&var-model=${{__data.fields.model:percentencode}}"
 
 
 def build(board: Board) -> Json:

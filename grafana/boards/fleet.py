@@ -1,10 +1,10 @@
 """The board Fleet: every model, the ones that need a person first."""
 
-from grafana.boards.board import Board, Placed, link_to
-from grafana.boards.panels import Appearance, Words, hide, override, show_number, show_table
+from grafana.boards.board import Board, Placed, link_row_to, link_to
+from grafana.boards.panels import Appearance, Words, hide, override, round_off, show_number, show_table
 from grafana.boards.queries import ask_rows
 
-TO_MODEL = {"The model": link_to("model", model="${__data.fields.model:percentencode}")}
+TO_MODEL = {"The model": link_row_to("model")}
 OUT = {
     "The run that released it": "${__data.fields.airflow_url:raw}",
     "The version in MLflow": "${__data.fields.mlflow_url:raw}",
@@ -58,15 +58,13 @@ def build_board() -> Board:
                 cellOptions={"type": "color-text"},
                 width=90,
             ),
-            override("sentence", Appearance(links={"The loop": link_to("loop")}), wrapText=True, width=380),
+            override("sentence", Appearance(links={"The loop": link_row_to("loop")}), wrapText=True, width=380),
             override("age", Appearance(unit="s", decimals=0)),
-            override("error", Appearance(decimals=3)),
-            override("accepted", Appearance(decimals=3)),
-            override("limit", Appearance(decimals=3)),
+            *round_off(3, "error", "accepted", "limit"),
             override("error / accepted", Appearance(steps=RATIO, decimals=2), cellOptions={"type": "color-text"}),
             override(
                 "completeness",
-                Appearance(unit="percentunit", steps=COMPLETE, decimals=2, links={"The log": link_to("log")}),
+                Appearance(unit="percentunit", steps=COMPLETE, decimals=2, links={"The log": link_row_to("log")}),
                 cellOptions={"type": "color-text"},
             ),
             override("label delay", Appearance(unit="h")),

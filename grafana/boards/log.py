@@ -129,7 +129,7 @@ def build_refused() -> Placed:
     """
     words = Words(
         "Rows that Postgres refused",
-        "They are kept as their instance wrote them. Values are not shown here.",
+        "They are kept as their instance wrote them. The reason is Postgres' error code. No value is shown here.",
         "Postgres refused no row.",
     )
     return Placed(show_table(8, words, ask_rows(sql), Appearance(links=TO_MODEL)), 24, 7)

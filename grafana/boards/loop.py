@@ -4,7 +4,8 @@ from grafana.boards.board import Board, Placed, link_to
 from grafana.boards.panels import Appearance, Words, hide, override, show_number, show_series, show_table
 from grafana.boards.queries import MODEL, ask_rows, ask_series
 
-OUT = {"The run": "${__data.fields.airflow_url:raw}", "The version in MLflow": "${__data.fields.mlflow_url:raw}"}
+TO_RUN = {"The run": "${__data.fields.airflow_url:raw}"}
+OUT = TO_RUN | {"The version in MLflow": "${__data.fields.mlflow_url:raw}"}
 TO_RELEASE = {"The releases": link_to("release")}
 TO_MODEL = {"The model": link_to("model")}
 OUTCOMES = {
@@ -91,7 +92,8 @@ def build_retrainings() -> Placed:
 def build_decisions() -> Placed:
     """What was decided, and what was refused."""
     sql = f"""
-        SELECT at, action, asked_by, because, reason, cause, is_refused, version, incident_id AS incident
+        SELECT at, action, asked_by, because, reason, cause, is_refused, version, incident_id AS incident,
+            airflow_url
         FROM decision_history WHERE model = {MODEL} AND $__timeFilter(at) ORDER BY at DESC
     """
     words = Words(
@@ -104,8 +106,8 @@ def build_decisions() -> Placed:
             7,
             words,
             ask_rows(sql),
-            Appearance(links=TO_MODEL),
-            [override("reason", Appearance(), wrapText=True, width=380)],
+            Appearance(links=TO_RUN | TO_MODEL),
+            [override("reason", Appearance(), wrapText=True, width=380), *hide("airflow_url")],
         ),
         12,
         10,
@@ -116,7 +118,7 @@ def build_holds() -> Placed:
     """Holds, open ones first."""
     sql = f"""
         SELECT opened_at, cause, reason, is_open, seconds AS lasted, closed_by, because,
-            'cyclone resume ' || model AS resume
+            'cyclone resume ' || model AS resume, explain
         FROM hold_history WHERE model = {MODEL} AND (is_open OR $__timeFilter(opened_at))
         ORDER BY is_open DESC, opened_at DESC
     """

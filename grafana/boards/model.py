@@ -7,6 +7,7 @@ from grafana.boards.panels import (
     Words,
     hide,
     override,
+    round_off,
     show_bars,
     show_history,
     show_series,
@@ -22,7 +23,7 @@ OUT = {
     "The version in MLflow": "${__data.fields.mlflow_url:raw}",
     "The revisions": "${__data.fields.revision_url:raw}",
 }
-FEATURES = "IN (${feature:sqlstring})"
+FEATURES = "ARRAY[${feature:sqlstring}]::text[]"
 SINCE, UNTIL = "$__timeFrom()::timestamptz", "$__timeTo()::timestamptz"
 STEP = "date_bin(make_interval(secs => greatest($__interval_ms / 1000, 3600)), start, '2000-01-01T00:00Z')"
 """The beginning of the step that an hour falls in. A step is as long as a point of the panel, and an hour at least."""
@@ -43,9 +44,10 @@ def build_now() -> Placed:
     overrides = [
         override("age", Appearance(unit="s", decimals=0)),
         override("sentence", Appearance(links=TO_LOOP), wrapText=True, width=380),
+        *round_off(3, "error", "accepted", "limit"),
         *hide("airflow_url", "mlflow_url", "revision_url"),
     ]
-    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=OUT | TO_RELEASE, decimals=3), overrides), 24, 4)
+    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=OUT | TO_RELEASE), overrides), 24, 4)
 
 
 def build_error() -> Placed:
@@ -99,7 +101,7 @@ def build_calibrations() -> Placed:
     """The corrections of the version that serves."""
     sql = f"""
         SELECT served_at, version, method, parameters, error_without, error_with, row_count, is_in_force, withdrawn_at,
-            reason, revision
+            reason, revision, explain
         FROM calibration_history WHERE model = {MODEL} ORDER BY served_at DESC
     """
     words = Words(
@@ -107,12 +109,13 @@ def build_calibrations() -> Placed:
         "Corrections of what a version predicts, by its newest labels. The one in force answers with its revision.",
         "No calibration has served.",
     )
-    return Placed(show_table(3, words, ask_rows(sql), Appearance(links=TO_LOOP, decimals=3)), 24, 6)
+    errors = round_off(3, "error_without", "error_with")
+    return Placed(show_table(3, words, ask_rows(sql), Appearance(links=TO_LOOP), errors), 24, 6)
 
 
 def build_requests() -> list[Placed]:
     """Requests, the share that failed, and latency, by version."""
-    told = "By version. A revision of the release board names what answered. A step is of one hour or more."
+    told = "By version, not by revision. A step is of one hour or more."
     by_step = (
         f"FROM request_hour WHERE model = {MODEL} AND $__timeFilter(start) GROUP BY 1, version ORDER BY 1, version"
     )
@@ -191,7 +194,7 @@ def build_drift() -> Placed:
             max(CASE verdict WHEN 'failed' THEN 2 WHEN 'no_data' THEN 1 ELSE 0 END) AS verdict
         FROM current_verdict
         WHERE model = {MODEL} AND version = {VERSIONS} AND kind = 'drift'
-            AND (subject {FEATURES} OR subject IN ('prediction', '(broken check)', '(no subject)'))
+            AND (subject = ANY ({FEATURES}) OR subject IN ('prediction', '(broken check)', '(no subject)'))
             AND $__timeFilter(window_end)
         GROUP BY window_end, subject, check_name ORDER BY window_end, subject, check_name
     """
@@ -212,7 +215,7 @@ def build_bins() -> Placed:
     sql = f"""
         SELECT chosen.feature || ': ' || bins.name AS bin, bins.served_share AS served,
             bins.reference_share AS reference
-        FROM unnest(ARRAY[${{feature:sqlstring}}]) AS chosen (feature)
+        FROM unnest({FEATURES}) AS chosen (feature)
         CROSS JOIN (
             SELECT max(version) AS version FROM known_version WHERE model = {MODEL} AND version = {VERSIONS}) AS of
         CROSS JOIN LATERAL feature_bins(

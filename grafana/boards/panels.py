@@ -59,6 +59,7 @@ def show_series(
         "showPoints": "auto",
         "spanNulls": False,
         "stacking": {"mode": "normal" if is_stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "off" if look.steps == PLAIN else "line"},
     }
     options: Json = {
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
@@ -125,8 +126,13 @@ def override(name: str, look: Appearance, **custom: object) -> Json:
     return {"matcher": {"id": "byName", "options": name}, "properties": properties}
 
 
+def round_off(decimals: int, *names: str) -> list[Json]:
+    """So many decimals for these columns. Versions and counts of the same table stay whole numbers."""
+    return [override(name, Appearance(decimals=decimals)) for name in names]
+
+
 def hide(*names: str) -> list[Json]:
-    """Columns that links need and nobody has to see."""
+    """Columns that links need and nobody has to see. Grafana hides them from version 12.2 on."""
     hidden = {"legend": False, "tooltip": False, "viz": True}
     return [
         {
@@ -170,7 +176,7 @@ def _build(
     options: Json,
     overrides: Sequence[Json],
 ) -> Json:
-    is_coloured = kind in ("stat", "status-history")
+    is_coloured = kind in ("stat", "status-history", "table")
     defaults = _describe(look) | {
         "noValue": words.nothing,
         "color": {"mode": "thresholds" if is_coloured else "palette-classic"},

@@ -8,8 +8,11 @@ SOURCE: Json = {"type": "grafana-postgresql-datasource", "uid": "cyclone-postgre
 """The data source of every question, by its fixed uid."""
 MODEL = "${model:sqlstring}"
 """The chosen model, quoted. `:sqlstring` doubles quotes, so that a value in an address cannot become SQL."""
-VERSIONS = "ANY (ARRAY(SELECT nullif(chosen, '')::integer FROM unnest(ARRAY[${version:sqlstring}]) AS chosen))"
-"""The chosen versions, for `version = …`. Without any version Grafana gives an empty text."""
+VERSIONS = "ANY (ARRAY(SELECT nullif(chosen, '')::integer FROM unnest(ARRAY[${version:sqlstring}]::text[]) AS chosen))"
+"""The chosen versions, for `version = …`. Without any Grafana fills in nothing, so the array has to say its type.
+
+An address such as `…&var-version=` makes it an empty text.
+"""
 SHOWN, HIDDEN = 0, 2
 """Whether a variable has a control at the top of its board."""
 

@@ -1,7 +1,17 @@
 """The board Release: candidate and champion side by side, and how long each step took."""
 
 from grafana.boards.board import Board, Placed, link_to
-from grafana.boards.panels import Appearance, Words, hide, override, show_bars, show_number, show_series, show_table
+from grafana.boards.panels import (
+    Appearance,
+    Words,
+    hide,
+    override,
+    round_off,
+    show_bars,
+    show_number,
+    show_series,
+    show_table,
+)
 from grafana.boards.queries import MODEL, VERSIONS, ask_rows, ask_series
 
 TO_RUN = {"The run": "${__data.fields.airflow_url:raw}"}
@@ -22,7 +32,7 @@ def build_steps() -> Placed:
     """The canary steps."""
     sql = f"""
         SELECT started_at, version, step_number AS step, traffic_percent AS traffic, verdict, seconds, reason, revision,
-            'cyclone explain ' || model || ':v' || version AS explain
+            'cyclone explain ' || model || ':v' || version AS explain, airflow_url
         FROM canary_step WHERE {OF_CHOSEN} AND $__timeFilter(started_at) ORDER BY started_at DESC
     """
     words = Words(
@@ -35,8 +45,9 @@ def build_steps() -> Placed:
         override("seconds", Appearance(unit="s", decimals=0)),
         override("verdict", Appearance(mappings=STEP_COLOURS), cellOptions={"type": "color-text"}),
         override("reason", Appearance(), wrapText=True, width=520),
+        *hide("airflow_url"),
     ]
-    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=TO_MODEL), overrides), 24, 8)
+    return Placed(show_table(1, words, ask_rows(sql), Appearance(links=TO_RUN | TO_MODEL), overrides), 24, 8)
 
 
 def build_measures() -> Placed:
@@ -59,8 +70,11 @@ def build_measures() -> Placed:
         " when all of it is below.",
         "No canary ran in this time.",
     )
-    overrides = [override("traffic", Appearance(unit="percent"))]
-    return Placed(show_table(2, words, ask_rows(sql), Appearance(links=TO_MODEL, decimals=4), overrides), 24, 9)
+    overrides = [
+        override("traffic", Appearance(unit="percent")),
+        *round_off(4, "candidate", "champion", "from", "to", "limit"),
+    ]
+    return Placed(show_table(2, words, ask_rows(sql), Appearance(links=TO_MODEL), overrides), 24, 9)
 
 
 def build_traffic() -> Placed:
@@ -130,7 +144,8 @@ def build_gate() -> Placed:
     sql = f"""
         SELECT started_at, version, slice, rows, challenger_error AS challenger, champion_error AS champion, ratio,
             ratio_lower AS "from", ratio_upper AS "to", limit_ratio AS "limit", is_passed, run_id, airflow_url
-        FROM gate_slice WHERE model = {MODEL} AND slice IN (${{slice:sqlstring}}) AND $__timeFilter(started_at)
+        FROM gate_slice WHERE model = {MODEL} AND slice = ANY (ARRAY[${{slice:sqlstring}}]::text[])
+            AND $__timeFilter(started_at)
         ORDER BY started_at DESC, slice
     """
     words = Words(
@@ -142,9 +157,10 @@ def build_gate() -> Placed:
     steps = ((None, "green"), (1, "orange"), (1.1, "red"))
     overrides = [
         override("ratio", Appearance(steps=steps, decimals=3), cellOptions={"type": "color-text"}),
+        *round_off(3, "challenger", "champion", "from", "to", "limit"),
         *hide("airflow_url"),
     ]
-    return Placed(show_table(7, words, ask_rows(sql), Appearance(links=TO_RUN | TO_MODEL, decimals=3), overrides), 24)
+    return Placed(show_table(7, words, ask_rows(sql), Appearance(links=TO_RUN | TO_MODEL), overrides), 24)
 
 
 def build_board() -> Board:

@@ -100,6 +100,24 @@ def read_choices(
     return found
 
 
+def find_all_faults(
+    raw: "connection", questions: Sequence[Question], chosen: Mapping[str, Variable], span: Span
+) -> list[str]:
+    """What Grafana could not show of all questions, with their places. Other variables have their boards' values."""
+    import psycopg2
+
+    faults = []
+    for question in questions:
+        of_board = [item for item in questions if item.board == question.board and item.form == "variable"]
+        try:
+            answer = ask(raw, question, read_choices(raw, of_board, span, chosen), span)
+        except psycopg2.Error as error:
+            faults.append(f"{question.place}: {error}")
+        else:
+            faults += [f"{question.place}: {fault}" for fault in find_faults(question.form, answer)]
+    return faults
+
+
 def last(days: float, until: datetime) -> Span:
     """The range of so many days, with the interval that a panel of 600 points has."""
     from datetime import timedelta

@@ -53,8 +53,11 @@ def expand_variables(sql: str, variables: Mapping[str, Variable]) -> str:
 
 
 def format_variable(variable: Variable, form: str) -> str:
-    """The text of a variable. Without a format one value is not quoted, and several are."""
-    doubled = [value.replace("'", "''") for value in variable.values] or [""]
+    """The text of a variable. Without a format one value is not quoted, and several are.
+
+    A variable with several values that has none becomes nothing, and a single one an empty value.
+    """
+    doubled = [value.replace("'", "''") for value in variable.values] or ([] if variable.is_multi else [""])
     quoted = ",".join(f"'{value}'" for value in doubled)
     forms: dict[str, Callable[[], str]] = {
         "": lambda: quoted if variable.is_multi else doubled[0],

@@ -19,7 +19,7 @@ from cyclone.policy.evidence import collect_evidence
 from cyclone.policy.rules import find_typical_error
 from cyclone.sections import Monitor
 from cyclone.store import Store
-from grafana.trial.asking import Reply, ask, find_faults, last, read_choices
+from grafana.trial.asking import Reply, ask, find_all_faults, find_faults, last, read_choices
 from grafana.trial.expansion import Variable
 from grafana.trial.filling import DEMAND, World, fill_store
 from grafana.trial.questions import Question, list_questions
@@ -68,6 +68,10 @@ def test_a_question_is_answered_in_the_form_that_grafana_shows(
     assert find_faults(question.form, answer) == []
     is_told = (question.place.rpartition("annotation ")[2], days) not in NOTHING_HAPPENED
     assert bool(answer.rows) is is_told, "there are data, and the panel is empty"
+
+
+def test_every_question_is_answered_for_a_model_without_gate(as_grafana: "psycopg2.extensions.connection") -> None:
+    assert find_all_faults(as_grafana, QUESTIONS, {"model": Variable(["churn"])}, last(365, UNTIL)) == []
 
 
 @pytest.mark.parametrize(
@@ -218,13 +222,18 @@ def test_an_alarm_is_one_for_each_model_and_goes_when_its_reason_goes(filled: St
     assert ask_alarm("error") == {"churn": 0, "demand": 0}
     assert ask_alarm("monitor") == {"churn": 0, "demand": 0}
     assert ask_alarm("labels") == {"churn": 0, "demand": 0}
+    assert ask_alarm("log") == {"churn": 1, "demand": 1}
+    assert ask_alarm("service") == {"churn": 0, "demand": 1}
     changes = {
         "hold": "UPDATE hold SET closed_at = opened_at WHERE model = 'churn'",
         "error": "UPDATE monitored_model SET error_limit = 1.01 WHERE model = 'demand'",
         "monitor": "UPDATE monitored_model SET monitored_at = now() - interval '1 hour' WHERE model = 'demand'",
         "labels": "UPDATE monitored_model SET label_delay = '0', silent_days = 0.5 WHERE model = 'demand'",
+        "log": "UPDATE monitored_model SET completeness_floor = 0.1 WHERE model = 'churn'",
+        "service": "UPDATE newest_verdict SET verdict = 'passed' WHERE model = 'demand' AND kind = 'service'",
     }
-    wanted = {"hold": {"churn": 0, "demand": 1}}
+    is_over = {"churn": 0, "demand": 1}
+    wanted = {"hold": is_over, "log": is_over, "service": {"churn": 0, "demand": 0}}
     for name, change in changes.items():
         with filled.transaction() as transaction, transaction.connection.cursor() as cursor:
             cursor.execute(change)

@@ -12,5 +12,5 @@ WHERE (instance_id, window_start) IN (
     SELECT instance_id, max(window_start) FROM log_window GROUP BY instance_id
 );
 INSERT INTO set_aside_row (instance_id, sequence, model, version, revision, row_text, reason, set_aside_at)
-SELECT instance_id, 1, model, version, revision, '{}', 'a character that Postgres cannot store', last_seen_at
+SELECT instance_id, 1, model, version, revision, '{}', '22P05: unsupported Unicode escape sequence', last_seen_at
 FROM instance_ledger

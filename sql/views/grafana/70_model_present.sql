@@ -1,10 +1,17 @@
--- The present of each monitored model: the end of the newest hour with an answered row. In a replay that is the past.
+-- The present of each model that is monitored or serves: the end of the newest hour with a logged row. In a replay that
+-- is the past. NULL where no row was ever logged.
 CREATE OR REPLACE VIEW model_present AS
 SELECT
-    monitored_model.model,
+    known.model,
     max(newest.bucket_start) + interval '1 hour' AS present
-FROM monitored_model
-LEFT JOIN reference_profile ON monitored_model.model = reference_profile.model
+FROM (
+    SELECT model
+    FROM monitored_model
+    UNION
+    SELECT model
+    FROM release_record
+) AS known
+LEFT JOIN reference_profile ON known.model = reference_profile.model
 LEFT JOIN LATERAL (
     SELECT row_rollup.bucket_start
     FROM row_rollup
@@ -12,4 +19,4 @@ LEFT JOIN LATERAL (
     ORDER BY row_rollup.bucket_start DESC
     LIMIT 1
 ) AS newest ON true
-GROUP BY monitored_model.model
+GROUP BY known.model

@@ -1,5 +1,5 @@
 -- How long labels take, by model: the hours within which half of those of the newest 28 days came, and how long ago the
--- newest answered row was answered that has a label.
+-- newest answered row was answered that has a label. Without any label, how long ago the oldest answered row was.
 CREATE OR REPLACE VIEW label_delay AS
 WITH newest AS (
     SELECT
@@ -16,7 +16,20 @@ WITH newest AS (
                     reference_profile.model = error_rollup.model
                     AND reference_profile.version = error_rollup.version
             WHERE reference_profile.model = monitored_model.model AND error_rollup.count > 0
-        ) AS labelled_until
+        ) AS labelled_until,
+        (
+            SELECT min(oldest.bucket_start)
+            FROM reference_profile
+            CROSS JOIN
+                LATERAL (
+                    SELECT row_rollup.bucket_start
+                    FROM row_rollup
+                    WHERE row_rollup.model = reference_profile.model AND row_rollup.version = reference_profile.version
+                    ORDER BY row_rollup.bucket_start
+                    LIMIT 1
+                ) AS oldest
+            WHERE reference_profile.model = monitored_model.model
+        ) AS answered_since
     FROM monitored_model
     INNER JOIN model_present ON monitored_model.model = model_present.model
 )
@@ -45,7 +58,9 @@ SELECT
         SELECT min(by_age.label_age_hours) FILTER (WHERE 2 * by_age.labelled >= by_age.all_labelled)
         FROM by_age
     ) AS median_hours,
-    (extract(EPOCH FROM newest.present - newest.labelled_until) / 86400)::double precision AS days_without,
+    (
+        extract(EPOCH FROM newest.present - coalesce(newest.labelled_until, newest.answered_since)) / 86400
+    )::double precision AS days_without,
     (extract(EPOCH FROM newest.label_delay + newest.label_load) / 86400)::double precision
     + newest.silent_days AS days_allowed
 FROM newest

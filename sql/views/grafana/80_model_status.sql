@@ -1,5 +1,5 @@
--- Every monitored model, with what a person has to know of it.
--- attention: 0 nothing, 1 something is not known, 2 a check or an incident, 3 a person has to act.
+-- Every model that is monitored or serves, with what a person has to know of it.
+-- attention: 0 nothing, 1 something is not known, 2 a check or an incident, 3 a person has to act. 0 for a retired one.
 CREATE OR REPLACE VIEW model_status AS
 WITH verdict AS (
     SELECT
@@ -31,7 +31,7 @@ held AS (
 
 trouble AS (
     SELECT
-        monitored_model.model,
+        alarm_monitor.model,
         incident.incident_id,
         held.reason AS hold,
         CASE
@@ -40,17 +40,21 @@ trouble AS (
             ELSE 'passed'
         END AS verdict,
         verdict.failed_checks,
-        alarm_monitor.value = 1 AS is_unwatched
-    FROM monitored_model
-    INNER JOIN alarm_monitor ON monitored_model.model = alarm_monitor.model
-    LEFT JOIN verdict ON monitored_model.model = verdict.model
-    LEFT JOIN held ON monitored_model.model = held.model
-    LEFT JOIN incident ON monitored_model.model = incident.model AND incident.closed_at IS NULL
+        alarm_monitor.value = 1 AS is_unwatched,
+        monitored_model.model IS NULL AS was_never_watched,
+        retired_model.model IS NOT NULL AS is_retired
+    FROM alarm_monitor
+    LEFT JOIN monitored_model ON alarm_monitor.model = monitored_model.model
+    LEFT JOIN retired_model ON alarm_monitor.model = retired_model.model
+    LEFT JOIN verdict ON alarm_monitor.model = verdict.model
+    LEFT JOIN held ON alarm_monitor.model = held.model
+    LEFT JOIN incident ON alarm_monitor.model = incident.model AND incident.closed_at IS NULL
 )
 
 SELECT
     trouble.model,
     CASE
+        WHEN trouble.is_retired THEN 0
         WHEN trouble.hold IS NOT NULL OR trouble.is_unwatched THEN 3
         WHEN trouble.verdict = 'failed' OR trouble.incident_id IS NOT NULL THEN 2
         WHEN trouble.verdict = 'no_data' THEN 1
@@ -60,7 +64,11 @@ SELECT
     trouble.is_unwatched,
     concat_ws(
         '. ',
-        CASE WHEN trouble.is_unwatched THEN 'its monitor does not run' END,
+        CASE
+            WHEN trouble.is_retired THEN 'it is retired'
+            WHEN trouble.is_unwatched AND trouble.was_never_watched THEN 'its monitor has never run'
+            WHEN trouble.is_unwatched THEN 'its monitor does not run'
+        END,
         trouble.hold,
         'incident ' || incident.incident_id || ': ' || incident.reason,
         'failed: ' || trouble.failed_checks

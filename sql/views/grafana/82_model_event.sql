@@ -3,22 +3,31 @@
 CREATE OR REPLACE VIEW model_event AS
 WITH event AS (
     SELECT
-        model,
-        at AS started_at,
+        timeline.model,
+        timeline.at AS started_at,
         NULL::timestamptz AS ended_at,
         CASE
-            WHEN event LIKE 'incident%' THEN 'incident'
-            WHEN event LIKE 'hold%' THEN 'hold'
-            WHEN event = 'promoted' THEN 'promotion'
-            WHEN event = 'rolled back' THEN 'roll-back'
-            WHEN event = 'candidate' THEN 'candidate'
-            WHEN event = 'asked for' THEN 'decision'
+            WHEN timeline.event LIKE 'incident%' THEN 'incident'
+            WHEN timeline.event LIKE 'hold%' THEN 'hold'
+            WHEN timeline.event = 'promoted' THEN 'promotion'
+            WHEN timeline.event = 'rolled back' THEN 'roll-back'
+            WHEN timeline.event = 'candidate' THEN 'candidate'
+            WHEN timeline.event = 'asked for' THEN 'decision'
             ELSE 'change'
         END AS kind,
-        concat_ws(' ', event, subject::text) || coalesce(': ' || detail, '') AS words,
-        NULL::text AS dag,
-        NULL::text AS run_id
+        concat_ws(' ', timeline.event, timeline.subject::text) || coalesce(': ' || timeline.detail, '') AS words,
+        'retrain__' || release.model AS dag,
+        release.run_id
     FROM timeline
+    LEFT JOIN release
+        ON
+            timeline.model = release.model
+            AND timeline.subject = release.version
+            AND timeline.at = CASE timeline.event
+                WHEN 'candidate' THEN release.created_at
+                WHEN 'promoted' THEN release.promoted_at
+                WHEN 'rolled back' THEN release.ended_at
+            END
     UNION ALL
     SELECT
         model,

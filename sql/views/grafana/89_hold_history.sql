@@ -10,6 +10,8 @@ SELECT
     hold.closed_by,
     hold.because,
     hold.closed_at IS NULL AS is_open,
-    extract(EPOCH FROM coalesce(hold.closed_at, model_present.present) - hold.opened_at)::double precision AS seconds
+    extract(EPOCH FROM coalesce(hold.closed_at, model_present.present) - hold.opened_at)::double precision AS seconds,
+    'cyclone explain ' || hold.model || ':v' || serving_version.version AS explain
 FROM hold
 LEFT JOIN model_present ON hold.model = model_present.model
+LEFT JOIN serving_version ON hold.model = serving_version.model

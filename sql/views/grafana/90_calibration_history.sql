@@ -14,7 +14,8 @@ SELECT
     calibration.error_without,
     calibration.error_with,
     calibration.reason,
-    calibration.served_at IS NOT NULL AND calibration.revision = serving_version.revision AS is_in_force
+    calibration.served_at IS NOT NULL AND calibration.revision = serving_version.revision AS is_in_force,
+    'cyclone explain ' || calibration.model || ':v' || calibration.version AS explain
 FROM calibration
 LEFT JOIN serving_version ON calibration.model = serving_version.model
 WHERE calibration.served_at IS NOT NULL

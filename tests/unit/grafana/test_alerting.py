@@ -89,6 +89,20 @@ def test_only_a_risen_error_asks_for_a_retraining_and_one_rule_tells_that_it_cou
     assert len(alerts.RULES) == 6
 
 
+def test_grafana_starts_with_the_variables_that_the_page_asks_for() -> None:
+    named = set(re.findall(r"\$__env\{(\w+)\}", f"{FILES} {YAML}"))
+    page = (FOLDER.parent / "docs" / "grafana.md").read_text()
+    assert named == set(re.findall(r"^   \| `(CYCLONE_\w+)` \|", page, re.MULTILINE))
+    receivers = [item["type"] for point in POINTS for item in point["receivers"]]
+    assert receivers == ["webhook"], "mail without an address ends Grafana's start"
+
+
+def test_rules_and_boards_have_folders_of_different_titles() -> None:
+    of_boards = {provider["folder"] for provider in YAML["dashboards"]["providers"]}
+    of_rules = {group["folder"] for content in FILES.values() for group in content.get("groups", ())}
+    assert (of_boards, of_rules) == ({"Cyclone"}, {"Cyclone alerts"})
+
+
 def test_nobody_elses_routing_is_touched() -> None:
     assert all("policies" not in content and "resetPolicies" not in content for content in FILES.values())
 

@@ -12,6 +12,7 @@ VARIABLES = {
     "model": Variable(["o'hara"]),
     "version": Variable(["1", "2"], is_multi=True),
     "none": Variable([], is_multi=True),
+    "nobody": Variable([]),
 }
 
 
@@ -49,7 +50,9 @@ def test_a_macro_becomes_what_the_documentation_says(written: str, sent: str) ->
         ("IN (${version:sqlstring})", "IN ('1','2')"),
         ("IN (${version:csv})", "IN (1,2)"),
         ("${model:singlequote}", r"'o\'hara'"),
-        ("IN (${none:sqlstring})", "IN ('')"),
+        ("IN (${none:sqlstring})", "IN ()"),
+        ("IN ($none)", "IN ()"),
+        ("= ${nobody:sqlstring}", "= ''"),
     ],
 )
 def test_a_variable_is_quoted_by_its_kind_and_format(written: str, sent: str) -> None:

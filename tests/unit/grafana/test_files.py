@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,31 @@ def test_a_board_has_all_variables_and_links_to_the_others_that_keep_time_and_va
     assert all(link["keepTime"] and link["includeVars"] for link in board["links"])
 
 
+def list_addresses(value: Any) -> Iterator[str]:
+    """Every address of a link in a board's panels."""
+    if isinstance(value, dict):
+        if isinstance(value.get("url"), str):
+            yield value["url"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from list_addresses(item)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_an_address_of_a_board_keeps_time_and_variables(name: str) -> None:
+    panels = BOARDS[name]["panels"]
+    found = {url for url in list_addresses(panels) if not url.startswith("${__data.fields.")}
+    kept = {f"/d/cyclone-{other}?${{__url_time_range}}&${{__all_variables}}" for other in BOARDS}
+    row = "&var-model=${__data.fields.model:percentencode}"
+    of_row = {f"/d/cyclone-{other}?${{__url_time_range}}{row}" for other in BOARDS} if name == "fleet" else set()
+    assert found
+    assert found <= kept | of_row
+    for panel in panels:
+        is_list_of_models = name == "fleet" and panel["type"] == "table"
+        assert not is_list_of_models or {url for url in list_addresses(panel) if url in kept} == set()
+
+
 @pytest.mark.parametrize("name", BOARDS)
 def test_panels_lie_side_by_side_and_do_not_overlap(name: str) -> None:
     taken: set[tuple[int, int]] = set()
@@ -97,3 +123,35 @@ def test_the_page_shows_every_panel() -> None:
         panel["title"] for board in BOARDS.values() for panel in board["panels"] if f"**{panel['title']}.**" not in text
     ]
     assert [title for title in missing if title not in ROWS] == []
+
+
+def list_coloured(panel: dict[str, Any]) -> list[dict[str, Any]]:
+    """The overrides of a table whose cells are coloured."""
+    return [
+        item
+        for item in panel["fieldConfig"]["overrides"]
+        if any(
+            change["id"] == "custom.cellOptions" and change["value"]["type"].startswith("color-")
+            for change in item["properties"]
+        )
+    ]
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_colours_come_from_values_and_decimals_are_no_default_of_a_table(panel: dict[str, Any]) -> None:
+    defaults = panel["fieldConfig"]["defaults"]
+    by_value = panel["type"] in ("table", "stat", "status-history")
+    assert defaults["color"]["mode"] == ("thresholds" if by_value else "palette-classic")
+    assert panel["type"] != "table" or "decimals" not in defaults, "versions and counts would be shown as 2.000"
+    for item in list_coloured(panel):
+        said = {change["id"]: change["value"] for change in item["properties"]}
+        assert "mappings" in said or len(said["thresholds"]["steps"]) > 1, item["matcher"]
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_limit_of_a_series_is_a_line(name: str) -> None:
+    for panel in BOARDS[name]["panels"]:
+        if panel["type"] == "timeseries":
+            defaults = panel["fieldConfig"]["defaults"]
+            has_limit = len(defaults["thresholds"]["steps"]) > 1
+            assert defaults["custom"]["thresholdsStyle"] == {"mode": "line" if has_limit else "off"}, panel["title"]

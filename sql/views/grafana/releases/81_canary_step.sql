@@ -28,7 +28,9 @@ SELECT
     step.detail -> 'numbers' AS numbers,
     step.started_at - shift.length AS started_at,
     step.ended_at - shift.length AS ended_at,
-    extract(EPOCH FROM coalesce(step.ended_at, clock_timestamp()) - step.started_at)::double precision AS seconds
+    extract(EPOCH FROM coalesce(step.ended_at, clock_timestamp()) - step.started_at)::double precision AS seconds,
+    airflow_page(page_link.airflow, 'retrain__' || release.model, release.run_id) AS airflow_url
 FROM release
 INNER JOIN release_step AS step ON release.release_id = step.release_id
 INNER JOIN shift ON release.release_id = shift.release_id
+CROSS JOIN page_link
