@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bento_service.prediction import Prediction
+from cyclone.losses import Prediction
 
 Rows = Sequence[Mapping[str, Any]]
 

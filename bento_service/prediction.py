@@ -6,11 +6,10 @@ from typing import Any
 
 from cyclone.calibration.correction import Calibration
 from cyclone.errors import DataError
+from cyclone.losses import Prediction
 from cyclone.rows.frames import inputs_from_rows
 from cyclone.sections import Feature, Label
 from cyclone.spec import ModelSpec
-
-Prediction = float | dict[str, float]
 
 
 def predict_rows(

@@ -85,7 +85,7 @@ class PredictionService:
 
     @bentoml.api(input_spec=publish_as(build_label_body(SPEC)), output_spec=LabelAnswer)  # type: ignore[untyped-decorator]
     async def labels(self, body: RawBody, /) -> Response:
-        """Keep labels, before or after their predictions are stored. The newest label of an id counts."""
+        """Keep labels, before or after their predictions are stored. The last label of an id to arrive counts."""
         return await self.answering.label(body.body)
 
 

@@ -14,9 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cyclone.temporary import is_in_use, temporary_folder
+from local_platform.postgres_programs import SYSTEM_DIR
 
-SYSTEM_DIR = Path("/var/lib/cyclone")
-"""The place of root's data when the state directory is private. PostgreSQL refuses to run as root."""
 LINK = "postgres-data"
 _RECORD = ".owner"
 _HALF_MADE = ".new"

@@ -24,8 +24,8 @@ import psutil
 
 from cyclone.errors import PlatformError
 from local_platform.inheritance import inherit
-from local_platform.leftovers import SYSTEM_DIR, claim_data
-from local_platform.postgres_programs import copy_programs, find_programs, prepare_system_dir
+from local_platform.leftovers import claim_data
+from local_platform.postgres_programs import SYSTEM_DIR, copy_programs, find_programs, prepare_system_dir
 from local_platform.processes import GuardedProcess
 
 SUPERUSER = "postgres"

@@ -239,8 +239,8 @@ def _judge_shift(release: ReleaseRules, comparison: SideBySide, levels: Levels) 
     return Finding("failed" if interval.low > limit else "passed", words, interval, limit)
 
 
-Rule = Callable[[ReleaseRules, SideBySide, Levels], Finding]
-RULES: dict[str, Rule] = {
+CanaryRule = Callable[[ReleaseRules, SideBySide, Levels], Finding]
+RULES: dict[str, CanaryRule] = {
     "failure_share": _judge_failures,
     "vanished_instances": _judge_instances,
     "latency_mean_ms": _judge_latency,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cyclone.losses import measure_losses
-from training.backtest.walk import Reason, Rule, Walk
+from training.backtest.walk import Reason, RetrainingRule, Walk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,7 @@ def find_holdout_error(walk: Walk) -> float:
     return float(losses.mean()) or 1.0
 
 
-def build_detectors() -> dict[str, Rule]:
+def build_detectors() -> dict[str, RetrainingRule]:
     """CUSUM, which river calls Page-Hinkley, and ADWIN, by name."""
     from river.drift import ADWIN, PageHinkley
 

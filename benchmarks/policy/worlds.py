@@ -25,7 +25,7 @@ CLASSES = ("low", "middle", "high")
 
 
 @dataclass(frozen=True)
-class World:
+class PolicyWorld:
     """What changes in a world, for a task.
 
     `concept` is the share of the second concept on each day, where the replay's days count from 0 to 1. `noise` is the
@@ -64,18 +64,18 @@ def recur(time: "Array") -> "Array":
 
 TASKS = ("regression", "binary", "multiclass")
 WORLDS = (
-    *(World("abrupt", task, concept=jump) for task in TASKS),
-    *(World("gradual", task, concept=climb) for task in TASKS),
-    *(World("recurring", task, concept=recur) for task in TASKS),
-    World("variance only", "regression", noise=jump),
-    World("label shift", "regression", level=jump),
-    World("label shift", "binary", level=jump),
-    *(World("covariate shift without effect", task, shift=jump) for task in TASKS),
-    *(World("nothing", task) for task in TASKS),
+    *(PolicyWorld("abrupt", task, concept=jump) for task in TASKS),
+    *(PolicyWorld("gradual", task, concept=climb) for task in TASKS),
+    *(PolicyWorld("recurring", task, concept=recur) for task in TASKS),
+    PolicyWorld("variance only", "regression", noise=jump),
+    PolicyWorld("label shift", "regression", level=jump),
+    PolicyWorld("label shift", "binary", level=jump),
+    *(PolicyWorld("covariate shift without effect", task, shift=jump) for task in TASKS),
+    *(PolicyWorld("nothing", task) for task in TASKS),
 )
 
 
-def draw_world(world: World, days: int, seed: int) -> History:
+def draw_world(world: PolicyWorld, days: int, seed: int) -> History:
     """The rows of `FIRST_DAYS` days and of the `days` days of the replay."""
     import numpy as np
     import pandas as pd
@@ -95,7 +95,7 @@ def draw_world(world: World, days: int, seed: int) -> History:
     return build_history(build_spec(world), frame)
 
 
-def draw_labels(rng: "np.random.Generator", world: World, score: "Array", spread: "Array") -> "pd.Series[Any]":
+def draw_labels(rng: "np.random.Generator", world: PolicyWorld, score: "Array", spread: "Array") -> "pd.Series[Any]":
     """A regression's label is the score with noise. A class is drawn by the score as log odds."""
     import numpy as np
     import pandas as pd
@@ -108,7 +108,7 @@ def draw_labels(rng: "np.random.Generator", world: World, score: "Array", spread
     return pd.Series(np.select([drawn < -1, drawn < 1], CLASSES[:2], CLASSES[2]).astype(object))
 
 
-def build_spec(world: World) -> ModelSpec:
+def build_spec(world: PolicyWorld) -> ModelSpec:
     """The model of a world, with the default policy. Labels come a day late."""
     kind = {"regression": "number", "binary": "boolean", "multiclass": "category"}[world.task]
     label = {"name": "y", "type": kind, "expected_delay_hours": 24}

@@ -18,6 +18,7 @@ from cyclone.record_comparison import find_unwatched, read_differences
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from local_platform.addresses import USUAL_PORTS
 from local_platform.commands import status
 from local_platform.platform_record import PartRecord, PlatformRecord, ProcessId
 from releasing.candidate import shift_traffic
@@ -158,7 +159,7 @@ def test_status_fails_and_says_what_to_do_while_another_version_serves_than_reco
     parts = {"cloud-run": PartRecord(me, released.cloud_run_endpoint)}
     work = released.work_dir.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    PlatformRecord(me, "now", work, store.dsn, {}, work, work, parts).write()
+    PlatformRecord(me, "now", work, store.dsn, USUAL_PORTS, work, work, parts).write()
     monkeypatch.setenv("CYCLONE_CLOUD_RUN_ENDPOINT", released.cloud_run_endpoint)
     with pytest.raises(typer.Exit):
         status()

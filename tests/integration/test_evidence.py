@@ -268,10 +268,12 @@ def find_stuck(store: Store, spec: ModelSpec) -> list[str]:
     return find_faults(spec, Upstream(features=tuple(facts for facts in features if facts.feature == "wind")), NOW)
 
 
-def test_a_decision_is_kept_once(store: Store, bike_demand: ModelSpec) -> None:
+def test_a_decision_that_led_to_nothing_is_replaced_when_its_run_decides_again(
+    store: Store, bike_demand: ModelSpec
+) -> None:
     evidence = collect_evidence(store, bike_demand, [], NOW)
     for decision in (Decision("wait", "because wait"), Decision("hold", "because hold")):
         record_decision(store, evidence, "bike_demand", "run", decision, None)
     assert execute(store, "SELECT run_id, at, version, action, reason FROM decision") == [
-        ("run", NOW, None, "wait", "because wait")
+        ("run", NOW, None, "hold", "because hold")
     ]

@@ -69,7 +69,7 @@ def test_ids_of_other_rows_are_shown_as_conflicting_and_fail(
     revision, window = [line for line in lines if "bike-demand-v1" in line]
     assert revision[3:12] == ["4", "2", "1", "1", "0", "0", "0", "0", "75.00 %"]
     assert window[2:] == ["2011-01-31 23:00", "4", "2", "1", "1", "0", "0", "0", "75.00 %"]
-    assert "1 answered rows are not in it: their ids, such as 'same 1', are those of other rows" in caplog.text
+    assert "1 answered rows are not in it, because their ids, such as 'same 1', are those of other rows" in caplog.text
     assert code == 1
 
 

@@ -136,11 +136,11 @@ class Walk:
                 yield error, len(own) == rows.stop - rows.start
 
 
-Rule = Callable[[Walk, int], Reason | None]
+RetrainingRule = Callable[[Walk, int], Reason | None]
 """Says on each day after the first, with what is known at 00:00 UTC of it, why to retrain. None where nothing asks."""
 
 
-def follow(matrix: Matrix, start: int, rule: Rule, *, is_corrected: bool = True) -> Run:
+def follow(matrix: Matrix, start: int, rule: RetrainingRule, *, is_corrected: bool = True) -> Run:
     """Walk from day `start` to the end of the history by a rule. The first version is trained at `start`.
 
     A day on which too little is known to train on passes without a retraining.

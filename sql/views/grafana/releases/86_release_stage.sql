@@ -11,7 +11,7 @@ WITH stage AS (
         incident.opened_at AS started_at,
         extract(EPOCH FROM retraining.started_at - incident.opened_at) AS seconds
     FROM release
-    INNER JOIN retraining ON release.run_id = retraining.run_id
+    INNER JOIN retraining ON release.model = retraining.model AND release.run_id = retraining.run_id
     INNER JOIN incident ON retraining.incident_id = incident.incident_id
     UNION ALL
     SELECT
@@ -23,7 +23,7 @@ WITH stage AS (
         retraining.started_at,
         extract(EPOCH FROM release.created_at - retraining.started_at) AS seconds
     FROM release
-    INNER JOIN retraining ON release.run_id = retraining.run_id
+    INNER JOIN retraining ON release.model = retraining.model AND release.run_id = retraining.run_id
     UNION ALL
     SELECT
         release.model,

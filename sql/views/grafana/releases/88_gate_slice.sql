@@ -19,7 +19,7 @@ SELECT
     airflow_page(page_link.airflow, 'retrain__' || gate_decision.model, gate_decision.run_id) AS airflow_url
 FROM gate_decision
 CROSS JOIN page_link
-LEFT JOIN retraining ON gate_decision.run_id = retraining.run_id
+LEFT JOIN retraining ON gate_decision.model = retraining.model AND gate_decision.run_id = retraining.run_id
 CROSS JOIN LATERAL (
     SELECT
         'all' AS slice,
