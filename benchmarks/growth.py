@@ -103,8 +103,11 @@ def rehearse(spec: ModelSpec, drawn: Drawn, answers: "Array") -> bool:
 
 def release_once(spec: ModelSpec, drawn: Drawn) -> list[bool]:
     """What happens to one candidate, as in `COLUMNS`."""
-    first = choose_calibration(spec, drawn.rows(drawn.candidate, find_trained_until(), TODAY - 1), TODAY).calibration
-    corrected = first.apply(drawn.candidate) if first else drawn.candidate
+    since, end = find_trained_until(), TODAY - 1
+    own = drawn.rows(drawn.candidate, since, end)
+    first, corrected = choose_calibration(spec, own, TODAY).calibration, drawn.candidate.copy()
+    if first:
+        corrected[(drawn.day >= since) & (drawn.day < end)] = answer_other_days(spec, own)
     return [
         not decide_gate(spec, drawn),
         not rehearse(spec, drawn, corrected),

@@ -13,6 +13,8 @@ KEYS = (
     "demand_shift_found_share",
     "demand_shift_delay_days",
     *(f"drift_alarm_years_{name}" for name in WORLDS),
+    "drift_growth_found_share_min",
+    "drift_growth_false_years_max",
     "rollup_rows_per_second",
     "check_pass_ms_10m",
     "check_pass_ms_1m",

@@ -6,11 +6,11 @@ to.
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.correction import Calibration
-from cyclone.calibration.fitting import CalibrationChoice, choose_calibration, find_memory_days
+from cyclone.calibration.fitting import CalibrationChoice, choose_calibration
 from cyclone.calibration.looks import find_rest, read_calibration, read_look
 from cyclone.clock import read_now
 from cyclone.errors import ReleaseError, StaleReleaseError
@@ -25,10 +25,9 @@ from cyclone.wording import join_clauses
 from releasing.cloud_run import CloudRun
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
-from training.data.known_rows import read_known_rows
-from training.gate.labelled_days import build_labelled_days
+from training.gate.labelled_days import build_labelled_days, read_untrained
 from training.images.image import locate_image
-from training.tracking.versions import fetch_version, keep_answerable
+from training.tracking.versions import fetch_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,13 +93,11 @@ def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime)
     These are all labelled rows that the version was not trained on, whichever version answered them.
     """
     own = fetch_version(settings, spec, version)
-    since = max(own.trained_until + timedelta(microseconds=1), day - timedelta(days=find_memory_days(spec)))
-    known = read_known_rows(settings, own.spec, as_of=day.isoformat(), since=since.isoformat())
+    known, since = read_untrained(settings, own, day)
     source = Source(since, known.fingerprint)
-    frame = keep_answerable(own.spec, known.frame)
-    if frame.empty:
+    if known.frame.empty:
         return CalibrationChoice(None, "no labelled row since its training", 0), source
-    rows = build_labelled_days(own.spec, own.stored.load(), frame)
+    rows = build_labelled_days(own.spec, own.stored.load(), known.frame)
     return choose_calibration(own.spec, rows, count_days(day)), source
 
 

@@ -5,10 +5,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.correction import Calibration
+from cyclone.calibration.fitting import answer_other_days
 from cyclone.calibration.looks import read_calibration
+from cyclone.clock import read_now
 from cyclone.error_ratio import ErrorRatio, compare_days
 from cyclone.errors import RehearsalError
 from cyclone.image_contract import REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
@@ -23,8 +25,14 @@ from cyclone.wording import format_number
 from releasing.candidate import Candidate
 from releasing.cloud_run import CloudRun
 from training.fit.scores import predict
+from training.gate.labelled_days import build_labelled_days, read_untrained
 from training.gate.rules import CONFIDENCE, MINIMUM_SLICE_DAYS, MINIMUM_SLICE_ROWS
 from training.tracking.versions import fetch_version
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 WARM_UP_REQUESTS = 5
 """How many requests are sent before the measured ones. The first answers of an instance are slower than all later."""
@@ -39,8 +47,9 @@ class Rehearsal:
     """The measurements of a rehearsal.
 
     Both errors are means over the same labelled rows, which neither version was trained on. They are None if the
-    champion had answered too few of them. `ratio_lower` is the gate's lower bound of the candidate's error over the
-    champion's.
+    champion had answered too few of them. The candidate's calibration was fitted on these rows. So each day is
+    corrected by the other days, as in the gate. `ratio_lower` is the gate's lower bound of the candidate's error over
+    the champion's.
     """
 
     requests: int
@@ -75,7 +84,8 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
     check_skew(spec, rows, answers, predict_offline(settings, spec, version, rows, calibration))
     versions = (version,) if champion is None else (version, champion.version)
     trained = max(fetch_version(settings, spec, number).trained_until for number in versions)
-    rehearsal = summarize(rows, answers, latencies, trained)
+    unseen = answer_unseen(settings, spec, version, read_now(store, settings, spec.name), is_raw=calibration is None)
+    rehearsal = summarize(rows, [unseen.get(row["id"]) for row in rows], latencies, trained)
     check_limits(spec, rehearsal)
     return rehearsal
 
@@ -127,11 +137,34 @@ def predict_offline(
     trained = fetch_version(settings, spec, version)
     inputs = inputs_from_rows(trained.spec, [row["input"] for row in rows])
     raw = predict(trained.spec, trained.stored.load(), inputs)
-    predictions = (calibration.apply(raw) if calibration else raw).tolist()
-    if trained.spec.task == "multiclass":
-        names = [str(value) for value in trained.spec.label.values or ()]
-        return [dict(zip(names, values, strict=True)) for values in predictions]
-    return [float(value) for value in predictions]
+    return _list_answers(trained.spec, calibration.apply(raw) if calibration else raw)
+
+
+def answer_unseen(
+    settings: Settings, spec: ModelSpec, version: int, now: datetime, *, is_raw: bool
+) -> dict[str, Prediction]:
+    """The answers of a version for rows that it was not trained on and whose labels are due, by the rows' ids.
+
+    Each of the newest `memory_days` is corrected by the others of them. With `is_raw` all rows are answered raw.
+    """
+    trained = fetch_version(settings, spec, version)
+    known, _ = read_untrained(settings, trained, now)
+    if known.frame.empty:
+        return {}
+    rows = build_labelled_days(trained.spec, trained.stored.load(), known.frame)
+    if not is_raw:
+        end = int(rows.day[-1]) + 1
+        rows = rows.between(end - spec.recalibrate.memory_days, end)
+    answers = rows.prediction if is_raw else answer_other_days(trained.spec, rows)
+    return dict(zip(known.frame["id"].iloc[-len(rows) :], _list_answers(trained.spec, answers), strict=True))
+
+
+def _list_answers(spec: ModelSpec, predictions: "Array") -> list[Prediction]:
+    """Predictions in the form of a service's answer."""
+    if spec.task == "multiclass":
+        names = [str(value) for value in spec.label.values or ()]
+        return [dict(zip(names, values, strict=True)) for values in predictions.tolist()]
+    return [float(value) for value in predictions.tolist()]
 
 
 def check_skew(
@@ -159,11 +192,12 @@ def _is_same(one: Prediction, other: Prediction) -> bool:
 
 
 def summarize(
-    rows: Sequence[Row], answers: Sequence[Prediction], latencies: Sequence[float], trained_until: datetime
+    rows: Sequence[Row], answers: Sequence[Prediction | None], latencies: Sequence[float], trained_until: datetime
 ) -> Rehearsal:
     """The measurements of a rehearsal. Latencies are in milliseconds, in any order.
 
     Both errors are over the labelled rows that the champion had answered and that were created after `trained_until`.
+    A row counts only with an answer, see `answer_unseen`.
     """
     pairs = [
         (
@@ -172,7 +206,10 @@ def summarize(
             compute_error(row["label"], answer),
         )
         for row, answer in zip(rows, answers, strict=True)
-        if row["label"] is not None and row["champion_prediction"] is not None and row["created_at"] > trained_until
+        if answer is not None
+        and row["label"] is not None
+        and row["champion_prediction"] is not None
+        and row["created_at"] > trained_until
     ]
     found = _compare(pairs)
     return Rehearsal(

@@ -16,7 +16,7 @@ from releasing.cloud_run import CloudRun
 from releasing.first_calibration import fit_first_calibration
 from releasing.promotion import promote
 from releasing.recalibration import recalibrate
-from releasing.rehearsal import predict_offline
+from releasing.rehearsal import answer_unseen, predict_offline
 from tests.integration.staged_releases import HERE
 from tests.statements import execute
 from training.data.dataset import build_dataset
@@ -57,8 +57,31 @@ def test_a_candidate_whose_holdout_has_grown_answers_with_its_first_calibration(
     raw = predict_offline(cloud, spec, version, rows)
     corrected = predict_offline(cloud, spec, version, rows, calibration)
     assert corrected == pytest.approx([value * calibration.values[0] for value in raw])  # type: ignore[operator]
+    assert list(answer_unseen(cloud, spec, version, NOW, is_raw=True).values())[-3:] == pytest.approx(raw[::-1])
     promote(cloud, spec, candidate)
     assert not recalibrate(cloud, spec, NOW).is_new
+
+
+def test_a_rehearsal_corrects_no_day_by_its_own_labels_and_waits_for_labels_that_are_due(
+    cloud: Settings, store: Store, small: ModelSpec, january: int
+) -> None:
+    spec = small.model_copy(update={"recalibrate": Recalibrate(method="ratio")})
+    execute(store, DOUBLED, since=datetime(2011, 1, 20, tzinfo=UTC))
+    dataset = build_dataset(cloud, spec, "run_1", NOW)
+    challenger = train_challenger(cloud, spec, dataset, "run_1")
+    gate = compare_with_champion(cloud, spec, dataset, challenger)
+    version = register_challenger(cloud, spec, challenger, gate).version
+    before = answer_unseen(cloud, spec, version, NOW, is_raw=False)
+    execute(store, DOUBLED, since=datetime(2011, 1, 31, tzinfo=UTC))
+    after = answer_unseen(cloud, spec, version, NOW, is_raw=False)
+    days = {id_.removeprefix("history-")[:10] for id_ in after}
+    assert days == {f"2011-01-{day}" for day in range(27, 32)}
+    same = {id_ for id_ in after if after[id_] == before[id_]}
+    assert {id_.removeprefix("history-")[:10] for id_ in same} == {"2011-01-31"}
+    early = "UPDATE label SET observed_at = observed_at - interval '20 hours'"
+    execute(store, early)
+    known = answer_unseen(cloud, spec, version, datetime(2011, 1, 31, tzinfo=UTC), is_raw=True)
+    assert max(known) == "history-2011-01-30T00:00:00Z"
 
 
 def test_a_model_that_is_not_recalibrated_gets_no_first_calibration(settings: Settings, bike_demand: ModelSpec) -> None:

@@ -84,7 +84,8 @@ def read(store: Store, spec: ModelSpec = SPEC, **bounds: str) -> KnownRows:
 
 def read_as_sql(store: Store, spec: ModelSpec = SPEC, **bounds: str) -> pd.DataFrame:
     """The same through JSON, row by row."""
-    rows = store.fetch("training/dataset", **{"model": "m", "as_of": "infinity", "since": "-infinity", **bounds})
+    every = {"model": "m", "as_of": "infinity", "since": "-infinity", "label_delay": spec.label.delay}
+    rows = store.fetch("training/dataset", **{**every, **bounds})
     frame = frame_from_rows(spec, [row["input"] for row in rows])
     frame.insert(0, "id", pd.Series([row["id"] for row in rows], dtype="str"))
     moments = pd.to_datetime([row["created_at"] for row in rows], utc=True)
@@ -118,6 +119,16 @@ def test_a_moment_knows_the_newest_label_of_then(store: Store) -> None:
     since = "2011-02-01 00:00:01+00"
     assert list(read(store, since=since).frame["id"]) == ['i-3, "é"', 'i-4, "é"']
     assert list(read(store, since=since, as_of="2011-02-01 00:00:02+00").frame["id"]) == []
+
+
+def test_a_row_waits_until_its_label_is_due(store: Store) -> None:
+    put_rows(store, [ROW, *ODD])  # two rows a second, with labels after an hour
+    spec = SPEC.model_copy(update={"label": SPEC.label.model_copy(update={"expected_delay_hours": 1.5})})
+    for as_of, count in (("01:29:59", 0), ("01:30:00", 2), ("01:30:01", 4), ("01:30:02", 5)):
+        frame = read(store, spec, as_of=f"2011-02-01 {as_of}+00").frame
+        assert len(frame) == count, as_of
+        pd.testing.assert_frame_equal(frame, read_as_sql(store, spec, as_of=f"2011-02-01 {as_of}+00"))
+    assert len(read(store, spec).frame) == 5
 
 
 @pytest.mark.parametrize(

@@ -100,10 +100,28 @@ def test_a_dataset_holds_what_was_known_at_its_moment(
     assert dataset.rows == len(frame)
     assert frame["created_at"].is_monotonic_increasing
     record = json.loads((Path(dataset.path).parent / "dataset.json").read_text())
-    assert record["parameters"] == {"model": "bike_demand", "as_of": dataset.as_of, "since": "-infinity"}
+    bounds = {"as_of": dataset.as_of, "since": "-infinity", "label_delay": "86400.000000 seconds"}
+    assert record["parameters"] == {"model": "bike_demand", **bounds}
     assert "FROM prediction_log" in record["query"]
     kept = execute(store, "SELECT run_id, row_count, fingerprint, since::text FROM dataset")
     assert kept == [("run_1", dataset.rows, dataset.fingerprint, "-infinity")]
+
+
+def test_the_newest_days_wait_for_slow_labels_where_labels_of_one_kind_come_fast(
+    settings: Settings, store: Store, bike_demand: ModelSpec, january: int
+) -> None:
+    """Busy hours are labelled after a day and the others after ten, as frauds that are found fast are."""
+    spec = bike_demand.model_copy(
+        update={"label": bike_demand.label.model_copy(update={"expected_delay_hours": 10 * 24})}
+    )
+    slow = "UPDATE label SET observed_at = observed_at + interval '9 days' WHERE label::integer < 60"
+    execute(store, slow)
+    early = read_dataset(spec, build_dataset(settings, spec, "run_1", FEBRUARY))
+    assert early["created_at"].max() == FEBRUARY - timedelta(days=10)
+    kinds = (early["label"] >= 60).groupby(early["created_at"].dt.floor("D")).mean()
+    assert kinds[:-1].max() < 0.9  # no day has the early kind alone
+    due = read_dataset(spec, build_dataset(settings, spec, "run_2", FEBRUARY + timedelta(days=9)))
+    assert (len(due), due["created_at"].max()) == (688, datetime(2011, 1, 31, 23, tzinfo=UTC))
 
 
 def test_a_dataset_has_the_types_that_serving_gives(

@@ -180,7 +180,8 @@ def test_a_live_label_is_known_from_when_it_was_received(store: Store, bike_dema
     roll_up(store, bike_demand)
     assert [(row[2], row[13]) for row in _read(store, "error_rollup")] == [(NOON, DAY + 72 * HOUR)]
     for at, rows in ((NOON + HOUR, 0), (received, 1)):
-        assert len(store.fetch("training/dataset", model="bike_demand", as_of=at, since="-infinity")) == rows
+        bounds = {"as_of": at, "since": "-infinity", "label_delay": timedelta()}
+        assert len(store.fetch("training/dataset", model="bike_demand", **bounds)) == rows
 
 
 def test_of_two_labels_observed_at_once_the_last_to_arrive_counts(

@@ -16,7 +16,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.data.folds import check_folds
-from training.data.known_rows import read_known_rows, read_query
+from training.data.known_rows import build_parameters, read_known_rows, read_query
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class Dataset:
 
 
 def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datetime) -> Dataset:
-    """Write every row that was created before `as_of` and whose label was observed by then.
+    """Write every row that was created before `as_of` and whose label was due and known by then.
 
     A second call with the same run and `as_of` returns the dataset of the first one.
     Errors: `DataError` when there are too few labelled rows or days, a constant label, a class without rows, a feature
@@ -74,8 +74,7 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
         fingerprint=known.fingerprint,
     )
     _record(settings, spec, run_id, dataset, bounds["since"])
-    parameters = {"model": spec.name, **bounds}
-    described = {"dataset": asdict(dataset), "query": read_query(), "parameters": parameters}
+    described = {"dataset": asdict(dataset), "query": read_query(), "parameters": build_parameters(spec, **bounds)}
     _write(record, lambda partial: partial.write_text(json.dumps(described, indent=2)))
     return dataset
 

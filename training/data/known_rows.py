@@ -37,11 +37,12 @@ class KnownRows:
 def read_known_rows(
     settings: Settings, spec: ModelSpec, as_of: str = "infinity", since: str = "-infinity"
 ) -> KnownRows:
-    """The rows created from `since` to before `as_of` whose labels were known at `as_of`. Both are ISO times.
+    """The rows created from `since` to before `as_of` whose labels were due and known at `as_of`. Both are ISO times.
 
+    A label that came before it was due waits. Early labels are often of one kind, as frauds that are found fast are.
     Errors: `DataError` naming a row whose values have not the spec's types.
     """
-    parameters = {"model": spec.name, "as_of": as_of, "since": since}
+    parameters = build_parameters(spec, as_of, since)
     store = Store(settings.training_store_dsn)
     if copied := copy_known(store, spec, parameters):
         table = join_newest(*copied)
@@ -56,6 +57,12 @@ def read_known_rows(
         f"{spec.name}: the rows known at {as_of} cannot be read with the types of model.yaml, although each alone can."
         " Give the features and the label the types that the rows had"
     )
+
+
+def build_parameters(spec: ModelSpec, as_of: str, since: str) -> dict[str, str]:
+    """The parameters of the statements that give rows and labels."""
+    label_delay = f"{spec.label.delay.total_seconds():f} seconds"
+    return {"model": spec.name, "as_of": as_of, "since": since, "label_delay": label_delay}
 
 
 def join_newest(rows: "pa.Table", labels: "pa.Table") -> "pa.Table":

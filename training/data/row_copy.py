@@ -37,7 +37,7 @@ def copy_known(store: Store, spec: ModelSpec, parameters: dict[str, str]) -> "tu
 
     Rows have `id`, `created_at` and the features. Labels have `id` and `label`, the newest label of an id before its
     others. A text that spells a number or a boolean counts as one.
-    `parameters` are `model`, `as_of` and `since`, as in sql/training/rows_copy.sql.
+    `parameters` are `model`, `as_of`, `since` and `label_delay`, as in sql/training/rows_copy.sql.
     """
     import pyarrow as pa
 

@@ -4,8 +4,9 @@ import numpy as np
 
 from benchmarks.gate import build_spec
 from benchmarks.growth import CANDIDATES, GROWTH, draw_world, release_once
+from benchmarks.monitoring import KEYS
 from benchmarks.monitoring_growth import GROWTH as RISES
-from benchmarks.monitoring_growth import measure_rate
+from benchmarks.monitoring_growth import measure_growth, measure_rate
 
 SPEC = build_spec("refute")
 RELEASES = 6
@@ -34,3 +35,7 @@ def test_drift_names_the_number_that_grows_and_no_other() -> None:
     grown = measure_rate(RISES["1 sd a quarter"], years=2)
     assert (grown.found.value, grown.false_years.value) == (1, 0)
     assert grown.delay_days < 120
+
+
+def test_the_monitoring_benchmark_ends_with_what_drift_finds_in_growth() -> None:
+    assert set(measure_growth(years=2)) <= set(KEYS)

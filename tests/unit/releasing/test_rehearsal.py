@@ -46,7 +46,7 @@ def label_rows(count: int, days: int, **changed: Any) -> list[dict[str, Any]]:
     return [{"created_at": datetime(2026, 2, 1 + number % days, tzinfo=UTC), **row} for number in range(count)]
 
 
-def rehearse_rows(rows: list[dict[str, Any]], answers: Sequence[Prediction]) -> Rehearsal:
+def rehearse_rows(rows: list[dict[str, Any]], answers: Sequence[Prediction | None]) -> Rehearsal:
     return summarize(rows, answers, [float(number) for number in range(1, len(rows) + 1)], TRAINED_UNTIL)
 
 
@@ -55,6 +55,8 @@ def test_errors_are_of_rows_that_the_champion_answered_somebody_labelled_and_nei
     others = label_rows(1, 1, label=None) + label_rows(1, 1, champion_prediction=None) + trained_on
     rows = label_rows(21, 3) + others
     assert rehearse_rows(rows, [11.0] * 21 + [99.0] * 3) == Rehearsal(24, 23.0, 21, 1.0, 4.0, 0.25)
+    without_answer = rehearse_rows(label_rows(22, 3), [11.0] * 21 + [None])
+    assert (without_answer.labelled_rows, without_answer.candidate_error) == (21, 1.0)
 
 
 @pytest.mark.parametrize(("count", "days"), [(19, 3), (200, 2)])
