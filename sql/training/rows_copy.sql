@@ -1,8 +1,8 @@
--- The rows that were answered or imported in a span of time, each feature a column of text. A row whose label was not due
--- yet is left out, also where its label came early: early labels are often of one kind. See training_row(), which joins
--- rows with their labels; Arrow does that and the sorting in a quarter of the time.
--- params: model text, as_of timestamptz, since timestamptz (-infinity for all), label_delay interval (from a row to when
---   its label is due), columns: of the model's features
+-- The rows that were answered or imported in a span of time, each feature a column of text. A row whose label was not
+-- due yet is left out, also where its label came early: early labels are often of one kind. See training_row(), which
+-- joins rows with their labels; Arrow does that and the sorting in a quarter of the time.
+-- params: model text, as_of timestamptz, since timestamptz (-infinity for all), label_delay interval (from a row to
+--   when its label is due), columns: of the model's features
 -- returns: CSV lines with id, created_at and the columns, in any order
 COPY (
     SELECT
