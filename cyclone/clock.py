@@ -7,7 +7,10 @@ from cyclone.store import Store
 
 
 def read_now(store: Store, settings: Settings, model: str) -> datetime:
-    """The present time of a model, in UTC. In a replay without any logged row, it is the wall time."""
+    """The present time of a model, in UTC. In a replay before its first row, it is the wall time.
+
+    Requests that people send to a replay's service do not move its clock.
+    """
     if settings.clock == "wall":
         return datetime.now(UTC)
     row = store.fetch_one("log/newest_event", model=model)

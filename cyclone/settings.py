@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     containers: bool = False
     """Whether the local platform runs images as containers, from a registry of its own."""
     clock: Literal["wall", "replay"] = "wall"
-    """The present time. In a `replay` it is the newest event time in the prediction log."""
+    """The present time. In a `replay` it is the newest event time that was replayed into the prediction log."""
     monitor_schedule: str = ""
     """A cron expression in place of every model's own `monitor.schedule`. Empty keeps the models' own."""
 

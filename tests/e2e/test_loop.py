@@ -372,7 +372,9 @@ def test_an_alert_alone_opens_an_incident_that_one_retraining_answers_with_a_new
 
 def drive_until_closed(platform: PlatformRecord, store: Store, spec: ModelSpec) -> None:
     """Send the rows that follow those of the demo, so that a canary has requests, until no incident is open."""
-    ((newest,),) = execute(store, "SELECT max(created_at) FROM prediction_log")
+    row = store.fetch_one("log/newest_event", model=spec.name)
+    assert row is not None
+    newest = row["newest"]
     history = read_history(spec, REPOSITORY / "models" / "bike_demand")
     rows = (HistoryRow(**row) for row in history if row["created_at"] > newest)
     replay = Replay(spec, read_service_address(platform))
