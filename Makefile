@@ -14,7 +14,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format dashboards test test-fast test-docker test-faults base-image sbom audit check-terraform bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,8 +60,13 @@ format: $(READY) ## format Python and SQL
 dashboards: $(READY) ## write the files of Grafana's dashboards and alert rules from their code
 	$(BIN)/python -m grafana.boards
 
-test: $(READY) ## the tests in seconds each, then the loop through a real Airflow: twelve minutes on two free cores
+# They wait for different things: `make -j 2 --output-sync=target test` runs both at once.
+test: test-parts test-loop ## the tests in seconds each, then the loop through a real Airflow: about half an hour on two cores
+
+test-parts: $(READY) ## the tests that need no Airflow that runs the whole loop
 	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow and not terraform"
+
+test-loop: $(READY) ## the loop through a real Airflow, as the demo turns it
 	$(BIN)/pytest -m e2e
 
 test-fast: $(READY) ## unit tests and SQL cases, about two minutes (COVERAGE=1: with the lines that they leave out)

@@ -15,6 +15,7 @@ COMMANDS = "tests/integration/test_commands.py"
 HELP = "tests/unit/test_documents.py::test_make_help_shows_every_target_with_variables_that_the_makefile_asks_for"
 IMAGES = f"{CI}: make test-docker && CYCLONE_CONTAINERS=true SMALL=1 make bench-release"
 LOOP = "tests/e2e/test_loop.py"
+TESTS = f"{CI}: make -j 2 --output-sync=target test"
 BENCHMARKS = "backtest bench-serving bench-monitoring bench-gate bench-policy bench-grafana"
 SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target {BENCHMARKS}"
 PARSED = f"{COMMANDS}::test_a_target_that_needs_the_network_is_given_files_and_options_that_are_there"
@@ -41,9 +42,11 @@ TARGETS: Places = {
     "sbom": f"{CI}: make -j 2 --output-sync=target check sbom",
     "setup": f"{CI}: make setup",
     "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
-    "test": f"{CI}: make test",
+    "test": TESTS,
     "test-docker": IMAGES,
-    "test-fast": f"{CI}: make test",  # which runs these tests and more
+    "test-fast": TESTS,  # which runs these tests and more
+    "test-loop": TESTS,
+    "test-parts": TESTS,
     "test-faults": f"{CI}: .venv/bin/pytest -n auto --maxprocesses 4 -m slow",  # the others are part of make test
     "up": f"{LOOP}::platform",
 }
