@@ -60,7 +60,7 @@ format: $(READY) ## format Python and SQL
 dashboards: $(READY) ## write the files of Grafana's dashboards and alert rules from their code
 	$(BIN)/python -m grafana.boards
 
-# They wait for different things: `make -j 2 --output-sync=target test` runs both at once.
+# Both wait for different things, so CI runs them at once.
 test: test-parts test-loop ## the tests in seconds each, then the loop through a real Airflow: about half an hour on two cores
 
 test-parts: $(READY) ## the tests that need no Airflow that runs the whole loop
