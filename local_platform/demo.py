@@ -87,7 +87,7 @@ def run_demo(console: Console, state_dir: Path, days: int, keep: bool, until_rel
         console.rule(f"{MODEL}: {days} days from {until:%Y-%m-%d} as live requests, labels a day late")
         demo.run(days, until_release)
         least = LEAST_PROMOTIONS if days >= DAYS_FOR_LEAST_PROMOTIONS and not until_release else 1
-        has_turned = show_result(demo, least, state_dir)
+        has_turned = show_result(demo, least, state_dir, expects_less_error=not until_release)
         if keep:
             wait_for_interrupt(console, settings, platform.record.airflow, replay.address)
         console.print("Stopping everything.", style="dim")
@@ -116,13 +116,16 @@ def release_first_version(console: Console, spec: ModelSpec, airflow: AirflowCli
     console.print(f"{time.monotonic() - began:6.1f} s  the first version, trained before {spec.history_until}, serves")
 
 
-def show_result(demo: "Demo", least_promotions: int, state_dir: Path) -> bool:
-    """Print the closing tables, draw the picture, and look up every claim. True when all hold."""
+def show_result(demo: "Demo", least_promotions: int, state_dir: Path, *, expects_less_error: bool) -> bool:
+    """Print the closing tables, draw the picture, and look up every claim. True when all hold.
+
+    A lower error than the fixed model's is only expected where the new versions had days to serve.
+    """
     console, spec, replay = demo.console, demo.spec, demo.replay
     comparison = DemoComparison(replay.answers, predict_never_retrained(spec, replay.answers))
     evidence = check_claims(demo.settings, spec, demo.airflow, replay, least_promotions)
     fixed, ours = comparison.errors()
-    if ours >= fixed:
+    if expects_less_error and ours >= fixed:
         evidence.problems.append(f"Cyclone's error {ours:.1f} is not below the fixed model's {fixed:.1f}")
     console.print(build_evidence_table(evidence), build_table(comparison))
     picture = state_dir / "demo.png"
