@@ -49,7 +49,6 @@ def put_newest_row(store: Store, at: datetime) -> None:
         store,
         "SELECT ensure_partition('prediction_log', %(at)s);"
         "INSERT INTO prediction_log (model, id, version, revision, instance_id, sequence, input, prediction,"
-        " latency_ms, created_at, stored_at) VALUES ('bike_demand', 'newest', 1, 'v1', 'i', 1, '{}', '1', 1, %(at)s,"
-        " %(at)s)",
+        " latency_ms, created_at) VALUES ('bike_demand', 'newest', 1, 'v1', 'i', 1, '{}', '1', 1, %(at)s)",
         at=at,
     )
