@@ -97,7 +97,7 @@ def choose_now(settings: Settings, spec: ModelSpec, version: int, day: datetime)
     source = Source(since, known.fingerprint)
     if known.frame.empty:
         return CalibrationChoice(None, "no labelled row since its training", 0), source
-    rows = build_labelled_days(own.spec, own.stored.load(), known.frame)
+    rows = build_labelled_days(own.spec, own.estimator, known.frame)
     return choose_calibration(own.spec, rows, count_days(day)), source
 
 

@@ -27,7 +27,7 @@ from releasing.cloud_run import CloudRun
 from training.fit.scores import predict
 from training.gate.labelled_days import build_labelled_days, read_untrained
 from training.gate.rules import CONFIDENCE, MINIMUM_SLICE_DAYS, MINIMUM_SLICE_ROWS
-from training.tracking.versions import fetch_version
+from training.tracking.versions import TrainedVersion, fetch_version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,11 +81,13 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
     token = CloudRun(settings).read_variable(spec.service_name, candidate.revision, REHEARSAL_TOKEN_VARIABLE)
     answers, latencies = _play(candidate, rows, token)
     calibration = read_calibration(store, spec.name, candidate.revision)
-    check_skew(spec, rows, answers, predict_offline(settings, spec, version, rows, calibration))
-    versions = (version,) if champion is None else (version, champion.version)
-    trained = max(fetch_version(settings, spec, number).trained_until for number in versions)
-    unseen = answer_unseen(settings, spec, version, read_now(store, settings, spec.name), is_raw=calibration is None)
-    rehearsal = summarize(rows, [unseen.get(row["id"]) for row in rows], latencies, trained)
+    trained = fetch_version(settings, spec, version)
+    check_skew(spec, rows, answers, predict_offline(trained, rows, calibration))
+    unseen = answer_unseen(settings, trained, read_now(store, settings, spec.name), is_raw=calibration is None)
+    trained_until = trained.trained_until
+    if champion is not None:
+        trained_until = max(trained_until, fetch_version(settings, spec, champion.version).trained_until)
+    rehearsal = summarize(rows, [unseen.get(row["id"]) for row in rows], latencies, trained_until)
     check_limits(spec, rehearsal)
     return rehearsal
 
@@ -131,30 +133,26 @@ def _is_finite(value: Any) -> bool:
 
 
 def predict_offline(
-    settings: Settings, spec: ModelSpec, version: int, rows: Sequence[Row], calibration: Calibration | None = None
+    trained: TrainedVersion, rows: Sequence[Row], calibration: Calibration | None = None
 ) -> list[Prediction]:
     """What the registered model predicts here for the logged rows, corrected, in the form of a service's answer."""
-    trained = fetch_version(settings, spec, version)
     inputs = inputs_from_rows(trained.spec, [row["input"] for row in rows])
-    raw = predict(trained.spec, trained.stored.load(), inputs)
+    raw = predict(trained.spec, trained.estimator, inputs)
     return _list_answers(trained.spec, calibration.apply(raw) if calibration else raw)
 
 
-def answer_unseen(
-    settings: Settings, spec: ModelSpec, version: int, now: datetime, *, is_raw: bool
-) -> dict[str, Prediction]:
+def answer_unseen(settings: Settings, trained: TrainedVersion, now: datetime, *, is_raw: bool) -> dict[str, Prediction]:
     """The answers of a version for rows that it was not trained on and whose labels are due, by the rows' ids.
 
     Each of the newest `memory_days` is corrected by the others of them. With `is_raw` all rows are answered raw.
     """
-    trained = fetch_version(settings, spec, version)
     known, _ = read_untrained(settings, trained, now)
     if known.frame.empty:
         return {}
-    rows = build_labelled_days(trained.spec, trained.stored.load(), known.frame)
+    rows = build_labelled_days(trained.spec, trained.estimator, known.frame)
     if not is_raw:
         end = int(rows.day[-1]) + 1
-        rows = rows.between(end - spec.recalibrate.memory_days, end)
+        rows = rows.between(end - trained.spec.recalibrate.memory_days, end)
     answers = rows.prediction if is_raw else answer_other_days(trained.spec, rows)
     return dict(zip(known.frame["id"].iloc[-len(rows) :], _list_answers(trained.spec, answers), strict=True))
 

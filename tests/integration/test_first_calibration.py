@@ -24,6 +24,7 @@ from training.fit.train import train_challenger
 from training.gate.comparison import compare_with_champion
 from training.images.image import Image
 from training.registry import register_challenger
+from training.tracking.versions import fetch_version
 
 NOW = datetime(2011, 2, 2, tzinfo=UTC)
 DOUBLED = (
@@ -54,10 +55,11 @@ def test_a_candidate_whose_holdout_has_grown_answers_with_its_first_calibration(
     assert read_calibration(store, spec.name, candidate.revision) == calibration
 
     rows = store.fetch("release/rehearsal_rows", model=spec.name, champion=None, newest=3)
-    raw = predict_offline(cloud, spec, version, rows)
-    corrected = predict_offline(cloud, spec, version, rows, calibration)
+    trained = fetch_version(cloud, spec, version)
+    raw = predict_offline(trained, rows)
+    corrected = predict_offline(trained, rows, calibration)
     assert corrected == pytest.approx([value * calibration.values[0] for value in raw])  # type: ignore[operator]
-    assert list(answer_unseen(cloud, spec, version, NOW, is_raw=True).values())[-3:] == pytest.approx(raw[::-1])
+    assert list(answer_unseen(cloud, trained, NOW, is_raw=True).values())[-3:] == pytest.approx(raw[::-1])
     promote(cloud, spec, candidate)
     assert not recalibrate(cloud, spec, NOW).is_new
 
@@ -71,16 +73,17 @@ def test_a_rehearsal_corrects_no_day_by_its_own_labels_and_waits_for_labels_that
     challenger = train_challenger(cloud, spec, dataset, "run_1")
     gate = compare_with_champion(cloud, spec, dataset, challenger)
     version = register_challenger(cloud, spec, challenger, gate).version
-    before = answer_unseen(cloud, spec, version, NOW, is_raw=False)
+    trained = fetch_version(cloud, spec, version)
+    before = answer_unseen(cloud, trained, NOW, is_raw=False)
     execute(store, DOUBLED, since=datetime(2011, 1, 31, tzinfo=UTC))
-    after = answer_unseen(cloud, spec, version, NOW, is_raw=False)
+    after = answer_unseen(cloud, trained, NOW, is_raw=False)
     days = {id_.removeprefix("history-")[:10] for id_ in after}
     assert days == {f"2011-01-{day}" for day in range(27, 32)}
     same = {id_ for id_ in after if after[id_] == before[id_]}
     assert {id_.removeprefix("history-")[:10] for id_ in same} == {"2011-01-31"}
     early = "UPDATE label SET observed_at = observed_at - interval '20 hours'"
     execute(store, early)
-    known = answer_unseen(cloud, spec, version, datetime(2011, 1, 31, tzinfo=UTC), is_raw=True)
+    known = answer_unseen(cloud, trained, datetime(2011, 1, 31, tzinfo=UTC), is_raw=True)
     assert max(known) == "history-2011-01-30T00:00:00Z"
 
 

@@ -18,6 +18,7 @@ from training.gate.comparison import compare_with_champion
 from training.gate.rules import GateDecision
 from training.images.bundle import stage_bundle
 from training.registry import register_challenger
+from training.tracking.versions import fetch_version
 
 FEBRUARY = datetime(2011, 2, 2, tzinfo=UTC)
 GUSTS = Feature(name="gusts", type="number", nullable=True)
@@ -58,7 +59,8 @@ def test_an_edit_of_the_features_changes_nothing_that_a_version_predicts(
 ) -> None:
     rows = store.fetch("release/rehearsal_rows", model="bike_demand", champion=None, newest=20)
     assert len(rows) == 20
-    assert predict_offline(settings, edited, 1, rows) == predict_offline(settings, bike_demand, 1, rows)
+    ours, theirs = (fetch_version(settings, spec, 1) for spec in (edited, bike_demand))
+    assert predict_offline(ours, rows) == predict_offline(theirs, rows)
     wanted, _ = choose_now(settings, bike_demand, 1, FEBRUARY)
     assert wanted.rows > 0
     assert choose_now(settings, edited, 1, FEBRUARY)[0] == wanted

@@ -75,7 +75,7 @@ def _compare(settings: Settings, spec: ModelSpec, frame: "pd.DataFrame", number:
     if unseen.empty:
         return refuse_unseen(measure_raw(spec, challenger, newest), len(newest), number, own.trained_until)
     # Both are corrected alike, from the same days. Corrections that one of them had on earlier days would favour it.
-    old, new = build_labelled_days(own.spec, own.stored.load(), unseen), build_labelled_days(spec, challenger, unseen)
+    old, new = build_labelled_days(own.spec, own.estimator, unseen), build_labelled_days(spec, challenger, unseen)
     answers = answer_as_corrected(Store(settings.store_dsn), own.spec, number, old)
     fresh = measure_losses(spec, new.label, answer_other_days(spec, new))
     slices = {name: unseen[name].astype(str).to_numpy() for name in spec.retrain.slices}

@@ -7,6 +7,7 @@ the version elsewhere has to follow that one too.
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,11 @@ class TrainedVersion:
     stored: StoredModel
     trained_until: datetime
     """The creation time of the newest row that the version was trained on."""
+
+    @cached_property
+    def estimator(self) -> Any:
+        """The fitted estimator, loaded once. Errors: `DataError` when its file holds a type that is not trusted."""
+        return self.stored.load()
 
 
 def fetch_version(settings: Settings, spec: ModelSpec, number: int) -> TrainedVersion:
