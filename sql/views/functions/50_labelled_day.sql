@@ -90,6 +90,12 @@ covered AS (
         labelled.samples / coalesce(answered.rows, labelled.samples) AS share
     FROM labelled
     LEFT JOIN answered ON labelled.day = answered.day
+),
+
+whole AS (
+    SELECT day
+    FROM covered
+    WHERE share >= (SELECT max(best.share) / 2 FROM covered AS best)
 )
 
 SELECT
@@ -99,15 +105,8 @@ SELECT
     weight::double precision
 FROM covered
 WHERE
-    share >= (SELECT max(best.share) / 2 FROM covered AS best)
-    OR (
-        label_load = interval '0'
-        AND day < (
-            SELECT max(whole.day)
-            FROM covered AS whole
-            WHERE whole.share >= (SELECT max(best.share) / 2 FROM covered AS best)
-        )
-    )
+    day IN (SELECT whole.day FROM whole)
+    OR (label_load = interval '0' AND day < (SELECT max(whole.day) FROM whole))
 ORDER BY day DESC
 LIMIT ceil(extract(EPOCH FROM window_end - window_start) / 86400)
 $$
