@@ -144,6 +144,7 @@ resource "google_sql_database_instance" "replica" {
       ssl_mode        = "ENCRYPTED_ONLY"
     }
 
+    # Those of the primary once more: checkov does not read flags from a dynamic block.
     database_flags {
       name  = "log_checkpoints"
       value = "on"
