@@ -21,6 +21,7 @@ from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from cyclone.times import DAY, floor_day
+from cyclone.wording import count_of
 from local_platform.airflow import AirflowClient, AirflowPlace
 from local_platform.demo_claims import FIRST_RUN_ID, build_evidence_table, check_claims
 from local_platform.demo_report import DemoComparison, build_table, draw_picture, predict_never_retrained
@@ -133,8 +134,8 @@ def show_result(demo: "Demo", least_promotions: int, state_dir: Path, *, expects
     seconds = ", ".join(f"{took:.0f} s" for took in demo.seconds_to_full_traffic) or "none"
     console.print(
         f"{replay.request_count:,} requests, {len(replay.failures)} failed. {len(replay.answers):,} rows answered.\n"
-        f"{len(evidence.automatic)} incidents, {len(evidence.promoted)} promotions, {count_recalibrations(demo)}"
-        " recalibrations released."
+        f"{count_of(len(evidence.automatic), 'incident')}, {count_of(len(evidence.promoted), 'promotion')} and"
+        f" {count_of(count_recalibrations(demo), 'recalibration')} released."
         f" From alarm to all traffic: {seconds}.\nPicture: {picture}\n"
         "Grafana: `make up`, and docs/grafana.md connects yours to this store in five steps.",
         highlight=False,

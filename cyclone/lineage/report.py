@@ -79,11 +79,11 @@ def _tell_incident(lineage: Lineage, incident: Row) -> Facts:
     for alarm in asking[:1]:
         yield "asked for", _describe_alarm(alarm)
         seen = [check for check in lineage.checks if check["run_id"] == alarm["source"]]
-        for check in seen:
-            if check["verdict"] == "failed":
-                yield "failed", describe_check(check)
+        failed = [check for check in seen if check["verdict"] == "failed"]
+        for check in failed:
+            yield "failed", describe_check(check)
         if passed := sum(check["verdict"] == "passed" for check in seen):
-            yield "passed", f"{count_of(passed, 'other verdict')} of the same run"
+            yield "passed", f"{count_of(passed, 'other verdict' if failed else 'verdict')} of the same run"
     if more := asking[1:]:
         yield "joined by", f"{len(more)} more, the last: {_describe_alarm(more[-1])}"
     closed = incident["closed_at"]
