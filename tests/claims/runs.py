@@ -91,6 +91,7 @@ MODULES: Places = {
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,
+    "benchmarks.release_canary": IMAGES,
     "benchmarks.release_layer": IMAGES,
     "local_platform.clean": "tests/integration/test_platform.py::test_cleaning_removes_a_state_that_nothing_runs_in",
     "training.images.base": f"{COMMANDS}::test_the_context_of_a_base_image_is_written",
