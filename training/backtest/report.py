@@ -1,5 +1,6 @@
 """The result of a backtest as tables."""
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from cyclone.wording import count_of
@@ -8,13 +9,13 @@ from training.backtest.walk import Run
 
 COLUMNS = {
     "against weekly": "the error beside that of retraining every seven days",
-    "retrainings": "how many there were, the refused ones among them",
+    "trained": "how many retrainings there were, the refused ones among them",
     "refused": "retrainings whose version did not pass the gate",
-    "without gain": "refused, or no better than the version before over the next seven days, both as corrected",
+    "without gain": "refused, or no better than the one before over seven days, both corrected",
     "delay, days": "from when the daily error was above the limit for good, with the label's own delay",
-    "recalibrations": "changes of the calibration, without the one that each version begins with",
+    "corrected": "changes of the calibration, without the one that each version begins with",
 }
-"""The headings of the table after the error, each with what it means."""
+"""The headings of the table after the error, each with what it means. With longer ones it is wider than a terminal."""
 ROWS = {
     EQUAL_COUNT: "a calendar with as many retrainings as Cyclone, at equal distances",
     "never, raw": "no retraining and no calibration: the first version as it is",
@@ -29,9 +30,10 @@ def build_policy_table(backtest: Backtest) -> Table:
     metric = backtest.history.spec.error_metric
     first = backtest.history.time_of(backtest.start)
     last = backtest.history.time_of(backtest.history.day_count - 1)
-    table = Table(title=f"{backtest.history.spec.name}, {first:%Y-%m-%d} to {last:%Y-%m-%d}", caption_justify="left")
+    title = f"{backtest.history.spec.name}, {first:%Y-%m-%d} to {last:%Y-%m-%d}, {metric}"
+    table = Table(title=title, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("policy")
-    for heading in (metric, *COLUMNS):
+    for heading in ("error", *COLUMNS):
         table.add_column(heading, justify="right")
     weekly = backtest.peers["weekly"].error if "weekly" in backtest.peers else 0.0
     for name, run in list_runs(backtest).items():
@@ -57,7 +59,7 @@ def _describe_run(run: Run, *, is_own: bool) -> tuple[str, ...]:
 
 def _describe(backtest: Backtest) -> str:
     words = [f"{heading}: {meaning}" for heading, meaning in (COLUMNS | ROWS).items()]
-    words[-1] += f", among versions of every {count_of(backtest.hindsight.every_days, 'day')}"
+    words[-1] += f", among versions {count_of(backtest.hindsight.every_days, 'day')} apart"
     words.append("All have the same versions, gate and daily calibrations, except where it says raw or hindsight.")
     limit = backtest.history.spec.retrain.error.limit
     ratio = f"{backtest.policy.highest_ratio:.2f} × the accepted (error.limit {limit:g})"
