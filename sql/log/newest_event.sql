@@ -1,5 +1,5 @@
 -- The present time of a replay: the newest event time that the world it plays has reached.
--- A row of somebody who asks the service meanwhile has its own time, which is about when it was stored, and is left out.
+-- A row of somebody who asks the service meanwhile has its own time, about when it was stored. It is left out.
 -- params: model text
 -- returns: newest timestamptz, NULL when nothing was replayed
 SELECT (
