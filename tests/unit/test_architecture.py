@@ -56,7 +56,14 @@ MAY_USE = {
     "cyclone.rows": set(),
     "cyclone": {"cyclone.installation"},  # a setting may name a secret
     "training.commands": {"training.backtest", "training"},
-    "training": {"training.images", "training.gate", "training.fit", "training.tracking", "training.data"},
+    "training": {
+        "training.backtest",
+        "training.images",
+        "training.gate",
+        "training.fit",
+        "training.tracking",
+        "training.data",
+    },
     "training.backtest": {"training.gate", "training.fit", "training.data"},
     "training.images": {"training.fit", "training.tracking"},
     "training.gate": {"training.fit", "training.tracking", "training.data"},

@@ -10,19 +10,15 @@ import pytest
 from rich.console import Console
 
 from cyclone.errors import DataError
-from cyclone.policy.facts import ServingVersion
-from cyclone.policy.rules import expect_gain
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
-from training.backtest.history import History, build_history, find_start
-from training.backtest.matrix import Matrix, find_fitted_rows
+from training.backtest.history import build_history, find_start
+from training.backtest.matrix import Matrix
 from training.backtest.picture import draw_picture
-from training.backtest.replay import PolicyRun, replay_policy, run_policy
+from training.backtest.replay import replay_policy, run_policy
 from training.backtest.report import COLUMNS, build_policy_table, build_retraining_table
 from training.backtest.run import EQUAL_COUNT, compare, run_backtest
 from training.backtest.schedules import build_schedules, follow_schedule
-from training.fit.scores import measure
-from training.fit.train import predict_unseen
 
 START = 20
 SHIFT_DAY = 40
@@ -101,33 +97,6 @@ def test_the_delay_counts_every_day_above_the_limit_and_not_only_those_of_the_wi
     patient = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"cooldown_days": 35})})
     first = run_policy(build_history(patient, build_frame(shift=20)), MeanOfHour, START).retrainings[0]
     assert (first.day, first.delay_days) == (START + 35, START + 35 - SHIFT_DAY)
-
-
-def test_an_expected_gain_learns_from_how_earlier_versions_did_when_new(spec: ModelSpec) -> None:
-    """Demand that rises every day: new versions lag as well, so that the next one is expected to gain less."""
-    retrain = spec.retrain.model_copy(update={"minimum_gain": 0.1, "triggered_by": ("request",)})
-    rising = spec.model_copy(update={"retrain": retrain})
-    frame = build_frame()
-    history = build_history(rising, frame.assign(label=frame["label"] + 0.3 * np.arange(len(frame)) / 24))
-    run = run_policy(history, MeanOfHour, START)
-    first, second = run.retrainings[:2]
-    shown = find_typical(history, run, START, START + 7) / find_accepted(history, START)
-    typical = find_typical(history, run, second.day - 8, second.day - 1)
-    champion = ServingVersion(2, history.time_of(first.day), "mean_absolute_error", find_accepted(history, first.day))
-    learned, believed = (100 * expect_gain(champion, typical, ratios) for ratios in ([shown], []))
-    assert round(learned) < round(believed)
-    assert f"by {learned:.0f} %" in second.reason
-
-
-def find_typical(history: History, run: PolicyRun, first: int, end: int) -> float:
-    errors = [float(run.losses[history.rows_of(day, day + 1)].mean()) for day in range(first, end)]
-    return float(np.exp(np.log(errors).mean()))
-
-
-def find_accepted(history: History, day: int) -> float:
-    rows = find_fitted_rows(history, day)
-    parts = history.features[rows], history.labels[rows], history.created_at[rows]
-    return measure(history.spec, *predict_unseen(history.spec, MeanOfHour, *parts))["mean_absolute_error"]
 
 
 def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec: ModelSpec) -> None:

@@ -1,0 +1,128 @@
+"""Scoring of a refit: what a retraining would have served, beside what was served, on days whose labels are known.
+
+The refit is trained on what was known when these days began. Whether it is trained then or now makes no difference, so
+no refit is kept. Only its scores are.
+"""
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from cyclone.calibration.fitting import find_memory_days
+from cyclone.errors import DataError
+from cyclone.losses import compute_error
+from cyclone.policy.refit_scores import ScoredDay, Stretch, record_scores
+from cyclone.policy.refits import list_windows
+from cyclone.sections import Window
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from cyclone.times import DAY
+from training.backtest.history import History, build_history
+from training.backtest.matrix import Answers, Matrix
+from training.data.dataset import check_rows, find_since, split_features, split_newest_days
+from training.data.known_rows import read_known_rows
+from training.fit.model_code import load_builder
+from training.fit.scores import predict
+from training.fit.train import fit_estimator
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Array = np.ndarray[Any, Any]
+
+log = logging.getLogger(__name__)
+
+
+def score_refit(settings: Settings, spec: ModelSpec, stretch: Stretch) -> list[ScoredDay]:
+    """Fit each window of training on what was known when a stretch began, score its days, and record the scores.
+
+    It can be repeated. Scores that were recorded before stay.
+    """
+    began = time.monotonic()
+    memory = stretch.trained_at - find_memory_days(spec) * DAY
+    known = read_known_rows(settings, spec, as_of=stretch.known_at.isoformat(), since=memory.isoformat()).frame
+    served = read_served_losses(settings, spec, stretch, known)
+    scored = []
+    if not known.empty:
+        history = build_history(spec, known)
+        for window in list_windows(spec.retrain):
+            answers = _refit(settings, spec, stretch, history, window)
+            scored += _score_days(spec, stretch, history, served, window, answers)
+    scored = scored or [ScoredDay(day, None, 0, None, None) for day in stretch.list_days()]
+    record_scores(Store(settings.store_dsn), spec, stretch, scored, time.monotonic() - began)
+    return scored
+
+
+def read_served_losses(settings: Settings, spec: ModelSpec, stretch: Stretch, known: "pd.DataFrame") -> "Array":
+    """The loss of each labelled row as the version that served answered it. NaN for rows that it did not answer."""
+    import numpy as np
+
+    rows = Store(settings.training_store_dsn).fetch(
+        "refits/served_predictions",
+        model=spec.name,
+        version=stretch.version,
+        since=stretch.trained_at,
+        until=stretch.end,
+    )
+    answered = {row["id"]: row["prediction"] for row in rows}
+    return np.array(
+        [
+            compute_error(label, answered[identity]) if identity in answered else np.nan
+            for identity, label in zip(known["id"], known["label"].tolist(), strict=True)
+        ]
+    )
+
+
+def _refit(settings: Settings, spec: ModelSpec, stretch: Stretch, history: History, window: Window) -> Answers | None:
+    """What a version would have answered that was trained when the stretch began. None with too little to train on."""
+    as_of, since = stretch.trained_at, find_since(window, stretch.trained_at)
+    frame = read_known_rows(settings, spec, as_of=as_of.isoformat(), since=since).frame
+    try:
+        check_rows(spec, frame, as_of)
+        rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
+        estimator = fit_estimator(spec, load_builder(settings, spec), *split_features(spec, rows), rows["created_at"])
+    except DataError as error:
+        log.info("%s: no refit on %s: %s", spec.name, _describe_window(window), error)
+        return None
+    first = int(history.created_at.searchsorted(rows["created_at"].iloc[-1], side="right"))
+    answers = predict(spec, estimator, history.features[first:])
+    return Answers(history.find_day(as_of), history.day_count, first, answers)
+
+
+def _score_days(
+    spec: ModelSpec,
+    stretch: Stretch,
+    history: History,
+    served: "Array",
+    window: Window,
+    answers: Answers | None,
+) -> list[ScoredDay]:
+    """The mean errors of each day, over the rows that the version answered. The refit is corrected as in service."""
+    import numpy as np
+
+    if answers is None:
+        return []
+    matrix = Matrix(history, _never_build)
+    matrix.add(answers)
+    scored = []
+    for moment in stretch.list_days():
+        day = history.find_day(moment)
+        rows = history.rows_of(day, day + 1)
+        is_answered = ~np.isnan(served[rows])
+        if is_answered.any():
+            own, refit = served[rows], matrix.measure(answers.day, day, day + 1)
+            errors = [float(losses[is_answered].mean()) for losses in (own, refit)]
+            if not np.isfinite(errors).all():
+                continue  # an estimator that answers no number cannot be compared
+            scored.append(ScoredDay(moment, window, int(is_answered.sum()), *errors))
+    return scored
+
+
+def _never_build() -> Any:
+    raise AssertionError("the refit is fitted before its matrix is asked")
+
+
+def _describe_window(window: Window) -> str:
+    return "all days" if window is None else f"the last {window} days"
