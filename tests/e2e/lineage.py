@@ -9,7 +9,7 @@ import requests
 
 from cyclone.store import Store
 from local_platform.platform_record import PlatformRecord
-from tests.statements import execute
+from tests.support.statements import execute
 
 FIND_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 FIND_ADDRESSES = """SELECT row::text FROM "{table}" AS row WHERE row::text ~ '(127.0.0.1|localhost):[0-9]'"""

@@ -13,11 +13,11 @@ from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
-from tests.integration.faults import Postgres
-from tests.integration.serving import pack_bundle
+from tests.support.faults import Postgres
+from tests.support.serving import pack_bundle
 
 if TYPE_CHECKING:
-    from tests.integration.cloud_run_driver import CloudRun
+    from tests.support.cloud_run_driver import CloudRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "models"
@@ -104,7 +104,7 @@ def start_cloud_run(settings: Settings, tmp_path: Path) -> Iterator[Callable[[st
 @pytest.fixture(scope="module")
 def cloud_run(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[CloudRun]":
     """A Cloud Run stand-in that the tests of a module share, driven by Google's clients."""
-    from tests.integration.cloud_run_driver import run_cloud_run
+    from tests.support.cloud_run_driver import run_cloud_run
 
     with run_cloud_run(tmp_path_factory.mktemp("cloud_run"), "--pending-seconds", "20") as running:
         yield running

@@ -15,7 +15,7 @@ from cyclone.policy.what_if import judge_past
 from cyclone.sections import CheckKind, CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 FIRST = datetime(2011, 3, 8, tzinfo=UTC)

@@ -34,7 +34,7 @@ from cyclone.rows.label_file import LabelFile
 from cyclone.rows.validation import read_time
 from cyclone.sections import Feature, Label, Serving
 from cyclone.spec import ModelSpec
-from tests.growth import build_texts, find_steep, measure_seconds
+from tests.support.growth import build_texts, find_steep, measure_seconds
 from training.data.history import read_history
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ FOLDERS = sorted({path.parent.name for path in SQL.glob("*/*.sql")} - set(FOUND_
 
 def test_every_statement_that_code_names_has_a_file() -> None:
     missing = [f"{path}: {name}" for path, name in named_statements() if not (SQL / f"{name}.sql").is_file()]
-    assert missing == ["tests/integration/test_store.py: log/no_such_statement"] * 2
+    assert missing == ["tests/integration/cyclone/test_store.py: log/no_such_statement"] * 2
 
 
 def test_every_statement_is_named_by_code() -> None:

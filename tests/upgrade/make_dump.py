@@ -23,7 +23,7 @@ from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.postgres_programs import VERSION
 from local_platform.processes import free_port
-from tests.statements import execute
+from tests.support.statements import execute
 from tests.upgrade.story import list_days, tell_story
 
 REPOSITORY = Path(__file__).resolve().parents[2]

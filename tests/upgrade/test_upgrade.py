@@ -25,7 +25,7 @@ from cyclone.checks.rollups import RollupSummary, rebuild, roll_up
 from cyclone.errors import StoreError
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 from tests.upgrade.make_dump import REPOSITORY, describe_place, find_program
 from tests.upgrade.story import find_changes, read_rollups, tell_story, to_plain
 

@@ -9,7 +9,7 @@ import yaml
 
 from cyclone.settings import Settings, read_settings
 from cyclone.store import Store
-from tests.grafana import Grafana, post_over_http
+from tests.support.grafana import Grafana, post_over_http
 from tests.unit.plugins.webhooks import SECRET, serve
 
 REPOSITORY = Path(__file__).resolve().parents[3]
