@@ -161,6 +161,12 @@ def read_modules(repository: Path) -> dict[str, ast.Module]:
     return found
 
 
+def list_files() -> dict[str, Path]:
+    """Our source files by their path in the repository."""
+    paths = [path for package in MAY_IMPORT for path in (REPOSITORY / package).rglob("*.py")]
+    return {str(path.relative_to(REPOSITORY)): path for path in paths}
+
+
 def list_own_imports(modules: Mapping[str, ast.Module], name: str) -> Iterator[tuple[str, ast.alias]]:
     """The modules of ours that one imports, wherever in it and for types too, and under which name what comes."""
     for node in ast.walk(modules[name]):
@@ -261,6 +267,11 @@ def test_a_folder_holds_no_more_files_than_a_stranger_can_look_over() -> None:
     statements = [path for path in (REPOSITORY / "sql").rglob("*.sql") if path.parent.name != "migrations"]
     counts = Counter(path.parent.relative_to(REPOSITORY) for path in [*modules, *statements])
     assert {str(folder): count for folder, count in counts.items() if count > 25} == {}
+
+
+def test_a_file_is_split_before_it_is_too_long_to_read() -> None:
+    lengths = {name: path.read_text().count("\n") for name, path in list_files().items()}
+    assert {name: length for name, length in lengths.items() if length >= 400} == {}
 
 
 def test_a_class_name_means_one_thing() -> None:
