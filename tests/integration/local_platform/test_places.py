@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cyclone.temporary import sweep_temporary
+
 REPOSITORY = Path(__file__).parents[3]
 INSTALLED_FROM = ("Makefile", "pyproject.toml", "requirements")
 ON_A_FILE_SYSTEM = """
@@ -123,6 +125,21 @@ def test_ci_works_in_a_private_copy_that_is_gone_afterwards_and_hands_on_the_exi
     assert (Path(place).name, mode) == ("a private copy", "700")
     assert {"Makefile", "cyclone/__init__.py", "cyclone", "tests", ".ci"} <= set(names)
     assert not {".venv", ".cyclone"} & set(names)
+
+
+def test_the_copy_of_a_ci_that_was_killed_is_removed_by_the_next_one_that_looks(tmp_path: Path) -> None:
+    command = [str(REPOSITORY / ".ci" / "private-copy"), "sh", "-c", "sleep 600 & echo started; wait"]
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "started\n"
+        (copy,) = tmp_path.iterdir()
+        assert sweep_temporary(tmp_path) == []
+        family = [psutil.Process(running.pid), *psutil.Process(running.pid).children(recursive=True)]
+        for process in family:
+            process.kill()
+        psutil.wait_procs(family[1:])
+    assert sweep_temporary(tmp_path) == [copy]
 
 
 def test_ci_fails_when_its_private_copy_was_opened_to_others(tmp_path: Path) -> None:
