@@ -138,7 +138,7 @@ def spell(name: str) -> str:
 
 
 def read_function(path: str, name: str) -> str:
-    """The source of a function with its decorators; empty where there is none."""
+    """The source of a function with its decorators. Empty where there is none."""
     text = (REPOSITORY / path).read_text() if (REPOSITORY / path).is_file() else ""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name == name:
