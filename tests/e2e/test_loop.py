@@ -1,4 +1,4 @@
-"""The loop turns through a real Airflow: the demo, shortened to its first automatic release. Its traces are read then."""
+"""The loop turns through a real Airflow: the demo, up to its first automatic release. Its traces are read then."""
 
 import json
 import os
