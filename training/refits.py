@@ -6,6 +6,7 @@ no refit is kept. Only its scores are.
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.fitting import find_memory_days
@@ -18,6 +19,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY
+from cyclone.wording import format_number
 from training.backtest.history import History, build_history
 from training.backtest.matrix import Answers, Matrix
 from training.data.dataset import check_rows, find_since, split_features, split_newest_days
@@ -118,6 +120,16 @@ def _score_days(
                 continue  # an estimator that answers no number cannot be compared
             scored.append(ScoredDay(moment, window, int(is_answered.sum()), *errors))
     return scored
+
+
+def describe_scores(spec: ModelSpec, stretch: Stretch, scores: Sequence[ScoredDay]) -> str:
+    """The scores as text: one line a day and window."""
+    lines = [
+        f"{item.day:%Y-%m-%d}: {spec.error_metric} {format_number(item.error)} of version {stretch.version},"
+        f" {format_number(item.refit_error)} of a refit on {_describe_window(item.window)}, {item.rows} rows"
+        for item in scores
+    ]
+    return "\n".join([f"refits of {spec.name} that know what was known at {stretch.trained_at:%Y-%m-%d}:", *lines])
 
 
 def _never_build() -> Any:

@@ -341,3 +341,48 @@ def test_the_dag_of_the_documentation_that_tells_of_holds_runs(runner: DagRunner
     result, _ = runner.read_result()
     assert result["tasks"] == {"send": "success"}
     assert "x-cyclone://bike_demand/holds" in result["schedule"]
+
+
+BOTH = """
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+def build_estimator():
+    return make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough"), LinearRegression()
+    )
+"""
+
+
+def test_a_refit_that_is_scored_by_one_run_is_what_the_next_run_decides_by(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    """The version answers 5 to everything. What a retraining would make knows sizes as well."""
+    Path(shop["CYCLONE_MODELS_DIR"], "shop", "pipeline.py").write_text(BOTH)
+    result, said = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    assert (result["tasks"]["score_refit"], result["tasks"]["request_retraining"]) == ("success", "skipped")
+    assert "refits of shop that know what was known at 2011-02-04" in said
+    columns = "day, version, window_days, trained_at, known_at, row_count"
+    assert execute(store, f"SELECT {columns} FROM refit_score ORDER BY day") == [
+        (NOW - age * DAY, 1, 0, NOW - 6 * DAY, NOW - 2 * DAY, 24) for age in (6, 5, 4)
+    ]
+    # What each day's rows cost by hand: the labels from their numbers, beside the answer 5.
+    ((own,),) = execute(
+        store,
+        "SELECT avg(abs(label::numeric - 5)) FROM label INNER JOIN prediction_id USING (id)"
+        " WHERE created_at >= %(day)s AND created_at < %(day)s::timestamptz + interval '1 day'",
+        day=NOW - 6 * DAY,
+    )
+    of_day = "SELECT error, refit_error FROM refit_score WHERE day = %(day)s"
+    ((kept, refit),) = execute(store, of_day, day=NOW - 6 * DAY)
+    assert kept == pytest.approx(float(own))
+    assert refit < 0.6 * kept
+
+    result, said = runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
+    assert result["tasks"]["score_refit"] == "skipped"
+    assert result["tasks"]["request_retraining"] != "skipped"
+    ((reason,),) = execute(store, "SELECT reason FROM incident")
+    assert re.match(r"version 1 lost [\d.]+ days of accepted error to refits in 3 days and loses 0\.\d+ a day", reason)
+    assert ("retrain", reason) in execute(store, "SELECT action, reason FROM decision")
