@@ -7,6 +7,7 @@ no refit is kept. Only its scores are.
 import logging
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.fitting import find_memory_days
@@ -49,8 +50,8 @@ def score_refit(settings: Settings, spec: ModelSpec, stretch: Stretch) -> list[S
     scored = []
     if not known.empty:
         history = build_history(spec, known)
-        for window in list_windows(spec.retrain):
-            answers = _refit(settings, spec, stretch, history, window)
+        for window, frame in _read_windows(settings, spec, stretch).items():
+            answers = _refit(settings, spec, stretch, history, frame)
             scored += _score_days(spec, stretch, history, served, window, answers)
     scored = scored or [ScoredDay(day, None, 0, None, None) for day in stretch.list_days()]
     record_scores(Store(settings.store_dsn), spec, stretch, scored, time.monotonic() - began)
@@ -77,20 +78,36 @@ def read_served_losses(settings: Settings, spec: ModelSpec, stretch: Stretch, kn
     )
 
 
-def _refit(settings: Settings, spec: ModelSpec, stretch: Stretch, history: History, window: Window) -> Answers | None:
+def _read_windows(settings: Settings, spec: ModelSpec, stretch: Stretch) -> "dict[Window, pd.DataFrame]":
+    """The rows to train on for each window, as they were known when the stretch began.
+
+    A window that holds all rows would give the refit of all days once more, and is left out.
+    """
+    usual, *others = list_windows(spec.retrain)
+    as_of = stretch.trained_at
+    known = read_known_rows(settings, spec, as_of=as_of.isoformat(), since=find_since(usual, as_of)).frame
+    found = {usual: known}
+    for window in others:
+        shorter = known[known["created_at"] >= as_of - timedelta(days=window or 0)]
+        if len(shorter) < len(known):
+            found[window] = shorter.reset_index(drop=True)
+    return found
+
+
+def _refit(
+    settings: Settings, spec: ModelSpec, stretch: Stretch, history: History, frame: "pd.DataFrame"
+) -> Answers | None:
     """What a version would have answered that was trained when the stretch began. None with too little to train on."""
-    as_of, since = stretch.trained_at, find_since(window, stretch.trained_at)
-    frame = read_known_rows(settings, spec, as_of=as_of.isoformat(), since=since).frame
     try:
-        check_rows(spec, frame, as_of)
+        check_rows(spec, frame, stretch.trained_at)
         rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
         estimator = fit_estimator(spec, load_builder(settings, spec), *split_features(spec, rows), rows["created_at"])
     except DataError as error:
-        log.info("%s: no refit on %s: %s", spec.name, _describe_window(window), error)
+        log.info("%s: no refit on %d rows: %s", spec.name, len(frame), error)
         return None
     first = int(history.created_at.searchsorted(rows["created_at"].iloc[-1], side="right"))
     answers = predict(spec, estimator, history.features[first:])
-    return Answers(history.find_day(as_of), history.day_count, first, answers)
+    return Answers(history.find_day(stretch.trained_at), history.day_count, first, answers)
 
 
 def _score_days(

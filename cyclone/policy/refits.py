@@ -32,6 +32,8 @@ RATE_DAYS = 7
 """The newest scored days whose mean is the present rate. A week has each weekday once."""
 LEAST_DAYS = 3
 """The scored days of a version that are needed before it is judged. With fewer, one odd day is most of the evidence."""
+WINDOW_MARGIN = 0.05
+"""By how much a shorter window has to be better than all days. Less is often chance."""
 PICK_DAYS = 28
 """The newest scored days on which windows are compared. Four weeks have four of each weekday."""
 
@@ -73,13 +75,15 @@ def list_windows(retrain: Retrain) -> tuple[Window, ...]:
 def choose_window(retrain: Retrain, days: Sequence[RefitDay]) -> Window:
     """The window of training whose refits had the lowest error on the newest scored days. The oldest day is the first.
 
-    It is the first of `list_windows` where nothing is scored. A window that was not scored on one of the days, as too
-    few rows were in it, is not chosen.
+    It is the first of `list_windows` unless another one was better by more than `WINDOW_MARGIN`. A window that was not
+    scored on one of the days, as too few rows were in it, is not chosen.
     """
-    newest = days[-PICK_DAYS:]
-    windows = list_windows(retrain)
-    scored = [window for window in windows if newest and all(window in day.refit_errors for day in newest)]
-    return min(scored or windows[:1], key=lambda window: sum(day.refit_errors.get(window, 0.0) for day in newest))
+    usual, *others = list_windows(retrain)
+    newest = [day for day in days[-PICK_DAYS:] if usual in day.refit_errors]
+    scored = [window for window in others if newest and all(window in day.refit_errors for day in newest)]
+    totals = {window: sum(day.refit_errors[window] for day in newest) for window in (usual, *scored)}
+    best = min(totals, key=lambda window: totals[window])
+    return best if totals[best] < (1 - WINDOW_MARGIN) * totals[usual] else usual
 
 
 def find_excess(retrain: Retrain, champion: ServingVersion, days: Sequence[RefitDay]) -> Excess | None:

@@ -98,10 +98,10 @@ class Retrain(Section):
     pause_days: float = Field(default=28, ge=1, le=366)
     """The days of a pause, counted from the last of these retrainings. A person may end it sooner."""
     breaker: Breaker = Breaker()
-    window_days: Annotated[int, Field(ge=7)] | Literal["auto"] | None = None
+    window_days: Annotated[int, Field(ge=7)] | Literal["auto"] | None = "auto"
     """The days to train on, counted back from the newest. Null means all days.
 
-    `auto` tries all days, 28 and 91 in each refit, and trains on what was best in the newest four weeks.
+    `auto` means all days too, unless refits on the newest 28 or 91 were clearly better in the last four weeks.
     """
     half_life_days: float | None = Field(default=None, ge=1)
     """The days of age with which the weight of a training row halves. Null gives all rows the same weight."""

@@ -44,11 +44,10 @@ class ScoredRefits:
 
     def measure(self, day: int) -> dict[Window, float]:
         """The mean error that a refit of each window would have had on a day, as corrected."""
-        found = {}
-        for window in list_windows(self.matrix.spec.retrain):
-            matrix, trained = self.matrix.of_window(window), find_stretch(self.history, day)
+        found, trained = {}, find_stretch(self.history, day)
+        for window in list_refit_windows(self.history, trained):
             try:
-                error = float(matrix.measure(trained, day, day + 1).mean())
+                error = float(self.matrix.of_window(window).measure(trained, day, day + 1).mean())
             except DataError:
                 continue
             if math.isfinite(error):
@@ -67,6 +66,12 @@ def find_stretch(history: History, day: int) -> int:
 def list_refits(history: History, start: int) -> range:
     """The days on which refits are trained in a replay that begins at `start`."""
     return range(find_stretch(history, start), history.day_count, REFIT_DAYS)
+
+
+def list_refit_windows(history: History, day: int) -> list[Window]:
+    """The windows that a refit of a day tries. One that holds all rows would give the refit of all days once more."""
+    usual, *others = list_windows(history.spec.retrain)
+    return [usual, *(window for window in others if window is not None and day > window)]
 
 
 def is_known(history: History, end: int, day: int) -> bool:

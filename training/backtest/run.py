@@ -13,7 +13,7 @@ from cyclone.sections import Window
 from training.backtest.hindsight import Hindsight, find_best_schedules, list_grid
 from training.backtest.history import History
 from training.backtest.matrix import Answers, Builder, Matrix, find_fitted_rows
-from training.backtest.refits import list_refits
+from training.backtest.refits import list_refit_windows, list_refits
 from training.backtest.replay import PolicyRun, replay_policy, run_policy
 from training.backtest.schedules import DAILY, Schedule, build_schedules, follow_schedule, spread_evenly
 from training.backtest.walk import HINDSIGHT_DAYS, Run, can_train
@@ -122,12 +122,11 @@ def find_ends(history: History, start: int, schedules: list[Schedule]) -> dict[t
     _, whole = list_grid(history, start)
     daily = [day for item in schedules if item.name == DAILY for day in item.days]
     whole += [day for item in schedules if item.name != DAILY for day in item.days]
-    usual, *others = list_windows(history.spec.retrain)
-    refits = list_refits(history, start)
+    usual, refits = list_windows(history.spec.retrain)[0], list_refits(history, start)
     ends = {(usual, day): day + REFIT_DAYS for day in refits}
     ends |= {(usual, day): day + DAILY_DAYS for day in daily}
     ends |= {(usual, day): history.day_count for day in whole}
-    ends |= {(window, day): day + REFIT_DAYS for window in others for day in refits}
+    ends |= {(window, day): day + REFIT_DAYS for day in refits for window in list_refit_windows(history, day)[1:]}
     return {
         (window, day): min(end, history.day_count)
         for (window, day), end in sorted(ends.items(), key=lambda item: item[0][1])
