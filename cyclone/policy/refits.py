@@ -18,7 +18,7 @@ from cyclone.wording import count_of, format_number
 REFIT_DAYS = 3
 """How long a refit is scored before the next one, in days.
 
-Every day gains nothing more, and every seven days find a change later: see docs/decisions.
+A refit every day would cost three times as much. With a week, a change would be seen days later.
 """
 MOST_REFIT_DAYS = 24
 """The longest that a refit is scored before the next one. A refit that is older is no fresh one any more."""
