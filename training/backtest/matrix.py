@@ -6,7 +6,7 @@ so they differ in nothing but the days on which they retrain.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cyclone.calibration.correction import Calibration
@@ -20,7 +20,7 @@ from cyclone.calibration.fitting import (
 )
 from cyclone.errors import DataError
 from cyclone.losses import measure_losses
-from cyclone.sections import CalibrationMethod, Recalibrate, Window
+from cyclone.sections import CalibrationMethod, Recalibrate, Retrain, Window
 from training.backtest.history import History
 from training.fit.scores import measure, predict
 from training.fit.train import fit_estimator, predict_unseen
@@ -82,6 +82,13 @@ class Matrix:
         if window not in self._windows:
             self._windows[window] = Matrix(self.history.with_window(window), self.build)
         return self._windows[window]
+
+    def under(self, retrain: Retrain) -> "Matrix":
+        """The same versions under another policy. What either of them fits, both have."""
+        spec = self.spec.model_copy(update={"retrain": retrain})
+        other = Matrix(replace(self.history, spec=spec), self.build)
+        other.versions, other._accepted, other._windows = self.versions, self._accepted, self._windows
+        return other
 
     def prepare(self, day: int, end: int) -> Answers:
         """The version of `day` with its answers and calibrations of all days before `end`, and of no later one.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cyclone.image_contract import THREADS_VARIABLE
 from cyclone.policy.refits import REFIT_DAYS, list_windows
 from cyclone.sections import Window
+from training.backtest.advice import Advice, advise
 from training.backtest.hindsight import Hindsight, find_best_schedules, list_grid
 from training.backtest.history import History
 from training.backtest.matrix import Answers, Builder, Matrix, find_fitted_rows
@@ -52,6 +53,7 @@ class Backtest:
     hindsight: Hindsight
     stationary: list[int]
     """The number of retrainings in each shuffled world. A world has as many days as the replay."""
+    advice: Advice | None = None
 
     @property
     def days(self) -> int:
@@ -64,9 +66,12 @@ class Backtest:
         return sum(self.stationary) / len(self.stationary) * 365 / self.days
 
 
-def run_backtest(history: History, build: Builder, start: int, worlds: int, tell: Progress) -> Backtest:
+def run_backtest(
+    history: History, build: Builder, start: int, worlds: int, tell: Progress, *, is_advised: bool = False
+) -> Backtest:
     """Replay the policy, its peers, and `worlds` shuffled worlds, in two processes.
 
+    With `is_advised` other prices and windows are tried too.
     `tell` is called with what is done and the share that is done, each time a part ends.
     `build` is sent to the processes, so it is a function of a module or another object that can be pickled.
     Errors: `DataError` when too little is known at `start` to train on.
@@ -84,6 +89,8 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
             tell("fitting", done / total)
         # The worlds are replayed by the processes while this one reads the matrix.
         result = compare(matrix, start, schedules, replay_policy(matrix, start))
+        if is_advised:
+            result = replace(result, advice=advise(matrix, start))
         for done, _ in enumerate(as_completed(replays), start=1):
             tell("replaying", (len(fits) + REPLAY_SHARES * done) / total)
         stationary = [item.result() for item in replays]
