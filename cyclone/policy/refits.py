@@ -115,10 +115,11 @@ def describe_excess(retrain: Retrain, champion: ServingVersion, excess: Excess) 
     >>> from datetime import UTC, datetime
     >>> champion = ServingVersion(3, datetime(2011, 2, 1, tzinfo=UTC), "log_loss", 0.2)
     >>> describe_excess(Retrain(), champion, Excess(None, 12, 2.0, 0.25))
-    'version 3 lost 2 days of accepted error to refits in 12 days and loses 0.25 a day now: by 7 days on that is 3.75, \
-and a retraining costs 3'
+    'version 3 lost 2 days of accepted log_loss to refits in 12 days and loses 0.25 a day now: by 7 days on that is \
+3.75, and a retraining costs 3'
     """
-    lost = f"lost {format_number(excess.debt)} days of accepted error to refits in {count_of(excess.days, 'day')}"
+    debt = f"{format_number(excess.debt)} days of accepted {champion.metric}"
+    lost = f"lost {debt} to refits in {count_of(excess.days, 'day')}"
     now = f"loses {format_number(excess.rate)} a day now"
     sums = f"by {LOOK_AHEAD_DAYS} days on that is {format_number(excess.expected)}"
     return f"version {champion.version} {lost} and {now}: {sums}, and a retraining costs {retrain.cost_days:g}"

@@ -384,5 +384,6 @@ def test_a_refit_that_is_scored_by_one_run_is_what_the_next_run_decides_by(
     assert result["tasks"]["score_refit"] == "skipped"
     assert result["tasks"]["request_retraining"] != "skipped"
     ((reason,),) = execute(store, "SELECT reason FROM incident")
-    assert re.match(r"version 1 lost [\d.]+ days of accepted error to refits in 3 days and loses 0\.\d+ a day", reason)
+    words = r"version 1 lost [\d.]+ days of accepted mean_absolute_error to refits in 3 days and loses 0\.\d+ a day"
+    assert re.match(words, reason)
     assert ("retrain", reason) in execute(store, "SELECT action, reason FROM decision")

@@ -35,8 +35,8 @@ def test_doctests_pass() -> None:
 def test_a_retraining_is_due_once_its_price_is_lost_or_about_to_be(bike_demand: ModelSpec) -> None:
     """2 of 10 a day: with seven days ahead that is 30 after eight days, the price of three accepted errors."""
     words = (
-        "version 3 lost {} days of accepted error to refits in {} days and loses 0.2 a day now: by 7 days on that is"
-        " {}, and a retraining costs 3"
+        "version 3 lost {} days of accepted mean_absolute_error to refits in {} days and loses 0.2 a day now:"
+        " by 7 days on that is {}, and a retraining costs 3"
     )
     assert decide_on(bike_demand, score([2.0] * 8)) == Decision("retrain", words.format(1.6, 8, 3))
     waiting = decide_on(bike_demand, score([2.0] * 7))

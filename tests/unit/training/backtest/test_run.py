@@ -269,7 +269,7 @@ def test_a_refit_shows_what_the_limit_does_not_see(spec: ModelSpec) -> None:
     history = build_history(spec.model_copy(update={"retrain": patient}), rising)
     run = run_policy(history, MeanOfHour, START)
     assert run.retrainings
-    assert all("days of accepted error to refits" in made.reason for made in run.retrainings)
+    assert all("days of accepted mean_absolute_error to refits" in made.reason for made in run.retrainings)
     blind = patient.model_copy(update={"triggered_by": ("error",)})
     left = run_policy(build_history(spec.model_copy(update={"retrain": blind}), rising), MeanOfHour, START)
     assert left.retrainings == []
