@@ -48,7 +48,9 @@ RISEN = Evidence(NOW, build_champion([40, 40, 40, 40]))
 
 
 def configure(spec: ModelSpec, **retrain: Any) -> ModelSpec:
-    return spec.model_copy(update={"retrain": Retrain.model_validate(retrain)})
+    """The model with other rules. The limit of its error stays."""
+    error = {"limit": spec.retrain.error.limit, **retrain.pop("error", {})}
+    return spec.model_copy(update={"retrain": Retrain.model_validate({"error": error, **retrain})})
 
 
 def test_a_risen_error_asks_for_a_retraining_in_a_sentence(bike_demand: ModelSpec) -> None:
