@@ -13,9 +13,10 @@ from cyclone.rows.frames import frame_from_rows
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.store import Store
+from cyclone.store import Store, load_statement
 from tests.statements import execute
-from training.data.known_rows import KnownRows, read_known_rows
+from training.data.known_rows import KnownRows, build_parameters, read_known_rows
+from training.data.row_copy import ROWS
 
 SPEC = ModelSpec(
     name="m",
@@ -208,3 +209,29 @@ def test_a_fingerprint_follows_content_and_bounds(store: Store) -> None:
     put_label(store, 'i0, "é"', 8, "2011-02-01 03:00")
     seen.add(read(store).fingerprint)
     assert len(seen) == 7
+
+
+def test_the_processes_that_read_rows_also_take_them_apart(store: Store) -> None:
+    execute(store, "SELECT ensure_partition('prediction_log', '2011-02-01')")
+    execute(
+        store,
+        "INSERT INTO prediction_log (model, id, input, created_at)"
+        " SELECT 'm', n::text, '{}', '2011-02-01'::timestamptz + n * interval '1 second'"
+        " FROM generate_series(1, 2000) AS n",
+    )
+    execute(store, "ANALYZE prediction_log")
+    assert explain_rows(store)["Node Type"] == "Gather"
+
+
+def explain_rows(store: Store) -> dict[str, Any]:
+    """The outermost step of the plan that reads the rows, where even a small table is worth several processes."""
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        transaction.fetch("training/parallel_prefer")
+        cursor.execute("SET LOCAL min_parallel_table_scan_size = 0")
+        columns = transaction.list_fields("input", SPEC.feature_names)
+        parameters = {**build_parameters(SPEC, "infinity", "-infinity"), "columns": columns}
+        copy = cursor.mogrify(load_statement(ROWS), parameters).decode()
+        select = copy[copy.index("COPY (") + len("COPY (") : copy.rindex(") TO STDOUT")]
+        cursor.execute(f"EXPLAIN (FORMAT json) {select}")
+        step: dict[str, Any] = cursor.fetchall()[0][0][0]["Plan"]
+        return step
