@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -235,3 +236,47 @@ def explain_rows(store: Store) -> dict[str, Any]:
         cursor.execute(f"EXPLAIN (FORMAT json) {select}")
         step: dict[str, Any] = cursor.fetchall()[0][0][0]["Plan"]
         return step
+
+
+@pytest.mark.parametrize(("loaded", "late", "newest"), [(6, 4, 5), (30, 25, 33), (6, 40, 45)])
+def test_early_labels_of_one_kind_lead_no_dataset_between_two_loads(
+    store: Store, loaded: int, late: int, newest: int
+) -> None:
+    """Frauds are known at once, the others by the load of each week.
+
+    At most three weeks wait for it, and none where few labels have become usual.
+    """
+    label = Label(name="y", type="boolean", expected_delay_hours=0, load_every_days=7)
+    spec = ModelSpec(name="m", task="binary", features=(Feature(name="count", type="integer"),), label=label)
+    put_frauds(store, loaded + late, loaded_until=loaded)
+    begin = datetime(2011, 2, 1, tzinfo=UTC)
+    frame = read_known_rows(
+        Settings(store_dsn=store.dsn), spec, f"{begin + timedelta(days=loaded + late):%Y-%m-%d}"
+    ).frame
+    assert (frame["created_at"].max() - begin).days == newest
+    whole = frame[frame["created_at"] < begin + timedelta(days=loaded)]
+    assert (len(whole), whole["label"].mean()) == (10 * loaded, 0.1)
+
+
+def put_frauds(store: Store, days: int, loaded_until: int) -> None:
+    """Ten rows a day, of which one is a fraud. Other labels are there of days before `loaded_until` only."""
+    for parent in ("prediction_log", "label"):
+        for month in ("2011-02-01", "2011-03-01"):
+            execute(store, "SELECT ensure_partition(%(parent)s, %(month)s)", parent=parent, month=month)
+    made = (
+        " FROM generate_series(0, %(days)s - 1) AS day, generate_series(0, 9) AS row,"
+        " LATERAL (SELECT '2011-02-01'::timestamptz + day * interval '1 day' + row * interval '1 hour' AS at) AS moment"
+    )
+    execute(
+        store,
+        "INSERT INTO prediction_log (model, id, input, created_at)"
+        f" SELECT 'm', day || '-' || row, jsonb_build_object('count', row), at {made}",
+        days=days,
+    )
+    execute(
+        store,
+        f"INSERT INTO label (model, id, label, observed_at) SELECT 'm', day || '-' || row, to_jsonb(row = 0), at {made}"
+        " WHERE row = 0 OR day < %(loaded)s",
+        days=days,
+        loaded=loaded_until,
+    )
