@@ -148,8 +148,9 @@ class Traffic:
     def _draw_label_seconds(self, errors: Array, span: slice) -> Array:
         if not self._world.label_seconds:
             return np.zeros(len(errors))
-        waits: Array = self._draw.exponential(self._world.label_seconds * MEAN_ERROR / np.maximum(errors, 1e-9))
-        return span.stop + waits
+        means = self._world.label_seconds * MEAN_ERROR / np.maximum(errors, 1e-9)
+        labelled_at: Array = span.stop + self._draw.exponential(means)
+        return labelled_at
 
     def _draw_instance(self, seconds: int) -> tuple[Array, Array]:
         """How much slower one instance is in each second, and which share it fails."""
