@@ -46,13 +46,10 @@ RELEASE_DRAWS = 100
 """How often the rows of the release's day are drawn. So the errors that both serve with are hardly of chance."""
 CANARIES = 30
 """How many of the releases in each world of each candidate are brought to the canary. One takes a third of a second."""
-COLUMNS = (
-    "gate refuses",
-    "rehearsal refuses",
-    "as if raw",
-    "serves raw",
-    "error of these, × champion's",
-    "canary condemns",
+COLUMNS = ("gate", "rehearsal", "if raw", "raw", "error", "canary")
+CAPTION = (
+    "Refused by the gate, by the rehearsal, by one of raw answers. Served raw, with which error over the champion's."
+    " Condemned by the canary."
 )
 
 
@@ -180,7 +177,7 @@ def measure_growth(console: Console, spec: ModelSpec, releases: int) -> dict[str
     """The shares of candidates that gate, rehearsal and canary refuse, beside the truth."""
     import numpy as np
 
-    table = Table("world", "candidate", *COLUMNS, title=f"{releases} releases in each growing world")
+    table = Table("world", "candidate", *COLUMNS, title=f"{releases} releases in each growing world", caption=CAPTION)
     released: Released = {}
     canaries: Canaries = []
     for number, (world, growth) in enumerate(GROWTH.items()):
