@@ -175,8 +175,9 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
     """Ask the policy what is due, and return the tasks that go on.
 
     `request_retraining` goes on when a retraining is due, `tell_person` when a person must look, and `recalibrate` when
-    a calibration is due. `answer_alerts` goes on when an alert asks for something else than a retraining. `score_refit`
-    goes on when the labels of all days are known on which a refit is to be scored.
+    a calibration is due. `answer_alerts` goes on when an alert asks for something else than a retraining.
+    `send_messages` goes on when people are to be told of something, and `score_refit` when the labels of all days are
+    known on which a refit is to be scored.
     The log has all verdicts of the run. The event of the model's asset has their counts. A kind of checks that broke
     has no verdicts here. The other kinds decide without it.
     """
@@ -205,6 +206,7 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
         "request_retraining": retraining,
         "tell_person": is_untold,
         "answer_alerts": has_alerts,
+        "send_messages": is_live and _note_messages(run),
         # Not beside an alert, which may be about to roll back what would be corrected.
         "recalibrate": is_live and not has_alerts and _should_correct(run),
         "score_refit": is_live and _should_score(run),
@@ -241,6 +243,19 @@ def _should_score(run: MonitorRun) -> bool:
     from cyclone.policy.refit_scores import find_due_stretch
 
     return find_due_stretch(run.store, run.find_spec(), run.find_end()) is not None
+
+
+def _note_messages(run: MonitorRun) -> bool:
+    """Note what people are to be told of. True when something waits, or when the task is to say what is wrong."""
+    from cyclone.errors import ConfigurationError
+    from cyclone.messages.outbox import note_messages
+    from cyclone.messages.routes import read_routes
+
+    try:
+        routes = read_routes(read_settings().messages_file)
+    except ConfigurationError:
+        return True  # `send_messages` fails with it, and stops no decision
+    return bool(routes) and bool(note_messages(run.store, run.model, run.find_end()))
 
 
 def _should_correct(run: MonitorRun) -> bool:
