@@ -41,20 +41,27 @@ log = logging.getLogger(__name__)
 def score_refit(settings: Settings, spec: ModelSpec, stretch: Stretch) -> list[ScoredDay]:
     """Fit each window of training on what was known when a stretch began, score its days, and record the scores.
 
-    It can be repeated. Scores that were recorded before stay.
+    It can be repeated. Scores that were recorded before stay. A stretch whose refit breaks is recorded without scores,
+    so that a pipeline that cannot be fitted is tried once in three days. Its error is raised.
     """
-    began = time.monotonic()
+    began, scored = time.monotonic(), list[ScoredDay]()
+    try:
+        scored = _score_windows(settings, spec, stretch)
+    finally:
+        kept = scored or [ScoredDay(day, None, 0, None, None) for day in stretch.list_days()]
+        record_scores(Store(settings.store_dsn), spec, stretch, kept, time.monotonic() - began)
+    return kept
+
+
+def _score_windows(settings: Settings, spec: ModelSpec, stretch: Stretch) -> list[ScoredDay]:
     memory = stretch.trained_at - find_memory_days(spec) * DAY
     known = read_known_rows(settings, spec, as_of=stretch.known_at.isoformat(), since=memory.isoformat()).frame
-    served = read_served_losses(settings, spec, stretch, known)
-    scored = []
-    if not known.empty:
-        history = build_history(spec, known)
-        for window, frame in _read_windows(settings, spec, stretch).items():
-            answers = _refit(settings, spec, stretch, history, frame)
-            scored += _score_days(spec, stretch, history, served, window, answers)
-    scored = scored or [ScoredDay(day, None, 0, None, None) for day in stretch.list_days()]
-    record_scores(Store(settings.store_dsn), spec, stretch, scored, time.monotonic() - began)
+    if known.empty:
+        return []
+    served, history, scored = read_served_losses(settings, spec, stretch, known), build_history(spec, known), []
+    for window, frame in _read_windows(settings, spec, stretch).items():
+        answers = _refit(settings, spec, stretch, history, frame)
+        scored += _score_days(spec, stretch, history, served, window, answers)
     return scored
 
 

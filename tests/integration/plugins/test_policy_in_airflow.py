@@ -13,6 +13,7 @@ from cyclone.alerts.records import record
 from cyclone.names import name_retraining
 from cyclone.policy.holds import list_holds, resume
 from cyclone.policy.incidents import Incident, join_incident, start_retraining
+from cyclone.policy.refit_scores import find_due_stretch
 from cyclone.policy.requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
@@ -23,6 +24,7 @@ from tests.support.statements import execute
 from training.data.dataset import build_dataset
 from training.fit.train import train_challenger
 from training.gate.comparison import compare_with_champion
+from training.refits import score_refit
 from training.registry import register_challenger
 
 DAY = timedelta(days=1)
@@ -387,3 +389,17 @@ def test_a_refit_that_is_scored_by_one_run_is_what_the_next_run_decides_by(
     words = r"version 1 lost [\d.]+ days of accepted mean_absolute_error to refits in 3 days and loses 0\.\d+ a day"
     assert re.match(words, reason)
     assert ("retrain", reason) in execute(store, "SELECT action, reason FROM decision")
+
+
+def test_a_pipeline_that_breaks_is_refitted_once_for_each_stretch_of_days(
+    shop: dict[str, str], settings: Settings, store: Store
+) -> None:
+    folder = Path(shop["CYCLONE_MODELS_DIR"], "shop")
+    (folder / "pipeline.py").write_text("def build_estimator():\n    raise RuntimeError('no licence')\n")
+    spec = load_model_spec(folder)
+    due = find_due_stretch(store, spec, NOW)
+    assert due is not None
+    with pytest.raises(RuntimeError, match="no licence"):
+        score_refit(settings.model_copy(update={"models_dir": folder.parent}), spec, due)
+    assert execute(store, "SELECT row_count, refit_error FROM refit_score") == [(0, None)] * 3
+    assert find_due_stretch(store, spec, NOW) is None

@@ -59,7 +59,8 @@ def test_only_days_since_the_release_of_the_version_count() -> None:
     before, other = score([90.0] * 9, since=SINCE - 9 * DAY), score([90.0] * 9, version=2)
     found = find_excess(Retrain(), CHAMPION, [*before, *other, *score([2.0] * 4)])
     assert found is not None
-    assert (found.days, found.debt) == (4, pytest.approx(0.8))
+    assert found.days == 4
+    assert found.debt == pytest.approx(0.8)
 
 
 def test_any_loss_is_infinite_where_no_error_was_accepted(bike_demand: ModelSpec) -> None:
