@@ -21,7 +21,7 @@ TESTERS = ("CI", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "GITHUB_ACTIONS", "GIT
 
 
 def find_program(*names: str, package: str = "") -> str:
-    """The first of these programs that is here; without one the test is skipped, and in CI it fails.
+    """The first of these programs that is here. Without one the test is skipped, and in CI it fails.
 
     `package` is the Debian package that has it, by default one of the first name.
     """
@@ -39,7 +39,7 @@ def forget_tests(environment: dict[str, str]) -> dict[str, str]:
 
 
 def watch(command: Sequence[str | Path], log: Path) -> list[str]:
-    """The command under a watch that writes to `log`, where strace is here; else the command.
+    """The command under a watch that writes to `log`, where strace is here. Else the command.
 
     The watch keeps the command's output open until the last program ends that it started.
     """
