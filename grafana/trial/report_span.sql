@@ -1,5 +1,5 @@
--- The model with the most answered rows, and the days of event time in which they were answered. Hours of 1970 stand for
--- rows whose hour is not known.
+-- The model with the most answered rows, and the days of event time in which they were answered. Hours of 1970 stand
+-- for rows whose hour is not known.
 -- returns: model text, since timestamptz, until timestamptz, or no row
 SELECT
     model,
