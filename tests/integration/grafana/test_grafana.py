@@ -214,6 +214,19 @@ def test_latency_in_steps_is_that_of_the_service_check(filled: Store) -> None:
         assert shown == [(pytest.approx(judged[0][0]),)]
 
 
+def test_requests_of_a_day_are_told_by_revision(as_grafana: "psycopg2.extensions.connection") -> None:
+    with as_grafana, as_grafana.cursor() as cursor:
+        cursor.execute("SELECT * FROM revision_requests('demand', %s)", [UNTIL])
+        told = cursor.fetchall()
+    # 72 spans each, one of them with a failure. Of 100 answers 70 take 2 to 5 ms, 20 to 10, 6 to 20, 3 to 50.
+    quantiles = pytest.approx((2 + 3 * 50 / 70, 10 + 10 * 5 / 6, 50))
+    assert [row[:5] for row in told] == [
+        ("demand-v2", 2, 7200, 1 / 7200, 0.02),
+        ("demand-v2-c2", 2, 7200, 1 / 7200, 0.02),
+    ]
+    assert [row[5:] for row in told] == [quantiles, quantiles]
+
+
 def test_an_alarm_is_one_for_each_model_and_goes_when_its_reason_goes(filled: Store) -> None:
     def ask_alarm(name: str) -> dict[str, int]:
         return dict(execute(filled, f"SELECT model, value FROM alarm_{name}"))
