@@ -136,11 +136,17 @@ def test_an_alert_that_comes_while_postgres_is_away_is_sent_again_until_it_is_ba
     assert webhooks.woken == ["alert__incident_1"]
 
 
-def test_a_notification_with_a_wrong_key_is_dropped(store: Store, tmp_path: Path) -> None:
+def test_a_notification_with_a_wrong_key_is_not_tried_again_until_the_next_group_interval(
+    store: Store, tmp_path: Path
+) -> None:
     webhooks = make_webhooks(store.dsn, tmp_path)
+    key = webhooks.key_file.read_text()
     webhooks.key_file.write_text("cyclone_invented")
-    with run_against(webhooks, tmp_path, {"group_wait": "100ms"}) as alertmanager:
+    with run_against(webhooks, tmp_path, {"group_wait": "100ms", "group_interval": "10s"}) as alertmanager:
         alertmanager.post_alert(SLOW)
         wait_until(lambda: alertmanager.count_failed() == 1, "it is given up")
-    assert webhooks.statuses == [401]
-    assert execute(store, "SELECT count(*) FROM alert") == [(0,)]
+        assert webhooks.statuses == [401]
+        webhooks.key_file.write_text(key)
+        wait_until(lambda: 202 in webhooks.statuses, "the next interval has sent it")
+    assert webhooks.statuses == [401, 202]
+    assert execute(store, "SELECT answer, times FROM alert") == [("retrain", 1)]
