@@ -291,8 +291,9 @@ def test_the_newest_verdict_of_a_window_is_kept_whatever_the_order(store: Store)
     assert execute(store, "SELECT count(*) FROM check_result") == [(3,)]
 
 
-def test_a_latency_series_adds_every_bin_of_the_histogram(store: Store) -> None:
-    (text,) = execute(store, "SELECT prosrc FROM pg_proc WHERE proname = 'latency_series'")[0]
+@pytest.mark.parametrize("function", ["latency_series", "revision_requests"])
+def test_every_bin_of_the_histogram_of_latencies_is_added(store: Store, function: str) -> None:
+    (text,) = execute(store, "SELECT prosrc FROM pg_proc WHERE proname = %(name)s", name=function)[0]
     (bins,) = execute(store, "SELECT max(bin) FROM latency_bound")[0]
     added = {int(number) for number in re.findall(r"latency_counts\[(\d+)\]", text)}
     assert added == set(range(1, bins + 1))

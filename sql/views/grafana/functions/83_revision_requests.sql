@@ -1,7 +1,7 @@
 -- The requests of each revision in the day before a time, from what instances counted by minute: answered ones, those
 -- that failed (5xx) or were refused (4xx), and quantiles of the time to answer as in latency_quantile(). A day, because
--- hours are kept by version alone, and a year of minutes takes seconds to add. It runs as its owner, as
--- latency_series() does.
+-- hours are kept by version alone, and a year of minutes takes seconds to add. It runs as its owner, and adds
+-- bins, as latency_series() does.
 CREATE OR REPLACE FUNCTION revision_requests(
     of_model text, until timestamptz
 ) RETURNS TABLE (
@@ -36,20 +36,34 @@ total AS (
         told.version,
         sum(told.requests)::bigint AS requests,
         (sum(told.failures) / nullif(sum(told.requests), 0))::double precision AS failed,
-        (sum(told.rejected) / nullif(sum(told.requests), 0))::double precision AS refused
+        (sum(told.rejected) / nullif(sum(told.requests), 0))::double precision AS refused,
+        ARRAY[
+        sum(told.latency_counts[1]),
+        sum(told.latency_counts[2]),
+        sum(told.latency_counts[3]),
+        sum(told.latency_counts[4]),
+        sum(told.latency_counts[5]),
+        sum(told.latency_counts[6]),
+        sum(told.latency_counts[7]),
+        sum(told.latency_counts[8]),
+        sum(told.latency_counts[9]),
+        sum(told.latency_counts[10]),
+        sum(told.latency_counts[11]),
+        sum(told.latency_counts[12]),
+        sum(told.latency_counts[13])
+        ] AS counts
     FROM told
     GROUP BY told.revision, told.version
 ),
 
 observed AS (
     SELECT
-        told.revision,
-        told.version,
+        total.revision,
+        total.version,
         latency.bin,
-        sum(latency.count) AS count
-    FROM told
-    CROSS JOIN LATERAL unnest(told.latency_counts) WITH ORDINALITY AS latency (count, bin)
-    GROUP BY told.revision, told.version, latency.bin
+        latency.count
+    FROM total
+    CROSS JOIN LATERAL unnest(total.counts) WITH ORDINALITY AS latency (count, bin)
 ),
 
 bound AS (
