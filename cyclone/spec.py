@@ -22,7 +22,7 @@ from cyclone.sections import (
     Serving,
     Webhook,
 )
-from cyclone.spec_faults import describe_faults, describe_keys, read_yaml
+from cyclone.sections.faults import describe_faults, describe_keys, read_yaml
 
 Task = Literal["regression", "binary", "multiclass"]
 DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {

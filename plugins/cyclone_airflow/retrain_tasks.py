@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperatorLink, Context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError
+from cyclone.errors import ConfigurationError, CycloneError, DataError, HoldError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
@@ -128,13 +128,19 @@ def validate(model: str, data: Values, **context: Any) -> Values:
 
 @task
 def train(model: str, data: Values, **context: Any) -> Values:
-    """Fit the challenger and measure its accepted error. An MLflow run keeps all of it."""
-    from training.data.dataset import Dataset
+    """Fit the challenger and measure its accepted error. An MLflow run keeps all of it.
+
+    First pipeline.py is fitted on some of the rows and asked as a service would ask it. Its mistakes end here.
+    """
+    from training.checking.pipeline import check_pipeline
+    from training.data.dataset import Dataset, read_dataset
     from training.fit.train import train_challenger
 
     settings, spec = _read(model)
+    frozen = Dataset(**data)
     with _fail_without_retry():
-        challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+        check_pipeline(settings, spec, read_dataset(spec, frozen))
+        challenger = _show(train_challenger(settings, spec, frozen, context["run_id"]))
     lineage_events.tell([lineage_events.locate_frame(spec, data)], [lineage_events.locate_run(settings, challenger)])
     return challenger
 
@@ -342,10 +348,10 @@ def keep_failure(model: str, context: Context) -> None:
 
 @contextmanager
 def _fail_without_retry() -> Iterator[None]:
-    """Fail the task without a retry. The same rows would be as unusable, and the same candidate as bad."""
+    """Fail the task without a retry. The same rows and files would be as unusable, and the same candidate as bad."""
     try:
         yield
-    except (DataError, RehearsalError) as error:
+    except (ConfigurationError, DataError, RehearsalError) as error:
         raise AirflowFailException(str(error)) from error
 
 

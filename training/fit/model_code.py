@@ -65,7 +65,9 @@ def make_estimator(spec: ModelSpec, build_estimator: Callable[[], Any]) -> Any:
     except ConfigurationError:
         raise
     except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"{place} fails{find_line(error)}: {describe_error(error)}. Correct it there") from error
+        raise ConfigurationError(
+            f"{place} fails{find_line(error)}: {describe_error(error)}. Correct it there"
+        ) from error
     if isinstance(estimator, type):
         raise ConfigurationError(f"{place} returns the class {estimator.__name__}. Return one: {estimator.__name__}()")
     if not callable(getattr(estimator, "fit", None)):
@@ -82,12 +84,16 @@ def make_estimator(spec: ModelSpec, build_estimator: Callable[[], Any]) -> Any:
 def is_fitted(estimator: Any) -> bool:
     """Whether the estimator, or a step of it, has learned from data. Its attributes then end with an underscore."""
     parts = [estimator, *(part for _, part in getattr(estimator, "steps", None) or [])]
-    return any(name.endswith("_") and not name.startswith("_") for part in parts for name in getattr(part, "__dict__", ()))
+    return any(
+        name.endswith("_") and not name.startswith("_") for part in parts for name in getattr(part, "__dict__", ())
+    )
 
 
 def find_line(error: BaseException) -> str:
     """The line of pipeline.py in which an error came up, in words. Empty when it came up elsewhere."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(PIPELINE_FILE)]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(PIPELINE_FILE)
+    ]
     return f" in line {lines[-1]}" if lines else ""
 
 
@@ -100,8 +106,9 @@ def locate(path: Path, error: BaseException) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """An error of somebody else's code in one line, cut after `ERROR_CHARACTERS`."""
-    return shorten(f"{type(error).__name__}: {error}").rstrip(".: ")
+    """An error of somebody else's code in one line, cut short. A `ValueError` is a sentence, and others need a name."""
+    words = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+    return shorten(words).rstrip(".: ")
 
 
 def shorten(words: str) -> str:

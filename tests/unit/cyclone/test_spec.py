@@ -209,7 +209,11 @@ label: {name: y, type: number, expected_delay_hours: 1}
     [
         ("", "", ["line 6: features.1.type: Input should be 'integer'"]),
         ("numbr", "number\n    range: [2, 1]", ["line 5: features.1: range [2.0, 1.0] must"]),
-        (", expected_delay_hours: 1", "", ["line 6: features.1.type", "line 7: label.expected_delay_hours: missing. It"]),
+        (
+            ", expected_delay_hours: 1",
+            "",
+            ["line 6: features.1.type", "line 7: label.expected_delay_hours: missing. It"],
+        ),
         ("name: z", "name: 2011-01-01", ["YAML takes it for a date: write it in quotes", "line 6: features.1.type"]),
         ("name: z", "name: yes", ["(value True). YAML takes it for yes or no: write it in quotes", "line 6"]),
         ("task: regression", "task: regression\ntask: binary", ["line 3: the key task is there 2 times, and only"]),
