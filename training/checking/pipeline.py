@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cyclone.errors import ConfigurationError, CycloneError
+from cyclone.errors import ConfigurationError, CycloneError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.checking.service import ask_service
@@ -70,7 +70,11 @@ def _fit(spec: ModelSpec, build: Callable[[], Any], features: Any, labels: Any, 
             f"{spec.name}: build_estimator() of pipeline.py returns {type(estimator).__name__}, which has no {needed}."
             f" The task is {spec.task}: return {words}"
         )
-    fitted = fit_estimator(spec, build, features, labels, created_at)
+    try:
+        fitted = fit_estimator(spec, build, features, labels, created_at)
+    except DataError as error:
+        given = "a frame with named columns" if spec.inputs == "frame" else "a matrix of floats without names"
+        raise DataError(f"{error}. It is given {given}, as model.yaml says with inputs: {spec.inputs}") from error
     if fitted is None:
         raise ConfigurationError(f"{spec.name}: fit() of the estimator of pipeline.py returns nothing. Return self")
     return fitted
@@ -87,8 +91,8 @@ def _predict(spec: ModelSpec, estimator: Any, features: Any, rows: int) -> None:
         raise
     except Exception as error:
         raise ConfigurationError(
-            f"{spec.name}: the estimator of pipeline.py was fitted, but cannot predict the same rows{find_line(error)}:"
-            f" {describe_error(error)}. Correct it there"
+            f"{spec.name}: the estimator of pipeline.py was fitted, but cannot predict the same"
+            f" rows{find_line(spec, error)}: {describe_error(error)}. Correct it there"
         ) from error
     shape = (rows, len(spec.label.values or ())) if spec.task == "multiclass" else (rows,)
     if predictions.shape != shape or not np.isfinite(predictions).all():

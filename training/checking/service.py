@@ -91,5 +91,5 @@ def _predict_or_keep(predict: Any, failures: list[Exception], rows: Sequence[Map
 
 
 def _explain(spec: ModelSpec, words: str, error: Exception) -> str:
-    line = find_line(error)
+    line = find_line(spec, error)
     return f"{spec.name}: {words}. The estimator of pipeline.py fails{line}: {describe_error(error)}. Correct it there"

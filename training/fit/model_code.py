@@ -66,7 +66,7 @@ def make_estimator(spec: ModelSpec, build_estimator: Callable[[], Any]) -> Any:
         raise
     except (Exception, SystemExit) as error:
         raise ConfigurationError(
-            f"{place} fails{find_line(error)}: {describe_error(error)}. Correct it there"
+            f"{place} fails{find_line(spec, error)}: {describe_error(error)}. Correct it there"
         ) from error
     if isinstance(estimator, type):
         raise ConfigurationError(f"{place} returns the class {estimator.__name__}. Return one: {estimator.__name__}()")
@@ -89,11 +89,12 @@ def is_fitted(estimator: Any) -> bool:
     )
 
 
-def find_line(error: BaseException) -> str:
-    """The line of pipeline.py in which an error came up, in words. Empty when it came up elsewhere."""
-    lines = [
-        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(PIPELINE_FILE)
-    ]
+def find_line(spec: ModelSpec, error: BaseException) -> str:
+    """The line of the model's pipeline.py in which an error came up, in words. Empty when it came up elsewhere."""
+    # scikit-learn has a pipeline.py too. The model's stands in the folder of its name.
+    own = (spec.name, PIPELINE_FILE)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).parts[-2:] == own]
     return f" in line {lines[-1]}" if lines else ""
 
 

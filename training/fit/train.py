@@ -132,7 +132,7 @@ def fit_estimator(
     except Exception as error:
         rows = f"{len(labels)} rows" + (f" ({_count_classes(labels)})" if spec.task != "regression" else "")
         raise DataError(
-            f"{spec.name}: the estimator of pipeline.py refuses to be trained on {rows}{find_line(error)}:"
+            f"{spec.name}: the estimator of pipeline.py refuses to be trained on {rows}{find_line(spec, error)}:"
             f" {describe_error(error)}. Wait for more labels, or build another estimator there"
         ) from error
 

@@ -105,6 +105,6 @@ def _refuse_mixed(source: Source, name: str, texts: list[str], counts: Counter[s
         return
     place = source.place(next(row for row, text in enumerate(texts) if text in set(others)))
     raise DataError(
-        f"{place}: column {name!r} is {others[0]!r}, where {total - count:,} of {total:,} cells are numbers. Correct the"
-        f" {count:,} others, or leave them empty"
+        f"{place}: column {name!r} is {others[0]!r}, where {total - count:,} of {total:,} cells are numbers. Correct"
+        f" the {count:,} others, or leave them empty"
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from cyclone.spec import RESERVED_FEATURES
@@ -41,6 +42,8 @@ CALENDAR_NAMES = {
 """Columns that follow the calendar by their names, with the numbers that belong to them."""
 WEEK_DAYS, YEAR_DAYS = 14, 366
 """From so many days on the weekday, and the month, can tell something."""
+WEEKDAY_GAP, MONTH_GAP = 4, 100
+"""Where days with rows are usually farther apart, the weekday is that of a date by chance, or the month always one."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def guess_features(columns: Sequence[Column], left: dict[str, str]) -> list[Feat
 def build_calendar(times: Sequence[datetime], taken: Sequence[str]) -> list[FeatureGuess]:
     """Features of the calendar from the times as their clock showed them: what of them differs, and comes again."""
     days = (max(times) - min(times)).days
+    gap = find_usual_gap([time.replace(hour=0, minute=0, second=0, microsecond=0) for time in times])
     hours, weekdays, months = (
         [time.hour for time in times],
         [time.weekday() for time in times],
@@ -81,8 +85,8 @@ def build_calendar(times: Sequence[datetime], taken: Sequence[str]) -> list[Feat
     )
     wanted: Mapping[str, tuple[list[int], list[int], bool, str]] = {
         "hour": (hours, [0, 23], len(set(hours)) > 1, "the hour of the row's time"),
-        "weekday": (weekdays, [0, 6], days >= WEEK_DAYS and len(set(weekdays)) > 1, "its weekday, Monday is 0"),
-        "month": (months, [1, 12], days >= YEAR_DAYS, "its month"),
+        "weekday": (weekdays, [0, 6], days >= WEEK_DAYS and gap <= WEEKDAY_GAP, "its weekday, Monday is 0"),
+        "month": (months, [1, 12], days >= YEAR_DAYS and gap <= MONTH_GAP, "its month"),
     }
     known = {name.lower() for name in taken}
     aliases = {"hour": {"hr"}, "weekday": {"dayofweek", "dow"}, "month": {"mnth"}}
@@ -95,6 +99,13 @@ def build_calendar(times: Sequence[datetime], taken: Sequence[str]) -> list[Feat
         for name, (values, bounds, is_useful, words) in wanted.items()
         if is_useful and not known & {name, *aliases[name]}
     ]
+
+
+def find_usual_gap(days: Sequence[datetime]) -> int:
+    """The usual number of days from one day with rows to the next."""
+    ordered = sorted(set(days))
+    gaps = sorted((later - earlier).days for earlier, later in pairwise(ordered))
+    return gaps[len(gaps) // 2] if gaps else 1
 
 
 def _find_reason(column: Column) -> str:
@@ -128,7 +139,7 @@ def _is_id(name: str) -> bool:
 def _counts_rows(column: Column) -> bool:
     """Whether the numbers are those of a counter: one more for each row of the file."""
     numbers = [column.values[text] for text in column.texts if text]
-    steps = {later - earlier for earlier, later in zip(numbers, numbers[1:], strict=False)}
+    steps = {later - earlier for earlier, later in pairwise(numbers)}
     return len(steps) == 1 and steps != {0}
 
 

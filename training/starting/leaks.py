@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from training.starting.columns import Column
@@ -9,7 +10,6 @@ from training.starting.columns import Column
 if TYPE_CHECKING:
     import numpy as np
 
-Array = "np.ndarray[Any, Any]"
 LEAK_CORRELATION = 0.9999
 """Above it a number is the label in other units. No measurement of something else is so near to it."""
 LEAST_ROWS = 100
@@ -86,7 +86,7 @@ def _is_split(column: Column, label: Column) -> bool:
     ordered = sorted(ranges.values())
     if len(ordered) < len(label.counts) or min(label.counts.values()) < SURE_ROWS:
         return False
-    return all(before[1] < after[0] for before, after in zip(ordered, ordered[1:], strict=False))
+    return all(before[1] < after[0] for before, after in pairwise(ordered))
 
 
 def _find_parts(columns: Sequence[Column], label: Column) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from training.starting.features import find_usual_gap
 from training.starting.plan import Plan
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -40,8 +41,8 @@ def write_model_yaml(plan: Plan, inputs: str, history: str, until: str, limits: 
 
 def _write_head(plan: Plan) -> Iterator[str]:
     yield from _comment(
-        f"Written by `cyclone init` from {plan.source.name}, {plan.source.count:,} rows. Each guess has its reason. Correct"
-        f" what is wrong, then run `cyclone check {plan.name}`. docs/bring-a-model.md has every key."
+        f"Written by `cyclone init` from {plan.source.name}, {plan.source.count:,} rows. Each guess has its reason."
+        f" Correct what is wrong, then run `cyclone check {plan.name}`. docs/bring-a-model.md has every key."
     )
     for note in plan.notes:
         yield from _comment(f"Note: {note}.")
@@ -115,10 +116,10 @@ def _fit_window(rows_a_day: float, samples: int) -> dict[str, int]:
 
 def _write_retrain(plan: Plan, limits: dict[str, int]) -> Iterator[str]:
     lines = [f"  {name}: {value}" for name, value in limits.items()]
-    rows = plan.rows_a_day
-    if rows * 7 < ERROR_ROWS or _usual_gap(plan) > 2:
-        days = min(LONGEST_TRIGGER, max(7, math.ceil(ERROR_ROWS / rows), 3 * _usual_gap(plan)))
-        least = max(1, min(3, days // _usual_gap(plan)))
+    rows, gap = plan.rows_a_day, find_usual_gap(plan.days)
+    if rows * 7 < ERROR_ROWS or gap > 2:
+        days = min(LONGEST_TRIGGER, max(7, math.ceil(ERROR_ROWS / rows), 3 * gap))
+        least = max(1, min(3, days // gap))
         keys = {
             "window_days": days,
             "minimum_days": least,
@@ -129,12 +130,6 @@ def _write_retrain(plan: Plan, limits: dict[str, int]) -> Iterator[str]:
         yield from _comment("The history has few rows or days, so less is asked for than usual.")
         yield "retrain:"
         yield from lines
-
-
-def _usual_gap(plan: Plan) -> int:
-    """The usual number of days from one day with rows to the next."""
-    gaps = sorted((later - earlier).days for earlier, later in zip(plan.days, plan.days[1:], strict=False))
-    return gaps[len(gaps) // 2] if gaps else 1
 
 
 def _write_replay(plan: Plan) -> Iterator[str]:

@@ -105,14 +105,14 @@ def read_numbers(texts: Iterable[str]) -> Moments | None:
 
 def _read_year(value: float) -> datetime:
     year = int(value)
-    start = datetime(year, 1, 1)  # noqa: DTZ001 (a year has no zone)
-    length = datetime(year + 1, 1, 1) - start  # noqa: DTZ001
+    start = datetime(year, 1, 1)
+    length = datetime(year + 1, 1, 1) - start
     # A twelfth of a year is written with two to four digits, so the day is right and the second is not.
     return (start + (value - year) * length + timedelta(hours=12)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _parse(name: str, texts: list[str]) -> dict[str, datetime]:
     try:
-        return {text: datetime.strptime(text.strip(), name) for text in texts}  # noqa: DTZ007
+        return {text: datetime.strptime(text.strip(), name) for text in texts}
     except ValueError:
         return {}

@@ -42,7 +42,7 @@ FEW_ROWS_LIMITS: Sequence[dict[str, int]] = (
     {"minimum_rows": 20, "holdout_days": 1, "folds": 2},
 )
 """Keys of `retrain` for fewer and fewer rows and days. The first that the history meets are taken."""
-TEST = '''"""`cyclone check {name}` as a test: model.yaml, every row of the history, and an answer as the service gives it."""
+TEST = '''"""`cyclone check {name}` as a test: model.yaml, every row of the history, and an answer of the service."""
 
 from pathlib import Path
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from cyclone.errors import DataError
 from cyclone.times import DAY, floor_day
@@ -29,9 +30,10 @@ SEED = 20110101
 
 @dataclass(frozen=True)
 class Timing:
-    """When each row happened: in UTC, and as its clock showed it (for the calendar). None for a row without a time.
+    """When each row happened: in UTC, and as its clock showed it, which is for the calendar and is never moved.
 
-    `column` is where that stands, empty if times were made up. `label_column` is the time of the label if there is one.
+    Both are None for a row without a time. `column` is where that stands, and empty if times were made up.
+    `label_column` is the time of the label, if there is one.
     """
 
     column: str
@@ -62,7 +64,7 @@ def find_timing(source: Source, columns: Sequence[Column], named: str) -> Timing
     if not moments.zoned:
         notes.append(f"{column.name!r} has no zone and is taken for UTC")
     created_at = [time + shift if time else None for time in in_utc]
-    timing = Timing(column.name, created_at, [time + shift if time else None for time in clock], why, notes=notes)
+    timing = Timing(column.name, created_at, clock, why, notes=notes)
     return _add_delay(timing, columns, in_utc)
 
 
@@ -92,8 +94,8 @@ def _find_shift(source: Source, name: str, times: Sequence[datetime]) -> tuple[t
     shift = cycles * CYCLE
     if first + shift < EARLIEST or last + shift > now:
         raise DataError(
-            f"{source.name}: {name!r} has times from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and a history holds those from"
-            f" {EARLIEST:%Y} to now. Leave out the others"
+            f"{source.name}: {name!r} has times from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and a history holds those"
+            f" from {EARLIEST:%Y} to now. Leave out the others"
         )
     words = f"times were moved by {28 * cycles:+} years, as a history holds those from {EARLIEST:%Y} to now."
     return shift, [f"{words} Weekdays and seasons are the same"]
@@ -145,7 +147,7 @@ def _measure_delay(timing: Timing, name: str, delays: Sequence[timedelta], days:
 
 
 def _find_rhythm(days: Sequence[datetime]) -> int:
-    gaps = [(later - earlier).days for earlier, later in zip(days, days[1:], strict=False)]
+    gaps = [(later - earlier).days for earlier, later in pairwise(days)]
     if len(gaps) < 3:
         return 0
     usual = sorted(gaps)[len(gaps) // 2]
