@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ def start_model(settings: Settings, name: str, place: str, label: str, time: str
     # A folder in the same place can be moved at once. It is no model to anybody, for its name is no name of one.
     with tempfile.TemporaryDirectory(dir=settings.models_dir, prefix=".init-") as draft:
         until = _write(plan, settings.model_copy(update={"models_dir": Path(draft)}))
+        shutil.rmtree(Path(draft) / name / "__pycache__", ignore_errors=True)
         os.rename(Path(draft) / name, folder)
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return Started(folder, files, list_guesses(plan, until))
