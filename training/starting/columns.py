@@ -10,7 +10,7 @@ from cyclone.rows.cells import INTEGER
 from cyclone.rows.validation import is_exact
 from training.starting.moments import Moments, count_formats, find_moments
 from training.starting.numbers import clean, find_style, is_number
-from training.starting.source import Source
+from training.starting.source import DataSource
 
 MIXED_SHARE = 0.9
 """From this share of numbers on, other texts among them are mistakes. Below it the column is one of texts."""
@@ -23,8 +23,8 @@ FORMATS_TRIED = 300
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column. `kind` is `constant`, `integer`, `number`, `boolean`, `time` or `text`.
+class TextColumn:
+    """A column of texts. `kind` is `constant`, `integer`, `number`, `boolean`, `time` or `text`.
 
     `texts` are its cells, empty where nothing is known. `values` has what each text means, and `counts` how often it is
     there. `note` says how it is written, if that is not plain. `moments` are those of a column of times.
@@ -50,13 +50,13 @@ class Column:
         return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_column(source: Source, name: str) -> Column:
+def read_column(source: DataSource, name: str) -> TextColumn:
     """Tell what a column holds. Errors: `DataError` for numbers with a few other texts among them."""
     texts = [clean(text) for text in source.columns[name]]
     counts = Counter(text for text in texts if text)
 
-    def make(kind: str, values: Mapping[str, Any], note: str = "", moments: Moments | None = None) -> Column:
-        return Column(name, kind, texts, counts, values, note, moments)
+    def make(kind: str, values: Mapping[str, Any], note: str = "", moments: Moments | None = None) -> TextColumn:
+        return TextColumn(name, kind, texts, counts, values, note, moments)
 
     if len(counts) < 2:
         return make("constant", dict(zip(counts, counts, strict=True)))
@@ -82,8 +82,8 @@ def read_column(source: Source, name: str) -> Column:
 
 
 def _make_numbers(
-    make: Callable[..., Column], counts: Counter[str], to_plain: Callable[[str], str], note: str
-) -> Column:
+    make: Callable[..., TextColumn], counts: Counter[str], to_plain: Callable[[str], str], note: str
+) -> TextColumn:
     plain = {text: to_plain(text) for text in counts}
     if all(INTEGER.fullmatch(text) for text in plain.values()):
         numbers = {text: int(digits) for text, digits in plain.items()}
@@ -95,7 +95,7 @@ def _make_numbers(
     return make("number", values, note)
 
 
-def _refuse_mixed(source: Source, name: str, texts: list[str], counts: Counter[str]) -> None:
+def _refuse_mixed(source: DataSource, name: str, texts: list[str], counts: Counter[str]) -> None:
     others = [text for text in counts if not is_number(text)]
     count = sum(counts[text] for text in others)
     total = sum(counts.values())

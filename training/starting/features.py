@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from cyclone.spec import RESERVED_FEATURES
-from training.starting.columns import Column
+from training.starting.columns import TextColumn
 from training.starting.ranges import widen
 
 NAME_CHARACTERS = 60
@@ -63,7 +63,7 @@ class FeatureGuess:
         return str(self.keys["name"])
 
 
-def guess_features(columns: Sequence[Column], left: dict[str, str]) -> list[FeatureGuess]:
+def guess_features(columns: Sequence[TextColumn], left: dict[str, str]) -> list[FeatureGuess]:
     """The features among the columns. Those that are none are put into `left` with the reason."""
     found = []
     for column in columns:
@@ -108,7 +108,7 @@ def find_usual_gap(days: Sequence[datetime]) -> int:
     return gaps[len(gaps) // 2] if gaps else 1
 
 
-def _find_reason(column: Column) -> str:
+def _find_reason(column: TextColumn) -> str:
     """Why a column is no feature. Empty when it is one."""
     rows = len(column.texts)
     if column.kind == "constant":
@@ -136,19 +136,19 @@ def _is_id(name: str) -> bool:
     return bare in ID_NAMES or any(bare.endswith(f"_{known}") for known in ID_NAMES if known)
 
 
-def _counts_rows(column: Column) -> bool:
+def _counts_rows(column: TextColumn) -> bool:
     """Whether the numbers are those of a counter: one more for each row of the file."""
     numbers = [column.values[text] for text in column.texts if text]
     steps = {later - earlier for earlier, later in pairwise(numbers)}
     return len(steps) == 1 and steps != {0}
 
 
-def _is_sentence(column: Column) -> bool:
+def _is_sentence(column: TextColumn) -> bool:
     words = sum(len(text.split()) * count for text, count in column.counts.items())
     return len(column.counts) > CATEGORY_VALUES and words >= WORDS * sum(column.counts.values())
 
 
-def _guess(column: Column) -> FeatureGuess:
+def _guess(column: TextColumn) -> FeatureGuess:
     keys: dict[str, Any] = {"name": column.name, "type": column.kind}
     why, is_wide = [], False
     cells = [column.spell(text) for text in column.texts]
@@ -182,7 +182,7 @@ def _guess(column: Column) -> FeatureGuess:
     return FeatureGuess(keys, ", ".join(why) or "true and false", cells, is_wide)
 
 
-def _bound(column: Column) -> tuple[list[float], bool]:
+def _bound(column: TextColumn) -> tuple[list[float], bool]:
     low, high = min(column.values.values()), max(column.values.values())
     bounds = CALENDAR_NAMES.get(_bare(column.name))
     if bounds and column.kind == "integer" and bounds[0] <= low and high <= bounds[1]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cyclone.errors import DataError
-from training.starting.columns import YES, YES_AND_NO, Column
+from training.starting.columns import YES, YES_AND_NO, TextColumn
 from training.starting.ranges import widen_label
 
 MOST_CLASSES = 50
@@ -31,7 +31,7 @@ class LabelGuess:
     notes: list[str] = field(default_factory=list)
 
 
-def guess_label(column: Column, place: str) -> LabelGuess:
+def guess_label(column: TextColumn, place: str) -> LabelGuess:
     """Tell task and label. Errors: `DataError` when nothing can be learned of the column."""
     distinct = {text.strip().lower() for text in column.counts}
     if column.kind == "constant":
@@ -49,7 +49,7 @@ def guess_label(column: Column, place: str) -> LabelGuess:
     return _guess_classes(column, place)
 
 
-def _has_classes(column: Column) -> bool:
+def _has_classes(column: TextColumn) -> bool:
     values = sorted(set(column.values.values()))
     total = sum(column.counts.values())
     is_dense = values == list(range(int(values[0]), int(values[0]) + len(values))) and values[0] in (0, 1)
@@ -57,14 +57,14 @@ def _has_classes(column: Column) -> bool:
     return column.kind == "integer" and len(values) <= INTEGER_CLASSES and is_dense and are_common
 
 
-def _guess_number(column: Column) -> LabelGuess:
+def _guess_number(column: TextColumn) -> LabelGuess:
     values = column.values.values()
     keys = {"type": column.kind, "range": widen_label(min(values), max(values), is_integer=column.kind == "integer")}
     why = f"{len(column.counts):,} different numbers from {min(values):g} to {max(values):g}. The range has room"
     return LabelGuess("regression", keys, why, {text: column.spell(text) for text in column.counts})
 
 
-def _guess_classes(column: Column, place: str) -> LabelGuess:
+def _guess_classes(column: TextColumn, place: str) -> LabelGuess:
     if len(column.counts) > MOST_CLASSES:
         raise DataError(
             f"{place}: the label {column.name!r} has {len(column.counts):,} different texts, and {MOST_CLASSES} classes"

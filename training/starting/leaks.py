@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from training.starting.columns import Column
+from training.starting.columns import TextColumn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ MOST_PARTS = 200
 """The most columns that are tried as parts of a sum. More would take long."""
 
 
-def find_leaks(columns: Sequence[Column], label: Column, is_regression: bool) -> dict[str, str]:
+def find_leaks(columns: Sequence[TextColumn], label: TextColumn, is_regression: bool) -> dict[str, str]:
     """The columns that tell the label, each with the reason."""
     found = {}
     for column in columns:
@@ -34,7 +34,7 @@ def find_leaks(columns: Sequence[Column], label: Column, is_regression: bool) ->
     return found
 
 
-def read_numbers(column: Column) -> "np.ndarray[Any, Any]":
+def read_numbers(column: TextColumn) -> "np.ndarray[Any, Any]":
     """The values of a column as floats, NaN where a cell is empty."""
     import numpy as np
 
@@ -42,7 +42,7 @@ def read_numbers(column: Column) -> "np.ndarray[Any, Any]":
     return np.array([values[text] if text else np.nan for text in column.texts])
 
 
-def _tell_number(column: Column, label: Column) -> str:
+def _tell_number(column: TextColumn, label: TextColumn) -> str:
     import numpy as np
 
     if column.kind not in ("integer", "number"):
@@ -60,7 +60,7 @@ def _tell_number(column: Column, label: Column) -> str:
     return ""
 
 
-def _tell_class(column: Column, label: Column) -> str:
+def _tell_class(column: TextColumn, label: TextColumn) -> str:
     """Whether each value of a column goes with one class alone, or its cells are filled for one class alone."""
     classes: dict[str, set[str]] = defaultdict(set)
     for text, truth in zip(column.texts, label.texts, strict=True):
@@ -76,7 +76,7 @@ def _tell_class(column: Column, label: Column) -> str:
     return ""
 
 
-def _is_split(column: Column, label: Column) -> bool:
+def _is_split(column: TextColumn, label: TextColumn) -> bool:
     ranges: dict[str, tuple[float, float]] = {}
     for text, truth in zip(column.texts, label.texts, strict=True):
         if text:
@@ -89,7 +89,7 @@ def _is_split(column: Column, label: Column) -> bool:
     return all(before[1] < after[0] for before, after in pairwise(ordered))
 
 
-def _find_parts(columns: Sequence[Column], label: Column) -> dict[str, str]:
+def _find_parts(columns: Sequence[TextColumn], label: TextColumn) -> dict[str, str]:
     """Columns whose sum is the label, such as the counts of two kinds of customers."""
     import numpy as np
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cyclone.errors import DataError
-from training.starting.columns import Column, read_column
+from training.starting.columns import TextColumn, read_column
 from training.starting.features import FeatureGuess, build_calendar, guess_features
 from training.starting.labels import LabelGuess, guess_label
 from training.starting.leaks import find_leaks
-from training.starting.source import Source
+from training.starting.source import DataSource
 from training.starting.timing import Timing, find_timing
 
 LEAST_ROWS = 50
@@ -24,7 +24,7 @@ class Plan:
     """
 
     name: str
-    source: Source
+    source: DataSource
     label_name: str
     label: LabelGuess
     timing: Timing
@@ -45,7 +45,7 @@ class Plan:
         return len(self.rows) * self.source.step / days
 
 
-def build_plan(source: Source, name: str, label_name: str, time_name: str) -> Plan:
+def build_plan(source: DataSource, name: str, label_name: str, time_name: str) -> Plan:
     """Tell everything of a model from its data. Errors: `DataError` when no model can be made of them."""
     for option, column in (("--label", label_name), ("--time", time_name)):
         if column and column not in source.columns:
@@ -68,9 +68,9 @@ def build_plan(source: Source, name: str, label_name: str, time_name: str) -> Pl
 
 
 def _arrange(
-    source: Source,
+    source: DataSource,
     name: str,
-    label_column: Column,
+    label_column: TextColumn,
     label: LabelGuess,
     timing: Timing,
     features: list[FeatureGuess],
@@ -109,7 +109,7 @@ def _place(feature: FeatureGuess, kept: Sequence[int], count: int) -> FeatureGue
     return FeatureGuess(feature.keys, feature.why, cells)
 
 
-def _note_rows(source: Source, left_out: int) -> list[str]:
+def _note_rows(source: DataSource, left_out: int) -> list[str]:
     notes = []
     if source.step > 1:
         notes.append(f"{source.count:,} rows are many: one of {source.step} was read, evenly over the file")

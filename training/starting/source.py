@@ -22,7 +22,7 @@ SHOWN_COLUMNS = 5
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSource:
     """Columns of texts by name. `numbers` are the lines of the rows, or their numbers in a Parquet file.
 
     `count` rows were read, of which every `step`-th is here.
@@ -40,7 +40,7 @@ class Source:
         return f"{self.name}, {self.unit} {self.numbers[row]}"
 
 
-def read_source(place: str, query: str) -> Source:
+def read_source(place: str, query: str) -> DataSource:
     """Read a CSV or Parquet file, or what a query of a Postgres gives.
 
     Errors: `DataError` with the line and what to do, when it is no table with names and rows.
@@ -60,7 +60,7 @@ def read_source(place: str, query: str) -> Source:
         raise DataError(f"{name}: it has names of columns, but no row. Needed are rows with their labels")
     columns = zip(*(values for _, values in rows.items), strict=True)
     named = {column: list(texts) for column, texts in zip(table.columns, columns, strict=True)}
-    return Source(name, table.unit, named, [number for number, _ in rows.items], rows.count, rows.step)
+    return DataSource(name, table.unit, named, [number for number, _ in rows.items], rows.count, rows.step)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from itertools import pairwise
 from cyclone.errors import DataError
 from cyclone.times import DAY, floor_day
 from training.data.history import EARLIEST
-from training.starting.columns import Column
+from training.starting.columns import TextColumn
 from training.starting.moments import Moments, find_moments, read_numbers
-from training.starting.source import Source
+from training.starting.source import DataSource
 
 CYCLE = timedelta(days=28 * 1461 // 4)
 """After 28 years the calendar has the same weekdays on the same dates."""
@@ -47,7 +47,7 @@ class Timing:
     notes: list[str] = field(default_factory=list)
 
 
-def find_timing(source: Source, columns: Sequence[Column], named: str) -> Timing:
+def find_timing(source: DataSource, columns: Sequence[TextColumn], named: str) -> Timing:
     """The time of each row, from the column that is named or the one that looks like it.
 
     Errors: `DataError` when the named column has no times.
@@ -68,7 +68,7 @@ def find_timing(source: Source, columns: Sequence[Column], named: str) -> Timing
     return _add_delay(timing, columns, in_utc)
 
 
-def _choose(columns: Sequence[Column], times: dict[str, Moments], named: str) -> Column | None:
+def _choose(columns: Sequence[TextColumn], times: dict[str, Moments], named: str) -> TextColumn | None:
     by_name = {column.name: column for column in columns}
     if named:
         return by_name[named]
@@ -77,7 +77,7 @@ def _choose(columns: Sequence[Column], times: dict[str, Moments], named: str) ->
     return min(full, key=lambda column: order.get(column.name.strip().lower(), len(order)), default=None)
 
 
-def _read_named(source: Source, column: Column) -> Moments:
+def _read_named(source: DataSource, column: TextColumn) -> Moments:
     moments = read_numbers(column.counts) or find_moments(column.counts)
     if moments is None:
         shown = next(iter(column.counts), "")
@@ -85,7 +85,7 @@ def _read_named(source: Source, column: Column) -> Moments:
     return moments
 
 
-def _find_shift(source: Source, name: str, times: Sequence[datetime]) -> tuple[timedelta, list[str]]:
+def _find_shift(source: DataSource, name: str, times: Sequence[datetime]) -> tuple[timedelta, list[str]]:
     """By how much times are shifted so that a history may have them, with a note. Weekdays and seasons stay."""
     first, last, now = min(times), max(times), datetime.now(UTC)
     if first >= EARLIEST and last <= now:
@@ -115,7 +115,7 @@ def _spread(rows: int) -> Timing:
     return Timing("", created_at, [], why, notes=notes)
 
 
-def _add_delay(timing: Timing, columns: Sequence[Column], in_utc: Sequence[datetime | None]) -> Timing:
+def _add_delay(timing: Timing, columns: Sequence[TextColumn], in_utc: Sequence[datetime | None]) -> Timing:
     """The timing with the delay and the rhythm of the labels, where a column says when they came."""
     for column in columns:
         if column.moments is None or column.name == timing.column:
