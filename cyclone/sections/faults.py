@@ -1,6 +1,5 @@
 """What is wrong with a `model.yaml`, one line each: file, line, key, value, and what is allowed."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 NEEDED = "A mapping with name, task, features and label is needed"
+MERGE = "tag:yaml.org,2002:merge"
+"""The tag of YAML's key `<<`, which may be there more than once."""
 NO_TEXT = {"date": "a date", "datetime": "a time", "bool": "yes or no", "int": "a number", "float": "a number"}
 """What YAML takes a value for that is written without quotes, by the name of its type in Python."""
 
@@ -24,22 +25,34 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Errors: `ConfigurationError` with the line, when the file cannot be read, is no mapping, or has a key twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.load(path.read_bytes(), UniqueKeyLoader)  # noqa: S506 (it loads plain values only)
+    # Besides its own errors, PyYAML lets those of dates, of long numbers and of deep nesting through.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigurationError(_describe_syntax(path, error)) from error
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path}: not readable as YAML in UTF-8: {error}") from error
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path}: it is no mapping of keys. {NEEDED}")
-    if repeated := list(_find_repeated(_compose(text))):
-        raise ConfigurationError("\n".join(f"{path}, {words}" for words in repeated))
     return data
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """A loader of plain values that refuses a mapping with a key that is there twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        written: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                continue
+            if (key.tag, key.value) in written:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice. Keep one", key.start_mark
+                )
+            written.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
 
 
 def describe_faults(path: Path, error: "ValidationError") -> str:
     """The errors of a validation, one line each with its place in the file."""
-    root = _compose(path.read_text(encoding="utf-8-sig"))
+    root = yaml.compose(path.read_bytes(), yaml.SafeLoader)
     return "\n".join(f"{path}{_find_line(root, item['loc'])}: {words}" for item, words in _describe(error))
 
 
@@ -69,15 +82,12 @@ def _advise(item: "ErrorDetails") -> str:
     return f". YAML takes it for {taken_for}: write it in quotes"
 
 
-def _describe_syntax(path: Path, error: yaml.YAMLError) -> str:
+def _describe_syntax(path: Path, error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     line = f", line {mark.line + 1}" if mark else ""
     problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"{path}{line}: not valid YAML: {problem}. Look at indentation, tabs, colons and quotes there"
-
-
-def _compose(text: str) -> Any:
-    return yaml.compose(text, Loader=yaml.SafeLoader)
+    advice = "" if "Keep one" in problem else ". Look at indentation, tabs, colons and quotes there" if mark else ""
+    return f"{path}{line}: not readable as YAML: {problem}{advice}"
 
 
 def _find_line(root: Any, place: Sequence[int | str]) -> str:
@@ -94,17 +104,3 @@ def _find_line(root: Any, place: Sequence[int | str]) -> str:
             break
         line, node = found[0].start_mark.line + 1, found[1]
     return f", line {line}" if line else ""
-
-
-def _find_repeated(node: Any) -> Iterator[str]:
-    if isinstance(node, yaml.MappingNode):
-        counts = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        for name, count in counts.items():
-            if count > 1:
-                line = [key.start_mark.line + 1 for key, _ in node.value if key.value == name][-1]
-                yield f"line {line}: the key {name} is there {count} times, and only the last would count. Keep one"
-        for _, value in node.value:
-            yield from _find_repeated(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _find_repeated(item)

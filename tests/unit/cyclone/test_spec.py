@@ -174,7 +174,7 @@ def test_a_wrong_model_yaml_names_key_value_and_what_is_allowed(
 
 
 def test_yaml_that_does_not_parse_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"model.yaml, line 1: not valid YAML: expected"):
+    with pytest.raises(ConfigurationError, match=r"model.yaml, line 1: not readable as YAML: expected"):
         load_model_spec(write_model(tmp_path / "m", "name: [unclosed"))
 
 
@@ -216,9 +216,17 @@ label: {name: y, type: number, expected_delay_hours: 1}
         ),
         ("name: z", "name: 2011-01-01", ["YAML takes it for a date: write it in quotes", "line 6: features.1.type"]),
         ("name: z", "name: yes", ["(value True). YAML takes it for yes or no: write it in quotes", "line 6"]),
-        ("task: regression", "task: regression\ntask: binary", ["line 3: the key task is there 2 times, and only"]),
-        ("{name: x, type: number}", "{name: x, name: w, type: number}", ["line 4: the key name is there 2 times"]),
-        ("    type: numbr", "\ttype: numbr", ["line 6: not valid YAML: found character '\\t' that cannot start"]),
+        (
+            "task: regression",
+            "task: regression\ntask: binary",
+            ["line 3: not readable as YAML: the key 'task'"],
+        ),
+        (
+            "{name: x, type: number}",
+            "{name: x, name: w, type: number}",
+            ["line 4: not readable as YAML: the key"],
+        ),
+        ("    type: numbr", "\ttype: numbr", ["line 6: not readable as YAML: found character '\\t' that cannot start"]),
     ],
 )
 def test_each_fault_of_a_model_yaml_is_one_line_with_its_place(
@@ -237,5 +245,5 @@ def test_each_fault_of_a_model_yaml_is_one_line_with_its_place(
 def test_a_file_that_is_no_text_is_refused_as_such(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "m", MINIMAL)
     (folder / "model.yaml").write_bytes(b"name: \xff\xfe")
-    with pytest.raises(ConfigurationError, match=r"model.yaml: not readable as YAML in UTF-8"):
+    with pytest.raises(ConfigurationError, match=r"model.yaml: not readable as YAML"):
         load_model_spec(folder)

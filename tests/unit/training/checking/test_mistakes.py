@@ -110,10 +110,10 @@ WITH_LAMBDA = """    chosen = make_column_transformer((FunctionTransformer(lambd
 """
 MISTAKES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a task misspelled": (configure("regression", "regresion"), r"model\.yaml, line 2: task: .* \(value 'regresion'\)"),
-    "a tab": (configure("  - {name: kind", "\t- {name: kind"), r"model\.yaml, line 5: not valid YAML: .*Look at"),
+    "a tab": (configure("  - {name: kind", "\t- {name: kind"), r"model\.yaml, line 5: not readable as YAML: .*Look at"),
     "no delay": (configure(", expected_delay_hours: 24", ""), r"line 7: label\.expected_delay_hours: missing\. It has"),
     "a key misspelled": (configure("history:", "histroy:"), r"line 8: histroy: unknown key .*see docs"),
-    "a key twice": (configure("task:", "name: shop\ntask:"), r"line 2: the key name is there 2 times.* Keep one"),
+    "a key twice": (configure("task:", "name: shop\ntask:"), r"line 2: .*the key 'name' is there twice\. Keep one"),
     "a type of Python": (configure("type: number", "type: float"), r"line 6: features\.2\.type: .*\(value 'float'\)"),
     "yes and no": (configure("[big, small]", "[big, no]"), r"line 5: features\.1\.values\.1: .*write it in quotes"),
     "a range reversed": (configure("[0, 23]", "[23, 0]"), r"line 4: features\.0: range .* lower bound first"),
