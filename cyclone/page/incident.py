@@ -6,14 +6,18 @@ from typing import Any
 
 from cyclone.errors import LineageError
 from cyclone.names import name_dag
+from cyclone.page.doing import PROMOTE, ROLL_BACK
 from cyclone.page.model import Visit, find_links, read_status
 from cyclone.page.rendering import NOTHING, format_share, quote_part, render
+from cyclone.releases import UNDER_WAY
 from cyclone.store import Store
 from cyclone.wording import format_number
 
 Row = Mapping[str, Any]
 SHARES = ("failure_share", "lost_share")
 """Measures of a canary that are shares, and are shown in percent."""
+DECISIONS = (PROMOTE, ROLL_BACK)
+"""What a person can do about a canary, whose forms are open beside its numbers."""
 UNITS = {"latency_mean_ms": "ms", "vanished_instances": "instances"}
 MEASURES = {
     "failure_share": "failed requests",
@@ -76,6 +80,8 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
         measures=[_tell_measure(row) for row in measures],
         ratio_interval=find_ratio_interval,
         metric=status["metric"] or "error",
+        message=visit.message,
+        actions=DECISIONS if visit.may_act and retraining and retraining["state"] in UNDER_WAY else (),
         links={**find_links(status), "run": address},
     )
 
