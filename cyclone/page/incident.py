@@ -43,8 +43,11 @@ def show_incident(store: Store, model: str, visit: Visit) -> str:
     """The HTML of an incident of a model. Errors: `LineageError` when there is no such incident."""
     number = int(visit.query["number"])
     with store.connected() as kept:
-        incident = kept.fetch_one("page/incident", model=model, incident_id=number, run_id=None)
-        if incident is None or number >= 2**63:
+        is_possible = number < 2**63  # a number that a bigint can hold
+        incident = (
+            kept.fetch_one("page/incident", model=model, incident_id=number, run_id=None) if is_possible else None
+        )
+        if incident is None:
             raise LineageError(f"{model} has no incident {number}")
         return _show(kept, model, visit, incident["run_id"], incident)
 

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from cyclone.alerts.receiving import MODEL_NAME
 from cyclone.errors import ConfigurationError, CycloneError, LineageError, StoreError
 from cyclone.names import name_dag
 from cyclone.page.doing import ACTIONS
@@ -107,6 +108,8 @@ class Page:
         return _tell(request, HTTPStatus.OK, "Not a model's DAG", words)
 
     def _show_model(self, request: Request, user: Any, model: str, view: View) -> Response:
+        if not MODEL_NAME.fullmatch(model):
+            return _tell(request, HTTPStatus.NOT_FOUND, "No such model", "No model can have this name.")
         if not self._access.may_see(user, model):
             words = f"You may not read {name_dag('monitor', model)}, so you do not see {model}."
             return _tell(request, HTTPStatus.FORBIDDEN, "Not yours to see", words)
@@ -128,7 +131,7 @@ class Page:
         model, action = request.path_params["model"], ACTIONS.get(request.path_params["action"])
         if action is None:
             return _tell(request, HTTPStatus.NOT_FOUND, "No such action", f"There is: {', '.join(ACTIONS)}.")
-        if not await asyncio.to_thread(self._access.may_act, user, model):
+        if not MODEL_NAME.fullmatch(model) or not await asyncio.to_thread(self._access.may_act, user, model):
             words = f"You may not start {name_dag('retrain', model)}, so you may not act on {model}."
             return _tell(request, HTTPStatus.FORBIDDEN, "Not yours to do", words)
         form = await _read_form(request)
