@@ -32,7 +32,15 @@ MAY_IMPORT = {
     "local_platform": {"cyclone", "training", "releasing"},
     "dags": {"cyclone", "training", "releasing", "cyclone_airflow"},
     "grafana": {"cyclone", "training", "local_platform"},
-    "benchmarks": {"cyclone", "training", "releasing", "bento_service", "local_platform", "grafana"},
+    "benchmarks": {
+        "cyclone",
+        "training",
+        "releasing",
+        "bento_service",
+        "local_platform",
+        "grafana",
+        "cyclone_airflow",
+    },
 }
 
 
