@@ -51,9 +51,7 @@ def test_a_sentence_of_another_form_is_shown_as_it_is() -> None:
 def test_too_few_labels_say_how_many_are_needed() -> None:
     status = STATUS | {"is_judged": False, "judged_days": 1, "judged_rows": 5}
     (change,) = find_answer("demand", status, decide("wait", CALM), IDLE, []).changes
-    assert change == (
-        "The error is judged from 3 labelled days and 24 labels on. It has 1 labelled day and 5 labels."
-    )
+    assert change == ("The error is judged from 3 labelled days and 24 labels on. It has 1 labelled day and 5 labels.")
 
 
 def test_a_hold_says_what_a_person_can_do() -> None:
