@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.page import GOAL_KB, GOAL_MS, Cost, find_exit_code
+from benchmarks.page.__main__ import GOAL_KB, GOAL_MS, Cost, find_exit_code
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ GOAL_MS, GOAL_KB = 300, 150
 """A page that takes longer is felt as slow on top of Airflow's own, and a phone takes a second for so many bytes."""
 ROUNDS = 5
 """How often each view is asked for. The median leaves out the first, which reads from disk."""
-COPIES = Path(__file__).with_name("page_copies.sql")
+COPIES = Path(__file__).with_name("copies.sql")
 VIEWS = {
     "fleet of 200": "/",
     "model, a year": "/models/demand?days=365",
