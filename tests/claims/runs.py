@@ -32,16 +32,17 @@ TARGETS: Places = {
     "bench-policy": SMALL,
     "bench-release": IMAGES,
     "bench-serving": SMALL,
-    "check": f"{CI}: make -j 2 --output-sync=target check sbom",
+    "check": f"{CI}: make -j 2 --output-sync=target check sbom docs",
     "check-terraform": f"{CI}: make check-terraform",
     "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
     "dashboards": "tests/unit/grafana/test_files.py::test_make_dashboards_writes_the_files",
     "demo": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
+    "docs": f"{CI}: make -j 2 --output-sync=target check sbom docs",
     "down": f"{LOOP}::platform",
     "format": f"{COMMANDS}::test_make_format_mends_python_and_sql",
     "help": HELP,
     "lock": PARSED,  # what it finds on the index today is not what was locked
-    "sbom": f"{CI}: make -j 2 --output-sync=target check sbom",
+    "sbom": f"{CI}: make -j 2 --output-sync=target check sbom docs",
     "setup": f"{CI}: make setup",
     "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
     "test": TESTS,
@@ -139,7 +140,7 @@ def spell(name: str) -> str:
 
 
 def read_function(path: str, name: str) -> str:
-    """The source of a function with its decorators; empty where there is none."""
+    """The source of a function with its decorators. Empty where there is none."""
     text = (REPOSITORY / path).read_text() if (REPOSITORY / path).is_file() else ""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name == name:

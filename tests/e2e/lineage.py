@@ -66,7 +66,7 @@ def fetch_page(platform: PlatformRecord, link: str) -> str:
 
 
 def find_addresses(platform: PlatformRecord, database: str) -> list[str]:
-    """Every row that holds a port of this machine; another start may have another one."""
+    """Every row that holds a port of this machine. Another start may have another one."""
     store = Store(platform.build_dsn(database))
     tables = [table for (table,) in execute(store, FIND_TABLES)]
     assert tables != []

@@ -1,4 +1,4 @@
-"""The loop turns through a real Airflow: the demo, shortened to its first automatic release; then its traces."""
+"""The loop turns through a real Airflow: the demo, up to its first automatic release. Its traces are read then."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def test_the_demo_retrains_and_releases_because_the_error_rose(
 
 
 def follow_demo(demo: "subprocess.Popen[str]") -> Iterator[str]:
-    """What it says; when all stays up, its service is asked, and it is ended."""
+    """Follow the demo and return what it says. Where all stays up, ask its service and end it."""
     address = ""
     for line in demo.stdout or ():
         yield line

@@ -27,7 +27,7 @@ Values = dict[str, Any]
 
 @dataclass
 class Children:
-    """The parent of all children; one job at a time."""
+    """The parent of all children. One job at a time."""
 
     process: "subprocess.Popen[bytes]"
 
@@ -36,7 +36,7 @@ class Children:
         return cls(subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE))
 
     def start(self, job: str, *arguments: Any) -> int:
-        """Begin a job; the child's process id."""
+        """Begin a job. Return the child's process id."""
         assert self.process.stdin is not None
         pickle.dump((job, arguments), self.process.stdin)
         self.process.stdin.flush()
@@ -60,7 +60,7 @@ class Children:
 
 
 def run_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: Values, is_killed: bool) -> Any:
-    """Do one step of a retraining; `done` holds what those before returned. One that is killed has told nobody."""
+    """Do one step of a retraining. `done` holds what those before returned. One that is killed has told nobody."""
     result = _do_step(name, settings, spec, run_id, done)
     if is_killed:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -128,7 +128,7 @@ def _do_step(name: str, settings: Settings, spec: ModelSpec, run_id: str, done: 
 
 
 def _serve(told: BinaryIO) -> None:
-    """Fork a child for each job; tell its process id, then its exit code and result."""
+    """Fork a child for each job. Tell its process id, then its exit code and result."""
     from training.tracking.client import QUIET
 
     os.environ.update(QUIET)

@@ -45,7 +45,7 @@ class CloudRun:
         return self.services.get_service(name=f"{PARENT}/services/{service_id}")
 
     def deploy_candidate(self, service: Any, revision: str, **template: Any) -> Any:
-        """A new revision behind the tag `candidate`; the traffic stays where it is."""
+        """A new revision behind the tag `candidate`. The traffic stays where it is."""
         live = service.traffic_statuses[0].revision
         service.template = build_template(revision=revision, **template)
         service.traffic = [pin(live, 100), pin(revision, 0, "candidate")]
@@ -115,7 +115,7 @@ def count_instances(address: str, revision: str, state: str = "ready") -> float:
 
 @contextmanager
 def load(uri: str, threads: int = 3) -> Iterator[Counter[str]]:
-    """Requests without a pause from several clients; counts who answered, or what went wrong."""
+    """Requests without a pause from several clients. Counts who answered, or what went wrong."""
     counts: Counter[str] = Counter()
     stop = threading.Event()
 

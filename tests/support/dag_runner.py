@@ -45,7 +45,7 @@ class DagRunner:
     lines: "queue.Queue[str]" = field(default_factory=queue.Queue)
 
     def start(self, store: Store, source: str) -> None:
-        """Run the one DAG in `source`; nothing is waited for."""
+        """Run the one DAG in `source`. Nothing is waited for."""
         file = self.folder / f"dag_{len(list(self.folder.iterdir()))}.py"
         file.write_text(source)
         self._ask(file, {"CYCLONE_STORE_DSN": store.dsn, "CYCLONE_CLOCK": "wall"})
@@ -65,7 +65,7 @@ class DagRunner:
             return {key: json.loads(value) for key, value in database.execute(query, (run_id, task))}
 
     def read_run_states(self, run_id: str) -> list[str]:
-        """The states of the DAG's run in Airflow's database; none when it has no such run."""
+        """The states of the DAG's run in Airflow's database. None when it has no such run."""
         with self._open_database() as database:
             return [state for (state,) in database.execute("SELECT state FROM dag_run WHERE run_id = ?", (run_id,))]
 

@@ -56,7 +56,7 @@ class Postgres:
 
 @dataclass
 class Clients:
-    """Three clients that ask on and on; one that gets no answer asks again with the same id."""
+    """Three clients that ask on and on. One that gets no answer asks again with the same id."""
 
     port: int
     name: str
@@ -119,7 +119,7 @@ def find_missing(store: Store, ids: list[str]) -> set[str]:
 
 
 def assert_all_accounted_for(store: Store, acknowledged: list[str]) -> int:
-    """Wait until the account is complete; how many rows the ledger names as dropped."""
+    """Wait until the account is complete. Return how many rows the ledger names as dropped."""
     wait_until(lambda: _is_complete(store, acknowledged), "every acknowledged row is stored or dropped by name")
     return int(execute(store, "SELECT coalesce(sum(dropped), 0)::int FROM log_completeness")[0][0])
 
@@ -157,7 +157,7 @@ def serve(
     port: int = 0,
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
-    """A service whose log says in its folder what it finds; its spool is there too unless told."""
+    """A service whose log says in its folder what it finds. Its spool is there too unless told."""
     folder.mkdir(exist_ok=True)
     variables = {**(variables or {}), "CYCLONE_SPOOL_DIR": str(spool or folder / "spool")}
     with run_service(bundle, store, folder, TARGET, folder, variables, port) as service:

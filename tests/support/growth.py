@@ -63,7 +63,7 @@ def measure_seconds(run: Callable[[str], object], text: str) -> float:
 
 
 def find_growth(run: Callable[[str], object], text: Text) -> float:
-    """How many times as long it takes for a text four times as long; the least of some attempts."""
+    """How many times as long it takes for a text four times as long. The least of some attempts."""
     contents = [text(length) for length in LENGTHS]
     least = [float("inf")] * len(contents)
     for _ in range(ATTEMPTS):

@@ -70,7 +70,7 @@ def run_registry(folder: Path, auth: dict[str, Any] | None = None) -> Iterator[I
 
 @contextmanager
 def run_registry_with_tokens(folder: Path, user: str, password: str) -> Iterator[ImageRegistry]:
-    """A registry that wants a bearer token for just what is asked, as Google's does; its service knows one user."""
+    """A registry that wants a bearer token for just what is asked, as Google's does. Its service knows one user."""
     folder.mkdir(parents=True, exist_ok=True)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     certificate = _sign_certificate(key)

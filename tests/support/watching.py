@@ -21,7 +21,7 @@ TESTERS = ("CI", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "GITHUB_ACTIONS", "GIT
 
 
 def find_program(*names: str) -> str:
-    """The first of these programs that is here; without one the test is skipped, and in CI it fails."""
+    """The first of these programs that is here. Without one the test is skipped, and in CI it fails."""
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None and os.environ.get("CI") == "true":
         pytest.fail(f"CI has no {names[0]}: .ci/run installs it")
@@ -36,7 +36,7 @@ def forget_tests(environment: dict[str, str]) -> dict[str, str]:
 
 
 def watch(command: Sequence[str | Path], log: Path) -> list[str]:
-    """The command under a watch that writes to `log`, where strace is here; else the command.
+    """The command under a watch that writes to `log`, where strace is here. Else the command.
 
     The watch keeps the command's output open until the last program ends that it started.
     """

@@ -190,7 +190,7 @@ def list_own_imports(modules: Mapping[str, ast.Module], name: str) -> Iterator[t
 
 
 def find_circle(modules: Mapping[str, ast.Module]) -> list[str]:
-    """Modules each of which imports the next, the last the first; empty where there are none."""
+    """Modules each of which imports the next, the last the first. Empty where there are none."""
     arrows = {name: {source for source, _ in list_own_imports(modules, name)} - {name} for name in modules}
     while ends := [name for name, targets in arrows.items() if not targets & arrows.keys()]:
         for name in ends:
@@ -244,7 +244,7 @@ def find_wrong_arrows(modules: Mapping[str, ast.Module]) -> list[str]:
 
 
 def list_reached(modules: Mapping[str, ast.Module], start: str) -> set[str]:
-    """All that a module imports at its top, and what that imports, and so on; what is not ours by its package."""
+    """All that a module imports at its top, and what that imports, and so on. What is not ours by its package."""
     reached: set[str] = set()
     waiting = [start]
     while waiting:

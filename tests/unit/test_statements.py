@@ -31,3 +31,10 @@ def named_statements() -> Iterator[tuple[str, str]]:
                     folder, _, name = node.value.partition("/")
                     if folder in FOLDERS and name.isidentifier():
                         yield str(path.relative_to(REPOSITORY)), node.value
+
+
+def test_both_tables_of_errors_are_added_to_alike() -> None:
+    """A statement names one table, so there are two. They may differ in the table, its key and their first line."""
+    by_day, by_age = ((SQL / "rollups" / f"{name}.sql").read_text() for name in ("errors_add", "errors_add_by_age"))
+    renamed = by_age.replace("error_age_rollup", "error_rollup").replace("label_age_hours", "known_day")
+    assert renamed.splitlines()[1:] == by_day.splitlines()[1:]

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def run_demo(state: Path) -> Path:
-    """Fill a store by the whole loop. A demo of few days fails its own claims; the dump's are checked here."""
+    """Fill a store by the whole loop. A demo of few days fails its own claims. The dump's are checked here."""
     command = [sys.executable, "-m", "cyclone", "demo", "--days", str(DAYS)]
     subprocess.run(command, env={**os.environ, "CYCLONE_WORK_DIR": str(state)}, check=False)
     return state

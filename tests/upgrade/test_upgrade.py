@@ -1,4 +1,4 @@
-"""The store of each earlier release, restored and migrated, tells what it told; what waited in Airflow goes on.
+"""The store of each earlier release, restored and migrated, tells what it told. What waited in Airflow goes on.
 
 `releases/<number>/` is what `make_dump.py` kept of a release. `0.1.0` has a retraining that the rehearsal refused and
 triggers of every kind, `0.1.0-canary` goes on to one that a canary released.

@@ -135,7 +135,7 @@ def assert_metrics_are_those_of_all_workers(*services: Service) -> None:
 
 
 def assert_views_are_right(store: Store) -> None:
-    """Five processes of one revision, all signed off; rows count in the hours that their own clocks said."""
+    """Five processes of one revision, all signed off. Rows count in the hours that their own clocks said."""
     count = "SELECT count(*), count(*) FILTER (WHERE is_stopped), count(DISTINCT revision) FROM log_completeness"
     assert execute(store, count) == [(5, 5, 1)]
     windows = "SELECT window_start, expected - repeated, completeness FROM log_window_completeness ORDER BY 1"

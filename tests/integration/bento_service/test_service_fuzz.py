@@ -64,7 +64,7 @@ def service(bundle: Path, module_store: Store, tmp_path_factory: pytest.TempPath
 
 
 def ask(service: Service, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-    """The answer; a service that hangs is a timeout, and with it a failed test."""
+    """The answer. A service that hangs is a timeout, and with it a failed test."""
     with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=ANSWER_SECONDS)) as connection:
         connection.request("POST", path, body, headers)
         response = connection.getresponse()

@@ -39,7 +39,7 @@ def checkout(tmp_path: Path) -> Path:
 def run_on(
     folder: Path, options: str, source: Path, command: list[str], variables: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command where `folder` is a file system of its own with the content of `source`; nobody else sees it."""
+    """Run a command where `folder` is a file system of its own with the content of `source`. Nobody else sees it."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a file system")
     unshare = ["unshare", "--mount", "sh", "-c"]

@@ -39,7 +39,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRunner]:
 
 
 def put_errors(store: Store, absolute_error: float) -> None:
-    """Version 1, accepted with an error of 10, serves; its errors of the last week."""
+    """Let version 1 serve, accepted with an error of 10, and put its errors of the last week into the store."""
     now = datetime.now(UTC)
     put_champion(store, now - timedelta(days=30))
     put_hourly_errors(store, floor_hour(now) - timedelta(days=6), now - timedelta(hours=1), absolute_error)

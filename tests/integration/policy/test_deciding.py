@@ -28,7 +28,7 @@ Caller = Callable[[], str | None]
 
 @pytest.fixture(params=["monitor", "request"])
 def call(request: pytest.FixtureRequest, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
-    """An alarm on which a retraining is due, by each caller; the run that answers it."""
+    """Let each caller decide on an alarm for which a retraining is due. Return the run that answers it."""
     spec = write_model(tmp_path)
     monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
     monkeypatch.setenv("CYCLONE_MODELS_DIR", str(tmp_path))

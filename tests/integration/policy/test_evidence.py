@@ -25,7 +25,7 @@ ROW = (
 
 
 def serve(store: Store, version: int, since: datetime, until: datetime, error: float, **features: str) -> None:
-    """A version that answers one row an hour, each wrong by `error`; labels come a day later."""
+    """A version that answers one row an hour, each wrong by `error`. Labels come a day later."""
     execute(
         store,
         "INSERT INTO reference_profile VALUES ('bike_demand', %(version)s, 'r', 'mean_absolute_error', 20, 600, now())"
@@ -251,7 +251,7 @@ def find_silence(store: Store, spec: ModelSpec, now: datetime = NOW) -> list[str
 
 
 def test_one_value_in_many_rows_of_few_hours_is_not_stuck(store: Store, bike_demand: ModelSpec) -> None:
-    """Of thousands of rows an hour, the newest thousand know one wind; so do all on a version's first day."""
+    """Of thousands of rows an hour, the newest thousand know one wind. So do all on a version's first day."""
     serve(store, 1, NOW - 2 * DAY, NOW, error=20)
     change = "UPDATE prediction_log SET input = input || jsonb_build_object('wind', %(wind)s) WHERE created_at < %(at)s"
     execute(store, change, wind=0.3, at=NOW - 1.9 * DAY)

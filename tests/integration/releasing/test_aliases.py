@@ -28,7 +28,7 @@ print(find_alias(settings, "bike_demand", "champion"), "mlflow" in sys.modules)
 
 @pytest.fixture
 def served(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """Settings that lead to an MLflow server with two versions; the second is the challenger."""
+    """Settings that lead to an MLflow server with two versions. The second is the challenger."""
     register_versions(settings, 2)
     port = free_port(0)
     with start_mlflow(tmp_path, settings.mlflow_uri, port) as server:

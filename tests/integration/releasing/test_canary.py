@@ -1,4 +1,4 @@
-"""A canary on the local Cloud Run, judged by what the store holds; its state outlives whoever leads it."""
+"""A canary on the local Cloud Run, judged by what the store holds. Its state outlives whoever leads it."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -69,7 +69,7 @@ def keys_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def keyed(cloud: Settings, keys_file: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a deployer who has keys; the local Cloud Run started without knowing of them."""
+    """Settings of a deployer who has keys. The local Cloud Run started without knowing of them."""
     monkeypatch.setenv("CYCLONE_CLOUD_RUN_ENDPOINT", cloud.cloud_run_endpoint)
     monkeypatch.setenv("CYCLONE_API_KEYS_FILE", str(keys_file))
     return cloud.model_copy(update={"api_keys_file": keys_file})

@@ -63,7 +63,7 @@ KNOWN = (
 
 @pytest.fixture
 def bike_demand(bike_demand: ModelSpec) -> ModelSpec:
-    """The model with the default recalibration, every day; only people ask for a retraining."""
+    """The model with the default recalibration, every day. Only people ask for a retraining."""
     retrain = bike_demand.retrain.model_copy(update={"triggered_by": ("request",)})
     return bike_demand.model_copy(update={"recalibrate": Recalibrate(), "retrain": retrain})
 

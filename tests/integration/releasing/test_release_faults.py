@@ -1,4 +1,4 @@
-"""Releases over an Admin API that refuses, answers late, or lies; and candidates that break after they got ready."""
+"""Releases over an Admin API that refuses, answers late, or lies, and candidates that break after they got ready."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def faulty(cloud: Settings, api: FaultyApi) -> Settings:
 def test_calls_that_are_refused_for_now_are_tried_again_until_all_is_released_once(
     faulty: Settings, api: FaultyApi, store: Store, small: ModelSpec
 ) -> None:
-    """-500: the call has its effect, and says that it failed; it is then found to be done, not done twice."""
+    """-500: the call has its effect, and says that it failed. It is then found to be done, not done twice."""
     register_versions(faulty, 2)
     api.faults = {"GET": [429, 500], "POST": [503, 429, -500]}
     release_version(faulty, small, 1)

@@ -52,7 +52,7 @@ class Prepared:
 
 
 def write_model(models_dir: Path, frame: pd.DataFrame, settings: dict[str, Any]) -> None:
-    """A model's folder; a row an hour in random order, of which a third is left to be served."""
+    """A model's folder. A row an hour in random order, of which a third is left to be served."""
     folder = models_dir / settings["name"]
     folder.mkdir(parents=True)
     shuffled = frame.sample(frac=1, random_state=0)
@@ -96,7 +96,7 @@ def write_iris(models_dir: Path) -> None:
 
 
 def prepare(settings: Settings, store: Store, name: str) -> Prepared:
-    """Everything that the retrain DAG does, up to the promotion; no traffic is to move here."""
+    """Do everything that the retrain DAG does, up to the promotion. No traffic is to move here."""
     spec = find_model(settings.models_dir, name)
     folder = settings.models_dir / name
     load_history(store, spec, folder)
@@ -115,7 +115,7 @@ def prepare(settings: Settings, store: Store, name: str) -> Prepared:
 
 
 def ask(service: Service, prepared: Prepared) -> list[Any]:
-    """Have all rows predicted at their times; the predictions in the rows' order."""
+    """Have all rows predicted at their times. Return the predictions in the rows' order."""
     ids = [f"{prepared.spec.name} {place}" for place in range(len(prepared.rows))]
     times = [row["created_at"].isoformat() for row in prepared.rows]
     status, answer = service.predict(*[row["features"] for row in prepared.rows], ids=ids, created_at=times)
@@ -146,7 +146,7 @@ def check_error(store: Store, prepared: Prepared, run_id: str) -> CheckResult:
 def assert_the_error_check_sees_it(
     service: Service, prepared: Prepared, predictions: list[Any], shuffled: list[Any], expected: float
 ) -> None:
-    """The log-loss of what was served is that of scikit-learn; with labels that contradict it, the check fails."""
+    """The log-loss of what was served is that of scikit-learn. With labels that contradict it, the check fails."""
     truths = [row["label"] for row in prepared.rows]
     count = "SELECT count(*)::int FROM prediction_log WHERE model = %s AND version = 1"
     wait_until(lambda: service.query(count, prepared.spec.name) == [(len(truths),)], "all rows are stored")

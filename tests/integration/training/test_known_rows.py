@@ -53,7 +53,7 @@ ODD: list[dict[str, Any]] = [
 
 
 def put_rows(store: Store, rows: Sequence[dict[str, Any]], label: Any = 7) -> None:
-    """One row a second, each with a label an hour later; ids are out of order."""
+    """One row a second, each with a label an hour later. Ids are out of order."""
     for parent in ("prediction_log", "label"):
         execute(store, "SELECT ensure_partition(%(parent)s, '2011-02-01')", parent=parent)
     for place, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""A version trained again, on a real Postgres and a real MLflow, is the same; where it cannot be, that is said."""
+"""A version trained again, on a real Postgres and a real MLflow, is the same. Where it cannot be, that is said."""
 
 import os
 import shutil
@@ -70,7 +70,7 @@ def own(settings: Settings, bike_demand: ModelSpec, tmp_path: Path) -> Settings:
 
 
 def register(settings: Settings, spec: ModelSpec) -> Any:
-    """Version 1, trained on January; its MLflow run."""
+    """Register version 1, trained on January, and return its MLflow run."""
     dataset = build_dataset(settings, spec, "run_1", FEBRUARY)
     challenger = train_challenger(settings, spec, dataset, "run_1")
     gate = compare_with_champion(settings, spec, dataset, challenger)

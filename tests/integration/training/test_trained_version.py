@@ -32,7 +32,7 @@ def bike_demand(bike_demand: ModelSpec) -> ModelSpec:
 
 @pytest.fixture
 def champion(settings: Settings, store: Store, bike_demand: ModelSpec, january: int) -> GateDecision:
-    """Version 1, trained before model.yaml was edited; how its gate saw it."""
+    """Train version 1 before model.yaml is edited, and return how its gate saw it."""
     dataset = build_dataset(settings, bike_demand, "run_1", FEBRUARY)
     trained = train_challenger(settings, bike_demand, dataset, "run_1")
     decision = compare_with_champion(settings, bike_demand, dataset, trained)
@@ -76,7 +76,7 @@ def test_an_edit_of_the_features_changes_nothing_that_a_version_predicts(
 def test_what_the_champion_could_not_answer_is_not_held_against_it(
     settings: Settings, store: Store, edited: ModelSpec, champion: GateDecision
 ) -> None:
-    """A row whose weather it has never heard of is left out; a feature that is gone leaves nothing to compare."""
+    """A row whose weather it has never heard of is left out. A feature that is gone leaves nothing to compare."""
     execute(
         store,
         'UPDATE prediction_log SET input = input || \'{"weather": "fog"}\' WHERE created_at ='

@@ -87,7 +87,7 @@ def test_a_gate_compares_on_the_newest_rows_and_refuses_a_worse_challenger(
 def test_a_gate_leaves_out_rows_that_the_champion_was_trained_on(
     settings: Settings, store: Store, bike_demand: ModelSpec, january: int
 ) -> None:
-    """The champion was kept from five days; then more are asked for, and then days that it knows alone."""
+    """The champion was kept from five days. Then more are asked for, and then days that it knows alone."""
     dataset = make_dataset(settings, bike_demand)
     champion = train_challenger(settings, bike_demand, dataset, "run_1")
     version = register_challenger(settings, bike_demand, champion, PASSED).version

@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An Airflow of its own whose jobs are of OpenLineage's namespace `cyclone`; both are read once a process."""
+    """An Airflow of its own whose jobs are of OpenLineage's namespace `cyclone`. Both are read once a process."""
     home = tmp_path_factory.mktemp("airflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__OPENLINEAGE__NAMESPACE", "cyclone")
