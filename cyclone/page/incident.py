@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclone.errors import LineageError
-from cyclone.names import name_dag
 from cyclone.page.doing import PROMOTE, ROLL_BACK
 from cyclone.page.model import Visit, find_links, read_status
-from cyclone.page.rendering import NOTHING, format_share, quote_part, render
+from cyclone.page.rendering import NOTHING, format_share, render
 from cyclone.releases import UNDER_WAY
 from cyclone.store import Store
 from cyclone.wording import format_number
@@ -66,7 +65,6 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
     retraining = store.fetch_one("page/retraining", **of_run) if run_id else None
     version = retraining["version"] if retraining else None
     measures = store.fetch("page/canary_measures", model=model, version=version) if version is not None else []
-    address = f"../dags/{name_dag('retrain', model)}/runs/{quote_part(run_id)}" if run_id else ""
     return render(
         "incident",
         root=visit.root,
@@ -85,7 +83,7 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
         metric=status["metric"] or "error",
         message=visit.message,
         actions=DECISIONS if visit.may_act and retraining and retraining["state"] in UNDER_WAY else (),
-        links={**find_links(status), "run": address},
+        links=find_links(visit.root, model, run_id),
     )
 
 

@@ -64,7 +64,7 @@ def show_log(store: Store, model: str, visit: Visit) -> str:
         instances=instances,
         most_instances=MOST_INSTANCES,
         set_aside=set_aside,
-        links=find_links(status),
+        links=find_links(visit.root, model),
     )
 
 

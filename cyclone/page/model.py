@@ -10,13 +10,15 @@ from cyclone.names import name_dag
 from cyclone.page.answer import find_answer
 from cyclone.page.doing import offer_actions
 from cyclone.page.period import PRESETS, Period, read_period
-from cyclone.page.rendering import NOTHING, format_moment, format_share, render
+from cyclone.page.rendering import NOTHING, format_moment, format_share, quote_part, render
 from cyclone.page.story import build_story
 from cyclone.policy.holds import list_holds
 from cyclone.store import Store
 from cyclone.wording import format_number
 
 Row = Mapping[str, Any]
+PREFIX = "/cyclone"
+"""Where the page lives within Airflow, as its plugin says."""
 MOST_EVENTS = 60
 """How many events the table shows. More than a person reads, and small enough to load at once."""
 
@@ -107,13 +109,15 @@ def show_model(store: Store, model: str, visit: Visit) -> str:
         events=events,
         most_events=MOST_EVENTS,
         checks=checks,
-        links=find_links(status),
+        links=find_links(visit.root, model),
     )
 
 
-def find_links(status: Row) -> Mapping[str, str]:
-    """Addresses of Airflow's own pages. They are relative to Airflow's root, which is one above the page's."""
-    return {"monitor": f"../dags/{name_dag('monitor', status['model'])}"}
+def find_links(root: str, model: str, run_id: str | None = None) -> Mapping[str, str]:
+    """Addresses of Airflow's own pages: the monitor of a model, and a run that retrains it, if there is one."""
+    dags = f"{root.removesuffix(PREFIX)}/dags"
+    run = f"{dags}/{name_dag('retrain', model)}/runs/{quote_part(run_id)}" if run_id else ""
+    return {"monitor": f"{dags}/{name_dag('monitor', model)}", "run": run}
 
 
 def list_facts(status: Row) -> Collection[Fact]:

@@ -1,5 +1,6 @@
 """The HTML of the page. Everything that is filled in is escaped."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -46,6 +47,7 @@ def _build_environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["version"] = _find_version()
     made.filters |= {
         "moment": format_moment,
         "number": format_number,
@@ -57,6 +59,12 @@ def _build_environment() -> "Environment":
         "coded": mark_code,
     }
     return made
+
+
+def _find_version() -> str:
+    """A text that changes with the style sheet and the script, so that no browser shows an old one."""
+    content = b"".join(path.read_bytes() for path in sorted(STATIC.iterdir()))
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def format_moment(moment: datetime | None, nothing: str = NOTHING) -> "Markup | str":

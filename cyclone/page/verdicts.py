@@ -102,7 +102,7 @@ def show_verdicts(store: Store, model: str, visit: Visit) -> str:
         bins=bins[:MOST_BINS],
         bin_count=len(bins),
         most=max((max(row["served_share"] or 0, row["reference_share"] or 0) for row in bins), default=0) or 1,
-        links=find_links(status),
+        links=find_links(visit.root, model),
     )
 
 

@@ -20,7 +20,7 @@ from cyclone.page.doing import ACTIONS
 from cyclone.page.fleet import show_fleet
 from cyclone.page.incident import show_incident, show_run
 from cyclone.page.log import show_log
-from cyclone.page.model import Message, Visit, show_model
+from cyclone.page.model import PREFIX, Message, Visit, show_model
 from cyclone.page.rendering import HEADERS, STATIC, render
 from cyclone.page.verdicts import show_verdicts
 from cyclone.settings import Settings, read_settings
@@ -199,7 +199,7 @@ def _answer(html: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def _ask_to_log_in(request: Request) -> Response:
-    root = _find_root(request).removesuffix("/cyclone")
+    root = _find_root(request).removesuffix(PREFIX)
     link = {"href": f"{root}/auth/login", "words": "Log in", "out": True}
     html = render(
         "message",

@@ -114,6 +114,7 @@ def test_why_did_it_retrain_takes_three_clicks(browser: Browser, airflow: ApiSer
         assert "weather=rain" in text
         page.go_back()
         expect(frame.locator(".word")).to_have_text("Retrain.")
+        assert frame.get_by_role("link", name="Monitor in Airflow").get_attribute("href") == "/dags/monitor__demand"
 
 
 def test_the_canary_waits_for_me_takes_three_clicks(browser: Browser, airflow: ApiServer) -> None:

@@ -81,7 +81,8 @@ def test_an_api_server_without_a_secret_says_so_at_its_start(tmp_path: Path) -> 
     """Other processes of Airflow load the plugin as well, and neither say it nor import the app."""
     code = (
         "import os, sys; os.environ.update({context}); import cyclone_airflow.plugin;"
-        " print([name for name in sys.modules if name.startswith(('cyclone.', 'cyclone_airflow.webhook'))])"
+        " late = ('cyclone.', 'cyclone_airflow.webhook', 'cyclone_airflow.page');"
+        " print([name for name in sys.modules if name.startswith(late)])"
     )
     variables = os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'plugins'}"}
     said = []
