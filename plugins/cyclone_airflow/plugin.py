@@ -81,7 +81,7 @@ def make_page() -> LazyApp:
     return LazyApp("the page cannot be shown", build, refuse)
 
 
-ICONS = {"icon": "cyclone/static/icon.svg", "icon_dark_mode": "cyclone/static/icon-dark.svg"}
+ICONS = dict.fromkeys(("icon", "icon_dark_mode"), "cyclone/static/icon.svg")
 
 
 class CyclonePlugin(AirflowPlugin):
