@@ -1,5 +1,6 @@
 """The verdicts of a model: a grid of check and day, and the numbers of one cell with the bins of its feature."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ ROWS_SHOWN = 40
 MARKS = {"passed": ("✓", "good"), "failed": ("✕", "bad"), "no_data": ("?", "none")}
 """The sign and the colour of each verdict. The sign says the same to whoever sees no colours."""
 PRESETS = (14, 30, 90)
+MOST_ANSWERED = 20
+"""How many rows behind a cell are listed. They are where to begin, and `cyclone explain` tells the rest."""
 MOST_BINS = 60
 """The most bins of a feature that are shown. A category may have thousands of values."""
 
@@ -82,6 +85,7 @@ def show_verdicts(store: Store, model: str, visit: Visit) -> str:
         rows = kept.fetch("page/verdict_days", model=model, since=period.since, until=period.until)
         found = kept.fetch("page/verdict", model=model, **vars(chosen)) if chosen else []
         bins = _read_bins(kept, model, chosen, found) if chosen else []
+        answered = _read_rows(kept, model, found) if found and "rows" in visit.query else None
     grid = build_grid(period, rows, chosen)
     shown = grid if "all" in visit.query else sorted(grid, key=lambda row: -row.failed)[:ROWS_SHOWN]
     names = {(row.kind, row.check_name, row.subject) for row in shown}
@@ -99,6 +103,9 @@ def show_verdicts(store: Store, model: str, visit: Visit) -> str:
         row_count=len(grid),
         chosen=chosen,
         found=found,
+        answered=answered,
+        most_answered=MOST_ANSWERED,
+        cell_query=name_cell(period, chosen) if chosen else "",
         bins=bins[:MOST_BINS],
         bin_count=len(bins),
         most=max((max(row["served_share"] or 0, row["reference_share"] or 0) for row in bins), default=0) or 1,
@@ -137,10 +144,27 @@ def build_grid(period: Period, rows: Sequence[Row], chosen: Choice | None) -> li
 
 def _build_cell(period: Period, row: Row, chosen: Choice | None) -> Cell:
     own = Choice(row["kind"], row["check_name"], row["subject"], row["window_end"])
-    query = urlencode(
-        {"kind": own.kind, "check": own.check_name, "subject": own.subject, "end": own.window_end.isoformat()}
+    return Cell(row["day"], row["verdict"], name_cell(period, own), own == chosen)
+
+
+def name_cell(period: Period, cell: Choice) -> str:
+    """The part of an address that leads to a cell, and keeps the period."""
+    named = {"kind": cell.kind, "check": cell.check_name, "subject": cell.subject, "end": cell.window_end.isoformat()}
+    return f"{period.query}&{urlencode(named)}"
+
+
+def _read_rows(store: Store, model: str, found: Sequence[Row]) -> list[Row]:
+    """The newest rows of the newest version's window, each with the command that explains it."""
+    first = found[0]
+    rows = store.fetch(
+        "page/rows",
+        model=model,
+        version=first["version"],
+        since=first["window_start"],
+        until=first["window_end"],
+        newest=MOST_ANSWERED,
     )
-    return Cell(row["day"], row["verdict"], f"{period.query}&{query}", own == chosen)
+    return [{**row, "explain": f"cyclone explain {shlex.quote(row['id'])} --model {model}"} for row in rows]
 
 
 def _read_bins(store: Store, model: str, chosen: Choice, found: Sequence[Row]) -> list[Row]:

@@ -251,6 +251,7 @@ def test_words_that_people_and_checks_wrote_are_escaped_in_every_view(root: str,
     )
     end = quote((NOW - timedelta(hours=3)).isoformat())
     cell = f"kind=drift&check={quote(HOSTILE)}&subject={quote(HOSTILE)}&end={end}"
+    cell += "&rows=1"
     paths = [f"models/{MODEL}{view}" for view in (*VIEWS, "/incidents/1", f"/verdicts?{cell}")]
     paths.append(f"models/{MODEL}/runs/{quote('run/' + HOSTILE, safe='')}")
     for path in ["", *paths]:
@@ -394,3 +395,27 @@ def test_a_replay_shows_the_period_before_its_newest_row(page_settings: Settings
 
 def replace_clock(settings: Settings) -> Settings:
     return settings.model_copy(update={"clock": "replay"})
+
+
+def test_the_rows_behind_a_cell_are_named_with_what_explains_them_and_without_values(root: str, store: Store) -> None:
+    watch(store, MODEL)
+    put_champion(store, NOW - timedelta(days=30))
+    end = NOW - timedelta(hours=3)
+    execute(
+        store,
+        "INSERT INTO check_result (run_id, model, version, kind, check_name, subject, value, sample_size, verdict,"
+        " window_start, window_end) VALUES ('r', 'bike_demand', 1, 'drift', 'wasserstein', 'wind', 1, 5, 'failed',"
+        " %(end)s - interval '1 day', %(end)s);"
+        "SELECT ensure_partition('prediction_log', %(end)s), ensure_partition('prediction_log', %(end)s - interval"
+        " '2 days');"
+        "INSERT INTO prediction_log (model, id, version, revision, input, prediction, created_at) SELECT 'bike_demand',"
+        " 'a row; ' || n, 1, 'v1', '{\"wind\": 12345}', '1', %(end)s - n * interval '5 hours'"
+        " FROM generate_series(0, 9) AS n",
+        end=end,
+    )
+    cell = f"kind=drift&check=wasserstein&subject=wind&end={quote(end.isoformat())}"
+    assert "a row; 1" not in get(root, f"models/{MODEL}/verdicts?{cell}").text
+    text = get(root, f"models/{MODEL}/verdicts?{cell}&rows=1").text
+    assert [f"a row; {n}" in text for n in (0, 1, 4, 5)] == [False, True, True, False]
+    assert "cyclone explain &#39;a row; 1&#39; --model bike_demand" in text
+    assert "12345" not in text
