@@ -36,6 +36,7 @@ SAID = "cyclone_said"
 """The cookie that carries what became of an action to the page that is shown next."""
 MOST_SAID = 1_500
 """The most characters of a message in a cookie. A browser drops a cookie of more than 4 KB."""
+AWAY = "The evaluation store does not answer, or was not migrated. Nothing was changed. Try again in a minute."
 View = Callable[[Store, str, Visit], str]
 log = logging.getLogger("cyclone.page")
 
@@ -73,12 +74,14 @@ class Page:
                 return await answer(request, user)
             except StoreError as error:
                 log.error("the page could not be shown: %s", error)
-                words = "The evaluation store does not answer. Nothing was changed. Try again in a minute."
-                return _tell(
-                    request, HTTPStatus.SERVICE_UNAVAILABLE, "No answer from the store", words, is_retried=True
-                )
+                status, title = HTTPStatus.SERVICE_UNAVAILABLE, "No answer from the store"
+                return _tell(request, status, title, AWAY, is_retried=True)
             except (ConfigurationError, LineageError) as error:
                 return _tell(request, HTTPStatus.NOT_FOUND, "Nothing is known of it", str(error))
+            except Exception:
+                log.exception("%s %s could not be answered", request.method, request.url.path)
+                words = "This is a fault of Cyclone's own. The log of Airflow's API server tells more."
+                return _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "It cannot be shown", words)
 
         return guarded
 

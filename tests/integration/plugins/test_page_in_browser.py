@@ -20,6 +20,7 @@ from tests.support.statements import execute
 
 UNTIL = floor_day(datetime.now(UTC))
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 WIDTHS = (1400, 800, 390)
 CELL = f"models/demand/verdicts?kind=drift&check=jensen_shannon&subject=weather&end={UNTIL:%Y-%m-%dT%H:%M:%S}%2B00:00"
 VIEWS = (
@@ -45,7 +46,8 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, module_store: Store) -> It
     fill_store(module_store, World(rows=8_000, days=60, until=UNTIL))
     models = put_models(home / "models", DEMAND, CHURN)
     users = ("vera:viewer", "ursula:user", "ada:admin")
-    with start_api_server(home, module_store, {"CYCLONE_MODELS_DIR": str(models)}, users) as server:
+    nothing_listens = {"CYCLONE_CLOUD_RUN_ENDPOINT": "http://127.0.0.1:9"}
+    with start_api_server(home, module_store, {"CYCLONE_MODELS_DIR": str(models)} | nothing_listens, users) as server:
         yield server
 
 
@@ -85,7 +87,7 @@ def open_menu(page: Page) -> FrameLocator:
     page.goto("/")
     page.get_by_role("link", name="Cyclone").click()
     frame = page.frame_locator("iframe")
-    expect(frame.get_by_role("heading", name="Models")).to_be_visible(timeout=PATIENCE_MS)
+    expect(frame.get_by_role("heading", name="Models")).to_be_visible()
     return frame
 
 

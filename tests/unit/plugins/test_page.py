@@ -419,3 +419,13 @@ def test_the_rows_behind_a_cell_are_named_with_what_explains_them_and_without_va
     assert [f"a row; {n}" in text for n in (0, 1, 4, 5)] == [False, True, True, False]
     assert "cyclone explain &#39;a row; 1&#39; --model bike_demand" in text
     assert "12345" not in text
+
+
+def test_a_fault_of_our_own_is_told_on_a_page_and_its_words_stay_in_the_log(
+    root: str, users: Users, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(users, "may_see", lambda user, model: 1 / 0)
+    found = get(root, f"models/{MODEL}")
+    assert (found.status_code, "a fault of Cyclone" in found.text) == (500, True)
+    assert "division" not in found.text
+    assert "could not be answered" in caplog.text
