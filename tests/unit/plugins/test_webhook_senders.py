@@ -26,7 +26,7 @@ from cyclone.keys import add_key
 from cyclone.policy.incidents import close_incident, start_retraining
 from cyclone.settings import Settings
 from cyclone.store import Store
-from cyclone_airflow.plugin import LazyWebhooks, say_if_closed
+from cyclone_airflow.plugin import make_webhooks, say_if_closed
 from cyclone_airflow.webhook_app import MOST_AT_ONCE, build_app
 from cyclone_airflow.webhook_bodies import BODY_SECONDS, MOST_BYTES, MOST_HELD_BYTES
 from tests.support.grafana import Grafana, build_alertmanager_body, post_over_http
@@ -336,7 +336,7 @@ def test_the_app_is_built_once_while_other_requests_go_on(
 
     monkeypatch.setattr("cyclone_airflow.webhook_app.build_app", build_slowly)
     other_request = threading.Event()
-    lazy = LazyWebhooks()
+    lazy = make_webhooks()
 
     async def pages(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/other":
@@ -361,7 +361,7 @@ def test_settings_that_cannot_be_used_are_a_503_until_they_are_mended(
     monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
     monkeypatch.setenv("CYCLONE_WEBHOOK_SECRET_FILE", str(webhooks.webhook_secret_file))
     monkeypatch.setenv("CYCLONE_CLOCK", "sundial")
-    with serve_app(LazyWebhooks()) as url:
+    with serve_app(make_webhooks()) as url:
         grafana = Grafana(post_over_http(f"{url}/grafana"), SECRET)
         said = {"error": "Cyclone's settings cannot be used: the log of Airflow's API server says why"}
         assert [grafana.send(pack()) for _ in range(2)] == [(503, said)] * 2
