@@ -23,6 +23,7 @@ from cyclone.store import Store
 from cyclone.times import count_days, floor_day
 from cyclone.wording import join_clauses
 from releasing.cloud_run import CloudRun
+from releasing.deployment import read_deployment
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.gate.labelled_days import build_labelled_days, read_untrained
@@ -178,7 +179,8 @@ def _bring_up(
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
     env = build_environment(settings, keys, calibration)
     source = locate_image(settings, champion.image)
-    running = cloud.deploy(spec.service_name, revision, tag, source, serving, env)
+    deployment = read_deployment(settings, spec.name)
+    running = cloud.deploy(spec.service_name, revision, tag, source, serving, env, deployment)
     try:
         check_keys_are_asked_for(keys, revision, running.tag_addresses[tag])
     except ReleaseError:

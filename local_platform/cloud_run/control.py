@@ -260,7 +260,7 @@ class ControlPlane:
         statuses = record.service.traffic_statuses
         for tag in set(routes.tags) - set(services.list_tags(statuses)):
             self._gateway.close_address(f"{record.service_id}/{tag}")
-        routes.tags = {status.tag: status.revision for status in statuses if status.tag}
+        routes.tags = services.list_served_tags(record)
 
     async def delete_service(self, service_id: str, etag: str, *, is_dry: bool) -> dict[str, Any]:
         """Delete a service with its revisions. The operation ends when the last instance has ended."""

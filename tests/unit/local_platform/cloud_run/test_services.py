@@ -94,10 +94,9 @@ def test_what_is_left_out_gets_the_defaults_of_cloud_run() -> None:
     }
 
 
-def test_a_revision_that_came_up_gets_the_traffic_of_latest(served: ServiceRecord) -> None:
-    assert statuses(served) == [
-        {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "revision": "bike-one", "percent": 100}
-    ]
+def test_a_revision_that_came_up_gets_the_traffic_of_latest_whose_status_names_none(served: ServiceRecord) -> None:
+    assert statuses(served) == [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]
+    assert get_percents(served) == {"bike-one": 100}
     service = served.service
     assert (service.generation, service.observed_generation, service.reconciling) == (1, 1, False)
     assert service.terminal_condition.state == SUCCEEDED
