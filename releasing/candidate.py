@@ -22,6 +22,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.cloud_run import CloudRun
 from releasing.deployment import read_deployment
+from releasing.invocation import build_caller_headers
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from releasing.service_messages import RunningService
@@ -88,7 +89,9 @@ def deploy_candidate(
     running = cloud.deploy(service, release.revision, tag, source, spec.serving, env, deployment)
     fence.check()
     candidate = _describe(release, running)
-    check_keys_are_asked_for(keys, candidate.revision, candidate.tag_address)
+    check_keys_are_asked_for(
+        keys, candidate.revision, candidate.tag_address, lambda: build_caller_headers(cloud, service)
+    )
     return candidate
 
 

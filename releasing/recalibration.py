@@ -24,6 +24,7 @@ from cyclone.times import count_days, floor_day
 from cyclone.wording import join_clauses
 from releasing.cloud_run import CloudRun
 from releasing.deployment import read_deployment
+from releasing.invocation import build_caller_headers
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
 from training.gate.labelled_days import build_labelled_days, read_untrained
@@ -182,7 +183,9 @@ def _bring_up(
     deployment = read_deployment(settings, spec.name)
     running = cloud.deploy(spec.service_name, revision, tag, source, serving, env, deployment)
     try:
-        check_keys_are_asked_for(keys, revision, running.tag_addresses[tag])
+        check_keys_are_asked_for(
+            keys, revision, running.tag_addresses[tag], lambda: build_caller_headers(cloud, spec.service_name)
+        )
     except ReleaseError:
         with hold_releases(store, spec.name) as held:
             _take_back(settings, spec, held, champion, revision)

@@ -19,6 +19,8 @@ class RunningService:
     percents: dict[str, int]
     tags: dict[str, str]
     tag_addresses: dict[str, str]
+    is_open: bool = False
+    """Whether everybody may call it without an ID token. It may still ask for bearer keys."""
 
 
 def plan_revision(message: Any, wish: RevisionWish | None, revision: str, tag: str) -> bool:
@@ -93,6 +95,7 @@ def describe_service(service: str, message: Any) -> RunningService:
         percents=percents,
         tags={status.tag: _find_revision(message, status) for status in tagged},
         tag_addresses={status.tag: status.uri for status in tagged},
+        is_open=message.invoker_iam_disabled,
     )
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from aiohttp import web
 
 from cyclone.errors import PlatformError
+from local_platform.cloud_run.access import Access, name_member
 from local_platform.cloud_run.api import build_app
 from local_platform.cloud_run.containers import remove_containers
 from local_platform.cloud_run.control import HOST, ControlPlane, Routes
+from local_platform.cloud_run.identity import Issuer
 from local_platform.cloud_run.images import RUNNERS
 from local_platform.cloud_run.instances import Pool, PoolSettings
 from local_platform.cloud_run.metrics import Metrics
@@ -43,6 +45,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--project", default="local")
     parser.add_argument("--location", default="local")
     parser.add_argument("--runner", choices=RUNNERS, default="bento", help="what an image is")
+    parser.add_argument(
+        "--account", action="append", default=[], help="name of a service account; with one, services ask for ID tokens"
+    )
+    parser.add_argument("--invoker", action="append", default=[], help="name of an account that may call every service")
+    parser.add_argument("--deny", action="append", default=[], help="permission that callers of the Admin API lack")
     parser.add_argument("--idle-seconds", type=float, default=900.0, help="how long an idle instance is kept")
     parser.add_argument("--pending-seconds", type=float, default=60.0, help="how long a request waits for an instance")
     return parser.parse_args(arguments)
@@ -68,8 +75,10 @@ async def run(options: argparse.Namespace) -> None:
         pending_seconds=options.pending_seconds,
     )
     parent = f"projects/{options.project}/locations/{options.location}"
-    control = ControlPlane(parent, state, Gateway(metrics), routes, lambda plan: Pool(plan, settings))
-    admin = web.AppRunner(build_app(control, metrics), access_log=None, shutdown_timeout=1.0)
+    issuer = _build_issuer(options)
+    access = Access(issuer, [name_member(name, options.project) for name in options.invoker], options.deny)
+    control = ControlPlane(parent, state, Gateway(metrics), routes, lambda plan: Pool(plan, settings), access)
+    admin = web.AppRunner(build_app(control, metrics, issuer), access_log=None, shutdown_timeout=1.0)
     try:
         await control.start()
         await _open_admin(admin, options.port)
@@ -80,6 +89,13 @@ async def run(options: argparse.Namespace) -> None:
         await admin.cleanup()
         await control.close()
         state.close()
+
+
+def _build_issuer(options: argparse.Namespace) -> Issuer | None:
+    if not options.account:
+        return None
+    directory, address = options.state_dir.resolve() / "accounts", f"http://{HOST}:{options.port}"
+    return Issuer(directory, address, options.project, options.account)
 
 
 async def _open_admin(admin: web.AppRunner, port: int) -> None:

@@ -5,7 +5,7 @@ import logging
 import math
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,11 +14,12 @@ from typing import Any
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from local_platform.cloud_run import services
+from local_platform.cloud_run.access import Access
 from local_platform.cloud_run.errors import ApiError, Status, not_found
 from local_platform.cloud_run.instances import Pool
 from local_platform.cloud_run.operations import Operations
 from local_platform.cloud_run.ports import take_port
-from local_platform.cloud_run.proxy import ChoosePool, Gateway
+from local_platform.cloud_run.proxy import CheckAccess, ChoosePool, Gateway
 from local_platform.cloud_run.resources import Resource, changed, to_any
 from local_platform.cloud_run.run_plan import RunPlan
 from local_platform.cloud_run.services import ServiceRecord, short_name
@@ -59,6 +60,7 @@ class ControlPlane:
         gateway: Gateway,
         routes: dict[str, Routes],
         build_pool: Callable[[RunPlan], Pool],
+        access: Access,
     ):
         self.parent = parent
         self.operations = Operations(parent, state.operations)
@@ -66,6 +68,7 @@ class ControlPlane:
         self._gateway = gateway
         self._routes = routes
         self._build_pool = build_pool
+        self._access = access
         self._rollouts: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._change = asyncio.Lock()  # a change reads a record and writes the next, so they come one by one
@@ -74,6 +77,7 @@ class ControlPlane:
         """Bring back what the state holds: addresses, pools, and the roll-outs that a stop cut off."""
         for service_id in list(self._state.records):
             self._routes[service_id] = Routes()
+            self._state.records[service_id] = self._access.mark(self._state.records[service_id])
             self._apply(await self._open_addresses(service_id))
         self._state.save()
         self._resume_rollouts()
@@ -237,9 +241,22 @@ class ControlPlane:
     async def _open_address(self, service_id: str, tag: str, port: int) -> None:
         routes = self._routes[service_id]
         choose: ChoosePool = (lambda: routes.choose_tag(tag)) if tag else routes.choose
-        await self._gateway.open(f"{service_id}/{tag}", port, choose)
+        check: CheckAccess = lambda headers: self._access.check(headers, self.get_record(service_id))  # noqa: E731
+        await self._gateway.open(f"{service_id}/{tag}", port, choose, check)
+
+    def set_bindings(self, service_id: str, bindings: Sequence[Mapping[str, Any]]) -> ServiceRecord:
+        """Replace who has which role on a service."""
+        record = replace(self.get_record(service_id), bindings=tuple(bindings))
+        self._state.records[service_id] = record
+        self._state.save()
+        return record
+
+    def list_permissions(self, service_id: str, asked: Sequence[str]) -> list[str]:
+        """Those of the permissions that whoever asks has. A service that is not there gives none."""
+        return self._access.list_permissions(asked) if service_id in self._state.records else []
 
     def _put(self, record: ServiceRecord) -> None:
+        record = self._access.mark(record)
         self._state.records[record.service_id] = record
         self._apply(record)
         self._state.save()

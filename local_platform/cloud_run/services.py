@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -50,6 +51,8 @@ class ServiceRecord:
     port: int = 0
     tag_ports: Mapping[str, int] = field(default_factory=dict)
     revision_count: int = 0
+    bindings: tuple[Mapping[str, Any], ...] = ()
+    """The roles on this service and who has them, in the JSON form of an IAM policy."""
 
     @property
     def service_id(self) -> str:
