@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from local_platform.cloud_run.errors import ApiError, Status
 from local_platform.cloud_run.identity import Issuer, list_invokers
-from local_platform.cloud_run.resources import changed
+from local_platform.cloud_run.resources import Resource, changed
 from local_platform.cloud_run.services import ServiceRecord
 
 
@@ -32,6 +33,15 @@ class Access:
         self.issuer.check(
             headers, {service.uri, *service.custom_audiences}, {*self.invokers, *list_invokers(record.bindings)}
         )
+
+    def check_account(self, template: Resource) -> None:
+        """Refuse a revision that acts as an account which is not there. Without accounts each is taken."""
+        email = template.service_account
+        if self.issuer is not None and email and not self.issuer.has_account(email):
+            raise ApiError(
+                Status.PERMISSION_DENIED,
+                f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} (or it may not exist).",
+            )
 
     def mark(self, record: ServiceRecord) -> ServiceRecord:
         """The record, which says that its service asks for no token where IAM is off."""

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from local_platform.cloud_run.conditions import Quota
 from local_platform.cloud_run.control import ControlPlane
 from local_platform.cloud_run.errors import ApiError, Status, invalid, not_found
 from local_platform.cloud_run.identity import Issuer
@@ -31,10 +32,12 @@ _STATUS_BY_HTTP_CODE = {404: Status.NOT_FOUND, 405: Status.UNIMPLEMENTED, 503: S
 _log = logging.getLogger(__name__)
 
 
-def build_app(control: ControlPlane, metrics: Metrics, issuer: Issuer | None = None) -> web.Application:
+def build_app(
+    control: ControlPlane, metrics: Metrics, issuer: Issuer | None = None, quota: Quota | None = None
+) -> web.Application:
     """The admin address: the API, `/healthz` and `/metrics`, and with an issuer of ID tokens `/token`."""
     api = _Api(control)
-    app = web.Application(middlewares=[_answer_errors, _build_parent_check(control)])
+    app = web.Application(middlewares=[_answer_errors, _build_parent_check(control, quota or Quota(0, 0))])
     app.add_routes(
         [
             web.get(f"{_PARENT}/services", api.list_services),
@@ -89,9 +92,11 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
     return web.json_response(error.to_response(), status=error.http_code)
 
 
-def _build_parent_check(control: ControlPlane) -> Middleware:
+def _build_parent_check(control: ControlPlane, quota: Quota) -> Middleware:
     @web.middleware
     async def check_parent(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if "parent" in request.match_info:
+            quota.count()
         parent = request.match_info.get("parent", control.parent)
         if parent != control.parent:
             message = f"'{parent}' is not here. The only parent is '{control.parent}'."

@@ -182,6 +182,11 @@ def is_ready(revision: Resource) -> bool:
     return any(each.type_ == "Ready" and each.state == SUCCEEDED for each in revision.conditions)
 
 
+def has_failed(revision: Resource) -> bool:
+    """Whether the revision did not come up."""
+    return any(each.type_ == "Ready" and each.state == FAILED for each in revision.conditions)
+
+
 def list_revisions_to_warm(wish: ServiceRecord, new_revisions: Sequence[str]) -> list[str]:
     """The revisions that need a ready instance before the wish may be served, the new ones first."""
     latest = [*new_revisions, short_name(wish.service.latest_ready_revision)][0]
