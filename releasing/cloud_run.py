@@ -3,7 +3,7 @@
 import copy
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cyclone.errors import ReleaseError
@@ -65,6 +65,18 @@ class CloudRun:
         """The service as it serves now, or None when there is none."""
         message = self._get(service)
         return None if message is None else describe_service(service, message)
+
+    @property
+    def place(self) -> str:
+        """The endpoint, project and location, as messages name them."""
+        return self._api.place
+
+    def list_permissions(self, service: str, asked: Sequence[str]) -> list[str]:
+        """Those of the permissions that this account has on a service."""
+        request = {"resource": self._api.path(service), "permissions": list(asked)}
+        with self._api.talking():
+            client = self._api.client("ServicesClient")
+            return list(client.test_iam_permissions(request=request, **self._api.call).permissions)
 
     def read_settled_service(self, service: str) -> RunningService | None:
         """The service once no roll-out is under way, or None when there is none.
