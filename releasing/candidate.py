@@ -21,10 +21,10 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.cloud_run import CloudRun
-from releasing.deployment import read_deployment
-from releasing.invocation import build_caller_headers
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+from releasing.revisions.deployment import read_deployment
+from releasing.revisions.invocation import build_caller_headers
 from releasing.service_messages import RunningService
 from training.images.image import Image, locate_image
 

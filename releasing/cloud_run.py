@@ -11,8 +11,8 @@ from cyclone.installation.secret_manager import read_secret
 from cyclone.sections import Serving
 from cyclone.settings import Settings
 from releasing.admin_api import RETRY_SECONDS, ROLLOUT_SECONDS, AdminApi
-from releasing.deployment import Deployment
-from releasing.revision_template import RevisionWish, build_template, find_model_container
+from releasing.revisions.deployment import Deployment
+from releasing.revisions.template import RevisionWish, build_template, find_model_container
 from releasing.service_messages import (
     RunningService,
     describe_service,

@@ -23,10 +23,10 @@ from cyclone.store import Store
 from cyclone.times import count_days, floor_day
 from cyclone.wording import join_clauses
 from releasing.cloud_run import CloudRun
-from releasing.deployment import read_deployment
-from releasing.invocation import build_caller_headers
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+from releasing.revisions.deployment import read_deployment
+from releasing.revisions.invocation import build_caller_headers
 from training.gate.labelled_days import build_labelled_days, read_untrained
 from training.images.image import locate_image
 from training.tracking.versions import fetch_version

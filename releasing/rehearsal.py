@@ -24,7 +24,7 @@ from cyclone.times import count_days
 from cyclone.wording import format_number
 from releasing.candidate import Candidate
 from releasing.cloud_run import CloudRun
-from releasing.invocation import build_caller_headers
+from releasing.revisions.invocation import build_caller_headers
 from training.fit.scores import predict
 from training.gate.labelled_days import build_labelled_days, read_untrained
 from training.gate.rules import CONFIDENCE, MINIMUM_SLICE_DAYS, MINIMUM_SLICE_ROWS

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from releasing.revision_template import RevisionWish, build_template
+from releasing.revisions.template import RevisionWish, build_template
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Access:
     denied: Collection[str] = ()
 
     def check(self, headers: Mapping[str, str], record: ServiceRecord) -> None:
-        """Check that a request may be passed on. Errors: `identity.Refused`."""
+        """Check that a request may be passed on. Errors: `identity.AccessRefused`."""
         service = record.service
         if self.issuer is None or service.invoker_iam_disabled:
             return

@@ -34,7 +34,7 @@ HEADERS = ("X-Serverless-Authorization", "Authorization")
 
 
 @dataclass
-class Refused(Exception):  # noqa: N818 (it is an answer, not a fault)
+class AccessRefused(Exception):  # noqa: N818 (it is an answer, not a fault)
     """A request that Cloud Run answers in the service's place, with this status code and text."""
 
     status: int
@@ -88,23 +88,25 @@ class Issuer:
     def check(self, headers: Mapping[str, str], audiences: Collection[str], invokers: Collection[str]) -> None:
         """Check that a request comes from one of the invokers, and is meant for this service.
 
-        Errors: `Refused` with 403 without a token or the role, and with 401 for a token that does not hold.
+        Errors: `AccessRefused` with 403 without a token or the role, and with 401 for a token that does not hold.
         """
         if EVERYBODY in invokers:
             return
         token = next((headers[name] for name in HEADERS if name in headers), "")
         if not token.lower().startswith("bearer "):
-            raise Refused(
+            raise AccessRefused(
                 403, "Forbidden: your client does not have permission to get this URL. It sent no ID token.\n"
             )
         try:
             claims = jwt.decode(token.split(" ", 1)[1], certs=self._certificate)
         except ValueError as error:
-            raise Refused(401, f"Unauthorized: the access token could not be verified. {error}\n") from error
+            raise AccessRefused(401, f"Unauthorized: the access token could not be verified. {error}\n") from error
         if claims["aud"] not in audiences:
-            raise Refused(401, f"Unauthorized: the token's audience {claims['aud']} is not this service.\n")
+            raise AccessRefused(401, f"Unauthorized: the token's audience {claims['aud']} is not this service.\n")
         if f"serviceAccount:{claims['email']}" not in invokers:
-            raise Refused(403, f"Forbidden: {claims['email']} has no permission run.routes.invoke on this service.\n")
+            raise AccessRefused(
+                403, f"Forbidden: {claims['email']} has no permission run.routes.invoke on this service.\n"
+            )
 
 
 def list_invokers(bindings: Collection[Mapping[str, Any]]) -> set[str]:

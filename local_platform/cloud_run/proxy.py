@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from local_platform.cloud_run.identity import HEADERS, Refused, remove_signature
+from local_platform.cloud_run.identity import HEADERS, AccessRefused, remove_signature
 from local_platform.cloud_run.instances import NoInstanceError, Pool, RunningInstance
 from local_platform.cloud_run.metrics import Metrics
 
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 ChoosePool = Callable[[], Pool | None]
 CheckAccess = Callable[[Mapping[str, str]], None]
-"""A function that takes the headers of a request. It raises `Refused` if the request may not be passed on."""
+"""A function that takes the headers of a request. It raises `AccessRefused` if the request may not be passed on."""
 
 
 class Gateway:
@@ -57,7 +57,7 @@ class Gateway:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             try:
                 check_access(request.headers)
-            except Refused as refused:
+            except AccessRefused as refused:
                 return web.Response(status=refused.status, text=refused.text)
             return await self._answer(request, choose_pool())
 

@@ -4,12 +4,12 @@ import os
 
 from cyclone.settings import Settings
 from releasing.doctor import services, store
-from releasing.doctor.findings import Finding, run_check
+from releasing.doctor.findings import Diagnosis, run_check
 
 ALIVE = "Look whether it runs at this address, and whether this machine may reach it"
 
 
-def examine(settings: Settings, airflow: str = "") -> list[Finding]:
+def examine(settings: Settings, airflow: str = "") -> list[Diagnosis]:
     """What is found of each part. It changes nothing."""
     checks = [
         ("packages", services.check_versions, "make setup"),

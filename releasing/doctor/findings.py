@@ -10,7 +10,7 @@ State = Literal["well", "fault", "absent"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One part of an installation. `absent` is a part that is not configured, which is no fault.
 
     `remedy` is the command, or the step, that mends a fault.
@@ -22,28 +22,28 @@ class Finding:
     remedy: str = ""
 
 
-Check = Callable[[], Iterator[Finding]]
+Check = Callable[[], Iterator[Diagnosis]]
 """A function that looks at one part. A `CycloneError` in it is a fault too."""
 
 
-def well(part: str, said: str) -> Finding:
+def well(part: str, said: str) -> Diagnosis:
     """A part that is as it should be."""
-    return Finding(part, "well", said)
+    return Diagnosis(part, "well", said)
 
 
-def fault(part: str, said: str, remedy: str) -> Finding:
+def fault(part: str, said: str, remedy: str) -> Diagnosis:
     """A part that something is wrong with."""
-    return Finding(part, "fault", said, remedy)
+    return Diagnosis(part, "fault", said, remedy)
 
 
-def absent(part: str, said: str) -> Finding:
+def absent(part: str, said: str) -> Diagnosis:
     """A part that is not configured."""
-    return Finding(part, "absent", said)
+    return Diagnosis(part, "absent", said)
 
 
-def run_check(part: str, check: Check, remedy: str) -> list[Finding]:
+def run_check(part: str, check: Check, remedy: str) -> list[Diagnosis]:
     """The findings of a check. What it raises is a fault of the part, which the remedy mends."""
-    findings = list[Finding]()
+    findings = list[Diagnosis]()
     try:
         findings.extend(check())  # one by one, so that what was found before an error counts
     except CycloneError as error:

@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from importlib import metadata
 
+from cyclone.image_contract import API_KEYS_VARIABLE, STORE_DSN_VARIABLE
 from cyclone.installation.secret_manager import is_reference
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_specs
 from releasing.cloud_run import CloudRun
-from releasing.deployment import read_installation
-from releasing.doctor.findings import Finding, absent, fault, well
-from releasing.invocation import build_caller_headers
+from releasing.doctor.findings import Diagnosis, absent, fault, well
+from releasing.revisions.deployment import read_installation
+from releasing.revisions.invocation import build_caller_headers
 
 RELEASE_PERMISSIONS = (
     *("run.services.get", "run.services.update", "run.revisions.get", "run.revisions.list", "run.revisions.delete"),
@@ -24,7 +25,7 @@ AIRFLOW_PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 REQUEST_SECONDS = 10
 
 
-def check_models(settings: Settings) -> Iterator[Finding]:
+def check_models(settings: Settings) -> Iterator[Diagnosis]:
     """Can every model.yaml be used?"""
     specs, errors = load_model_specs(settings.models_dir)
     for error in errors:
@@ -37,7 +38,7 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         yield well("models", ", ".join(spec.name for spec in specs))
 
 
-def check_deployment(settings: Settings) -> Iterator[Finding]:
+def check_deployment(settings: Settings) -> Iterator[Diagnosis]:
     """Can the deployment configuration be used, and does it name models that are there?"""
     if settings.deployment_file is None:
         yield absent("deployment", "revisions carry what the services have")
@@ -51,7 +52,7 @@ def check_deployment(settings: Settings) -> Iterator[Finding]:
         yield well("deployment", str(settings.deployment_file))
 
 
-def check_cloud_run(settings: Settings) -> Iterator[Finding]:
+def check_cloud_run(settings: Settings) -> Iterator[Diagnosis]:
     """Does Cloud Run answer, and may this account release and ask every service that is there?"""
     cloud = CloudRun(settings, retry_seconds=REQUEST_SECONDS)
     specs, _ = load_model_specs(settings.models_dir)
@@ -59,7 +60,7 @@ def check_cloud_run(settings: Settings) -> Iterator[Finding]:
         yield from _check_service(settings, cloud, spec)
 
 
-def _check_service(settings: Settings, cloud: CloudRun, spec: ModelSpec) -> Iterator[Finding]:
+def _check_service(settings: Settings, cloud: CloudRun, spec: ModelSpec) -> Iterator[Diagnosis]:
     part = f"Cloud Run: {spec.service_name}"
     if cloud.read_service(spec.service_name) is None:
         yield absent(part, f"there is no service at {cloud.place} yet. The first release makes it")
@@ -78,7 +79,7 @@ def _check_service(settings: Settings, cloud: CloudRun, spec: ModelSpec) -> Iter
     yield well(part, f"{cloud.place}, with all that a release needs")
 
 
-def check_registry(settings: Settings) -> Iterator[Finding]:
+def check_registry(settings: Settings) -> Iterator[Diagnosis]:
     """Does the registry answer, and has it the base image of this code?"""
     if not settings.image_repository:
         yield absent("registry", "images are Bentos of this machine")
@@ -93,7 +94,7 @@ def check_registry(settings: Settings) -> Iterator[Finding]:
     yield well("registry", f"{repository.name}:{name_base(settings)}")
 
 
-def check_mlflow(settings: Settings) -> Iterator[Finding]:
+def check_mlflow(settings: Settings) -> Iterator[Diagnosis]:
     """Does MLflow answer, in the version of the client here?"""
     from training.tracking.client import HTTP, connect, request_server
 
@@ -116,7 +117,7 @@ def check_mlflow(settings: Settings) -> Iterator[Finding]:
         yield well("MLflow", f"{settings.mlflow_uri}, version {reply.text}")
 
 
-def check_airflow(address: str) -> Iterator[Finding]:
+def check_airflow(address: str) -> Iterator[Diagnosis]:
     """Are Airflow's database, scheduler, triggerer and DAG processor alive?"""
     import requests
 
@@ -139,7 +140,7 @@ def check_airflow(address: str) -> Iterator[Finding]:
         yield well("Airflow", address)
 
 
-def check_versions() -> Iterator[Finding]:
+def check_versions() -> Iterator[Diagnosis]:
     """Are the installed packages those that Cyclone needs?"""
     from packaging.requirements import Requirement
 
@@ -164,9 +165,9 @@ def _find_version(name: str) -> str | None:
         return None
 
 
-def check_secrets(settings: Settings) -> Iterator[Finding]:
+def check_secrets(settings: Settings) -> Iterator[Diagnosis]:
     """Are the values that settings name by a secret readable? Reading the settings has read them."""
-    named = [name for name in ("CYCLONE_STORE_DSN", "CYCLONE_TRAINING_DSN", "CYCLONE_API_KEYS") if _is_named(name)]
+    named = [name for name in (STORE_DSN_VARIABLE, "CYCLONE_TRAINING_DSN", API_KEYS_VARIABLE) if _is_named(name)]
     yield well("secrets", ", ".join(named)) if named else absent("secrets", "no setting names a secret")
 
 

@@ -4,19 +4,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cyclone.errors import StoreError
+from cyclone.image_contract import STORE_DSN_VARIABLE
 from cyclone.settings import Settings
 from cyclone.store import Store, list_scripts
-from releasing.doctor.findings import Finding, absent, fault, well
+from releasing.doctor.findings import Diagnosis, absent, fault, well
 
 LEAST_POSTGRES = 15
 MOST_SECONDS_APART = 5.0
 """How far this machine's clock may be from the store's. Windows of checks and steps of a canary are minutes long."""
 
 
-def check_store(settings: Settings) -> Iterator[Finding]:
+def check_store(settings: Settings) -> Iterator[Diagnosis]:
     """Does the store answer, in a version that Cyclone runs on, and does its clock agree with this machine's?"""
     if not settings.store_dsn:
-        yield fault("store", "CYCLONE_STORE_DSN is empty", 'eval "$(cyclone env)"')
+        yield fault("store", f"{STORE_DSN_VARIABLE} is empty", 'eval "$(cyclone env)"')
         return
     store = Store(settings.store_dsn)
     before = datetime.now(UTC)
@@ -30,7 +31,7 @@ def check_store(settings: Settings) -> Iterator[Finding]:
     yield check_clock(before, server["at"], datetime.now(UTC))
 
 
-def check_clock(before: datetime, at: datetime, after: datetime) -> Finding:
+def check_clock(before: datetime, at: datetime, after: datetime) -> Diagnosis:
     """Was the store's time between two times of this machine, or near them?"""
     apart = max((before - at).total_seconds(), (at - after).total_seconds(), 0.0)
     if apart > MOST_SECONDS_APART:
@@ -39,7 +40,7 @@ def check_clock(before: datetime, at: datetime, after: datetime) -> Finding:
     return well("clock", f"this machine and the store are at most {apart:.1f} s apart")
 
 
-def check_migrations(settings: Settings) -> Iterator[Finding]:
+def check_migrations(settings: Settings) -> Iterator[Diagnosis]:
     """Has the store had all migrations of this code, and none of a newer one?"""
     known = {path.stem for path in list_scripts("migrations")}
     try:
@@ -57,7 +58,7 @@ def check_migrations(settings: Settings) -> Iterator[Finding]:
         yield well("migrations", f"all {len(known)} are applied")
 
 
-def check_training_store(settings: Settings) -> Iterator[Finding]:
+def check_training_store(settings: Settings) -> Iterator[Diagnosis]:
     """Does the store answer that training reads from, if it is another one?"""
     if settings.training_store_dsn == settings.store_dsn:
         yield absent("training store", "training reads from the store")

@@ -21,7 +21,7 @@ from local_platform.processes import free_port
 from releasing.commands import add_commands
 from releasing.doctor import services
 from releasing.doctor.examination import examine
-from releasing.doctor.findings import Finding, run_check
+from releasing.doctor.findings import Diagnosis, run_check
 from releasing.doctor.store import check_clock, check_migrations, check_store
 from tests.support.image_registry import run_registry
 from tests.support.staged_releases import StartCloudRun, deploy, register_versions
@@ -57,7 +57,7 @@ def find_faults(check: Any) -> list[tuple[str, str]]:
     return [(item.said, item.remedy) for item in run_check("part", check, "the check's own remedy") if is_fault(item)]
 
 
-def is_fault(finding: Finding) -> bool:
+def is_fault(finding: Diagnosis) -> bool:
     return finding.state == "fault"
 
 

@@ -9,9 +9,9 @@ from cyclone.errors import ReleaseError
 from cyclone.keys import add_key
 from cyclone.spec import ModelSpec
 from releasing.cloud_run import CloudRun
-from releasing.invocation import TOKEN_HEADER, build_caller_headers, fetch_token
 from releasing.promotion import promote
 from releasing.rehearsal import rehearse
+from releasing.revisions.invocation import TOKEN_HEADER, build_caller_headers, fetch_token
 from tests.support.staged_releases import HERE, SERVICE, StartCloudRun, deploy, deploy_trained, register_versions
 
 FLAGS = ("--account", "release", "--account", "stranger", "--invoker", "release")

@@ -104,6 +104,13 @@ def test_a_revision_that_came_up_gets_the_traffic_of_latest_whose_status_names_n
     assert is_ready(served.revisions["bike-one"])
 
 
+def test_a_new_service_whose_traffic_names_a_revision_is_refused_even_the_one_that_it_makes() -> None:
+    pinned = wish(traffic=[pin("bike-one")], revision="bike-one")
+    with pytest.raises(ApiError, match="An internal error has occurred") as refused:
+        create_record(PARENT, "bike", pinned, "uid-1", NOW)
+    assert refused.value.to_operation_error()["code"] == 13
+
+
 def test_a_changed_template_makes_a_revision(served: ServiceRecord) -> None:
     record = update_record(served, wish("bike:2"), ALL, NOW)
     assert list(record.revisions) == ["bike-one", short_name(record.service.latest_created_revision)]

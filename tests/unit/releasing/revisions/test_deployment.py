@@ -6,7 +6,7 @@ import pytest
 
 from cyclone.errors import ConfigurationError
 from cyclone.settings import Settings
-from releasing.deployment import Deployment, read_deployment
+from releasing.revisions.deployment import Deployment, read_deployment
 
 TEXT = """
 service_account: serving@p.iam.gserviceaccount.com

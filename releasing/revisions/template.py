@@ -10,7 +10,7 @@ from typing import Any
 
 from cyclone.image_contract import DEPLOYED_VARIABLES
 from cyclone.sections import Serving
-from releasing.deployment import MODEL_CONTAINER, Deployment, Network, Sidecar
+from releasing.revisions.deployment import MODEL_CONTAINER, Deployment, Network, Sidecar
 
 # The start-up probe asks so often, once a second. A large model takes its time to load.
 PROBE_COUNT = 120
@@ -150,7 +150,6 @@ def _build_sidecar(sidecar: Sidecar) -> Any:
     return run_v2.Container(
         name=sidecar.name,
         image=sidecar.image,
-        command=list(sidecar.command),
         args=list(sidecar.args),
         env=[
             *({"name": name, "value": value} for name, value in sorted(sidecar.env.items())),

@@ -69,11 +69,10 @@ class Sidecar(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
     image: Annotated[str, Field(min_length=1)]
-    command: Annotated[tuple[str, ...], FromList] = ()
     args: Annotated[tuple[str, ...], FromList] = ()
     env: dict[str, str] = Field(default_factory=dict)
     secrets: Secrets = Field(default_factory=dict)
-    cpu: Literal["1", "2", "4", "6", "8"] = "1"
+    cpu: Annotated[str, Field(pattern=r"^[12468]$")] = "1"
     memory: Annotated[str, Field(pattern=r"^\d{1,12}(Mi|Gi)$")] = "512Mi"
     startup_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     """The port that answers once it is ready. The model's container then starts after it."""

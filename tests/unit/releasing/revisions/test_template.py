@@ -6,8 +6,8 @@ import pytest
 from google.cloud import run_v2
 
 from cyclone.sections import Serving
-from releasing.deployment import Deployment
-from releasing.revision_template import RevisionWish, build_template, find_model_container
+from releasing.revisions.deployment import Deployment
+from releasing.revisions.template import RevisionWish, build_template, find_model_container
 from releasing.service_messages import describe_service, list_changes, plan_revision, plan_traffic
 
 IMAGE = "europe-west1-docker.pkg.dev/p/models/bike@sha256:1"
