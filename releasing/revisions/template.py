@@ -4,6 +4,7 @@ A release owns the image, the name, Cyclone's variables, the start-up probe, the
 else that a person or Terraform has set stays.
 """
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,9 +33,7 @@ def build_template(present: Any | None, wish: RevisionWish) -> Any:
     """The message of a revision's template, made from the present template of the service."""
     from google.cloud import run_v2
 
-    template = run_v2.RevisionTemplate()
-    if present is not None:
-        run_v2.RevisionTemplate.copy_from(template, present)
+    template = run_v2.RevisionTemplate() if present is None else copy.deepcopy(present)
     template.revision = wish.revision
     if not template.containers:
         template.containers.append(run_v2.Container())
