@@ -58,6 +58,7 @@ CYCLONE: Places = {
     "configure": "tests/unit/cyclone/installation/test_secret_manager.py::"
     "test_the_command_writes_the_settings_of_an_installation",
     "demo": f"{LOOP}::test_starting_twice_is_refused_and_changes_nothing",
+    "doctor": "tests/integration/releasing/test_doctor.py::test_the_command_tells_what_mends_a_fault_and_fails",
     "down": f"{LOOP}::platform",
     "env": f"{LOOP}::run_airflow",
     "explain": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
