@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,6 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cyclone.errors import PlatformError, ReleaseError
-from cyclone.image_contract import CLOCK_VARIABLE
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import load_model_specs
 from cyclone.store import Row, Store
@@ -19,27 +17,18 @@ from cyclone.store import Row, Store
 if TYPE_CHECKING:
     from local_platform.airflow import AirflowPlace
 
-DEMO_MARK = "demo"
-"""The name of a file that marks a state directory as made by a demo. The next demo may remove such a directory."""
 console = Console()
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to `cyclone`, and let every command find the platform that runs here."""
+    from local_platform.platform_record import find_running_platform
+    from local_platform.replay.commands import replay, train
+
     find_running_platform()
-    for command in (demo, up, down, status):
+    for command in (demo, up, down, status, train, replay):
         app.command()(command)
     app.command("env")(print_environment)
-
-
-def find_running_platform() -> None:
-    """Take the addresses of the local platform, if it runs, for every variable that the environment does not set."""
-    from local_platform.platform_record import PlatformRecord, environment
-
-    record = PlatformRecord.read(read_settings().work_dir)
-    if record and record.ready_at and record.owner.find():
-        for name, value in environment(record).items():
-            os.environ.setdefault(name, value)
 
 
 def demo(
@@ -51,7 +40,7 @@ def demo(
     ] = False,
 ) -> None:
     """Run the whole loop on real bike-sharing demand, on this machine. It takes about ten minutes."""
-    from local_platform.demo import check_demo_model, run_demo
+    from local_platform.demo import check_demo_model, prepare_demo, run_demo
 
     if containers:
         os.environ["CYCLONE_CONTAINERS"] = "true"
@@ -63,16 +52,25 @@ def demo(
         raise typer.Exit(1)
 
 
-def up() -> None:
-    """Start Postgres, Airflow, MLflow and the local Cloud Run, and leave them running."""
+def up(
+    replay: Annotated[bool, typer.Option("--replay", help="Live in the past of a replay, not in the present.")] = False,
+) -> None:
+    """Start Postgres, Airflow, MLflow and the local Cloud Run, and leave them running.
+
+    Example: [bold]cyclone up[/bold], then [bold]cyclone status[/bold]
+    """
     from local_platform.background import start_in_background
     from local_platform.platform_record import STOP_COMMAND
+    from local_platform.replay.place import enter_replay, is_of_replay, use_replay_clock
 
     state_dir = read_settings().work_dir
-    if (state_dir / DEMO_MARK).exists():
-        use_replay_clock()
-        console.print("A demo made this state, so the clock stays in its past.", style="dim")
-    record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
+    if replay:
+        record = enter_replay(console, state_dir)
+    else:
+        if is_of_replay(state_dir):
+            use_replay_clock()
+            console.print("A demo or a replay made this state, so the clock stays in its past.", style="dim")
+        record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
     show_webhook(record.airflow)
     console.print(f"Ready. Airflow: {record.airflow.address}  `cyclone status` shows all, `{STOP_COMMAND}` stops it.")
 
@@ -203,48 +201,6 @@ def show_differences(settings: Settings) -> int:
             count += 1
             console.print(f"  What to do: {describe_remedy('release', spec.name)}", markup=False, soft_wrap=True)
     return count
-
-
-def prepare_demo(state_dir: Path) -> None:
-    """Make room for a demo: remove what an earlier demo left, and nothing else.
-
-    Errors: `PlatformError` when the platform runs, or when the folder holds what no demo made.
-    """
-    import shutil
-
-    from local_platform.leftovers import sweep_data
-    from local_platform.platform import STOP_SECONDS, lock_state
-    from local_platform.platform_record import PlatformRecord
-    from local_platform.postgres import PostgresHome
-
-    mark = state_dir / DEMO_MARK
-    if os.access(state_dir, os.R_OK) and any(state_dir.iterdir()) and not mark.exists():
-        raise PlatformError(
-            f"{state_dir} holds a platform that no demo made, and a demo starts from nothing."
-            " Name another folder with CYCLONE_WORK_DIR, or remove this one"
-        )
-    lock = lock_state(state_dir)
-    killed = PlatformRecord.read(state_dir)
-    if killed:
-        killed.wait_until_ended(STOP_SECONDS)
-    for path in [*state_dir.iterdir(), PostgresHome.choose(state_dir).data_dir]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name not in (DEMO_MARK, "platform.json", "platform.lock"):
-            path.unlink(missing_ok=True)
-    sweep_data()
-    mark.touch()
-    lock.close()
-    use_replay_clock()
-
-
-def use_replay_clock() -> None:
-    """Let this process and all that it starts live in a replay.
-
-    The present is the newest logged event, and a monitor run covers a day.
-    """
-    os.environ[CLOCK_VARIABLE] = "replay"
-    os.environ["CYCLONE_MONITOR_SCHEDULE"] = "0 0 * * *"
 
 
 def _interrupt(*_: object) -> None:

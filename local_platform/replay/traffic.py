@@ -2,18 +2,25 @@
 
 import statistics
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import requests
 
+from cyclone.errors import PlatformError
+from cyclone.losses import Prediction, compute_error
 from cyclone.spec import ModelSpec
+from cyclone.times import EPOCH
 
 # The time that a request of the replay may take. The value is a choice.
 REQUEST_TIMEOUT_SECONDS = 30
 RECENT_DAYS = 7
 """The days of the error that the progress shows."""
+MOST_FAILURES_IN_A_ROW = 20
+"""The requests that may fail one after the other. A service that refuses all rows is told at once. A choice."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +29,15 @@ class HistoryRow:
 
     created_at: datetime
     features: dict[str, Any]
-    label: float
+    label: Any
+    number: int = 1
+    """The place of the row among those of the same second, from 1 on."""
 
     @property
     def prediction_id(self) -> str:
         """The id of the row's prediction. It is the same in each replay, so a row is logged once."""
-        return f"replay-{self.created_at:%Y-%m-%dT%H:%M:%SZ}"
+        suffix = f"-{self.number}" if self.number > 1 else ""
+        return f"replay-{self.created_at:%Y-%m-%dT%H:%M:%SZ}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -36,11 +46,12 @@ class ReplayedAnswer:
 
     row: HistoryRow
     version: int
-    prediction: float
+    prediction: Prediction
 
     @property
-    def absolute_error(self) -> float:
-        return abs(self.prediction - self.row.label)
+    def error(self) -> float:
+        """The absolute error of a number, or the log-loss of a class."""
+        return compute_error(self.row.label, self.prediction)
 
 
 @dataclass
@@ -52,11 +63,18 @@ class Replay:
 
     spec: ModelSpec
     address: str
+    delay: timedelta | None = None
+    """The time from a row to its label. None stands for the label's expected delay."""
     answers: list[ReplayedAnswer] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     request_count: int = 0
     _session: requests.Session = field(default_factory=requests.Session)
     _unlabelled: deque[HistoryRow] = field(default_factory=deque)
+    _failures_in_a_row: int = 0
+
+    def expect_labels(self, rows: Iterable[HistoryRow]) -> None:
+        """Remember rows of an earlier replay whose labels may not have been posted. A label that was is a repeat."""
+        self._unlabelled.extend(rows)
 
     def send(self, row: HistoryRow) -> None:
         """Post the labels that are due by the row's time, then ask for the row's prediction."""
@@ -72,32 +90,57 @@ class Replay:
         self._unlabelled.append(row)
 
     def send_labels(self, present: datetime) -> None:
-        """Post every label that was observed until `present`, in one request."""
-        delay = timedelta(hours=self.spec.label.expected_delay_hours)
-        labels = []
-        while self._unlabelled and self._unlabelled[0].created_at + delay <= present:
+        """Post every label that was observed until `present`, in as few requests as the service allows."""
+        labels: list[dict[str, Any]] = []
+        while self._unlabelled and (observed_at := self.find_label_time(self._unlabelled[0])) <= present:
             row = self._unlabelled.popleft()
-            observed_at = (row.created_at + delay).isoformat()
-            labels.append({"id": row.prediction_id, "label": row.label, "observed_at": observed_at})
-        if labels:
-            self._post("/labels", {"labels": labels})
+            labels.append({"id": row.prediction_id, "label": row.label, "observed_at": observed_at.isoformat()})
+        most = self.spec.serving.max_rows
+        for first in range(0, len(labels), most):
+            self._post("/labels", {"labels": labels[first : first + most]})
 
-    def recent_error(self) -> float:
-        """The mean absolute error of the answers of the last seven replayed days."""
+    def find_label_time(self, row: HistoryRow) -> datetime:
+        """When a row's label is observed: after the delay, and with the next load where labels come in bulk."""
+        due = row.created_at + (self.spec.label.delay if self.delay is None else self.delay)
+        load = self.spec.label.load
+        return EPOCH + -((EPOCH - due) // load) * load if load else due
+
+    def send_last_labels(self) -> None:
+        """Post every label that is left, as if enough time had passed."""
+        if self._unlabelled:
+            self.send_labels(self.find_label_time(self._unlabelled[-1]))
+
+    def recent_error(self) -> float | None:
+        """The mean error of the answers of the last seven replayed days. None before the first answer."""
+        if not self.answers:
+            return None
         since = self.answers[-1].row.created_at - timedelta(days=RECENT_DAYS)
-        latest = self.answers[-RECENT_DAYS * 24 :]
-        return statistics.fmean(answer.absolute_error for answer in latest if answer.row.created_at > since)
+        latest = takewhile(lambda answer: answer.row.created_at > since, reversed(self.answers))
+        return statistics.fmean(answer.error for answer in latest)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """The reply, or None when the request failed. A failure is counted and never sent again."""
+        """The reply, or None when the request failed. A failure is counted and never sent again.
+
+        Errors: `PlatformError` when `MOST_FAILURES_IN_A_ROW` have failed.
+        """
         self.request_count += 1
         try:
             response = self._session.post(self.address + path, json=body, timeout=REQUEST_TIMEOUT_SECONDS)
         except requests.RequestException as error:
-            self.failures.append(f"{path}: {error}")
+            self._note_failure(f"{path}: {error}")
             return None
         if response.status_code != 200:
-            self.failures.append(f"{path}: {response.status_code} {response.text[:300]}")
+            self._note_failure(f"{path}: {response.status_code} {response.text[:300]}")
             return None
+        self._failures_in_a_row = 0
         reply: dict[str, Any] = response.json()
         return reply
+
+    def _note_failure(self, words: str) -> None:
+        self.failures.append(words)
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= MOST_FAILURES_IN_A_ROW:
+            raise PlatformError(
+                f"{self.spec.name} did not answer {self._failures_in_a_row} requests of the replay in a row, the last:"
+                f" {words}. `cyclone replay {self.spec.name}` goes on from here once that is mended"
+            )

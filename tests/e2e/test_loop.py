@@ -20,9 +20,9 @@ from cyclone.places import REPOSITORY
 from cyclone.policy.incidents import find_open_incident
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from local_platform.airflow import AirflowClient
-from local_platform.demo_traffic import HistoryRow, Replay
+from local_platform.airflow_client import AirflowClient
 from local_platform.platform_record import PlatformRecord, read_status
+from local_platform.replay.traffic import HistoryRow, Replay
 from local_platform.webhooks import find_webhook_secret
 from tests.browsing import list_foreign_requests, open_browser
 from tests.e2e.lineage import (

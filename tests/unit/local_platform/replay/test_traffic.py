@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cyclone.spec import ModelSpec
-from local_platform.demo_traffic import HistoryRow, Replay
+from local_platform.replay.traffic import HistoryRow, Replay
 
 START = datetime(2011, 2, 1, tzinfo=UTC)
 
@@ -77,7 +77,7 @@ def test_an_answer_holds_version_prediction_and_error(bike_demand: ModelSpec, se
     replay = make_replay(bike_demand, service)
     for row in make_rows(3):
         replay.send(row)
-    assert [(answer.version, answer.absolute_error) for answer in replay.answers] == [(3, 7.0), (3, 6.0), (3, 5.0)]
+    assert [(answer.version, answer.error) for answer in replay.answers] == [(3, 7.0), (3, 6.0), (3, 5.0)]
     assert replay.recent_error() == 6.0
 
 
