@@ -76,7 +76,8 @@ test-docker: $(READY) ## real images in a real engine (Debian without Docker: .c
 	$(BIN)/pytest -m docker
 
 test-faults: $(READY) ## what may break: Postgres away for a minute, processes killed at every step of a release; rows are counted
-	$(BIN)/pytest tests/integration/test_log_faults.py tests/integration/test_committed_log.py tests/integration/test_kills.py
+	$(BIN)/pytest tests/integration/bento_service/test_log_faults.py \
+	  tests/integration/bento_service/test_committed_log.py tests/integration/local_platform/test_kills.py
 
 check-terraform: $(READY) $(TERRAFORM)/.ready ## terraform/ against the Google provider's schema, without Google: fmt, validate, test, checkov (two minutes)
 	$(BIN)/pytest -n 2 --dist load tests/terraform -m terraform

@@ -34,23 +34,19 @@ from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.canary import CanaryOperator
 from cyclone_airflow.parsing import find_specs
+from cyclone_airflow.release_tasks import candidate, promote_task, rehearse_task, roll_back_task
 from cyclone_airflow.retrain_tasks import (
-    GateLink,
-    ValidationLink,
-    candidate,
     close,
     dataset,
     gate,
     image,
     keep_failure,
-    promote_task,
     register,
-    rehearse_task,
-    roll_back_task,
     start,
     train,
     validate,
 )
+from cyclone_airflow.run_links import GateLink, ValidationLink
 
 
 def build_retrain_dag(spec: ModelSpec) -> DAG:

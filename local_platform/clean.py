@@ -12,7 +12,7 @@ from pathlib import Path
 from cyclone.errors import PlatformError
 from cyclone.places import REPOSITORY
 from cyclone.temporary import sweep_temporary
-from local_platform.leftovers import sweep_data
+from local_platform.leftovers import list_unrecorded, sweep_data
 from local_platform.platform import lock_state
 
 
@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     for removed in [*sweep_temporary(), *sweep_data()]:
         print(f"removed {removed}")
+    for kept in list_unrecorded():
+        print(f"kept {kept}: no record says whose data these are. If no platform of yours has them: rm -r {kept}")
     return 0
 
 

@@ -56,6 +56,12 @@ def sweep_data(place: Path = SYSTEM_DIR) -> list[Path]:
         return _sweep(place)
 
 
+def list_unrecorded(place: Path = SYSTEM_DIR) -> list[Path]:
+    """Data that no record and no process belongs to, as a Cyclone left them that wrote no records yet."""
+    found = [path for path in sorted(place.glob("postgres-*")) if path.is_dir() and path.suffix != _HALF_MADE]
+    return [path for path in found if not _find_record(path).exists() and not is_in_use(path)]
+
+
 @contextmanager
 def temporary_state(purpose: str) -> Iterator[Path]:
     """A temporary folder for state directories. What they have outside of it goes with it."""

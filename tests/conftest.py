@@ -57,7 +57,7 @@ def end_killed_sessions() -> None:
 
 
 def enter_world() -> None:
-    """Leave the surroundings of whoever started the tests; a worker of several shares the folder of its session."""
+    """Leave the surroundings of whoever started the tests. A worker of several shares the folder of its session."""
     for name in list_foreign(os.environ):
         del os.environ[name]
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")

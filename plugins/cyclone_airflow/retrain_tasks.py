@@ -1,19 +1,20 @@
-"""The tasks of `retrain__<model>`. Each calls the core for one step, and can run twice."""
+"""The first, the last and those tasks of `retrain__<model>` that make a version. Each can run twice."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperatorLink, Context, task
+from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import CycloneError, DataError, HoldError, RehearsalError
+from cyclone.errors import CycloneError, HoldError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
 from cyclone_airflow import lineage_events
+from cyclone_airflow.run_links import GateLink, ValidationLink
+from cyclone_airflow.task_values import Values, fail_without_retry, read_model, show_result
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from cyclone.releases import Release
 
 log = logging.getLogger(__name__)
-Values = dict[str, Any]
 
 
 @task.short_circuit(ignore_downstream_trigger_rules=True)
@@ -34,7 +34,7 @@ def start(model: str, **context: Any) -> Values | None:
     from cyclone.clock import read_now
     from cyclone.policy.incidents import find_retraining, start_retraining
 
-    settings, spec = _read(model)
+    settings, spec = read_model(model)
     store = Store(settings.store_dsn)
     as_of = read_now(store, settings, model)
     run_id = context["run_id"]
@@ -91,13 +91,13 @@ def dataset(model: str, started: Values, **context: Any) -> Values:
     from training.data.dataset import build_dataset
     from training.data.history import bring_history
 
-    settings, spec = _read(model)
-    with _fail_without_retry():
+    settings, spec = read_model(model)
+    with fail_without_retry():
         brought = bring_history(settings, spec)
         log.info("%s rows of the history file are new in the store", brought)
         if brought:  # a replica may not have the new rows yet, so this dataset is read from the store itself
             settings = settings.model_copy(update={"training_dsn": ""})
-        data = _show(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
+        data = show_result(build_dataset(settings, spec, context["run_id"], datetime.fromisoformat(started["as_of"])))
     lineage_events.tell(
         lineage_events.locate_log(settings),
         [lineage_events.locate_frame(spec, data)],
@@ -115,15 +115,15 @@ def validate(model: str, data: Values, **context: Any) -> Values:
     from training.data.dataset import Dataset
     from training.validation import check_report, list_assertions, validate_dataset
 
-    settings, spec = _read(model)
+    settings, spec = read_model(model)
     frozen = Dataset(**data)
     report = validate_dataset(settings, spec, frozen, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
     lineage_events.tell([lineage_events.locate_frame(spec, data, list_assertions(frozen))])
     for warning in report.warnings:
         log.warning("%s: %s", spec.name, warning)
-    with _fail_without_retry():
-        return _show(check_report(spec, report))
+    with fail_without_retry():
+        return show_result(check_report(spec, report))
 
 
 @task
@@ -132,9 +132,9 @@ def train(model: str, data: Values, **context: Any) -> Values:
     from training.data.dataset import Dataset
     from training.fit.train import train_challenger
 
-    settings, spec = _read(model)
-    with _fail_without_retry():
-        challenger = _show(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+    settings, spec = read_model(model)
+    with fail_without_retry():
+        challenger = show_result(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
     lineage_events.tell([lineage_events.locate_frame(spec, data)], [lineage_events.locate_run(settings, challenger)])
     return challenger
 
@@ -151,8 +151,8 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
     from training.tracking.client import connect
     from training.tracking.runs import find_page
 
-    settings, spec = _read(model)
-    decision = _show(compare_with_champion(settings, spec, Dataset(**data), Challenger(**challenger)))
+    settings, spec = read_model(model)
+    decision = show_result(compare_with_champion(settings, spec, Dataset(**data), Challenger(**challenger)))
     context["ti"].xcom_push("decision", decision)
     page = find_page(settings, connect(settings), challenger["mlflow_run_id"], GATE_FILE)
     context["ti"].xcom_push(GateLink.PAGE, page)
@@ -170,8 +170,8 @@ def register(model: str, challenger: Values, decision: Values) -> Values:
     from training.gate.rules import GateDecision
     from training.registry import register_challenger
 
-    settings, spec = _read(model)
-    version = _show(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
+    settings, spec = read_model(model)
+    version = show_result(register_challenger(settings, spec, Challenger(**challenger), GateDecision(**decision)))
     lineage_events.tell(
         [lineage_events.locate_run(settings, challenger)],
         [lineage_events.locate_version(settings, spec, version["version"])],
@@ -185,7 +185,7 @@ def image(model: str, version: Values) -> Values:
     from training.images.image import build_image
     from training.registry import note_image
 
-    settings, spec = _read(model)
+    settings, spec = read_model(model)
     number = version["version"]
     built = build_image(settings, spec, number)
     note_image(settings, spec, number, built)
@@ -193,78 +193,7 @@ def image(model: str, version: Values) -> Values:
         [lineage_events.locate_version(settings, spec, number)],
         [lineage_events.locate_pushed_image(settings, asdict(built))],
     )
-    return _show(built)
-
-
-@task
-def candidate(model: str, version: Values, built: Values, **context: Any) -> Values:
-    """Deploy the image as a revision at 0 % of the traffic, behind a tag, and wait until it is ready."""
-    from cyclone.clock import read_now
-    from releasing.candidate import deploy_candidate
-    from releasing.first_calibration import fit_first_calibration
-    from releasing.reconcile import reconcile
-    from training.images.image import Image
-    from training.registry import note_revision
-
-    settings, spec = _read(model)
-    for drift in reconcile(settings, spec):
-        log.warning("mended before the release: %s", drift)
-    number, run_id = version["version"], context["run_id"]
-    now = read_now(Store(settings.store_dsn), settings, model)
-    calibration = fit_first_calibration(settings, spec, number, run_id, now)
-    deployed = deploy_candidate(settings, spec, number, Image(**built), run_id, calibration)
-    note_revision(settings, spec, version["version"], deployed.revision)
-    read = [lineage_events.locate_pushed_image(settings, built)]
-    lineage_events.tell(read, [lineage_events.locate_revision(settings, spec, deployed.revision)])
-    return _show(deployed)
-
-
-@task(task_id="rehearse")
-def rehearse_task(model: str, version: Values, deployed: Values, **context: Any) -> Values:
-    """Play the newest logged requests to the candidate.
-
-    Its answers have to be valid, quick, and equal to those of the registered model.
-    """
-    from releasing.candidate import candidate_of_run
-    from releasing.rehearsal import rehearse
-
-    settings, spec = _read(model)
-    # Its address is asked for anew, because a restart of the local platform may have moved it.
-    found = candidate_of_run(settings, spec, context["run_id"])
-    revision = lineage_events.locate_revision(settings, spec, deployed["revision"])
-    lineage_events.tell(
-        [
-            *lineage_events.locate_log(settings),
-            lineage_events.locate_version(settings, spec, version["version"]),
-            revision,
-        ]
-    )
-    with _fail_without_retry():
-        return _show(rehearse(settings, spec, found, version["version"]))
-
-
-@task(task_id="promote")
-def promote_task(model: str, deployed: Values) -> None:
-    """Give all traffic, the champion alias and the release record to the candidate, together."""
-    from releasing.candidate import Candidate
-    from releasing.promotion import promote
-
-    settings, spec = _read(model)
-    promote(settings, spec, Candidate(**deployed))
-    revision = deployed["revision"]
-    lineage_events.tell(
-        [lineage_events.locate_revision(settings, spec, revision)],
-        [lineage_events.locate_traffic(settings, spec, revision)],
-    )
-
-
-@task(task_id="roll_back", trigger_rule="one_failed")
-def roll_back_task(model: str, **context: Any) -> None:
-    """Return all traffic to the champion after a step of the release has failed, and mark the candidate."""
-    from releasing.promotion import roll_back
-
-    settings, spec = _read(model)
-    roll_back(settings, spec, context["run_id"], "a step of the release failed")
+    return show_result(built)
 
 
 @task(trigger_rule="all_done")
@@ -276,7 +205,7 @@ def close(model: str, started: Values | None, **context: Any) -> str:
 
     if started is None:
         raise AirflowFailException(f"{context['run_id']} did not start. Its task `start` says why in its log")
-    settings, _ = _read(model)
+    settings, _ = read_model(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
     release = release_of_run(store, model, run_id)
     outcome, reason = _conclude(context["ti"], release)
@@ -289,37 +218,6 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     if outcome == "failed":
         raise AirflowFailException(f"{reason}. The version that served before still serves")
     return outcome
-
-
-class ValidationLink(BaseOperatorLink):
-    """The extra link of the task `validate`. It leads to Great Expectations' page, whether or not the data passed."""
-
-    PAGE = "validation_page"
-    name = "Validation page"
-
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        return _read_page(ti_key, self.PAGE)
-
-
-class GateLink(BaseOperatorLink):
-    """The extra link of the task `gate`. It leads to its numbers in MLflow, whatever the decision was."""
-
-    PAGE = "gate_page"
-    name = "Gate decision"
-
-    def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        return _read_page(ti_key, self.PAGE)
-
-
-def _read_page(ti_key: Any, key: str) -> str:
-    """The link as the task made it. Airflow 3 keeps it with the run and shows it without asking again.
-
-    It holds the address that MLflow had then, so it is for people only. A platform keeps its ports from start to
-    start, and so the link stays right.
-    """
-    from airflow.sdk.execution_time.xcom import XCom
-
-    return str(XCom.get_value(ti_key=ti_key, key=key) or "")
 
 
 def _describe_request(settings: Settings, model: str, context: Mapping[str, Any]) -> dict[str, str]:
@@ -338,15 +236,6 @@ def keep_failure(model: str, context: Context) -> None:
 
     reason = f"{context['ti'].task_id}: {context.get('exception') or 'no error was given'}"
     note_failure(Store(read_settings().store_dsn), model, context["run_id"], reason)
-
-
-@contextmanager
-def _fail_without_retry() -> Iterator[None]:
-    """Fail the task without a retry. The same rows would be as unusable, and the same candidate as bad."""
-    try:
-        yield
-    except (DataError, RehearsalError) as error:
-        raise AirflowFailException(str(error)) from error
 
 
 def _follow_record(settings: Settings, model: str) -> None:
@@ -373,15 +262,3 @@ def _conclude(instance: Any, release: "Release | None") -> "tuple[Outcome, str]"
     if failed:
         return "failed", f"task {', '.join(broken)} failed"
     return "kept_champion", "the gate kept the champion"
-
-
-def _read(model: str) -> tuple[Settings, ModelSpec]:
-    settings = read_settings()
-    return settings, find_model(settings.models_dir, model)
-
-
-def _show(result: Any) -> Values:
-    """Log a step's result and return it as plain values for the next one."""
-    values = asdict(result)
-    log.info("%s:\n%s", type(result).__name__, "\n".join(f"  {key}: {value}" for key, value in values.items()))
-    return values

@@ -60,7 +60,7 @@ def find_wrong_commands(document: Document) -> Iterator[str]:
 
 
 def check_command(command: Command) -> str | None:
-    """What is wrong with a command of ours; None of somebody else's."""
+    """What is wrong with a command of ours. Somebody else's commands are not checked."""
     arguments = command.words[1:]
     match command.program:
         case "make":
@@ -86,7 +86,7 @@ def check_make(words: Iterable[str]) -> str | None:
 
 
 def check_cyclone(words: list[str], *, is_complete: bool) -> str | None:
-    """Whether the real parser takes the words; `[…]` around what may be left out is dropped."""
+    """Whether the real parser takes the words. `[…]` around what may be left out is dropped."""
     command, rest = build_command_line(), [word.strip("[]") for word in words]
     while hasattr(command, "commands") and rest and rest[0] != "--help":
         if rest[0] not in command.commands:

@@ -34,7 +34,7 @@ def find_wrong_names(document: Document) -> Iterator[str]:
 
 @cache
 def list_keys(section: type[BaseModel] = ModelSpec, prefix: str = "") -> list[str]:
-    """Every key of a model.yaml with its sections before it: `retrain.error.limit`; those of `LISTED` end there."""
+    """Every key of a model.yaml with its sections before it: `retrain.error.limit`. Those of `LISTED` end there."""
     keys = []
     for name, field in section.model_fields.items():
         inner = field.annotation

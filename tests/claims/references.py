@@ -14,7 +14,7 @@ MADE_HERE = {".cyclone", ".venv"}
 
 
 def find_missing_paths(document: Document) -> Iterator[str]:
-    """Spans that begin with a file or folder of ours and lead nowhere; `<name>` stands for any."""
+    """Spans that begin with a file or folder of ours and lead nowhere. `<name>` stands for any."""
     top = {path.name for path in REPOSITORY.iterdir()} - MADE_HERE
     words = [word.removesuffix("/") for span in document.spans for word in span.split()]
     for word in words:

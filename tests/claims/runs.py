@@ -11,7 +11,8 @@ from tests.claims.documents import REPOSITORY
 Places = dict[str, str]
 
 CI = ".ci/run"
-COMMANDS = "tests/integration/test_commands.py"
+CANARY = "tests/integration/releasing/test_canary.py"
+COMMANDS = "tests/integration/cyclone/test_commands.py"
 HELP = "tests/unit/test_documents.py::test_make_help_shows_every_target_with_variables_that_the_makefile_asks_for"
 IMAGES = f"{CI}: make test-docker && CYCLONE_CONTAINERS=true SMALL=1 make bench-release"
 LOOP = "tests/e2e/test_loop.py"
@@ -58,42 +59,44 @@ CYCLONE: Places = {
     "down": f"{LOOP}::platform",
     "env": f"{LOOP}::run_airflow",
     "explain": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
-    "grafana connect": "tests/integration/test_grafana.py::"
+    "grafana connect": "tests/integration/grafana/test_grafana.py::"
     "test_the_command_makes_the_role_keeps_addresses_and_refuses_what_cannot_be",
     "keys add": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
     "keys list": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
     "keys revoke": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
-    "labels load": "tests/integration/test_labels_file.py::"
+    "labels load": "tests/integration/cyclone/test_labels_file.py::"
     "test_the_command_sums_up_and_fails_only_when_a_line_was_refused",
-    "log status": "tests/integration/test_log_status.py::show_status",
+    "log status": "tests/integration/bento_service/test_log_status.py::show_status",
     "migrate": f"{COMMANDS}::test_a_store_is_migrated_and_asked_what_happened",
     "models": f"{COMMANDS}::test_models_are_listed",
     "monitor backfill": "tests/sql/test_backfill.py::test_the_command_tells_the_verdicts_of_each_day",
     "monitor what-if": "tests/sql/test_what_if.py::ask",
-    "promote": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",
-    "reconcile": "tests/integration/test_canary.py::test_a_person_may_promote_before_the_canary_is_over_and_return",
-    "redeploy": "tests/integration/test_deployed_keys.py::"
+    "promote": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
+    "reconcile": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
+    "redeploy": "tests/integration/releasing/test_deployed_keys.py::"
     "test_changed_keys_reach_what_serves_when_it_is_deployed_again",
     "reproduce": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
-    "resume": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
-    "retrain": "tests/integration/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
-    "retire": "tests/integration/test_retirement.py::test_the_command_ends_a_model_with_a_reason_and_is_safe_to_repeat",
-    "rollback": "tests/integration/test_canary.py::test_a_person_may_end_a_canary_by_rolling_it_back",
+    "resume": "tests/integration/policy/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
+    "retrain": "tests/integration/policy/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
+    "retire": "tests/integration/releasing/test_retirement.py::"
+    "test_the_command_ends_a_model_with_a_reason_and_is_safe_to_repeat",
+    "rollback": f"{CANARY}::test_a_person_may_end_a_canary_by_rolling_it_back",
     "rollups rebuild": "tests/sql/test_rollups_exactly_once.py::test_the_command_rebuilds_what_was_lost",
     "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
     "timeline": f"{COMMANDS}::test_a_store_is_migrated_and_asked_what_happened",
     "up": f"{LOOP}::platform",
-    "withdraw-calibration": "tests/integration/test_recalibration.py::"
+    "withdraw-calibration": "tests/integration/releasing/test_recalibration.py::"
     "test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in",
 }
 MODULES: Places = {
-    "bento_service.logging_proxy": "tests/integration/test_logging_proxy.py::run_proxy",
+    "bento_service.logging_proxy": "tests/integration/bento_service/test_logging_proxy.py::run_proxy",
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,
     "benchmarks.release_canary": IMAGES,
     "benchmarks.release_layer": IMAGES,
-    "local_platform.clean": "tests/integration/test_platform.py::test_cleaning_removes_a_state_that_nothing_runs_in",
+    "local_platform.clean": "tests/integration/local_platform/test_platform.py::"
+    "test_cleaning_removes_a_state_that_nothing_runs_in",
     "training.images.base": f"{COMMANDS}::test_the_context_of_a_base_image_is_written",
 }
 AIRFLOW: Places = {
@@ -106,7 +109,7 @@ SETTINGS: Places = {
     "DAYS": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "KEEP": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "SMALL": SMALL,
-    "VENV": "tests/integration/test_places.py::test_make_takes_no_environment_with_a_space_in_its_path",
+    "VENV": "tests/integration/local_platform/test_places.py::test_make_takes_no_environment_with_a_space_in_its_path",
 }
 """Of `make`: `DAYS=300`."""
 
@@ -135,7 +138,7 @@ def spell(name: str) -> str:
 
 
 def read_function(path: str, name: str) -> str:
-    """The source of a function with its decorators; empty where there is none."""
+    """The source of a function with its decorators. Empty where there is none."""
     text = (REPOSITORY / path).read_text() if (REPOSITORY / path).is_file() else ""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name == name:

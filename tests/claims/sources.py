@@ -45,7 +45,7 @@ def find_module(name: str) -> ModuleSpec | None:
 
 
 def list_definitions(module: str) -> set[str]:
-    """The functions and classes at the top of a module, which is not imported; none of what is no module."""
+    """The functions and classes at the top of a module, which is not imported. None of what is no module."""
     spec = find_module(module)
     if spec is None or not spec.has_location:
         return set()

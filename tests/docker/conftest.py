@@ -14,8 +14,8 @@ from cyclone.settings import Settings, read_settings
 from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.processes import free_port
-from tests.integration.image_registry import ImageRegistry, run_registry
-from tests.integration.serving import pack_bundle
+from tests.support.image_registry import ImageRegistry, run_registry
+from tests.support.serving import pack_bundle
 from training.images.bundle import CODE
 
 STARTER = ".ci/container-engine make test-docker"

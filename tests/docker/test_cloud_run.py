@@ -16,7 +16,7 @@ from cyclone.store import Store
 from local_platform.cloud_run.containers import OWNER_LABEL
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 from releasing.cloud_run import CloudRun
-from tests.integration.serving import ROW, wait_until
+from tests.support.serving import ROW, wait_until
 from training.images.image import append_layer, remove_image
 from training.images.repository import ImageRepository
 

@@ -17,7 +17,7 @@ from cyclone.places import REPOSITORY
 from cyclone.settings import Settings
 from cyclone.store import Store
 from local_platform.processes import free_port
-from tests.integration.serving import ROW, wait_until
+from tests.support.serving import ROW, wait_until
 from training.images.base import name_base, open_repository, push_base
 from training.images.bundle import find_requirements
 from training.images.image import append_layer

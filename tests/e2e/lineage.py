@@ -9,7 +9,7 @@ import requests
 
 from cyclone.store import Store
 from local_platform.platform_record import PlatformRecord
-from tests.statements import execute
+from tests.support.statements import execute
 
 FIND_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 FIND_ADDRESSES = """SELECT row::text FROM "{table}" AS row WHERE row::text ~ '(127.0.0.1|localhost):[0-9]'"""
@@ -66,7 +66,7 @@ def fetch_page(platform: PlatformRecord, link: str) -> str:
 
 
 def find_addresses(platform: PlatformRecord, database: str) -> list[str]:
-    """Every row that holds a port of this machine; another start may have another one."""
+    """Every row that holds a port of this machine. Another start may have another one."""
     store = Store(platform.build_dsn(database))
     tables = [table for (table,) in execute(store, FIND_TABLES)]
     assert tables != []

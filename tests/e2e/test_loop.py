@@ -1,4 +1,4 @@
-"""The loop turns through a real Airflow: the demo, shortened to its first automatic release; then its traces."""
+"""The loop turns through a real Airflow: the demo, up to its first automatic release. Its traces are read then."""
 
 import json
 import os
@@ -24,7 +24,6 @@ from local_platform.airflow_client import AirflowClient
 from local_platform.platform_record import PlatformRecord, read_status
 from local_platform.replay.traffic import HistoryRow, Replay
 from local_platform.webhooks import find_webhook_secret
-from tests.browsing import list_foreign_requests, open_browser
 from tests.e2e.lineage import (
     fetch_page,
     find_addresses,
@@ -37,10 +36,11 @@ from tests.e2e.lineage import (
     read_tags,
 )
 from tests.e2e.pages import list_pages
-from tests.grafana import Grafana, post_over_http
-from tests.integration.serving import ROW
-from tests.statements import execute
-from tests.watching import count_connections, find_program, forget_tests, list_foreign, watch
+from tests.support.browsing import list_foreign_requests, open_browser
+from tests.support.grafana import Grafana, post_over_http
+from tests.support.serving import ROW
+from tests.support.statements import execute
+from tests.support.watching import count_connections, find_program, forget_tests, list_foreign, watch
 from training.data.history import read_history
 
 pytestmark = pytest.mark.e2e
@@ -102,7 +102,7 @@ def test_the_demo_retrains_and_releases_because_the_error_rose(
 
 
 def follow_demo(demo: "subprocess.Popen[str]") -> Iterator[str]:
-    """What it says; when all stays up, its service is asked, and it is ended."""
+    """Follow the demo and return what it says. Where all stays up, ask its service and end it."""
     address = ""
     for line in demo.stdout or ():
         yield line

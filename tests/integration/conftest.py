@@ -13,11 +13,11 @@ from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
-from tests.integration.faults import Postgres
-from tests.integration.serving import pack_bundle
+from tests.support.faults import Postgres
+from tests.support.serving import pack_bundle
 
 if TYPE_CHECKING:
-    from tests.integration.cloud_run_driver import CloudRun
+    from tests.support.cloud_run_driver import CloudRun
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "models"
@@ -33,7 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A Postgres of its own for the tests that stop it; each starts it again before it begins."""
+    """A Postgres of its own for the tests that stop it. Each starts it again before it begins."""
     made = Postgres(tmp_path_factory.mktemp("postgres"))
     yield made
     made.stop()
@@ -64,7 +64,7 @@ def settings(store: Store, tmp_path: Path, empty_mlflow: Path, monkeypatch: pyte
 
 @pytest.fixture
 def january(store: Store, bike_demand: ModelSpec) -> int:
-    """The rows of January 2011 in the store, with their labels; how many there are."""
+    """Put the rows of January 2011 into the store, with their labels. Return how many there are."""
     from training.data.history import load_history
 
     return load_history(store, bike_demand, MODELS / "bike_demand")
@@ -81,7 +81,7 @@ def bento_home() -> Iterator[Path]:
 
 @pytest.fixture
 def start_cloud_run(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], Settings]]:
-    """Starts a local Cloud Run whose images are Bentos or Python files; gives settings that lead to it."""
+    """Starts a local Cloud Run whose images are Bentos or Python files. Gives settings that lead to it."""
     started: list[GuardedProcess] = []
 
     def start(runner: str) -> Settings:
@@ -104,7 +104,7 @@ def start_cloud_run(settings: Settings, tmp_path: Path) -> Iterator[Callable[[st
 @pytest.fixture(scope="module")
 def cloud_run(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[CloudRun]":
     """A Cloud Run stand-in that the tests of a module share, driven by Google's clients."""
-    from tests.integration.cloud_run_driver import run_cloud_run
+    from tests.support.cloud_run_driver import run_cloud_run
 
     with run_cloud_run(tmp_path_factory.mktemp("cloud_run"), "--pending-seconds", "20") as running:
         yield running

@@ -82,7 +82,7 @@ Insert = Callable[[str, Sequence[Row]], None]
 
 @pytest.fixture
 def insert(store: Store) -> Insert:
-    """`insert(table, rows)`: rows of the model `bike_demand`; columns left out take the defaults above.
+    """`insert(table, rows)`: rows of the model `bike_demand`. Columns left out take the defaults above.
 
     `repeat: n` inserts a row n times with ids of its own, as `flush_number` or `id`. With `apart: s` each is stored s
     seconds after the one before. Each logged row is a request of its own, unless `latency_ms` says otherwise.

@@ -12,7 +12,7 @@ from cyclone.checks.evaluation import evaluate_checks
 from cyclone.errors import ConfigurationError
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 
 FIRST = datetime(2011, 3, 8, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -17,7 +17,7 @@ from cyclone.lineage.report import format_lineage
 from cyclone.policy.incidents import close_incident, finish_retraining, join_incident, start_retraining
 from cyclone.releases import create_candidate, promote_release
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 
 ALARM = datetime(2011, 2, 17, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -12,7 +12,7 @@ from cyclone.checks.rollups import roll_up
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
-from tests.statements import execute
+from tests.support.statements import execute
 
 FIRST = datetime(2011, 3, 8, tzinfo=UTC)
 DAYS = 4

@@ -7,7 +7,7 @@ import pytest
 from cyclone.clock import read_now
 from cyclone.settings import Settings
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 
 REPLAYED = datetime(2011, 2, 1, 8, tzinfo=UTC)
 

@@ -48,7 +48,7 @@ def reference(insert: Any) -> None:
 def test_pieces_in_any_order_give_the_rows_of_a_rebuild(
     store: Store, bike_demand: ModelSpec, insert: Any, predict: Draw, label: Draw
 ) -> None:
-    """Six pieces; a third of the labels before their prediction, many corrected, hours that cross the sampling rate."""
+    """Six pieces. A third of the labels before their prediction, many corrected, hours that cross the sampling rate."""
     spec = _sample_above(bike_demand, 40)
     chance = random.Random(11)
     numbers = [chance.randrange(240) for _ in range(200)]

@@ -15,7 +15,7 @@ from cyclone.record_comparison import note_comparison, read_differences
 from cyclone.releases import create_candidate, promote_release, release_of_run, retire_releases
 from cyclone.settings import Settings
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 from training.data.dataset import find_run_folder
 from training.tracking.runs import read_request
 

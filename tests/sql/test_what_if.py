@@ -15,7 +15,7 @@ from cyclone.policy.what_if import judge_past
 from cyclone.sections import CheckKind, CheckRules, Monitor
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 FIRST = datetime(2011, 3, 8, tzinfo=UTC)
@@ -68,7 +68,7 @@ def test_a_stretch_without_a_days_end_is_refused(store: Store, bike_demand: Mode
 
 @pytest.fixture
 def ask(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`cyclone monitor what-if` with some keys of model.yaml changed; its exit code, output and error."""
+    """Run `cyclone monitor what-if` with some keys of model.yaml changed. Return its exit code, output and error."""
 
     def run(**changes: Any) -> tuple[int, str, BaseException | None]:
         config = tmp_path / "other.yaml"

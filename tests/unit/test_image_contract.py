@@ -1,4 +1,4 @@
-"""What the service reads, a deployment passes on; and each name that both sides must agree on stands in one place."""
+"""What the service reads, a deployment passes on. And each name that both sides must agree on stands in one place."""
 
 import ast
 import re
@@ -66,7 +66,7 @@ def is_environment_call(node: ast.expr) -> bool:
 
 
 def read_word(node: ast.expr) -> set[str]:
-    """The name that is written there; a name of the contract is found where it is named."""
+    """The name that is written there. A name of the contract is found where it is named."""
     return {node.value} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
 
 

@@ -34,7 +34,7 @@ from cyclone.rows.label_file import LabelFile
 from cyclone.rows.validation import read_time
 from cyclone.sections import Feature, Label, Serving
 from cyclone.spec import ModelSpec
-from tests.growth import build_texts, find_steep, measure_seconds
+from tests.support.growth import build_texts, find_steep, measure_seconds
 from training.data.history import read_history
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -60,7 +60,7 @@ class Expression:
 
 
 def find_expressions() -> Iterator[Expression]:
-    """Every call of a function of `re` in our packages; its pattern may be made of the module's constants."""
+    """Every call of a function of `re` in our packages. Its pattern may be made of the module's constants."""
     for package in PACKAGES:
         for path in sorted((REPOSITORY / package).rglob("*.py")):
             tree = ast.parse(path.read_text())
@@ -115,7 +115,7 @@ def find_tokens(pattern: "re.Pattern[Any]") -> tuple[set[str], str]:
 
 
 def _gather(parsed: Any, tokens: set[str]) -> None:
-    """Literals, both ends of ranges, one of each category; whatever stands within something else as well."""
+    """Literals, both ends of ranges, one of each category. Whatever stands within something else as well."""
     if isinstance(parsed, tuple) and len(parsed) == 2 and str(parsed[0]) in ("LITERAL", "NOT_LITERAL"):
         tokens.add(chr(parsed[1]))
     elif isinstance(parsed, tuple) and len(parsed) == 2 and str(parsed[0]) == "RANGE":

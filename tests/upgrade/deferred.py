@@ -1,4 +1,4 @@
-"""The tasks that wait in the triggerer, as Airflow keeps them; run as a program with AIRFLOW_HOME set.
+"""The tasks that wait in the triggerer, as Airflow keeps them. Run as a program with AIRFLOW_HOME set.
 
 `python -m tests.upgrade.deferred record MODEL RUN_ID START END` prints one JSON line for each trigger of the release
 whose code this is: its path, its arguments, the method that its task goes on with, and what it answered.
@@ -53,7 +53,7 @@ def answer(trigger: BaseTrigger) -> Any:
 
 
 def go_on(path: str, method: str, arguments: dict[str, Any], event: Any) -> Any:
-    """What the waiting task returns. A step of the monitor has ended by its trigger; its result is read downstream."""
+    """What the waiting task returns. A step of the monitor has ended by its trigger. Its result is read downstream."""
     name = path.rpartition(".")[2]
     if name == "CanaryTrigger":
         return getattr(CanaryOperator(task_id="canary", model=arguments["model"]), method)({}, event)

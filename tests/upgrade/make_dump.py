@@ -23,7 +23,7 @@ from cyclone.store import Store
 from local_platform.postgres import EmbeddedPostgres
 from local_platform.postgres_programs import VERSION
 from local_platform.processes import free_port
-from tests.statements import execute
+from tests.support.statements import execute
 from tests.upgrade.story import list_days, tell_story
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def run_demo(state: Path) -> Path:
-    """Fill a store by the whole loop. A demo of few days fails its own claims; the dump's are checked here."""
+    """Fill a store by the whole loop. A demo of few days fails its own claims. The dump's are checked here."""
     command = [sys.executable, "-m", "cyclone", "demo", "--days", str(DAYS)]
     subprocess.run(command, env={**os.environ, "CYCLONE_WORK_DIR": str(state)}, check=False)
     return state

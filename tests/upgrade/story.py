@@ -10,7 +10,7 @@ from cyclone.policy.what_if import judge_unrecorded
 from cyclone.sections import CheckKind
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 
 ROLLUPS = {
     "features": (

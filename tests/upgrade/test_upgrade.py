@@ -1,4 +1,4 @@
-"""The store of each earlier release, restored and migrated, tells what it told; what waited in Airflow goes on.
+"""The store of each earlier release, restored and migrated, tells what it told. What waited in Airflow goes on.
 
 `releases/<number>/` is what `make_dump.py` kept of a release. `0.1.0` has a retraining that the rehearsal refused and
 triggers of every kind, `0.1.0-canary` goes on to one that a canary released.
@@ -25,7 +25,7 @@ from cyclone.checks.rollups import RollupSummary, rebuild, roll_up
 from cyclone.errors import StoreError
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
-from tests.statements import execute
+from tests.support.statements import execute
 from tests.upgrade.make_dump import REPOSITORY, describe_place, find_program
 from tests.upgrade.story import find_changes, read_rollups, tell_story, to_plain
 

@@ -52,7 +52,7 @@ class RecordingLog(PredictionLog):
 
 
 async def predict(rows: Sequence[Mapping[str, Any]]) -> list[float]:
-    """A hundred times the hour; at 13 and 14 it fails in two ways."""
+    """A hundred times the hour. At 13 and 14 it fails in two ways."""
     if rows[0]["hour"] == 13:
         raise UnansweredError("nothing")
     if rows[0]["hour"] == 14:

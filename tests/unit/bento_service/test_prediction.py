@@ -24,7 +24,7 @@ def make_spec(task: Any, **label: Any) -> ModelSpec:
 
 
 class Answering:
-    """An estimator that answers what it is told; `x` reaches it as a float column."""
+    """An estimator that answers what it is told. `x` reaches it as a float column."""
 
     def __init__(self, answer: list[Any], classes: list[Any] | None = None) -> None:
         self.answer = np.array(answer)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local_platform.leftovers import LINK, claim_data, sweep_data
+from local_platform.leftovers import LINK, claim_data, list_unrecorded, sweep_data
 
 
 @pytest.fixture
@@ -39,6 +39,13 @@ def test_data_go_once_their_state_directory_is_gone_and_not_because_nothing_runs
     assert list_data(place) == {"postgres-1", "postgres-1.owner"}
     assert (kept / "PG_VERSION").exists()
     assert sweep_data(place) == []
+
+
+def test_data_of_which_no_record_tells_are_named_and_stay(place: Path, tmp_path: Path) -> None:
+    make_data(place, tmp_path / "kept")
+    (place / "postgres-2").mkdir()
+    assert sweep_data(place) == []
+    assert list_unrecorded(place) == [place / "postgres-2"]
 
 
 def test_the_next_start_of_anybody_removes_what_a_killed_one_left_half_made_too(place: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from cyclone.settings import Settings, read_settings
 from cyclone.store import Store
-from tests.grafana import Grafana, post_over_http
+from tests.support.grafana import Grafana, post_over_http
 from tests.unit.plugins.webhooks import SECRET, serve
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="session", autouse=True)
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An Airflow of its own whose jobs are of OpenLineage's namespace `cyclone`; both are read once a process."""
+    """An Airflow of its own whose jobs are of OpenLineage's namespace `cyclone`. Both are read once a process."""
     home = tmp_path_factory.mktemp("airflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__OPENLINEAGE__NAMESPACE", "cyclone")

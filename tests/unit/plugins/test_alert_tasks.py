@@ -15,7 +15,7 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone_airflow.alert_tasks import act, answer_alerts
 from cyclone_airflow.monitor_tasks import MonitorRun
-from tests.statements import execute, put_newest_row
+from tests.support.statements import execute, put_newest_row
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 RUN = MonitorRun("bike_demand", "run", "2011-03-07T23:55:00+00:00", "2011-03-08T00:00:00+00:00")

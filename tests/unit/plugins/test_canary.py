@@ -13,7 +13,7 @@ from cyclone.errors import ConfigurationError
 from cyclone.settings import Settings
 from cyclone.store import Store
 from cyclone_airflow.canary import PROMOTE, CanaryOperator, CanaryTrigger
-from tests.statements import execute, put_champion
+from tests.support.statements import execute, put_champion
 from tests.unit.plugins.stored import fire, store_dag, store_trigger
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)

@@ -21,7 +21,7 @@ from cyclone_airflow.health import (
     holds_asset,
     verdicts_asset,
 )
-from tests.statements import execute, put_champion, put_hourly_errors, put_newest_row
+from tests.support.statements import execute, put_champion, put_hourly_errors, put_newest_row
 from tests.unit.plugins.stored import fire, store_dag, store_trigger
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)

@@ -26,7 +26,7 @@ from cyclone_airflow.monitor_tasks import (
     read_results,
     read_run,
 )
-from tests.statements import execute, put_champion, put_hourly_errors, put_newest_row
+from tests.support.statements import execute, put_champion, put_hourly_errors, put_newest_row
 from tests.unit.plugins.stored import fire, read_stored, store_dag, store_trigger
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Which models a DAG file builds DAGs for; Airflow says in a variable which DAG a task's process needs."""
+"""Which models a DAG file builds DAGs for. Airflow says in a variable which DAG a task's process needs."""
 
 import shutil
 from pathlib import Path

@@ -8,7 +8,7 @@ from cyclone.errors import ConfigurationError
 from cyclone.settings import Settings
 from cyclone.store import Store
 from cyclone_airflow.recalibrate_task import recalibrate_task
-from tests.statements import execute
+from tests.support.statements import execute
 
 
 class DagRun:

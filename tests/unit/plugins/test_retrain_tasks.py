@@ -13,7 +13,7 @@ from cyclone.policy.incidents import find_open_incident, join_incident, start_re
 from cyclone.settings import Settings
 from cyclone.store import Store
 from cyclone_airflow.retrain_tasks import _measure_wait, close, keep_failure, start
-from tests.statements import execute, put_newest_row
+from tests.support.statements import execute, put_newest_row
 
 NOW = datetime(2011, 3, 8, tzinfo=UTC)
 MODEL = "bike_demand"

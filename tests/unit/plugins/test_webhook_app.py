@@ -31,9 +31,9 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone_airflow import plugin, webhook_app
 from cyclone_airflow.webhook_app import build_app
-from tests.grafana import Grafana, build_alertmanager_body, post_over_http
-from tests.serving_apps import serve_app
-from tests.statements import execute, put_champion
+from tests.support.grafana import Grafana, build_alertmanager_body, post_over_http
+from tests.support.serving_apps import serve_app
+from tests.support.statements import execute, put_champion
 from tests.unit.plugins.conftest import REPOSITORY
 from tests.unit.plugins.webhooks import MINUTE, RISEN, SECRET, count, read_results, serve
 

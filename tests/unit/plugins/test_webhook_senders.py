@@ -28,9 +28,9 @@ from cyclone.settings import Settings
 from cyclone.store import Store
 from cyclone_airflow.plugin import LazyWebhooks, say_if_closed
 from cyclone_airflow.webhook_app import MOST_AT_ONCE, MOST_BYTES, build_app
-from tests.grafana import Grafana, build_alertmanager_body, post_over_http
-from tests.serving_apps import serve_app
-from tests.statements import execute
+from tests.support.grafana import Grafana, build_alertmanager_body, post_over_http
+from tests.support.serving_apps import serve_app
+from tests.support.statements import execute
 from tests.unit.plugins.webhooks import RISEN, SECRET, count, serve
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from cyclone.settings import Settings
 from cyclone.store import Store
 from cyclone_airflow.webhook_app import build_app
-from tests.serving_apps import serve_app
-from tests.statements import execute
+from tests.support.serving_apps import serve_app
+from tests.support.statements import execute
 
 SECRET = "a-secret-of-thirty-two-characters"
 RISEN = {"cyclone": "retrain", "model": "bike_demand"}

@@ -13,7 +13,7 @@ def test_a_share_lies_within_its_bounds_which_narrow_with_a_higher_alpha(count: 
 
 
 def test_of_shares_looked_at_after_every_trial_few_ever_leave_their_bounds() -> None:
-    """One look at the end of 600 trials would be right in 95 %; so are all 600 looks together."""
+    """One look at the end of 600 trials would be right in 95 %. So are all 600 looks together."""
     generator, share, left = random.Random(7), 0.05, 0
     for _ in range(200):
         count = 0

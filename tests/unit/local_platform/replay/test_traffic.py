@@ -16,7 +16,7 @@ START = datetime(2011, 2, 1, tzinfo=UTC)
 
 
 class Service(ThreadingHTTPServer):
-    """Answers every prediction with 7 and every batch of labels; `status` is what it answers with."""
+    """Answers every prediction with 7 and every batch of labels. `status` is what it answers with."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -30,7 +30,7 @@ def refuse(
     rows: pd.DataFrame,
     **changes: Any,
 ) -> str:
-    """What the command says on its way out; only then was nothing written."""
+    """What the command says on its way out. Only then was nothing written."""
     model = {
         "name": "m",
         "task": "regression",

@@ -55,7 +55,7 @@ def spec() -> ModelSpec:
 
 
 def build_frame(days: int = 70, shift: float = 0.0) -> pd.DataFrame:
-    """Noise of one unit around ten times the hour; from `SHIFT_DAY` on `shift` more."""
+    """Noise of one unit around ten times the hour. From `SHIFT_DAY` on `shift` more."""
     times = pd.Series(pd.date_range("2011-01-01", periods=24 * days, freq="h", tz="UTC"))
     noise = np.random.default_rng(0).normal(0, 1, len(times))
     moved = np.where(np.arange(len(times)) >= 24 * SHIFT_DAY, shift, 0.0)

@@ -1,0 +1,39 @@
+"""Requests of a rehearsal, as a running service treats them."""
+
+import http.client
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from cyclone.image_contract import API_KEYS_FILE_VARIABLE, REHEARSAL_HEADER, REHEARSAL_TOKEN_VARIABLE
+from cyclone.keys import add_key
+from cyclone.store import Store
+from tests.support.serving import ROW, TARGET, Service, run_service, wait_until
+
+TOKEN = "drawn-at-deployment"
+
+
+def ask(service: Service, headers: dict[str, str], row: Any, id_: str) -> int:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)) as connection:
+        body = json.dumps({"rows": [row], "ids": [id_]})
+        connection.request("POST", "/predict", body, {"Content-Type": "application/json", **headers})
+        response = connection.getresponse()
+        response.read()
+        return response.status
+
+
+def test_a_marked_request_is_answered_without_a_key_and_neither_logged_nor_counted(
+    bundle: Path, store: Store, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.json"
+    client = {"Authorization": f"Bearer {add_key(keys, 'predictor', ('predict',))}"}
+    variables = {API_KEYS_FILE_VARIABLE: str(keys), REHEARSAL_TOKEN_VARIABLE: TOKEN}
+    with run_service(bundle, store, tmp_path, TARGET, tmp_path, variables) as service:
+        assert ask(service, {REHEARSAL_HEADER: TOKEN}, ROW, "rehearsed") == 200
+        assert ask(service, {REHEARSAL_HEADER: TOKEN}, ROW | {"hour": 24}, "refused") == 400
+        assert ask(service, {REHEARSAL_HEADER: "guessed"}, ROW, "no key") == 401
+        assert ask(service, {REHEARSAL_HEADER: "guessed", **client}, ROW, "logged") == 200
+        counted = "SELECT coalesce(sum(requests), 0) FROM request_stat"
+        wait_until(lambda: service.query(counted) == [(1,)], "the one request of a client is counted")
+        assert service.query("SELECT id FROM prediction_log") == [("logged",)]

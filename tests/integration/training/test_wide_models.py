@@ -1,0 +1,143 @@
+"""Models of many features and of many categories, from the log through training, roll-ups and checks to the service."""
+
+import json
+import random
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+
+from bento_service.prediction import build_probe_row
+from bento_service.schemas import build_predict_body
+from cyclone.checks.evaluation import evaluate_checks
+from cyclone.checks.rollups import rebuild, roll_up
+from cyclone.policy.evidence import collect_evidence
+from cyclone.rows.validation import validate_rows
+from cyclone.settings import Settings
+from cyclone.spec import ModelSpec
+from cyclone.store import Store
+from tests.support.statements import execute
+from training.data.dataset import build_dataset, read_dataset
+from training.fit.null_distributions import flatten_null
+from training.fit.train import fit_challenger
+
+START = datetime(2011, 2, 1, tzinfo=UTC)
+DAYS, ROWS = 30, 360
+NOW = START + timedelta(days=DAYS)
+LOG = "COPY prediction_log (model, id, version, revision, input, prediction, created_at) FROM STDIN"
+
+
+class Rising:
+    """An estimator that learns nothing, so that only the features' number takes time. Predictions differ by row."""
+
+    def fit(self, rows: Any, labels: Any) -> Self:
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return np.arange(len(rows)) % 20 + 0.5
+
+
+def build_spec(kind: str, count: int, values: int) -> ModelSpec:
+    named = {"values": [f"value {number}" for number in range(values)]} if kind == "category" else {}
+    return ModelSpec.model_validate(
+        {
+            "name": "wide",
+            "task": "regression",
+            "features": [{"name": f"f{number}", "type": kind, **named} for number in range(count)],
+            "label": {"name": "y", "type": "number", "expected_delay_hours": 0},
+            "monitor": {"drift": {"population_stability": {"minimum_samples": 20}}},
+        }
+    )
+
+
+def fill(store: Store, spec: ModelSpec) -> None:
+    """Rows of `DAYS` days with their labels, answered by version 1."""
+    rng = random.Random(1)
+    make: dict[str, Any] = {
+        "number": rng.random,
+        "integer": lambda: rng.randrange(1000),
+        "boolean": lambda: rng.random() < 0.5,
+        "text": lambda: f"text {rng.random()}",
+    }
+    log, ids, labels = StringIO(), StringIO(), StringIO()
+    for number in range(ROWS):
+        at = (START + timedelta(days=DAYS) * number / ROWS).isoformat()
+        row = {item.name: rng.choice(item.values) if item.values else make[item.type]() for item in spec.features}
+        log.write(f"wide\tp{number}\t1\tr\t{json.dumps(row)}\t{number % 20}\t{at}\n")
+        ids.write(f"wide\tp{number}\t{at}\n")
+        labels.write(f"wide\tp{number}\t{rng.random()}\t{at}\n")
+    for parent in ("prediction_log", "label"):
+        for month in (START, NOW):
+            execute(store, "SELECT ensure_partition(%(parent)s, %(month)s)", parent=parent, month=month)
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        for text, copy in (
+            (ids, "COPY prediction_id (model, id, created_at) FROM STDIN"),
+            (log, LOG),
+            (labels, "COPY label (model, id, label, observed_at) FROM STDIN"),
+        ):
+            text.seek(0)
+            cursor.copy_expert(copy, text)
+
+
+def train(store: Store, spec: ModelSpec, folder: Path) -> None:
+    """Train on the store's rows, note the reference profile of version 1 and let it serve."""
+    settings = Settings().model_copy(
+        update={"store_dsn": store.dsn, "training_store_dsn": store.dsn, "work_dir": folder}
+    )
+    fit = fit_challenger(spec, Rising, read_dataset(spec, build_dataset(settings, spec, "run", NOW)))
+    version = {"model": "wide", "version": 1}
+    noted = {"mlflow_run_id": "r", "metric": "mean_absolute_error", "accepted_error": 10.0, "sample_size": ROWS}
+    store.run("training/profile_insert", **version, **noted, created_at=START)
+    store.run("training/profile_bins_insert", **version, bins=json.dumps([asdict(item) for item in fit.profile]))
+    store.run("training/profile_nulls_insert", **version, nulls=json.dumps([flatten_null(item) for item in fit.nulls]))
+    execute(
+        store,
+        "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
+        " created_at, promoted_at) VALUES ('wide', 1, 'r', 'i', 'd', 'x', 'champion', 100, %(at)s, %(at)s)",
+        at=START,
+    )
+
+
+def count_rows(store: Store) -> dict[str, int]:
+    """The rows that are counted of each feature."""
+    return dict(execute(store, "SELECT feature, sum(count)::integer FROM feature_rollup GROUP BY feature"))
+
+
+WIDE = [
+    *(("number", 1, 0), ("number", 31, 0), ("category", 62, 5), ("boolean", 92, 0), ("integer", 100, 0)),
+    *(("text", 100, 0), ("category", 1, 5000), ("number", 100, 0)),
+]
+# Integers and booleans of 2,000 features pass too, in six minutes more. They go the ways of number and category.
+WIDER = [
+    *((kind, 500, 5) for kind in ("number", "integer", "category", "boolean", "text")),
+    *((kind, 2000, 5) for kind in ("number", "category", "text")),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "values"), [*WIDE, *(pytest.param(*item, marks=pytest.mark.slow) for item in WIDER)]
+)
+def test_a_model_of_many_features_is_trained_counted_and_judged(
+    store: Store, tmp_path: Path, kind: str, count: int, values: int
+) -> None:
+    spec = build_spec(kind, count, values)
+    fill(store, spec)
+    train(store, spec, tmp_path)
+    expected = dict.fromkeys(["prediction", *(spec.feature_names if kind != "text" else ())], ROWS)
+    assert roll_up(store, spec).feature_hours == ROWS
+    assert count_rows(store) == expected
+    assert rebuild(store, spec).feature_hours == ROWS
+    assert count_rows(store) == expected
+    results = evaluate_checks(store, spec, "drift", NOW, "run")
+    assert {result.subject for result in results} == set(expected)
+    assert {result.verdict for result in results} <= {"passed", "failed"}
+    assert {item.feature for item in collect_evidence(store, spec, [], NOW).upstream.features} == set(
+        spec.feature_names
+    )
+    described = build_predict_body(spec).model_json_schema()["$defs"]["Row"]["properties"]
+    assert list(described) == spec.feature_names
+    assert validate_rows(spec, [build_probe_row(spec)]) == []
