@@ -17,7 +17,7 @@ from cyclone.wording import count_of
 from local_platform.airflow_client import AirflowClient
 from local_platform.first_release import Step, release_first_version
 from local_platform.replay.events import format_error
-from local_platform.replay.history import find_position, list_unlabelled, read_rows
+from local_platform.replay.history import cut_rows, find_position, list_unlabelled, read_rows
 from local_platform.replay.place import enter_replay, find_platform, find_service_address
 from local_platform.replay.run import ReplayRun
 from local_platform.replay.traffic import Replay
@@ -90,21 +90,21 @@ def replay(
     """
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
-    first, end = _parse_day("--from", since), _parse_day("--to", until)
-    rows = read_rows(settings, spec, first, end)
+    known = read_rows(settings, spec)
+    rows = cut_rows(spec, known, _parse_day("--from", since), _parse_day("--to", until))
     record = enter_replay(console, settings.work_dir)
     settings, airflow = read_settings(), AirflowClient(record.airflow.address)
     train_first(settings, spec, airflow)
     traffic = Replay(spec, find_service_address(settings, spec), None if delay is None else timedelta(hours=delay))
     run = ReplayRun(console, settings, spec, airflow, traffic, rows, speed)
     position = find_position(run.store, spec.name)
-    if position is not None and position >= rows[0].created_at:
+    if position is not None:
         if position >= rows[-1].created_at:
             console.print(f"Replayed already, up to {position:%Y-%m-%d %H:%M}. `cyclone status {spec.name}` says how")
             return
-        console.print(f"It goes on at {position:%Y-%m-%d %H:%M}, where it stopped.", style="dim", highlight=False)
+        console.print(f"Replayed so far, up to {position:%Y-%m-%d %H:%M}. It goes on.", style="dim", highlight=False)
         wait = (spec.label.delay if traffic.delay is None else traffic.delay) + spec.label.load
-        run.go_on(position, list_unlabelled(rows, position, wait))
+        run.go_on(position, list_unlabelled(known, position, wait))
     _run(run)
 
 

@@ -1,7 +1,7 @@
 """The rows that a replay sends: those of the history file that the first version was not trained on."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from cyclone.errors import ConfigurationError, DataError
@@ -16,28 +16,36 @@ SUGGESTED_SHARE = 0.25
 """The share of the history that a suggested `history_until` leaves to the first version. The value is a choice."""
 
 
-def read_rows(
-    settings: Settings, spec: ModelSpec, since: datetime | None = None, until: datetime | None = None
-) -> list[HistoryRow]:
-    """The rows of the history file that can be replayed, the oldest first, from `since` to before `until`.
+def read_rows(settings: Settings, spec: ModelSpec) -> list[HistoryRow]:
+    """The rows of the history file that can be replayed, the oldest first: those from `history_until` on.
 
-    Errors: `ConfigurationError` when no row is left, or `since` lies before `history_until`. Errors of `read_history`.
+    Errors: `ConfigurationError` when there are none, or `history_until` is not set. Errors of `read_history`.
     """
     rows = number_rows(read_history(spec, settings.models_dir / spec.name))
-    first = find_first_day(spec, rows)
-    if since is not None and since < first:
+    return cut_rows(spec, rows, find_first_day(spec, rows))
+
+
+def cut_rows(
+    spec: ModelSpec, rows: Sequence[HistoryRow], since: datetime | None, until: datetime | None = None
+) -> list[HistoryRow]:
+    """The rows from `since` to before `until`.
+
+    Errors: `ConfigurationError` when none is left, or `since` lies before `history_until`.
+    """
+    if since is not None and spec.history_until and since < parse_time(spec.history_until):
         raise ConfigurationError(
             f"--from {since:%Y-%m-%d}: the first version of {spec.name} is trained on the rows before history_until"
             f" {spec.history_until}. Begin on that day or later"
         )
-    begin = max(first, since or first)
-    found = [row for row in rows if begin <= row.created_at and (until is None or row.created_at < until)]
+    found = [
+        row for row in rows if (since is None or since <= row.created_at) and (until is None or row.created_at < until)
+    ]
     if not found:
-        span = f"{rows[0].created_at:%Y-%m-%d} to {rows[-1].created_at:%Y-%m-%d}"
-        end = f" and before {until:%Y-%m-%d}" if until else ""
+        begin = f" from {since:%Y-%m-%d} on" if since else ""
+        end = f" before {until:%Y-%m-%d}" if until else ""
         raise ConfigurationError(
-            f"{spec.name}: the history has no row from {begin:%Y-%m-%d} on{end}, so there is nothing to replay. Its"
-            f" rows are of {span}"
+            f"{spec.name}: the history has no row{begin}{end}, so there is nothing to replay. Its rows are of"
+            f" {rows[0].created_at:%Y-%m-%d} to {rows[-1].created_at:%Y-%m-%d}"
         )
     return found
 
@@ -53,15 +61,15 @@ def number_rows(rows: Iterable[Row]) -> list[HistoryRow]:
     return numbered
 
 
-def find_first_day(spec: ModelSpec, rows: list[HistoryRow]) -> datetime:
+def find_first_day(spec: ModelSpec, rows: Sequence[HistoryRow]) -> datetime:
     """The moment from which rows can be replayed.
 
     Errors: `ConfigurationError` when the model has no `history_until`, with a day that would do.
     """
-    if spec.history_until:
-        return parse_time(spec.history_until)
     if not rows:
         raise DataError(f"{spec.name}: the history file has no row, so there is nothing to replay")
+    if spec.history_until:
+        return parse_time(spec.history_until)
     day = floor_day(rows[round(SUGGESTED_SHARE * (len(rows) - 1))].created_at) + DAY
     raise ConfigurationError(
         f"{spec.name}: history_until is not set, so the first version is trained on all of the history and nothing is"

@@ -9,7 +9,7 @@ import yaml
 from cyclone.errors import ConfigurationError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, find_model
-from local_platform.replay.history import list_unlabelled, number_rows, read_rows
+from local_platform.replay.history import cut_rows, list_unlabelled, number_rows, read_rows
 
 MODEL = {
     "name": "demand",
@@ -57,20 +57,23 @@ def test_rows_from_history_until_on_are_sent_by_their_times_and_those_of_one_sec
 
 def test_a_row_has_the_same_id_whatever_part_is_replayed(settings: Settings) -> None:
     spec = make_model(settings)
-    rows = read_rows(settings, spec, datetime(1955, 2, 1, 0, 0, 0, 500000, UTC), datetime(1955, 2, 2, tzinfo=UTC))
+    first, end = datetime(1955, 2, 1, 0, 0, 0, 500000, UTC), datetime(1955, 2, 2, tzinfo=UTC)
+    rows = cut_rows(spec, read_rows(settings, spec), first, end)
     assert [row.prediction_id for row in rows] == ["replay-1955-02-01T00:00:00Z-2", "replay-1955-02-01T01:00:00Z"]
 
 
 def test_a_day_that_the_first_version_was_trained_on_is_refused(settings: Settings) -> None:
+    spec = make_model(settings)
     message = r"--from 1955-01-31: the first version of demand is trained on the rows before history_until 1955-02-01"
     with pytest.raises(ConfigurationError, match=message):
-        read_rows(settings, make_model(settings), datetime(1955, 1, 31, tzinfo=UTC))
+        cut_rows(spec, read_rows(settings, spec), datetime(1955, 1, 31, tzinfo=UTC))
 
 
 def test_a_span_without_rows_is_refused_with_the_span_that_has_some(settings: Settings) -> None:
-    message = "no row from 1955-02-03 on, so there is nothing to replay. Its rows are of 1955-01-31 to 1955-02-02"
+    spec = make_model(settings)
+    message = "no row from 1955-02-03 on, so there is nothing to replay. Its rows are of 1955-02-01 to 1955-02-02"
     with pytest.raises(ConfigurationError, match=message):
-        read_rows(settings, make_model(settings), datetime(1955, 2, 3, tzinfo=UTC))
+        cut_rows(spec, read_rows(settings, spec), datetime(1955, 2, 3, tzinfo=UTC))
 
 
 def test_without_history_until_a_day_is_named_that_would_do(settings: Settings) -> None:
