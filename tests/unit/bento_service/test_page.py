@@ -1,12 +1,14 @@
 import html
 import re
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bento_service.bundle import Bundle
-from bento_service.page import build_page
+from bento_service.page import HEADERS, build_page
 from cyclone.spec import ModelSpec
 
 MARKUP = "<script>alert('$x')</script>\"&amp;"
@@ -31,9 +33,28 @@ def test_a_page_says_what_the_model_is_and_how_it_is_called(monkeypatch: pytest.
     assert "<dd>the probability of left</dd>" in page
     assert "one of \"it's free\", 'paid' or null" in page
     assert """-d '{"rows": [{"plan": "it'"'"'s free"}]}'""" in page
-    assert """-d '{"labels": [{"id": "…", "label": true}]}'""" in page
-    assert "Authorization" not in page
-    assert html.unescape(make_page(asks_for_key=True)).count("-H 'Authorization: Bearer <key>'") == 2
+    assert """-d '{"labels": [{"id": "order-1", "label": true}]}'""" in page
+    assert """requests.post(f"{URL}/predict", json={'rows': [{'plan': "it's free"}]}, timeout=10)""" in page
+    assert "<code>503</code> The evaluation store does not answer." in page
+    assert "Bearer <key>" not in page
+    assert 'id="key"' not in page
+
+
+def test_the_page_of_a_service_that_asks_for_keys_says_where_they_go() -> None:
+    page = html.unescape(make_page(asks_for_key=True))
+    assert page.count("-H 'Authorization: Bearer <key>'") == 2
+    assert page.count('headers={"Authorization": "Bearer <key>"}') == 1
+    assert page.count("<code>401</code>") == page.count("<code>403</code>") == 2
+    assert '<input id="key" type="password"' in page
+
+
+def test_the_pages_policy_lets_its_own_script_run_and_no_other() -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", make_page(), re.DOTALL)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    directives = dict(each.strip().split(" ", 1) for each in HEADERS["Content-Security-Policy"].split(";"))
+    assert directives["script-src"] == f"'sha256-{digest}'"
+    assert directives["connect-src"] == "'self'"
+    assert directives["default-src"] == directives["form-action"] == "'none'"
 
 
 def test_nothing_that_a_model_is_called_becomes_markup_and_nothing_is_loaded() -> None:
