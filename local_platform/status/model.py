@@ -119,31 +119,40 @@ def show_model_status(console: Console, status: dict[str, Any]) -> None:
 
 def _list_lines(status: dict[str, Any]) -> list[tuple[str, str]]:
     """The lines of a status, each with its name. A line about which nothing is known is left out."""
-    error, decision, labels = status["error"], status["decision"], status["labels"]
-    shares = [f"v{share['version']} {share['traffic_percent']} %" for share in status["traffic"]]
     if status["state"] == "not_released":
         return [("what to do", f"`cyclone train {status['model']}` trains and releases its first version")]
+    shares = [f"v{share['version']} {share['traffic_percent']} %" for share in status["traffic"]]
     lines = [("traffic", f"{join_clauses(shares)}, since {status['serves_since']:%Y-%m-%d %H:%M}")]
     lines += [("held", f"{hold['reason']}. What to do: {hold['remedy']}") for hold in status["holds"]]
-    if status["incident"]:
-        lines.append(("incident", f"{status['incident']['number']}: {status['incident']['reason']}"))
-    if decision:
+    if incident := status["incident"]:
+        lines.append(("incident", f"{incident['number']}: {incident['reason']}"))
+    if decision := status["decision"]:
         lines.append(("decision", f"{decision['at']:%Y-%m-%d %H:%M} {decision['action']}: {decision['reason']}"))
-    if error["current"] is not None:
-        ratio = f"{error['ratio']:.2f} × the accepted" if error["ratio"] is not None else "accepted"
-        measured = f"{error['metric']} {format_number(error['current'])} on a typical day"
-        limits = f"{ratio} {format_number(error['accepted'])}. Above {format_number(error['limit'])} it is retrained"
-        lines.append(("error", f"{measured}, {limits}"))
+    if status["error"]["current"] is not None:
+        lines.append(("error", _format_error(status["error"])))
     if days := status["daily_errors"]:
         span = f"{days[0]['day']:%Y-%m-%d} to {days[-1]['day']:%Y-%m-%d}"
         lines.append(("by day", f"{draw_sparkline([day['error'] for day in days])}  {span}"))
-    verdicts = status["verdicts"]
+    lines += [("checks", _format_verdicts(status["verdicts"])), *_list_counts(status["log"], status["labels"])]
+    return lines + list(status["addresses"].items())
+
+
+def _format_error(error: dict[str, Any]) -> str:
+    ratio = f"{error['ratio']:.2f} × the accepted" if error["ratio"] is not None else "accepted"
+    measured = f"{error['metric']} {format_number(error['current'])} on a typical day"
+    return (
+        f"{measured}, {ratio} {format_number(error['accepted'])}. Above {format_number(error['limit'])} it is retrained"
+    )
+
+
+def _format_verdicts(verdicts: Row) -> str:
     words = [f"{verdicts['passed']} passed", f"{verdicts['no_data']} without data", f"{verdicts['failed']} failed"]
     failed = f": {', '.join(verdicts['failed_checks'])}" if verdicts["failed_checks"] else ""
-    lines.append(("checks", ", ".join(words) + failed))
-    complete = status["log"]["completeness_newest_day"]
+    return ", ".join(words) + failed
+
+
+def _list_counts(log: dict[str, Any], labels: dict[str, Any]) -> list[tuple[str, str]]:
+    complete, covered = log["completeness_newest_day"], labels["coverage"]
     share = "" if complete is None else f", {complete:.2%} of the newest day's rows"
-    lines.append(("log", f"{status['log']['rows']:,} rows{share}"))
-    coverage = "" if labels["coverage"] is None else f", {format_percent(labels['coverage'])} of those due in a week"
-    lines.append(("labels", f"{labels['rows']:,}{coverage}"))
-    return lines + list(status["addresses"].items())
+    coverage = "" if covered is None else f", {format_percent(covered)} of those due in a week"
+    return [("log", f"{log['rows']:,} rows{share}"), ("labels", f"{labels['rows']:,}{coverage}")]

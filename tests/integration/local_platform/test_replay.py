@@ -60,6 +60,7 @@ def test_the_monitor_looks_at_each_day_once_it_is_stored_and_at_no_two_at_once(
 
     def note(run: dict[str, Any]) -> None:
         stored = execute(service.store, "SELECT count(*) FROM prediction_log")[0][0]
+        assert run["logical_date"] is None, "Airflow would start no task of a day after the DAG's end date"
         seen.append((run["dag_run_id"], run["conf"]["interval_end"], stored))
 
     airflow.on_trigger = note
