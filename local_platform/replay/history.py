@@ -12,6 +12,8 @@ from cyclone.times import DAY, floor_day
 from local_platform.replay.traffic import HistoryRow
 from training.data.history import parse_time, read_history
 
+LONG_CANARY = timedelta(days=21)
+"""The days of a history that a canary may take before a replay warns. The demo's takes less than three. A choice."""
 SUGGESTED_SHARE = 0.25
 """The share of the history that a suggested `history_until` leaves to the first version. The value is a choice."""
 
@@ -75,6 +77,24 @@ def find_first_day(spec: ModelSpec, rows: Sequence[HistoryRow]) -> datetime:
         f"{spec.name}: history_until is not set, so the first version is trained on all of the history and nothing is"
         f" left to replay. Set it in model.yaml to the day on which the replay shall begin, such as"
         f' history_until: "{day:%Y-%m-%d}"'
+    )
+
+
+def describe_slow_canary(spec: ModelSpec, rows: Sequence[HistoryRow]) -> str | None:
+    """A warning where a canary would take more than `LONG_CANARY` of this history. None where it would not.
+
+    A canary waits for `requests_per_step` requests that its version answers. At a share of 5 % these are 20 times as
+    many requests in all.
+    """
+    shares = spec.release.steps[:-1]
+    needed = sum(100 * spec.release.requests_per_step / share for share in shares)
+    span = max(rows[-1].created_at - rows[0].created_at, DAY)
+    days = needed / len(rows) * (span / DAY)
+    if timedelta(days=days) <= LONG_CANARY:
+        return None
+    return (
+        f"A new version's canary needs about {needed:,.0f} requests, which are {days:,.0f} days of this history. Fewer"
+        " release.requests_per_step or larger release.steps in model.yaml make it shorter"
     )
 
 

@@ -15,7 +15,7 @@ from cyclone.wording import count_of
 from local_platform.airflow_client import AirflowClient
 from local_platform.first_release import Step, release_first_version
 from local_platform.replay.events import format_error
-from local_platform.replay.history import cut_rows, find_position, list_unlabelled, read_rows
+from local_platform.replay.history import cut_rows, describe_slow_canary, find_position, list_unlabelled, read_rows
 from local_platform.replay.place import enter_replay, find_platform, find_service_address
 from local_platform.replay.run import ReplayRun
 from local_platform.replay.traffic import Replay
@@ -83,6 +83,8 @@ def play(run: ReplayRun) -> None:
     """Replay, and say what came of it, or how it goes on after Ctrl-C."""
     console, name, rows, traffic = run.console, run.spec.name, run.rows, run.replay
     console.rule(f"{name}: {rows[0].created_at:%Y-%m-%d} to {rows[-1].created_at:%Y-%m-%d} as live requests")
+    if warning := describe_slow_canary(run.spec, rows):
+        console.print(f"[yellow]{warning}[/yellow]", highlight=False)
     try:
         run.run()
     except KeyboardInterrupt:

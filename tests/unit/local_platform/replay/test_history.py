@@ -9,7 +9,7 @@ import yaml
 from cyclone.errors import ConfigurationError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, find_model
-from local_platform.replay.history import cut_rows, list_unlabelled, number_rows, read_rows
+from local_platform.replay.history import cut_rows, describe_slow_canary, list_unlabelled, number_rows, read_rows
 
 MODEL = {
     "name": "demand",
@@ -81,6 +81,16 @@ def test_without_history_until_a_day_is_named_that_would_do(settings: Settings) 
     spec = make_model(settings, "created_at,hour,sold\n" + days, history_until=None)
     with pytest.raises(ConfigurationError, match=r'history_until is not set.* such as history_until: "1955-02-09"'):
         read_rows(settings, spec)
+
+
+def test_a_canary_that_would_take_much_of_the_history_is_told_before(bike_demand: ModelSpec) -> None:
+    start = datetime(2011, 2, 1, tzinfo=UTC)
+    rows = number_rows({"created_at": start + timedelta(hours=hour), "features": {}, "label": 1} for hour in range(480))
+    assert describe_slow_canary(bike_demand, rows) is None
+    rules = bike_demand.release.model_copy(update={"steps": (5, 20, 50, 100), "requests_per_step": 50})
+    told = describe_slow_canary(bike_demand.model_copy(update={"release": rules}), rows)
+    assert told is not None
+    assert told.startswith("A new version's canary needs about 1,350 requests, which are 56 days of this history.")
 
 
 def test_an_interrupted_replay_posts_again_the_labels_that_may_be_missing() -> None:
