@@ -1,6 +1,7 @@
 """What `docker-compose.yaml`, its Dockerfile and `.dockerignore` promise, read without a container engine."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -152,6 +153,13 @@ def test_the_image_has_dependencies_before_code_and_ends_without_root() -> None:
     assert names[code:] == ["COPY", "RUN", "USER"]
     assert steps[-1] == ("USER", "50000:50000")
     assert "--require-hashes -r requirements/cyclone.txt" in DOCKERFILE
+
+
+def test_make_check_compose_runs_the_stack() -> None:
+    """It takes ten minutes and an engine, so CI does not: what CI runs are the other tests of this file."""
+    command = ["make", "--dry-run", "check-compose", "LOOP=1"]
+    said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert "LOOP=1 .venv/bin/pytest tests/compose -m compose" in said
 
 
 def test_only_what_an_image_needs_is_sent_to_the_engine() -> None:

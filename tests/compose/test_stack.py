@@ -63,8 +63,8 @@ def list_pids(container: dict[str, Any]) -> list[int]:
 
 
 def test_the_file_is_one_that_compose_takes(stack: Stack) -> None:
-    names = stack.compose("config", "--services").split()
-    assert set(names) == set(read_services(FILE.read_text())) - LEFT_OUT
+    names = set(stack.compose("config", "--services").split())
+    assert names - LEFT_OUT == set(read_services(FILE.read_text())) - LEFT_OUT
     assert stack.run_compose("--file", str(REPOSITORY / "Makefile"), "config").returncode != 0
 
 
