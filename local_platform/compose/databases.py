@@ -16,6 +16,14 @@ def ensure_databases(admin_dsn: str, passwords: Mapping[str, str]) -> None:
             _ensure_database(server, role)
 
 
+def let_in(admin_dsn: str, role: str, database: str) -> None:
+    """Let a role that owns nothing connect to a database. What it may read there is granted elsewhere."""
+    from psycopg2 import sql
+
+    with _connect(admin_dsn) as server, server.cursor() as cursor:
+        cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*map(sql.Identifier, (database, role))))
+
+
 @contextlib.contextmanager
 def _connect(dsn: str) -> Iterator["connection"]:
     """A connection whose statements are each committed at once, as CREATE DATABASE asks for."""
