@@ -61,7 +61,9 @@ class CanaryWorld:
 
     `spells` befall each instance for itself. `wandering` is the deviation of the logarithm of an instance's latency,
     and `common` that of the latency and the error of everybody. Both forget in `memory_seconds`. From second
-    `outage_at` on nothing is stored for `outage_seconds`, and then all at once.
+    `outage_at` on nothing is stored for `outage_seconds`, and then all at once. The label of a row with the mean error
+    comes after `label_seconds` in the mean. That of a row with twice the error comes in half the time, as a fraud is
+    known before its absence.
     """
 
     title: str
@@ -73,6 +75,7 @@ class CanaryWorld:
     memory_seconds: float = 60.0
     outage_at: int = 0
     outage_seconds: int = 0
+    label_seconds: float = 0.0
 
 
 INDEPENDENT = CanaryWorld("independent requests")
@@ -85,7 +88,22 @@ DEPENDENT = (
     CanaryWorld("minutes of everybody alike", common=0.5),
     CanaryWorld("hours of everybody alike", common=0.5, memory_seconds=7200.0),
     CanaryWorld("the store away for five minutes", outage_at=30, outage_seconds=300),
+    CanaryWorld("labels come late, of large errors first", label_seconds=300.0),
 )
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of one side in one moment, with the second at which each label comes. Each error is that of `rows`."""
+
+    errors: Array
+    labelled_at: Array
+    rows: int
+
+    def add_up(self, second: int) -> tuple[float, int]:
+        """The sum and the number of errors that are known at a second."""
+        known = self.errors[self.labelled_at <= second]
+        return float(known.sum()) * self.rows, len(known) * self.rows
 
 
 class Traffic:
@@ -101,7 +119,7 @@ class Traffic:
         self._slower = [np.mean([slower for slower, _ in side], axis=0) * np.exp(common) for side in levels]
         self._failing = [np.mean([failing for _, failing in side], axis=0) for side in levels]
 
-    def draw(self, second: int, seconds: int, percent: float) -> dict[str, "Drawn"]:
+    def draw(self, second: int, seconds: int, percent: float) -> "Drawn":
         """What both sides tell in one moment, by check."""
         requests = int(self._draw.poisson(self._world.requests_a_second * seconds))
         share = int(self._draw.binomial(requests, percent / 100))
@@ -112,20 +130,27 @@ class Traffic:
     def is_store_away(self, second: int) -> bool:
         return 0 <= second - self._world.outage_at < self._world.outage_seconds
 
-    def _answer(self, side: int, requests: int, span: slice) -> dict[str, "Side"]:
+    def _answer(self, side: int, requests: int, span: slice) -> dict[str, Any]:
         is_candidate, rows = side == 0, self._world.rows_per_request
         slower = float(self._slower[side][span].mean()) * (self._candidate.slower if is_candidate else 1.0)
         failing = FAILURE_SHARE + float(self._failing[side][span].mean())
         failing += self._candidate.more_failures if is_candidate else 0.0
         worse = float(self._error[span].mean()) * (self._candidate.worse if is_candidate else 1.0)
         latency = self._draw.lognormal(math.log(LATENCY_MS), LATENCY_SIGMA, requests).sum() * slower
-        error = self._draw.gamma(ERROR_SHAPE, MEAN_ERROR / ERROR_SHAPE, requests).sum() * rows * worse
+        error = self._draw.gamma(ERROR_SHAPE, MEAN_ERROR / ERROR_SHAPE, requests)
         return {
             "failure_share": (float(self._draw.binomial(requests, min(failing, 1.0))), requests),
             "latency_mean_ms": (float(latency), requests),
-            "error": (float(error), requests * rows),
+            "error": Errors(error * worse, self._draw_label_seconds(error, span), rows),
             "prediction_shift": (self._draw.multinomial(requests, np.full(BINS, 1 / BINS)), requests),
         }
+
+    def _draw_label_seconds(self, errors: Array, span: slice) -> Array:
+        if not self._world.label_seconds:
+            return np.zeros(len(errors))
+        means = self._world.label_seconds * MEAN_ERROR / np.maximum(errors, 1e-9)
+        labelled_at: Array = span.stop + self._draw.exponential(means)
+        return labelled_at
 
     def _draw_instance(self, seconds: int) -> tuple[Array, Array]:
         """How much slower one instance is in each second, and which share it fails."""
@@ -150,38 +175,32 @@ class Traffic:
         return course
 
 
-Side = tuple[Any, int]
-"""A sum and the number of its samples. Of predictions it is one count a bin."""
-Drawn = tuple[Side, Side]
+Drawn = dict[str, tuple[Any, Any]]
+"""What candidate and champion tell in one moment, by check: `Errors`, or a sum and the number of its samples.
+
+Of predictions the sum is one count a bin.
+"""
 
 
 class Told:
     """What both sides have told in one step so far, as `sql/checks/canary/*.sql` would measure it."""
 
     def __init__(self) -> None:
-        self._moments: list[dict[str, Drawn]] = []
+        self._moments: list[Drawn] = []
 
-    def add(self, drawn: list[dict[str, Drawn]]) -> None:
+    def add(self, drawn: list[Drawn]) -> None:
         """Add what came in one moment: the answers of one moment, or of all that waited for the store."""
-        merged: dict[str, Drawn] = {}
-        for name in drawn[0]:
-            sides = [
-                (sum(one[name][side][0] for one in drawn), sum(one[name][side][1] for one in drawn)) for side in (0, 1)
-            ]
-            merged[name] = (sides[0], sides[1])
-        self._moments.append(merged)
+        self._moments.append(
+            {name: tuple(_merge([one[name][side] for one in drawn]) for side in (0, 1)) for name in drawn[0]}
+        )
 
-    def compare(self) -> dict[str, SideBySide]:
-        """Both sides by check. No instance vanishes, and no row is lost."""
+    def compare(self, second: int) -> dict[str, SideBySide]:
+        """Both sides by check, with the labels that are known at a second. No instance vanishes, and no row is lost."""
+        sums = {name: [moment[name] for moment in self._moments] for name in ("failure_share", "latency_mean_ms")}
+        sums["error"] = [tuple(side.add_up(second) for side in moment["error"]) for moment in self._moments]
         found = {
-            name: add_up(
-                [
-                    Moment(*moment[name][0], *moment[name][1])
-                    for moment in self._moments
-                    if sum(moment[name][side][1] for side in (0, 1))
-                ]
-            )
-            for name in ("failure_share", "latency_mean_ms", "error")
+            name: add_up([Moment(*ours, *theirs) for ours, theirs in sides if ours[1] + theirs[1]])
+            for name, sides in sums.items()
         }
         still = SideBySide(Measurement("candidate", 0.0, None, 1), Measurement("champion", 0.0, None, 1))
         return {**found, "prediction_shift": self._shift(), "vanished_instances": still, "lost_share": still}
@@ -197,3 +216,12 @@ class Told:
         return SideBySide(
             Measurement("candidate", distance, None, sizes[0]), Measurement("champion", 0.0, None, sizes[1])
         )
+
+
+def _merge(parts: list[Any]) -> Any:
+    if isinstance(parts[0], Errors):
+        errors, labelled_at = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("errors", "labelled_at")
+        )
+        return Errors(errors, labelled_at, parts[0].rows)
+    return tuple(sum(column) for column in zip(*parts, strict=True))

@@ -1,7 +1,8 @@
 """Releases in steady growth, where each fresh version is trained on smaller values than it will serve.
 
 The champion is older still, and corrected each day. Both are told from the truth that the draw knows: how large the
-errors are once the level is known. The gate, the first calibration and the rehearsal are those of production.
+errors are once the level is known. The gate, the first calibration, the rehearsal and the canary are those of
+production. The canary's requests are independent, and their errors are as those of the day of the release.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.canary_worlds import INDEPENDENT, SimulatedCandidate
+from benchmarks.release_canary import run_trial
+from cyclone.calibration.correction import Calibration
 from cyclone.calibration.fitting import LabelledDays, answer_other_days, choose_calibration
 from cyclone.errors import RehearsalError
 from cyclone.losses import measure_losses
@@ -38,12 +42,23 @@ CHAMPION_NOISE = 0.2
 CANDIDATES = {"better": 0.15, "as good": 0.2, "worse": 0.3}
 """The same of the candidates. With a row's own chance their errors are 0.80, 1 and 1.41 of the champion's."""
 START = datetime(2011, 1, 1, tzinfo=UTC)
-COLUMNS = ("gate refuses", "rehearsal refuses", "raw: rehearsal refuses", "no calibration")
+RELEASE_DRAWS = 100
+"""How often the rows of the release's day are drawn. So the errors that both serve with are hardly of chance."""
+CANARIES = 30
+"""How many of the releases in each world of each candidate are brought to the canary. One takes a third of a second."""
+COLUMNS = ("gate", "rehearsal", "if raw", "raw", "error", "canary")
+CAPTION = (
+    "Refused by the gate, by the rehearsal, by one of raw answers. Served raw, with which error over the champion's."
+    " Condemned by the canary."
+)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A world of labels, and what both versions predict raw for each row."""
+    """A world of labels, and what both versions predict raw for each row.
+
+    The days from `TODAY` on are the day of the release, drawn again and again. No label of them is known before.
+    """
 
     day: "Array"
     label: "Array"
@@ -58,13 +73,14 @@ def draw_world(rng: "np.random.Generator", growth: float, noise: float) -> Drawn
     """Days whose level grows. A version knows the hours, and the mean level of the days that it was trained on."""
     import numpy as np
 
-    level = growth ** np.arange(TODAY) * np.exp(rng.normal(0, DAY_SPREAD, TODAY))
-    hours = np.tile(100 * (1 + 0.5 * np.sin(np.arange(ROWS) / ROWS * 2 * np.pi)), TODAY)
+    days = np.minimum(np.arange(TODAY + RELEASE_DRAWS), TODAY)
+    level = (growth ** np.arange(TODAY + 1) * np.exp(rng.normal(0, DAY_SPREAD, TODAY + 1)))[days]
+    hours = np.tile(100 * (1 + 0.5 * np.sin(np.arange(ROWS) / ROWS * 2 * np.pi)), len(days))
     label = hours * np.repeat(level, ROWS) * np.exp(rng.normal(0, 0.1, len(hours)))
     fresh = find_trained_until()
     champion = hours * level[:CHAMPION_UNTIL].mean() * np.exp(rng.normal(0, CHAMPION_NOISE, len(hours)))
     candidate = hours * level[fresh - TRAINING_DAYS : fresh].mean() * np.exp(rng.normal(0, noise, len(hours)))
-    return Drawn(np.repeat(np.arange(TODAY), ROWS), label, champion, candidate)
+    return Drawn(np.repeat(np.arange(len(days)), ROWS), label, champion, candidate)
 
 
 def find_trained_until(holdout_days: int = 5) -> int:
@@ -84,10 +100,8 @@ def rehearse(spec: ModelSpec, drawn: Drawn, answers: "Array") -> bool:
     rows, given = [], []
     since = find_trained_until()
     for day in range(TODAY - 1 - spec.release.rehearsal_requests // ROWS, TODAY - 1):
-        known = drawn.rows(drawn.champion, CHAMPION_UNTIL, day - 1)
-        found = choose_calibration(spec, known, day).calibration
         own = drawn.rows(drawn.champion, day, day + 1)
-        served = found.apply(own.prediction) if found else own.prediction
+        served = answer(own, find_champion_calibration(spec, drawn, day))
         created_at = START + timedelta(days=day)
         rows += [
             {"created_at": created_at, "label": float(label), "champion_prediction": float(value)}
@@ -101,42 +115,125 @@ def rehearse(spec: ModelSpec, drawn: Drawn, answers: "Array") -> bool:
     return True
 
 
-def release_once(spec: ModelSpec, drawn: Drawn) -> list[bool]:
-    """What happens to one candidate, as in `COLUMNS`."""
+def find_champion_calibration(spec: ModelSpec, drawn: Drawn, day: int) -> Calibration | None:
+    """What the champion is corrected with on a day, from the labels that are known then."""
+    return choose_calibration(spec, drawn.rows(drawn.champion, CHAMPION_UNTIL, day - 1), day).calibration
+
+
+def answer(rows: LabelledDays, calibration: Calibration | None) -> "Array":
+    return calibration.apply(rows.prediction) if calibration else rows.prediction
+
+
+@dataclass(frozen=True)
+class SimulatedRelease:
+    """What happens to one candidate. `error_ratio` is its error over the champion's, as both serve on the day."""
+
+    gate_refuses: bool
+    rehearsal_refuses: bool
+    raw_refused: bool
+    is_raw: bool
+    error_ratio: float
+
+    @property
+    def has_canary(self) -> bool:
+        return not self.gate_refuses and not self.rehearsal_refuses
+
+
+def release_once(spec: ModelSpec, drawn: Drawn) -> SimulatedRelease:
+    """Bring one candidate up to its canary."""
     since, end = find_trained_until(), TODAY - 1
     own = drawn.rows(drawn.candidate, since, end)
     first, corrected = choose_calibration(spec, own, TODAY).calibration, drawn.candidate.copy()
     if first:
         corrected[(drawn.day >= since) & (drawn.day < end)] = answer_other_days(spec, own)
-    return [
-        not decide_gate(spec, drawn),
-        not rehearse(spec, drawn, corrected),
-        not rehearse(spec, drawn, drawn.candidate),
-        first is None,
+    calibrations = find_champion_calibration(spec, drawn, TODAY), first
+    served = [drawn.rows(raw, TODAY, len(drawn.day)) for raw in (drawn.champion, drawn.candidate)]
+    errors = [
+        measure_losses(spec, rows.label, answer(rows, each)).sum()
+        for rows, each in zip(served, calibrations, strict=True)
     ]
+    return SimulatedRelease(
+        gate_refuses=not decide_gate(spec, drawn),
+        rehearsal_refuses=not rehearse(spec, drawn, corrected),
+        raw_refused=not rehearse(spec, drawn, drawn.candidate),
+        is_raw=first is None,
+        error_ratio=float(errors[1] / errors[0]),
+    )
+
+
+def is_condemned(spec: ModelSpec, release: SimulatedRelease, seed: int) -> bool:
+    """Whether the canary condemns a candidate with the errors that it serves with."""
+    candidate = SimulatedCandidate("released", is_good=True, worse=release.error_ratio)
+    return run_trial(spec.release, INDEPENDENT, candidate, seed) == "condemned"
+
+
+Released = dict[tuple[str, str], list[SimulatedRelease]]
+"""The releases of each candidate in each world."""
+Canaries = list[tuple[SimulatedRelease, bool]]
+"""Releases, each with whether the canary condemned it."""
 
 
 def measure_growth(console: Console, spec: ModelSpec, releases: int) -> dict[str, float]:
-    """The shares of candidates that gate and rehearsal refuse, beside the truth."""
+    """The shares of candidates that gate, rehearsal and canary refuse, beside the truth."""
     import numpy as np
 
-    table = Table("world", "candidate", *COLUMNS, title=f"{releases} releases in each growing world")
-    shares = {}
+    table = Table("world", "candidate", *COLUMNS, title=f"{releases} releases in each growing world", caption=CAPTION)
+    released: Released = {}
+    canaries: Canaries = []
     for number, (world, growth) in enumerate(GROWTH.items()):
         for kind, noise in CANDIDATES.items():
-            drawn = (draw_world(np.random.default_rng([3, number, place]), growth, noise) for place in range(releases))
-            shares[world, kind] = np.mean([release_once(spec, each) for each in drawn], axis=0)
-            table.add_row(world, kind, *(f"{share:.1%}" for share in shares[world, kind]))
+            rngs = (np.random.default_rng([3, number, place]) for place in range(releases))
+            found = released[world, kind] = [release_once(spec, draw_world(rng, growth, noise)) for rng in rngs]
+            judged = [
+                (each, is_condemned(spec, each, seed)) for seed, each in enumerate(found[:CANARIES]) if each.has_canary
+            ]
+            table.add_row(world, kind, *describe(found, judged))
+            canaries += judged
     console.print(table)
+    return summarize_refusals(released) | summarize_served(spec, released, canaries)
 
-    def find_worst(kind: str, column: int, pick: Any) -> float:
-        return round(float(pick(share[column] for (_, each), share in shares.items() if each == kind)), 4)
+
+def describe(found: list[SimulatedRelease], judged: Canaries) -> list[str]:
+    """The cells of one candidate in one world."""
+    shares = [
+        [getattr(each, name) for each in found]
+        for name in ("gate_refuses", "rehearsal_refuses", "raw_refused", "is_raw")
+    ]
+    raw = [each.error_ratio for each in found if each.is_raw]
+    return [
+        *(f"{find_mean(share):.1%}" for share in shares),
+        f"{find_mean(raw):.2f}" if raw else "",
+        f"{sum(condemned for _, condemned in judged)} of {len(judged)}",
+    ]
+
+
+def summarize_refusals(released: Released) -> dict[str, float]:
+    """The worst shares over the worlds."""
+
+    def find_worst(kind: str, name: str, pick: Any) -> float:
+        worlds = [found for (_, each), found in released.items() if each == kind]
+        return round(float(pick(find_mean([getattr(item, name) for item in found]) for found in worlds)), 4)
 
     return {
-        "growth_gate_better_refused_max": find_worst("better", 0, max),
-        "growth_gate_equal_refused_max": find_worst("as good", 0, max),
-        "growth_gate_worse_refused_min": find_worst("worse", 0, min),
-        "growth_rehearsal_better_refused_max": find_worst("better", 1, max),
-        "growth_rehearsal_equal_refused_max": find_worst("as good", 1, max),
-        "growth_rehearsal_worse_refused_min": find_worst("worse", 1, min),
+        "growth_gate_better_refused_max": find_worst("better", "gate_refuses", max),
+        "growth_gate_equal_refused_max": find_worst("as good", "gate_refuses", max),
+        "growth_gate_worse_refused_min": find_worst("worse", "gate_refuses", min),
+        "growth_rehearsal_better_refused_max": find_worst("better", "rehearsal_refuses", max),
+        "growth_rehearsal_equal_refused_max": find_worst("as good", "rehearsal_refuses", max),
+        "growth_rehearsal_worse_refused_min": find_worst("worse", "rehearsal_refuses", min),
     }
+
+
+def summarize_served(spec: ModelSpec, released: Released, canaries: Canaries) -> dict[str, float]:
+    """How rehearsal and canary treat candidates that serve no larger errors than they allow, over all worlds."""
+    every = [each for found in released.values() for each in found]
+    allowed = [each for each in every if each.error_ratio <= 1 + spec.retrain.gate_margin]
+    within = [condemned for each, condemned in canaries if each.error_ratio <= spec.release.error_ratio_limit]
+    return {
+        "growth_rehearsal_within_margin_refused": round(find_mean([each.rehearsal_refuses for each in allowed]), 4),
+        "growth_canary_within_limit_condemned": round(find_mean(within), 4),
+    }
+
+
+def find_mean(values: list[Any]) -> float:
+    return sum(values) / len(values) if values else 0.0

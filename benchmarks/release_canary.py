@@ -44,7 +44,7 @@ Ends = dict[tuple[CanaryWorld, SimulatedCandidate], Counter[str]]
 
 def run_step(rules: ReleaseRules, traffic: Traffic, begin: int, percent: int) -> tuple[bool, str, int]:
     """Run one step that begins at a second. Return whether the release goes on, the verdict, and the last second."""
-    told, waiting, moment = Told(), list[dict[str, Drawn]](), round(find_moment_seconds(rules))
+    told, waiting, moment = Told(), list[Drawn](), round(find_moment_seconds(rules))
     second = begin
     while True:
         waiting.append(traffic.draw(second, moment, percent))
@@ -53,7 +53,7 @@ def run_step(rules: ReleaseRules, traffic: Traffic, begin: int, percent: int) ->
             continue
         told.add(waiting)
         waiting = []
-        verdict = judge_comparisons(rules, told.compare())
+        verdict = judge_comparisons(rules, told.compare(second))
         end = decide_step(verdict, rules, timedelta(seconds=second - begin))
         if end.goes_on is not None:
             return end.goes_on, verdict.verdict, second

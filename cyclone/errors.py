@@ -76,3 +76,7 @@ class LostLockError(ReleaseError):
 
 class PlatformError(CycloneError):
     """A part of the local platform did not start, or is already running."""
+
+
+class MessageError(CycloneError):
+    """A message that a service for people did not take."""

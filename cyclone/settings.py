@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """The content of such a file, as a deployment carries it. Without file and content nobody needs a key."""
     webhook_secret_file: Path | None = None
     """The file of the secret that Grafana signs its alerts with. Airflow's API server reads it."""
+    messages_file: Path | None = None
+    """The file that says how people are told of incidents, holds and releases. Without it nobody is told."""
     bentoml_options: str = Field(default="", validation_alias=BENTOML_OPTIONS_VARIABLE)
     """Options of BentoML itself, such as the number of workers. A deployment passes them on."""
     mlflow_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")

@@ -24,6 +24,8 @@ from cyclone.sections import (
     Webhook,
 )
 
+MERGE = "tag:yaml.org,2002:merge"
+"""The tag of YAML's key `<<`, which may be there more than once."""
 Task = Literal["regression", "binary", "multiclass"]
 DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
     True: {  # a regression
@@ -187,10 +189,7 @@ def read_model_yaml(path: Path) -> ModelSpec:
     """
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such file. A model is a folder with a model.yaml")
-    try:
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    data = _read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path}: a mapping with name, task, features and label is needed")
     try:
@@ -229,10 +228,7 @@ def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
 
     Errors: `ConfigurationError` naming the file and what is wrong in it.
     """
-    try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: not readable as YAML: {error}") from error
+    data = _read_yaml(path)
     if not isinstance(data, dict) or not data or not data.keys() <= {"retrain", "recalibrate"}:
         shown = sorted(map(str, data)) if isinstance(data, dict) else data
         raise ConfigurationError(f"{path}: the allowed keys are retrain and recalibrate, and it has {shown}")
@@ -263,3 +259,28 @@ def _describe(error: ValidationError) -> list[str]:
             shown = "" if isinstance(value, dict) else f" (value {value!r})"
             lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}")
     return lines
+
+
+def _read_yaml(path: Path) -> Any:
+    """What a YAML file holds. Errors: `ConfigurationError` naming the file and the place in it."""
+    try:
+        return yaml.load(path.read_bytes(), UniqueKeyLoader)  # noqa: S506 it loads plain values only
+    # Besides its own errors, PyYAML lets those of dates, of long numbers and of deep nesting through.
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: not readable as YAML: {error}") from error
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """A loader of plain values that refuses a mapping with a key that is there twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        written: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                continue
+            if (key.tag, key.value) in written:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice. Keep one", key.start_mark
+                )
+            written.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)

@@ -19,6 +19,8 @@ Every few minutes, for the run's data interval:
    if that would have helped on the days before. The correction is a new revision of the same image, in seconds.
 8. **answer_alerts** runs if an alert of Grafana or Alertmanager asks for a recalibration or a roll-back
    (`docs/webhook.md`). **decide** answers those that ask for a retraining. 7 waits for the next run then.
+9. **send_messages** runs if people are to be told of an incident, a hold, a release or lost rows
+   (`docs/messages.md`). Each is told once by each route.
 
 Steps 1 to 4 run in the triggerer and hold no worker. Each check's log has the table of its verdicts, and the log of
 **decide** has all of them. The store keeps them in `check_result`. The counts are in the event of the asset
@@ -38,6 +40,7 @@ from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec
 from cyclone_airflow.alert_tasks import answer_alerts
 from cyclone_airflow.health import holds_asset, verdicts_asset
+from cyclone_airflow.message_task import send_messages
 from cyclone_airflow.monitor_tasks import MonitorStep, decide_task, tell_person
 from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.recalibrate_task import recalibrate_task
@@ -75,7 +78,7 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
         compared = MonitorStep(task_id="compare", model=spec.name)
-        others = [recalibrate_task(spec.name), answer_alerts(spec.name)]
+        others = [recalibrate_task(spec.name), answer_alerts(spec.name), send_messages(spec.name)]
         rolled_up >> [*checks, compared] >> decision >> [request_retraining, told, *others]
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag

@@ -4,6 +4,7 @@ All cells become texts, those of a Parquet file as a CSV would have them. So the
 """
 
 import gzip
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -136,7 +137,7 @@ def _read_parquet(path: Path) -> Iterator[FileRecord]:
 
 
 def _spell(column: "pa.Array") -> Sequence[str]:
-    """The cells of a column as a CSV would have them: null is empty, and a number has the digits that it needs."""
+    """The cells of a column as a CSV has them: null and NaN are empty, and a number has the digits that it needs."""
     import numpy as np
     import pyarrow as pa
 
@@ -147,5 +148,6 @@ def _spell(column: "pa.Array") -> Sequence[str]:
         # The shortest text that gives the number again, of a float32 too. Arrow would write 17.0 as 17.
         spell: Callable[[float], str] = repr if pa.types.is_float64(kind) else lambda value: str(narrow(value))
         narrow = np.float16 if pa.types.is_float16(kind) else np.float32
-        return ["" if value is None else spell(value) for value in column.to_pylist()]
+        # pandas keeps a missing number as NaN, and writes it to a CSV as an empty cell.
+        return ["" if value is None or math.isnan(value) else spell(value) for value in column.to_pylist()]
     return ["" if value is None else value for value in column.cast(pa.string()).to_pylist()]

@@ -176,6 +176,7 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
 
     `request_retraining` goes on when a retraining is due, `tell_person` when a person must look, and `recalibrate` when
     a calibration is due. `answer_alerts` goes on when an alert asks for something else than a retraining.
+    `send_messages` goes on when people are to be told of something.
     The log has all verdicts of the run. The event of the model's asset has their counts. A kind of checks that broke
     has no verdicts here. The other kinds decide without it.
     """
@@ -204,6 +205,7 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
         "request_retraining": retraining,
         "tell_person": is_untold,
         "answer_alerts": has_alerts,
+        "send_messages": is_live and _note_messages(run),
         # Not beside an alert, which may be about to roll back what would be corrected.
         "recalibrate": is_live and not has_alerts and _should_correct(run),
     }
@@ -233,6 +235,19 @@ def _weigh_alerts(run: MonitorRun) -> bool:
     from cyclone.alerts.records import weigh_waiting
 
     return bool(weigh_waiting(run.store, run.find_spec(), run.find_end()))
+
+
+def _note_messages(run: MonitorRun) -> bool:
+    """Note what people are to be told of. True when something waits, or when the task is to say what is wrong."""
+    from cyclone.errors import ConfigurationError
+    from cyclone.messages.outbox import note_messages
+    from cyclone.messages.routes import read_routes
+
+    try:
+        routes = read_routes(read_settings().messages_file)
+    except ConfigurationError:
+        return True  # `send_messages` fails with it, and stops no decision
+    return bool(routes) and bool(note_messages(run.store, run.model, run.find_end()))
 
 
 def _should_correct(run: MonitorRun) -> bool:

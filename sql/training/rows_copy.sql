@@ -20,7 +20,8 @@ COPY (
             AND created_at < %(as_of)s::timestamptz
             AND created_at >= %(since)s::timestamptz
             AND created_at <= %(as_of)s::timestamptz - %(label_delay)s::interval
-        -- Keeps the planner from pulling the input apart again.
-        OFFSET 0 -- noqa: AM09
+        -- Keeps the planner from pulling the input apart again. A plain 0 is no bigint yet when the planner asks for
+        -- a limit. It would fear one, and let a single process take the rows of all processes apart.
+        OFFSET '0'::bigint -- noqa: AM09
     ) AS logged
 ) TO STDOUT WITH (FORMAT csv)

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,9 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     settings = Settings.model_validate({"MLFLOW_TRACKING_URI": f"sqlite:///{path}"})
-    connect(settings).search_experiments()
+    # What belongs to no experiment of ours goes beside where the database was made, also from its copies.
+    with chdir(path.parent):
+        connect(settings).search_experiments()
     return path
 
 

@@ -118,19 +118,20 @@ def parse(feature: Feature, text: str) -> Any:
     return json.loads(text) if feature.type in ("integer", "number", "boolean") else text
 
 
-def pack_bundle(root: Path) -> None:
-    """Lay out a packed model: what an image holds."""
+def pack_bundle(root: Path, model: Path = MODEL, estimator: Any = None) -> None:
+    """Lay out a packed model: what an image holds. Without an estimator it is the one of bike demand, fitted."""
     import skops.io
 
+    estimator = estimator or fit_estimator(load_model_spec(model))
     for package in ("bento_service", "cyclone", "sql"):
         shutil.copytree(REPOSITORY / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (root / SPECS_FOLDER / "bike_demand").mkdir(parents=True)
+    (root / SPECS_FOLDER / model.name).mkdir(parents=True)
     for name in (SPEC_FILE, PIPELINE_FILE):
-        shutil.copy(MODEL / name, root / SPECS_FOLDER / "bike_demand")
+        shutil.copy(model / name, root / SPECS_FOLDER / model.name)
     (root / MODEL_PATH).parent.mkdir()
-    skops.io.dump(fit_estimator(load_model_spec(MODEL)), root / MODEL_PATH)
+    skops.io.dump(estimator, root / MODEL_PATH)
     trusted = skops.io.get_untrusted_types(file=root / MODEL_PATH)
-    release = {"model": "bike_demand", "version": 3, "mlflow_run_id": "run", "trusted_types": trusted}
+    release = {"model": model.name, "version": 3, "mlflow_run_id": "run", "trusted_types": trusted}
     (root / RELEASE_FILE).write_text(json.dumps(release))
 
 

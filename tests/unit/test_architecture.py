@@ -53,6 +53,7 @@ MAY_USE = {
     "cyclone.calibration": set(),
     "cyclone.grafana": set(),
     "cyclone.lineage": set(),
+    "cyclone.messages": set(),
     "cyclone.rows": set(),
     "cyclone": {"cyclone.installation"},  # a setting may name a secret
     "training.commands": {"training.backtest", "training"},

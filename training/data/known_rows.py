@@ -5,8 +5,10 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cyclone.calibration.fitting import MOST_LATE_DAYS
 from cyclone.errors import DataError
 from cyclone.rows.frames import LABEL_TYPES, find_dtype
 from cyclone.rows.validation import describe_allowed, is_allowed, show_value
@@ -40,12 +42,13 @@ def read_known_rows(
     """The rows created from `since` to before `as_of` whose labels were due and known at `as_of`. Both are ISO times.
 
     A label that came before it was due waits. Early labels are often of one kind, as frauds that are found fast are.
+    For the same reason the newest days wait until they are labelled half as much as usual.
     Errors: `DataError` naming a row whose values have not the spec's types.
     """
     parameters = build_parameters(spec, as_of, since)
     store = Store(settings.training_store_dsn)
     if copied := copy_known(store, spec, parameters):
-        table = join_newest(*copied)
+        table = join_newest(*copied, MOST_LATE_DAYS + spec.label.load_every_days)
         # Hashing needs only the table, so the frame is built at the same time.
         with ThreadPoolExecutor(1) as hasher:
             fingerprint = hasher.submit(compute_fingerprint, parameters, table)
@@ -65,9 +68,10 @@ def build_parameters(spec: ModelSpec, as_of: str, since: str) -> dict[str, str]:
     return {"model": spec.name, "as_of": as_of, "since": since, "label_delay": label_delay}
 
 
-def join_newest(rows: "pa.Table", labels: "pa.Table") -> "pa.Table":
+def join_newest(rows: "pa.Table", labels: "pa.Table", most_late_days: int) -> "pa.Table":
     """The rows that have a label, each with its newest one. The oldest row is the first, and equal times go by id.
 
+    The newest days are left out while they wait for most of their labels, see `find_late_since`.
     In `labels` the newest label of an id stands before its others.
     Finding the labels takes as long as sorting the rows, so both are done at the same time.
     """
@@ -80,7 +84,33 @@ def join_newest(rows: "pa.Table", labels: "pa.Table") -> "pa.Table":
         place = pc.index_in(rows["id"].chunk(0), value_set=labels["id"].combine_chunks()).take(order)  # the first one
         label = labels["label"].combine_chunks().take(place)
         joined = ordered.result().append_column("label", label)
-    return joined.filter(place.is_valid()).combine_chunks() if place.null_count else joined
+    if not place.null_count:
+        return joined
+    is_labelled = place.is_valid()
+    late_since = find_late_since(joined["created_at"], is_labelled, most_late_days)
+    is_early = pc.less(joined["created_at"], late_since) if late_since else True
+    return joined.filter(pc.and_(is_labelled, is_early)).combine_chunks()
+
+
+def find_late_since(created_at: Any, is_labelled: Any, most_late_days: int) -> datetime | None:
+    """The start of the newest days that wait for most of their labels, in UTC. None if no day does.
+
+    Such a day has less than half of the usual share of labels. That is the median of the days that have any. At most
+    `most_late_days` days wait, so that a share that falls for good does not stop all learning.
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    day = pc.floor_temporal(created_at, unit="day").to_numpy()
+    days, place = np.unique(day, return_inverse=True)
+    share = np.bincount(place, weights=is_labelled.to_numpy(zero_copy_only=False)) / np.bincount(place)
+    if not share.any():
+        return None
+    whole = np.flatnonzero(2 * share >= np.median(share[share > 0]))[-1]
+    earliest = days[-1] - np.timedelta64(most_late_days - 1, "D")
+    late = days[whole + 1 :]
+    late = late[late >= earliest]
+    return datetime.fromtimestamp(int(late[0].astype("datetime64[s]").astype(int)), UTC) if len(late) else None
 
 
 def build_frame(spec: ModelSpec, table: "pa.Table") -> "pd.DataFrame | None":

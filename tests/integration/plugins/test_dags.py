@@ -74,11 +74,12 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
         "check_estimate": ["decide", "reevaluate"],
         "check_service": ["decide", "reevaluate"],
         "reevaluate": [],
-        "decide": ["answer_alerts", "recalibrate", "request_retraining", "tell_person"],
+        "decide": ["answer_alerts", "recalibrate", "request_retraining", "send_messages", "tell_person"],
         "request_retraining": [],
         "tell_person": [],
         "recalibrate": [],
         "answer_alerts": [],
+        "send_messages": [],
     }
 
 

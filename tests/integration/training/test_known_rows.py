@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from cyclone.rows.frames import frame_from_rows
 from cyclone.sections import Feature, Label
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
-from cyclone.store import Store
+from cyclone.store import Store, load_statement
 from tests.support.statements import execute
-from training.data.known_rows import KnownRows, read_known_rows
+from training.data.known_rows import KnownRows, build_parameters, read_known_rows
+from training.data.row_copy import ROWS
 
 SPEC = ModelSpec(
     name="m",
@@ -208,3 +210,73 @@ def test_a_fingerprint_follows_content_and_bounds(store: Store) -> None:
     put_label(store, 'i0, "é"', 8, "2011-02-01 03:00")
     seen.add(read(store).fingerprint)
     assert len(seen) == 7
+
+
+def test_the_processes_that_read_rows_also_take_them_apart(store: Store) -> None:
+    execute(store, "SELECT ensure_partition('prediction_log', '2011-02-01')")
+    execute(
+        store,
+        "INSERT INTO prediction_log (model, id, input, created_at)"
+        " SELECT 'm', n::text, '{}', '2011-02-01'::timestamptz + n * interval '1 second'"
+        " FROM generate_series(1, 2000) AS n",
+    )
+    execute(store, "ANALYZE prediction_log")
+    assert explain_rows(store)["Node Type"] == "Gather"
+
+
+def explain_rows(store: Store) -> dict[str, Any]:
+    """The outermost step of the plan that reads the rows, where even a small table is worth several processes."""
+    with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+        transaction.fetch("training/parallel_prefer")
+        cursor.execute("SET LOCAL min_parallel_table_scan_size = 0")
+        columns = transaction.list_fields("input", SPEC.feature_names)
+        parameters = {**build_parameters(SPEC, "infinity", "-infinity"), "columns": columns}
+        copy = cursor.mogrify(load_statement(ROWS), parameters).decode()
+        select = copy[copy.index("COPY (") + len("COPY (") : copy.rindex(") TO STDOUT")]
+        cursor.execute(f"EXPLAIN (FORMAT json) {select}")
+        step: dict[str, Any] = cursor.fetchall()[0][0][0]["Plan"]
+        return step
+
+
+@pytest.mark.parametrize(("loaded", "late", "newest"), [(6, 4, 5), (30, 25, 33), (6, 40, 45)])
+def test_early_labels_of_one_kind_lead_no_dataset_between_two_loads(
+    store: Store, loaded: int, late: int, newest: int
+) -> None:
+    """Frauds are known at once, the others by the load of each week.
+
+    At most three weeks wait for it, and none where few labels have become usual.
+    """
+    label = Label(name="y", type="boolean", expected_delay_hours=0, load_every_days=7)
+    spec = ModelSpec(name="m", task="binary", features=(Feature(name="count", type="integer"),), label=label)
+    put_frauds(store, loaded + late, loaded_until=loaded)
+    begin = datetime(2011, 2, 1, tzinfo=UTC)
+    frame = read_known_rows(
+        Settings(store_dsn=store.dsn), spec, f"{begin + timedelta(days=loaded + late):%Y-%m-%d}"
+    ).frame
+    assert (frame["created_at"].max() - begin).days == newest
+    whole = frame[frame["created_at"] < begin + timedelta(days=loaded)]
+    assert (len(whole), whole["label"].mean()) == (10 * loaded, 0.1)
+
+
+def put_frauds(store: Store, days: int, loaded_until: int) -> None:
+    """Ten rows a day, of which one is a fraud. Other labels are there of days before `loaded_until` only."""
+    for parent in ("prediction_log", "label"):
+        for month in ("2011-02-01", "2011-03-01"):
+            execute(store, "SELECT ensure_partition(%(parent)s, %(month)s)", parent=parent, month=month)
+    made = (
+        " FROM generate_series(0, %(days)s - 1) AS day, generate_series(0, 9) AS row,"
+        " LATERAL (SELECT '2011-02-01'::timestamptz + day * interval '1 day' + row * interval '1 hour' AS at) AS moment"
+    )
+    execute(
+        store,
+        "INSERT INTO prediction_log (model, id, input, created_at)"
+        f" SELECT 'm', day || '-' || row, jsonb_build_object('count', row), at {made}",
+        days=days,
+    )
+    execute(
+        store,
+        f"INSERT INTO label (model, id, label, observed_at) SELECT 'm', day || '-' || row, to_jsonb(row = 0), at {made}"
+        " WHERE row = 0 OR day < %(loaded)s",
+        days=days,
+        loaded=loaded_until,
+    )

@@ -198,10 +198,9 @@ def test_an_image_of_another_model_under_the_same_tag_is_not_taken(
 
 
 def test_who_writes_to_mlflow_does_not_decide_what_a_service_executes(
-    settings: Settings, bike_demand: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, bike_demand: ModelSpec, tmp_path: Path
 ) -> None:
     """MLflow is told that the type is trusted, as somebody could tell it who may write there."""
-    monkeypatch.chdir(tmp_path)  # where MLflow keeps files that belong to no experiment of ours
     kind = "subprocess.getoutput"
     connect(settings)
     with mlflow.start_run():
@@ -212,6 +211,8 @@ def test_who_writes_to_mlflow_does_not_decide_what_a_service_executes(
             skops_trusted_types=[kind],
             pip_requirements=["scikit-learn", "skops"],
         )
+    kept = connect(settings).get_experiment("0").artifact_location
+    assert str(Path(__file__).parents[3]) not in kept, "a test leaves files in the checkout"
     stored = fetch_model(settings, bike_demand, logged.model_uri, tmp_path)
     with pytest.raises(DataError, match=r"a type that model\.yaml does not list under trusted_types.*getoutput"):
         stored.load()

@@ -174,7 +174,7 @@ def test_a_wrong_model_yaml_names_key_value_and_what_is_allowed(
 
 
 def test_yaml_that_does_not_parse_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"model.yaml: not valid YAML"):
+    with pytest.raises(ConfigurationError, match=r"model.yaml: not readable as YAML"):
         load_model_spec(write_model(tmp_path / "m", "name: [unclosed"))
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cyclone.errors import DataError
@@ -87,6 +89,15 @@ def test_labels_are_the_same_from_csv_and_parquet(tmp_path: Path) -> None:
     entries = [[line.entry for line in LabelFile(tmp_path / name, label)] for name in ("csv", "parquet")]
     assert entries[0] == entries[1]
     assert [entry["label"] for entry in entries[0]] == [True, False, True]
+
+
+def test_a_missing_number_is_an_empty_cell_from_csv_and_parquet(tmp_path: Path) -> None:
+    """pandas makes a column with a missing id one of floats. `pa.table` keeps its NaN, as other writers do."""
+    frame = pd.DataFrame({"id": [17.0, float("nan")], "label": [1.0, float("nan")]})
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    pq.write_table(pa.table({name: frame[name].to_numpy() for name in frame}), tmp_path / "labels.parquet")
+    read_cells = [[record.values for record in TableFile(tmp_path / f"labels.{kind}")] for kind in ("csv", "parquet")]
+    assert read_cells == [[["17.0", "1.0"], ["", ""]]] * 2
 
 
 def test_a_record_that_cannot_be_read_is_named_and_hides_no_other(tmp_path: Path) -> None:
