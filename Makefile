@@ -14,7 +14,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform check-compose bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana docs lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform check-compose bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana bench-page docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -125,6 +125,9 @@ bench-policy: $(READY) $(VENV)/bench-policy/.ready ## the policy on eight real d
 
 bench-grafana: $(READY) ## what each question of Grafana's boards and rules costs over a year of ten million rows (fifteen minutes)
 	@$(BIN)/python -m benchmarks.grafana $(SIZE)
+
+bench-page: $(READY) ## what the page in Airflow costs: 200 models, and a model over a year of ten million rows (fifteen minutes)
+	@$(BIN)/python -m benchmarks.page $(SIZE)
 
 base-image: $(READY) ## build the base image of this source with Docker and push it to CYCLONE_IMAGE_REPOSITORY
 	@$(BIN)/python -m training.images.base

@@ -16,6 +16,7 @@ from cyclone.rows.validation import (
     RowError,
     find_label_faults,
     is_id,
+    read_label,
     read_time,
     show_value,
     validate_rows,
@@ -105,7 +106,14 @@ def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[d
     errors = [error for index, entry in enumerate(labels) for error in find_label_faults(spec, index, entry, now)]
     if errors:
         raise _refuse_rows(len(labels), errors)
-    return [{**entry, "observed_at": read_time(entry.get("observed_at"), now)} for entry in labels]
+    return [
+        {
+            **entry,
+            "label": read_label(spec.label, entry["label"]),
+            "observed_at": read_time(entry.get("observed_at"), now),
+        }
+        for entry in labels
+    ]
 
 
 def _read_object(spec: ModelSpec, content: bytes, needed: str, keys: tuple[str, ...]) -> dict[str, Any]:

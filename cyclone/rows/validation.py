@@ -81,6 +81,16 @@ def is_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -
     return math.isfinite(value) and (field.range is None or field.range[0] <= value <= field.range[1])
 
 
+def read_label(label: Label, value: Any) -> Any:
+    """A label as it is kept. 1 and 0 are true and false where the label is boolean, as they are in a file.
+
+    >>> read_label(Label(name="late", type="boolean", expected_delay_hours=1), 1)
+    True
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value == 1 if label.type == "boolean" and is_number and value in (0, 1) else value
+
+
 def is_read_as_float(field: Feature | Label) -> bool:
     """Whether training and checks read the field's numbers as floats. An integer that may be null is one of them."""
     return isinstance(field, Label) or field.type == "number" or field.nullable
@@ -98,7 +108,7 @@ def is_exact(value: int) -> bool:
 def describe_allowed(field: Feature | Label) -> str:
     """What `is_allowed` accepts, in words such as `an integer from 0 to 23`."""
     if field.type == "boolean":
-        words = "true or false"
+        words = "true or false, or 1 or 0" if isinstance(field, Label) else "true or false"
     elif field.type == "text":
         words = "a text without \\u0000"
     elif field.type == "category":
@@ -113,6 +123,8 @@ def describe_allowed(field: Feature | Label) -> str:
 def explain_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -> str:
     """What is allowed in place of a refused value, and that a float would round it if that is the reason."""
     words = describe_allowed(field)
+    if field.type == "boolean" and isinstance(field, Feature) and value in (0, 1):
+        return f"{words}, as JSON writes them. Only files may write 1 and 0"
     is_integer = field.type in ("integer", "number") and isinstance(value, int) and abs(value) <= INT64_MAX
     if is_integer and not is_exact(value) and (is_matrix or is_read_as_float(field)):
         return f"{words}, and no integer beyond 2^53 that a float rounds"
@@ -155,7 +167,7 @@ def find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) ->
         return
     if not is_id(entry.get("id")):
         yield RowError(index, "id", show_value(entry.get("id")), ALLOWED_ID)
-    if not is_allowed(spec.label, entry.get("label")):
+    if not is_allowed(spec.label, read_label(spec.label, entry.get("label"))):
         yield RowError(index, "label", show_value(entry.get("label")), explain_allowed(spec.label, entry.get("label")))
     at = entry.get("observed_at")
     if at is not None and read_time(at, now) is None:

@@ -166,3 +166,18 @@ def test_bad_labels_are_named_with_what_is_allowed() -> None:
         RowError(2, "observed_at", "soon", TIME),
         RowError(2, "note", "x", "no such key. The keys are id, label, observed_at"),
     ]
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(1, True), (0, False), (1.0, True), (True, True), (False, False)])
+def test_a_boolean_label_may_be_1_or_0_as_in_a_file(sent: Any, kept: bool) -> None:
+    spec = SPEC.model_copy(update={"label": Label(name="late", type="boolean", expected_delay_hours=1)})
+    (label,) = read_label_request(spec, encode({"labels": [{"id": "a", "label": sent}]}), NOW)
+    assert label["label"] is kept
+
+
+@pytest.mark.parametrize("sent", [2, -1, "1", "true", None])
+def test_another_number_or_a_text_is_no_boolean_label(sent: Any) -> None:
+    spec = SPEC.model_copy(update={"label": Label(name="late", type="boolean", expected_delay_hours=1)})
+    with pytest.raises(RequestError) as raised:
+        read_label_request(spec, encode({"labels": [{"id": "a", "label": sent}]}), NOW)
+    assert raised.value.details[0].allowed == "true or false, or 1 or 0"
