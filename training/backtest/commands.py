@@ -39,6 +39,7 @@ def backtest(
     from training.backtest.picture import draw_picture
     from training.backtest.report import build_policy_table, build_retraining_table
     from training.backtest.run import check_start, run_backtest
+    from training.checking.pipeline import check_pipeline
 
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
@@ -50,6 +51,7 @@ def backtest(
     history = build_history(spec, frame)
     start = find_start(history, _find_first_day(spec, since, history.first_day))
     check_start(history, frame, start)
+    check_pipeline(settings, spec, frame)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"replaying {history.day_count - start} days of {spec.name}", total=1.0)
         result = run_backtest(
