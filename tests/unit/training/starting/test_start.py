@@ -123,8 +123,7 @@ def test_when_labels_came_gives_their_delay_and_rhythm(tmp_path: Path) -> None:
 def test_the_task_is_told_from_the_label(tmp_path: Path, label: list[object], task: str, kind: str) -> None:
     frame = build_frame(900)
     rng = random.Random(1)
-    frame["y"] = [label[rng.randrange(len(label))] for _ in range(len(frame))]
-    spec = start(tmp_path, frame, "y")
+    spec = start(tmp_path, frame.assign(y=rng.choices(label, k=len(frame))), "y")
     assert (spec.task, spec.label.type) == (task, kind)
 
 
@@ -229,10 +228,9 @@ def write(frame: pd.DataFrame) -> bytes:
 
 
 def replace_some(column: str, *values: object) -> bytes:
-    frame = FRAME.astype({column: "object"})
-    for place, value in enumerate(values):
-        frame.loc[20 + place, column] = value
-    return write(frame)
+    cells = FRAME[column].astype("object").tolist()
+    cells[20 : 20 + len(values)] = values
+    return write(FRAME.assign(**{column: cells}))
 
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
