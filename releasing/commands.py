@@ -12,10 +12,11 @@ from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ReleaseError
 from cyclone.record_comparison import note_comparison
-from cyclone.releases import releases_under_way
 from cyclone.settings import read_settings
+from cyclone.wording import count_of
 
 console = Console(markup=False)
+MARKS = {"well": "well ", "fault": "FAULT", "absent": "-    "}
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -26,25 +27,33 @@ def add_commands(app: typer.Typer) -> None:
     app.command("reconcile")(reconcile_by_hand)
     app.command("withdraw-calibration")(withdraw_by_hand)
     app.command("retire")(retire_by_hand)
+    app.command()(doctor)
+
+
+def doctor(
+    airflow: Annotated[str, typer.Option("--airflow", help="The address of Airflow's API server.")] = "",
+) -> None:
+    """Check the installation from end to end, and say what mends each fault. Nothing is changed."""
+    from releasing.doctor.examination import examine
+
+    findings = examine(read_settings(), airflow)
+    for finding in findings:
+        console.print(f"{MARKS[finding.state]} {finding.part}: {finding.said}", highlight=False, soft_wrap=True)
+        if finding.remedy:
+            console.print(f"      to mend it: {finding.remedy}", highlight=False, soft_wrap=True)
+    faults = sum(finding.state == "fault" for finding in findings)
+    console.print(f"{count_of(faults, 'fault')} in {count_of(len(findings), 'finding')}", highlight=False)
+    if faults:
+        raise typer.Exit(1)
 
 
 def promote_by_hand(model: ModelName, because: Because = "") -> None:
     """Give the candidate in its canary all traffic now, without waiting for the rest of the canary."""
-    from releasing.canary_steps import end_by_hand
-    from releasing.candidate import candidate_of_run
-    from releasing.promotion import promote
+    from releasing.early_promotion import promote_early
 
-    settings, spec, store = open_model(model)
-    led, _ = releases_under_way(store, spec.name)
-    if not led:
-        raise ReleaseError(
-            f"{spec.name}: no candidate is under way, so there is nothing to promote. `cyclone retrain {spec.name}`"
-            " asks for one"
-        )
-    candidate = candidate_of_run(settings, spec, led[0].run_id)
-    end_by_hand(settings, spec.name, led[0].run_id, goes_on=True, reason=_sign(because))
-    promote(settings, spec, candidate)
-    console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
+    settings, spec, _ = open_model(model)
+    version = promote_early(settings, spec, _sign(because))
+    console.print(f"version {version} of {spec.name} has all traffic", highlight=False)
 
 
 def roll_back_by_hand(

@@ -32,7 +32,15 @@ MAY_IMPORT = {
     "local_platform": {"cyclone", "training", "releasing"},
     "dags": {"cyclone", "training", "releasing", "cyclone_airflow"},
     "grafana": {"cyclone", "training", "local_platform"},
-    "benchmarks": {"cyclone", "training", "releasing", "bento_service", "local_platform", "grafana"},
+    "benchmarks": {
+        "cyclone",
+        "training",
+        "releasing",
+        "bento_service",
+        "local_platform",
+        "grafana",
+        "cyclone_airflow",
+    },
 }
 
 
@@ -54,10 +62,18 @@ MAY_USE = {
     "cyclone.grafana": set(),
     "cyclone.lineage": set(),
     "cyclone.messages": set(),
+    "cyclone.page": {"cyclone.policy"},
     "cyclone.rows": set(),
     "cyclone": {"cyclone.installation"},  # a setting may name a secret
     "training.commands": {"training.backtest", "training.checking", "training.starting", "training"},
-    "training": {"training.images", "training.gate", "training.fit", "training.tracking", "training.data"},
+    "training": {
+        "training.backtest",
+        "training.images",
+        "training.gate",
+        "training.fit",
+        "training.tracking",
+        "training.data",
+    },
     "training.backtest": {"training.checking", "training.gate", "training.fit", "training.data"},
     "training.checking": {"training.fit", "training.tracking", "training.data"},
     "training.starting": {"training.checking", "training.data"},

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,7 +124,7 @@ def test_when_labels_came_gives_their_delay_and_rhythm(tmp_path: Path) -> None:
         ([3, 700, 9000], "regression", "integer"),
     ],
 )
-def test_the_task_is_told_from_the_label(tmp_path: Path, label: list[object], task: str, kind: str) -> None:
+def test_the_task_is_told_from_the_label(tmp_path: Path, label: list[Any], task: str, kind: str) -> None:
     frame = build_frame(900)
     rng = random.Random(1)
     spec = start(tmp_path, frame.assign(y=rng.choices(label, k=len(frame))), "y")
