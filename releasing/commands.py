@@ -12,7 +12,6 @@ from cyclone.clock import read_now
 from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ReleaseError
 from cyclone.record_comparison import note_comparison
-from cyclone.releases import releases_under_way
 from cyclone.settings import read_settings
 from cyclone.wording import count_of
 
@@ -50,21 +49,11 @@ def doctor(
 
 def promote_by_hand(model: ModelName, because: Because = "") -> None:
     """Give the candidate in its canary all traffic now, without waiting for the rest of the canary."""
-    from releasing.canary_steps import end_by_hand
-    from releasing.candidate import candidate_of_run
-    from releasing.promotion import promote
+    from releasing.early_promotion import promote_early
 
-    settings, spec, store = open_model(model)
-    led, _ = releases_under_way(store, spec.name)
-    if not led:
-        raise ReleaseError(
-            f"{spec.name}: no candidate is under way, so there is nothing to promote. `cyclone retrain {spec.name}`"
-            " asks for one"
-        )
-    candidate = candidate_of_run(settings, spec, led[0].run_id)
-    end_by_hand(settings, spec.name, led[0].run_id, goes_on=True, reason=_sign(because))
-    promote(settings, spec, candidate)
-    console.print(f"version {led[0].version} of {spec.name} has all traffic", highlight=False)
+    settings, spec, _ = open_model(model)
+    version = promote_early(settings, spec, _sign(because))
+    console.print(f"version {version} of {spec.name} has all traffic", highlight=False)
 
 
 def roll_back_by_hand(

@@ -5,6 +5,7 @@ may be repeated.
 """
 
 import json
+import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -94,6 +95,23 @@ def list_waiting(store: Store, model: str) -> list[StoredAlert]:
 def note_answer(store: Store, alert: StoredAlert, answer: AlertResult, reason: str) -> None:
     """Record the answer to an alert."""
     store.run("alerts/answer", alert_id=alert.alert_id, answer=answer, reason=reason)
+
+
+def note_asked(
+    store: Store, model: str, action: str, person: str, because: str, answer: AlertResult, reason: str, at: datetime
+) -> None:
+    """Record what a person has asked for in Airflow that is no decision on a retraining, with what became of it."""
+    store.run(
+        "alerts/asked",
+        model=model,
+        action=action,
+        fingerprint=uuid.uuid4().hex,
+        name=person,
+        summary=because,
+        answer=answer,
+        reason=reason,
+        at=at,
+    )
 
 
 def weigh_alert(store: Store, spec: ModelSpec, alert: StoredAlert, at: datetime) -> RequestAnswer:

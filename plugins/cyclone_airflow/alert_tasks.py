@@ -53,13 +53,11 @@ def answer_alerts(model: str, **context: Any) -> dict[str, str]:
 
 def act(settings: Settings, spec: ModelSpec, alert: "StoredAlert", run: MonitorRun) -> "tuple[AlertResult, str]":
     """Do what an alert asks for, as the commands and the monitor do it. It may be repeated."""
-    from cyclone_airflow.recalibrate_task import correct_and_tell
+    from cyclone_airflow.recalibrate_task import correct_daily
     from releasing.alerted_return import return_for_alert
 
     if alert.action not in spec.webhook.actions:
         return "wait", f"webhook.actions of {spec.name} does not allow {alert.action} any more"
     if alert.action == "roll_back":
         return return_for_alert(settings, spec, alert)
-    # An alert is a reason to search on any day. Once a day is still enough, as a day's labels are known at its end.
-    daily = spec.recalibrate.model_copy(update={"every_days": 1})
-    return "done", correct_and_tell(settings, spec.model_copy(update={"recalibrate": daily}), run.find_end())
+    return "done", correct_daily(settings, spec, run.find_end())

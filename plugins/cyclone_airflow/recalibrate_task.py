@@ -27,6 +27,15 @@ def recalibrate_task(model: str, **context: Any) -> str:
         return str(error)
 
 
+def correct_daily(settings: Settings, spec: ModelSpec, at: datetime) -> str:
+    """Recalibrate a champion because an alert or a person asks for it, and return the reason.
+
+    That is a reason to search on any day. Once a day is still enough, as a day's labels are known at its end.
+    """
+    daily = spec.recalibrate.model_copy(update={"every_days": 1})
+    return correct_and_tell(settings, spec.model_copy(update={"recalibrate": daily}), at)
+
+
 def correct_and_tell(settings: Settings, spec: ModelSpec, at: datetime) -> str:
     """Recalibrate a champion if one search is due, tell MLflow and OpenLineage, and return the reason.
 

@@ -79,12 +79,12 @@ SELECT
 FROM decision
 WHERE asked_by IS NOT NULL
 UNION ALL
-SELECT -- what an alert has asked for that is no decision on a retraining
+SELECT -- what an alert, or a person in Airflow, has asked for that is no decision on a retraining
     model,
     at,
     0 AS rank,
-    'alert' AS event,
-    alert_id AS subject,
+    CASE WHEN sender = 'Airflow' THEN 'asked for' ELSE 'alert' END AS event,
+    CASE WHEN sender != 'Airflow' THEN alert_id END AS subject,
     concat(
         name,
         ' of ' || nullif(sender, ''),

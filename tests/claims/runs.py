@@ -17,7 +17,7 @@ HELP = "tests/unit/test_documents.py::test_make_help_shows_every_target_with_var
 IMAGES = f"{CI}: make test-docker && CYCLONE_CONTAINERS=true SMALL=1 make bench-release"
 LOOP = "tests/e2e/test_loop.py"
 TESTS = f"{CI}: make -j 2 --output-sync=target test"
-BENCHMARKS = "backtest bench-serving bench-monitoring bench-gate bench-policy bench-grafana"
+BENCHMARKS = "backtest bench-serving bench-monitoring bench-gate bench-policy bench-grafana bench-page"
 SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target {BENCHMARKS}"
 PARSED = f"{COMMANDS}::test_a_target_that_needs_the_network_is_given_files_and_options_that_are_there"
 
@@ -28,10 +28,12 @@ TARGETS: Places = {
     "bench-gate": SMALL,
     "bench-grafana": SMALL,
     "bench-monitoring": SMALL,
+    "bench-page": SMALL,
     "bench-policy": SMALL,
     "bench-release": IMAGES,
     "bench-serving": SMALL,
     "check": f"{CI}: make -j 2 --output-sync=target check sbom docs",
+    "check-compose": "tests/compose/test_configuration.py::test_make_check_compose_runs_the_stack",  # CI's time is full
     "check-terraform": f"{CI}: make check-terraform",
     "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
     "dashboards": "tests/unit/grafana/test_files.py::test_make_dashboards_writes_the_files",
@@ -110,6 +112,7 @@ SETTINGS: Places = {
     "COVERAGE": f"{CI}: .ci/python-3.13",
     "DAYS": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "KEEP": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
+    "LOOP": "tests/compose/test_configuration.py::test_make_check_compose_runs_the_stack",
     "SMALL": SMALL,
     "VENV": "tests/integration/local_platform/test_places.py::test_make_takes_no_environment_with_a_space_in_its_path",
 }

@@ -19,6 +19,8 @@ def list_pages(platform: PlatformRecord, service: str) -> dict[str, str]:
         f"{airflow}/dags/monitor__bike_demand/code": "Parse Duration",
         f"{airflow}/assets": "verdicts of bike_demand",
         f"{airflow}/plugins": "cyclone_pages",
+        f"{airflow}/plugin/cyclone/cyclone/": "bike_demand",
+        f"{airflow}/cyclone/models/bike_demand": "Error by day",
         f"{airflow}/auth/login": "",
         **{f"{airflow}/{path}": "" for path in SWAGGER},
         f"{cloud_run}/": "",

@@ -1,13 +1,11 @@
 """Alerts through a real API server of Airflow, through the death of Postgres, and as far as the traffic."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,61 +17,36 @@ from cyclone.alerts.payload import Alert, AlertGroup
 from cyclone.alerts.receiving import receive
 from cyclone.alerts.records import StoredAlert, record, weigh_waiting
 from cyclone.errors import StoreError
+from cyclone.keys import add_key
 from cyclone.policy.requests import ask
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from local_platform.processes import GuardedProcess, free_port, wait_until_ready
 from releasing.alerted_return import return_for_alert
+from tests.support.api_servers import ApiServer, start_api_server
 from tests.support.faults import Postgres
 from tests.support.grafana import Grafana, post_over_http
+from tests.support.prometheus import read_documented, run_alertmanager
+from tests.support.serving import wait_until
 from tests.support.staged_releases import read_percents, register_versions, release_version
 from tests.support.statements import execute
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SECRET = "a-secret-of-thirty-two-characters"
 RISEN = {"cyclone": "retrain", "model": "bike_demand"}
-START_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class ApiServer:
-    """An API server with a metadata database of its own, which no scheduler looks at."""
-
-    address: str
-    home: Path
-    store_dsn: str
-    log: Path
-
-    def list_runs(self) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.home / "airflow.db")) as database:
-            return database.execute("SELECT dag_id, run_id, state, triggering_user_name FROM dag_run").fetchall()
 
 
 @pytest.fixture(scope="module")
 def api_server(tmp_path_factory: pytest.TempPathFactory, module_store: Store) -> Iterator[ApiServer]:
     home = tmp_path_factory.mktemp("api-server")
     (home / "secret").write_text(SECRET)
-    port = free_port(0)
+    (home / "key").write_text(add_key(home / "keys.json", "alertmanager", ("alert",)))
     variables = {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "plugins")]),
-        "CYCLONE_STORE_DSN": module_store.dsn,
         "CYCLONE_WEBHOOK_SECRET_FILE": str(home / "secret"),
+        "CYCLONE_API_KEYS_FILE": str(home / "keys.json"),
     }
-    airflow = [sys.executable, "-m", "airflow"]
-    for command in (["db", "migrate"], ["dags", "reserialize"]):
-        subprocess.run([*airflow, *command], env=os.environ | variables, check=True, capture_output=True)
-    log = home / "api-server.log"
-    command = [*airflow, "api-server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    with GuardedProcess.start("api-server", command, os.environ | variables, log) as process:
-        address = f"http://127.0.0.1:{port}"
-        wait_until_ready(f"{address}/api/v2/version", START_SECONDS, process)
-        yield ApiServer(address, home, module_store.dsn, log)
+    with start_api_server(home, module_store, variables) as server:
+        yield server
 
 
 def test_an_alert_starts_one_run_of_the_monitor_in_airflow(api_server: ApiServer) -> None:
@@ -94,7 +67,7 @@ def test_an_alert_starts_one_run_of_the_monitor_in_airflow(api_server: ApiServer
         assert sender.send(sender.build_body())[0] == 202
         took.append(time.monotonic() - began)
     assert len(api_server.list_runs()) == 1
-    assert execute(Store(api_server.store_dsn), "SELECT count(*) FROM incident") == [(1,)]
+    assert execute(api_server.store, "SELECT count(*) FROM incident") == [(1,)]
     assert min(took) < 1
 
 
@@ -112,11 +85,21 @@ def test_airflow_lets_no_one_else_in_although_it_asks_nobody_for_a_password(api_
     assert SECRET not in api_server.log.read_text()
 
 
+def test_an_alertmanager_with_a_key_is_let_in(api_server: ApiServer, tmp_path: Path) -> None:
+    config = read_documented(api_server.address, api_server.home / "key", {"group_wait": "100ms"})
+    noted = "SELECT answer, times FROM alert WHERE name = 'SlowAnswers'"
+    with run_alertmanager(tmp_path, config) as alertmanager:
+        alertmanager.post_alert({"alertname": "SlowAnswers", "cyclone": "note", "model": "bike_demand"})
+        wait_until(lambda: execute(api_server.store, noted) == [("noted", 1)], "it is noted")
+        assert alertmanager.count_failed() == 0
+
+
 def test_an_api_server_without_a_secret_says_so_at_its_start(tmp_path: Path) -> None:
     """Other processes of Airflow load the plugin as well, and neither say it nor import the app."""
     code = (
         "import os, sys; os.environ.update({context}); import cyclone_airflow.plugin;"
-        " print([name for name in sys.modules if name.startswith(('cyclone.', 'cyclone_airflow.webhook'))])"
+        " late = ('cyclone.', 'cyclone_airflow.webhook', 'cyclone_airflow.page');"
+        " print([name for name in sys.modules if name.startswith(late)])"
     )
     variables = os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'plugins'}"}
     said = []

@@ -1,0 +1,1 @@
+"""The web part of Cyclone's page in Airflow: addresses, who may do what, and the doing."""
