@@ -99,6 +99,7 @@ MODULES: Places = {
     "benchmarks.monitoring_cost": SMALL,
     "benchmarks.release_canary": IMAGES,
     "benchmarks.release_layer": IMAGES,
+    "local_platform.cloud_run": "tests/support/cloud_run_driver.py::build_command",
     "local_platform.clean": "tests/integration/local_platform/test_platform.py::"
     "test_cleaning_removes_a_state_that_nothing_runs_in",
     "training.images.base": f"{COMMANDS}::test_the_context_of_a_base_image_is_written",
