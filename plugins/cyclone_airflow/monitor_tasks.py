@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 RUN_FIELDS = {
     "run_id": "{{ run_id }}",
-    "interval_start": "{{ data_interval_start | default('', true) }}",
-    "interval_end": "{{ data_interval_end | default('', true) }}",
+    "interval_start": "{{ data_interval_start | default((dag_run.conf or {}).get('interval_start', ''), true) }}",
+    "interval_end": "{{ data_interval_end | default((dag_run.conf or {}).get('interval_end', ''), true) }}",
     "model_yaml": "{{ (dag_run.conf or {}).get('model_yaml', '') }}",
 }
-"""The facts of a run that a step needs, as templates that Airflow fills in."""
+"""The facts of a run that a step needs, as templates that Airflow fills in.
+
+A replay names its day in the configuration of the run. Such a run has no logical date, and so no data interval.
+"""
 
 
 @dataclass(frozen=True)
@@ -318,10 +321,11 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
 
 def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:
     """The monitor run whose task a worker executes, from the task's context."""
+    conf = context["dag_run"].conf or {}
     return MonitorRun(
         model=model,
         run_id=context["run_id"],
-        interval_start=str(context.get("data_interval_start") or ""),
-        interval_end=str(context.get("data_interval_end") or ""),
-        model_yaml=(context["dag_run"].conf or {}).get("model_yaml", ""),
+        interval_start=str(context.get("data_interval_start") or conf.get("interval_start", "")),
+        interval_end=str(context.get("data_interval_end") or conf.get("interval_end", "")),
+        model_yaml=conf.get("model_yaml", ""),
     )

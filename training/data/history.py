@@ -18,7 +18,14 @@ from cyclone.rows.cells import parse_cell
 from cyclone.rows.csv_records import FileRecord
 from cyclone.rows.frames import LABEL_TYPES, frame_from_rows
 from cyclone.rows.table_file import TableFile
-from cyclone.rows.validation import CLOCK_SKEW, describe_allowed, is_allowed, show_value, validate_rows
+from cyclone.rows.validation import (
+    CLOCK_SKEW,
+    EARLIEST_OF_HISTORY,
+    describe_allowed,
+    is_allowed,
+    show_value,
+    validate_rows,
+)
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
@@ -31,8 +38,6 @@ if TYPE_CHECKING:
 BATCH_ROWS = 5000
 # The file is hashed in blocks of this size, so that it never has to fit in memory.
 BLOCK_BYTES = 2**20
-# A history may be older than any service, so an earlier time is allowed here than for a row that is sent.
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
@@ -173,7 +178,7 @@ def _parse_record(spec: ModelSpec, table: TableFile, record: FileRecord, now: da
     cells = dict(zip(table.columns, record.values, strict=True))
     created_at = _read_time(cells["created_at"], now)
     if created_at is None:
-        allowed = f"an ISO time from {EARLIEST:%Y-%m-%d} to now, e.g. 2011-01-31T23:00:00Z"
+        allowed = f"an ISO time from {EARLIEST_OF_HISTORY:%Y-%m-%d} to now, e.g. 2011-01-31T23:00:00Z"
         return _refuse(table, record, "created_at", show_value(cells["created_at"]), allowed)
     label = parse_cell(spec.label, cells[spec.label.name])
     if not is_allowed(spec.label, label):
@@ -187,7 +192,7 @@ def _read_time(text: str, now: datetime) -> datetime | None:
         time = parse_time(text)
     except ValueError:
         return None
-    return time if EARLIEST <= time <= now + CLOCK_SKEW else None
+    return time if EARLIEST_OF_HISTORY <= time <= now + CLOCK_SKEW else None
 
 
 def _refuse(table: TableFile, record: FileRecord, column: str, value: Any, allowed: str) -> str:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from cyclone.errors import DataError
+from cyclone.rows.validation import EARLIEST_OF_HISTORY
 from cyclone.times import DAY, floor_day
-from training.data.history import EARLIEST
 from training.starting.columns import TextColumn
 from training.starting.moments import Moments, find_moments, read_numbers
 from training.starting.source import DataSource
@@ -88,16 +88,20 @@ def _read_named(source: DataSource, column: TextColumn) -> Moments:
 def _find_shift(source: DataSource, name: str, times: Sequence[datetime]) -> tuple[timedelta, list[str]]:
     """By how much times are shifted so that a history may have them, with a note. Weekdays and seasons stay."""
     first, last, now = min(times), max(times), datetime.now(UTC)
-    if first >= EARLIEST and last <= now:
+    if first >= EARLIEST_OF_HISTORY and last <= now:
         return timedelta(0), []
-    cycles = math.ceil((EARLIEST - first) / CYCLE) if first < EARLIEST else -math.ceil((last - now) / CYCLE)
+    cycles = (
+        math.ceil((EARLIEST_OF_HISTORY - first) / CYCLE)
+        if first < EARLIEST_OF_HISTORY
+        else -math.ceil((last - now) / CYCLE)
+    )
     shift = cycles * CYCLE
-    if first + shift < EARLIEST or last + shift > now:
+    if first + shift < EARLIEST_OF_HISTORY or last + shift > now:
         raise DataError(
             f"{source.name}: {name!r} has times from {first:%Y-%m-%d} to {last:%Y-%m-%d}, and a history holds those"
-            f" from {EARLIEST:%Y} to now. Leave out the others"
+            f" from {EARLIEST_OF_HISTORY:%Y} to now. Leave out the others"
         )
-    words = f"times were moved by {28 * cycles:+} years, as a history holds those from {EARLIEST:%Y} to now."
+    words = f"times were moved by {28 * cycles:+} years, as a history holds those from {EARLIEST_OF_HISTORY:%Y} to now."
     return shift, [f"{words} Weekdays and seasons are the same"]
 
 

@@ -90,7 +90,7 @@ def test_an_alertmanager_with_a_key_is_let_in(api_server: ApiServer, tmp_path: P
     noted = "SELECT answer, times FROM alert WHERE name = 'SlowAnswers'"
     with run_alertmanager(tmp_path, config) as alertmanager:
         alertmanager.post_alert({"alertname": "SlowAnswers", "cyclone": "note", "model": "bike_demand"})
-        wait_until(lambda: execute(Store(api_server.store_dsn), noted) == [("noted", 1)], "it is noted")
+        wait_until(lambda: execute(api_server.store, noted) == [("noted", 1)], "it is noted")
         assert alertmanager.count_failed() == 0
 
 

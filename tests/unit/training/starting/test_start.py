@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,7 @@ def test_when_labels_came_gives_their_delay_and_rhythm(tmp_path: Path) -> None:
         ([3, 700, 9000], "regression", "integer"),
     ],
 )
-def test_the_task_is_told_from_the_label(tmp_path: Path, label: list[object], task: str, kind: str) -> None:
+def test_the_task_is_told_from_the_label(tmp_path: Path, label: list[Any], task: str, kind: str) -> None:
     frame = build_frame(900)
     rng = random.Random(1)
     frame["y"] = [label[rng.randrange(len(label))] for _ in range(len(frame))]
@@ -228,7 +229,7 @@ def write(frame: pd.DataFrame) -> bytes:
     return frame.to_csv(index=False).encode()
 
 
-def replace_some(column: str, *values: object) -> bytes:
+def replace_some(column: str, *values: Any) -> bytes:
     frame = FRAME.astype({column: "object"})
     for place, value in enumerate(values):
         frame.loc[20 + place, column] = value
