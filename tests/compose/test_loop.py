@@ -7,8 +7,10 @@ import pytest
 from tests.compose.stack import Stack
 
 LAST_DAY = "2011-03-20"
-"""The day before which the replay ends. The alarm comes on 24 February, and is answered in four days or, where the machine
-is busy, in twelve."""
+"""The day before which the replay ends. The alarm comes on 24 February, and its answer takes four days.
+
+On a busy machine it takes twelve.
+"""
 REPLAY_SECONDS = 5400
 pytestmark = [
     pytest.mark.compose,
