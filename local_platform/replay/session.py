@@ -18,7 +18,7 @@ from local_platform.replay.events import format_error
 from local_platform.replay.history import cut_rows, describe_slow_canary, find_position, list_unlabelled, read_rows
 from local_platform.replay.place import enter_replay, find_platform, find_service_address
 from local_platform.replay.run import ReplayRun
-from local_platform.replay.traffic import Replay
+from local_platform.replay.traffic import HistoryRow, Replay
 from training.data.history import parse_time
 
 
@@ -67,7 +67,12 @@ def replay_model(
     settings, airflow = read_settings(), AirflowClient(record.airflow.address)
     train_first(console, settings, spec, airflow)
     traffic = Replay(spec, find_service_address(settings, spec), delay)
-    run = ReplayRun(console, settings, spec, airflow, traffic, rows, speed)
+    go_on_or_begin(ReplayRun(console, settings, spec, airflow, traffic, rows, speed), known)
+
+
+def go_on_or_begin(run: ReplayRun, known: list[HistoryRow]) -> None:
+    """Play the rows of a run from where an earlier replay stopped. `known` is the whole history."""
+    console, spec, rows, delay = run.console, run.spec, run.rows, run.replay.delay
     position = find_position(run.store, spec.name)
     if position is not None:
         if position >= rows[-1].created_at:
