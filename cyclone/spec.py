@@ -141,7 +141,7 @@ class ModelSpec(Section):
         rhythm = f"label.expected_delay_hours {self.label.expected_delay_hours:g}"
         rhythm += f" with load_every_days {self.label.load_every_days}" if self.label.load_every_days else ""
         needed = retrain.holdout_days + retrain.folds
-        if retrain.window_days is not None and retrain.window_days - wait < needed:
+        if isinstance(retrain.window_days, int) and retrain.window_days - wait < needed:
             raise ValueError(
                 f"{rhythm} leaves {max(0, retrain.window_days - wait)} labelled days of retrain.window_days"
                 f" {retrain.window_days}, and holdout_days {retrain.holdout_days} with folds {retrain.folds} need"

@@ -179,7 +179,8 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
 
     `request_retraining` goes on when a retraining is due, `tell_person` when a person must look, and `recalibrate` when
     a calibration is due. `answer_alerts` goes on when an alert asks for something else than a retraining.
-    `send_messages` goes on when people are to be told of something.
+    `send_messages` goes on when people are to be told of something, and `score_refit` when the labels of all days are
+    known on which a refit is to be scored.
     The log has all verdicts of the run. The event of the model's asset has their counts. A kind of checks that broke
     has no verdicts here. The other kinds decide without it.
     """
@@ -211,6 +212,7 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
         "send_messages": is_live and _note_messages(run),
         # Not beside an alert, which may be about to roll back what would be corrected.
         "recalibrate": is_live and not has_alerts and _should_correct(run),
+        "score_refit": is_live and _should_score(run),
     }
     return [name for name, is_due in due.items() if is_due]
 
@@ -238,6 +240,12 @@ def _weigh_alerts(run: MonitorRun) -> bool:
     from cyclone.alerts.records import weigh_waiting
 
     return bool(weigh_waiting(run.store, run.find_spec(), run.find_end()))
+
+
+def _should_score(run: MonitorRun) -> bool:
+    from cyclone.policy.refit_scores import find_due_stretch
+
+    return find_due_stretch(run.store, run.find_spec(), run.find_end()) is not None
 
 
 def _note_messages(run: MonitorRun) -> bool:

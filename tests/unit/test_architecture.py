@@ -66,7 +66,14 @@ MAY_USE = {
     "cyclone.rows": set(),
     "cyclone": {"cyclone.installation"},  # a setting may name a secret
     "training.commands": {"training.backtest", "training.checking", "training.starting", "training"},
-    "training": {"training.images", "training.gate", "training.fit", "training.tracking", "training.data"},
+    "training": {
+        "training.backtest",
+        "training.images",
+        "training.gate",
+        "training.fit",
+        "training.tracking",
+        "training.data",
+    },
     "training.backtest": {"training.checking", "training.gate", "training.fit", "training.data"},
     "training.checking": {"training.fit", "training.tracking", "training.data"},
     "training.starting": {"training.checking", "training.data"},

@@ -132,7 +132,8 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
             r"triggered_by.0: .*'error', 'error_checks', 'drift', 'estimate', 'service' or 'req",
         ),
         ({"retrain": {"cooldown_days": 5000}}, r"retrain.cooldown_days: .*less than or equal to 366 \(value 5000\)"),
-        ({"retrain": {"minimum_gain": 0.99}}, r"retrain.minimum_gain: .*less than or equal to 0.9 \(value 0.99\)"),
+        ({"retrain": {"cost_days": 0}}, r"retrain.cost_days: .*greater than 0 \(value 0\)"),
+        ({"retrain": {"window_days": "best"}}, r"retrain.window_days.*: .*'auto' \(value 'best'\)"),
         ({"retrain": {"half_life_days": 0.01}}, r"retrain.half_life_days: .*greater than or equal to 1 \(value 0.01\)"),
         (
             {"retrain": {"breaker": {"missing_share": 1.0}}},
