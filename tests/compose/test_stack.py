@@ -14,7 +14,7 @@ import requests
 
 from cyclone.places import REPOSITORY
 from cyclone.settings import Settings
-from local_platform.airflow import AirflowClient
+from local_platform.airflow_client import AirflowClient
 from releasing.cloud_run import CloudRun
 from tests.compose.compose_file import FILE, read_services
 from tests.compose.stack import NOT_STARTED, ONCE, Stack
