@@ -19,6 +19,7 @@ from local_platform.replay.history import cut_rows, describe_slow_canary, find_p
 from local_platform.replay.place import enter_replay, find_platform, find_service_address
 from local_platform.replay.run import ReplayRun
 from local_platform.replay.traffic import HistoryRow, Replay
+from training.checking.check import check_model
 from training.data.history import parse_time
 
 
@@ -33,11 +34,16 @@ def train_model(console: Console, settings: Settings, spec: ModelSpec) -> None:
 
 
 def train_first(console: Console, settings: Settings, spec: ModelSpec, airflow: AirflowClient) -> bool:
-    """Train and release the first version, and print each step. False when a version serves already."""
+    """Check the model, train and release its first version, and print each step. False when a version serves already.
+
+    Errors: `ConfigurationError` with the faults that the check found, and `PlatformError` with the step that failed.
+    """
     serving = current_release(Store(settings.store_dsn), spec.name)
     if serving is not None:
         console.print(f"version {serving.version} of {spec.name} serves already", highlight=False)
         return False
+    if faults := check_model(settings, spec.name).faults:
+        raise ConfigurationError("\n".join(faults))
 
     def show_step(step: Step) -> None:
         mark = "" if step.state == "success" else f"  [red]{step.state}[/red]"
