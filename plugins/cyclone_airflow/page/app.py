@@ -20,7 +20,7 @@ from cyclone.page.doing import ACTIONS
 from cyclone.page.fleet import show_fleet
 from cyclone.page.incident import show_incident, show_run
 from cyclone.page.log import show_log
-from cyclone.page.model import PREFIX, Message, Visit, show_model
+from cyclone.page.model import PREFIX, Said, Visit, show_model
 from cyclone.page.rendering import HEADERS, STATIC, render
 from cyclone.page.verdicts import show_verdicts
 from cyclone.settings import Settings, read_settings
@@ -147,11 +147,11 @@ class Page:
             done = await asyncio.to_thread(
                 self._do, self._settings, action.name, model, name, because, form.get("despite", [])
             )
-            message = Message(done, is_fault=False)
+            message = Said(done, is_fault=False)
             log.info("%s of %s by %s: %s", action.name, model, name, done)
         except CycloneError as error:
             log.warning("%s of %s by %s came to nothing: %s", action.name, model, name, error)
-            message = Message(str(error), is_fault=True)
+            message = Said(str(error), is_fault=True)
         return _lead_back(request, model, message)
 
     @property
@@ -179,7 +179,7 @@ async def _read_form(request: Request) -> dict[str, list[str]] | None:
     return parse_qs(body.decode(errors="replace"), keep_blank_values=True)
 
 
-def _lead_back(request: Request, model: str, message: Message) -> Response:
+def _lead_back(request: Request, model: str, message: Said) -> Response:
     """A 303, so that loading the page again does nothing again."""
     root = _find_root(request)
     answer = RedirectResponse(f"{root}/models/{quote(model, safe='')}", HTTPStatus.SEE_OTHER, headers=dict(HEADERS))
@@ -188,9 +188,9 @@ def _lead_back(request: Request, model: str, message: Message) -> Response:
     return answer
 
 
-def _read_said(text: str) -> Message:
+def _read_said(text: str) -> Said:
     words = unquote(text, errors="replace")
-    return Message(words.removeprefix("!"), words.startswith("!"))
+    return Said(words.removeprefix("!"), words.startswith("!"))
 
 
 def _find_root(request: Request) -> str:
