@@ -14,7 +14,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana bench-page docs lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform check-compose bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana bench-page docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -64,7 +64,7 @@ dashboards: $(READY) ## write the files of Grafana's dashboards and alert rules 
 test: test-parts test-loop ## the tests in seconds each, then the loop through a real Airflow: about half an hour on two cores
 
 test-parts: $(READY) ## the tests that need no Airflow that runs the whole loop
-	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow and not terraform"
+	$(BIN)/pytest $(PARALLEL) -m "not e2e and not docker and not slow and not terraform and not compose"
 
 test-loop: $(READY) ## the loop through a real Airflow, as the demo turns it
 	$(BIN)/pytest -m e2e
@@ -81,6 +81,9 @@ test-faults: $(READY) ## what may break: Postgres away for a minute, processes k
 
 check-terraform: $(READY) $(TERRAFORM)/.ready ## terraform/ against the Google provider's schema, without Google: fmt, validate, test, checkov (two minutes)
 	$(BIN)/pytest -n 2 --dist load tests/terraform -m terraform
+
+check-compose: $(READY) ## docker-compose.yaml in a real engine, until a version serves and is watched (Debian without Docker: .ci/container-engine make check-compose; LOOP=1: until the loop has turned)
+	LOOP=$(LOOP) $(BIN)/pytest tests/compose -m compose
 
 $(TERRAFORM)/.ready: requirements/terraform.txt $(READY)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TERRAFORM)

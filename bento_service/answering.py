@@ -24,6 +24,7 @@ from bento_service.log.spool_folder import Instance, claim_base
 from bento_service.log.spooled_rows import LogRow
 from bento_service.recent_ids import RecentIds
 from bento_service.request import PredictRequest, RequestError, read_predict_request, refuse_ids
+from cyclone.rows.validation import EARLIEST, EARLIEST_OF_HISTORY
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -57,6 +58,7 @@ class Answering:
         self._predict_rows = predict
         self._ids = PredictionIds()
         self._is_live = is_live
+        self._earliest = EARLIEST if is_live else EARLIEST_OF_HISTORY
         self._recent_ids = RecentIds(spec.feature_names)
         self._refuses_conflicts = spec.serving.conflicting_ids == "refuse"
         self._is_committed = spec.serving.durability == "committed"
@@ -89,7 +91,7 @@ class Answering:
         started, now = time.perf_counter(), datetime.now(UTC)
         at = now
         try:
-            request = read_predict_request(self._spec, body.read(), now)
+            request = read_predict_request(self._spec, body.read(), now, self._earliest)
             at = request.created_at[0] if request.created_at else now
             response = await self._answer(request, started, now, is_logged=not body.is_rehearsal)
         except RequestError as refusal:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bento_service.request import open_to_replay
 from cyclone.calibration.correction import Calibration
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import (
@@ -16,6 +17,7 @@ from cyclone.image_contract import (
     SPECS_FOLDER,
     THREADS_VARIABLE,
 )
+from cyclone.settings import read_settings
 from cyclone.spec import ModelSpec, load_model_spec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,4 +78,5 @@ def read_bundle(root: Path = ROOT) -> Bundle:
         raise ConfigurationError(f"{path}: an object with model and version is needed: {error!r}") from error
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ConfigurationError(f"{path}: version {version!r} must be a positive integer")
-    return Bundle(root, load_model_spec(root / SPECS_FOLDER / str(name)), version, tuple(trusted))
+    spec = open_to_replay(load_model_spec(root / SPECS_FOLDER / str(name)), read_settings())
+    return Bundle(root, spec, version, tuple(trusted))

@@ -11,6 +11,7 @@ from bento_service.answers import answer, fail, log_failure
 from bento_service.request import read_label_request
 from cyclone.errors import StoreError
 from cyclone.rows.labels import add_labels
+from cyclone.rows.validation import EARLIEST, EARLIEST_OF_HISTORY
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 
@@ -19,7 +20,7 @@ logger = logging.getLogger("bentoml.labels")
 
 async def answer_labels(store: Store, spec: ModelSpec, content: bytes, now: datetime, *, is_live: bool) -> Response:
     """Keep the labels of a body and answer how many there are. Errors: `RequestError` when a label is not valid."""
-    labels = read_label_request(spec, content, now)
+    labels = read_label_request(spec, content, now, EARLIEST if is_live else EARLIEST_OF_HISTORY)
     try:
         # A thread that waits for Postgres cannot be interrupted. A process that ends does not wait for it.
         keep = partial(add_labels, store, spec.name, labels, is_live=is_live)

@@ -26,6 +26,7 @@ from bento_service.answers import answer
 from bento_service.bearer import BearerKeys
 from bento_service.content import receive_body
 from bento_service.ending import FINISH_SECONDS
+from bento_service.request import open_to_replay
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import (
     HOST_VARIABLE,
@@ -64,7 +65,7 @@ def read_served(settings: Settings, variables: Mapping[str, str]) -> Served:
         raise ConfigurationError(f"{MODEL_VERSION_VARIABLE}={version!r}: a positive integer is needed")
     if not target.startswith(("http://", "https://")):
         raise ConfigurationError(f"{PROXY_TARGET_VARIABLE}={target!r}: an http or https URL is needed")
-    spec = find_model(settings.models_dir, model)
+    spec = open_to_replay(find_model(settings.models_dir, model), settings)
     revision = variables.get(REVISION_VARIABLE) or f"{spec.service_name}-v{version}"
     return Served(spec, int(version), revision, target)
 

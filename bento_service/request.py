@@ -10,16 +10,19 @@ from bento_service.bounds import find_excess
 from cyclone.errors import CycloneError
 from cyclone.rows.validation import (
     ALLOWED_ID,
-    ALLOWED_TIME,
+    EARLIEST,
     ERROR_LIMIT,
     LABEL_KEYS,
     RowError,
+    describe_time,
     find_label_faults,
     is_id,
+    read_label,
     read_time,
     show_value,
     validate_rows,
 )
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 
 
@@ -51,20 +54,30 @@ class PredictRequest:
     created_at: list[datetime] | None
 
 
-def read_predict_request(spec: ModelSpec, content: bytes, now: datetime) -> PredictRequest:
+def open_to_replay(spec: ModelSpec, settings: Settings) -> ModelSpec:
+    """The spec of a service that is being started. In a replay, clients may always say when a row happened."""
+    if settings.clock == "wall":
+        return spec
+    serving = spec.serving.model_copy(update={"accept_created_at": True})
+    return spec.model_copy(update={"serving": serving})
+
+
+def read_predict_request(
+    spec: ModelSpec, content: bytes, now: datetime, earliest: datetime = EARLIEST
+) -> PredictRequest:
     """The request in the body of POST /predict, checked against the model's spec.
 
     Errors: `RequestError` with the rows that cannot be used and the event time.
     """
     body = _read_object(spec, content, "rows", ("rows", "ids", "created_at"))
     try:
-        return _check_predict_request(spec, body, now)
+        return _check_predict_request(spec, body, now, earliest)
     except RequestError as refusal:
-        refusal.at = _find_event_time(spec, body, now)
+        refusal.at = _find_event_time(spec, body, now, earliest)
         raise
 
 
-def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime) -> PredictRequest:
+def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime, earliest: datetime) -> PredictRequest:
     _check_keys(body, "rows", ("rows", "ids", "created_at"))
     rows = _read_list(body, "rows", spec.serving.max_rows)
     ids = _read_list_of(body, "ids", len(rows))
@@ -75,9 +88,9 @@ def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime)
         )
     errors = validate_rows(spec, rows)
     errors += _find_id_faults(spec, ids or [], rows)
-    created_at = [read_time(value, now) for value in times or []]
+    created_at = [read_time(value, now, earliest) for value in times or []]
     errors += [
-        RowError(index, "created_at", show_value(value), ALLOWED_TIME)
+        RowError(index, "created_at", show_value(value), describe_time(earliest))
         for index, value in enumerate(times or [])
         if created_at[index] is None
     ]
@@ -86,15 +99,17 @@ def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime)
     return PredictRequest(rows, ids, [time for time in created_at if time] or None)
 
 
-def _find_event_time(spec: ModelSpec, body: dict[str, Any], now: datetime) -> datetime | None:
+def _find_event_time(spec: ModelSpec, body: dict[str, Any], now: datetime, earliest: datetime) -> datetime | None:
     """The first valid time in a body that is refused. None if the model does not accept times."""
     times = body.get("created_at")
     if not spec.serving.accept_created_at or not isinstance(times, list):
         return None
-    return next((time for value in times if (time := read_time(value, now))), None)
+    return next((time for value in times if (time := read_time(value, now, earliest))), None)
 
 
-def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[dict[str, Any]]:
+def read_label_request(
+    spec: ModelSpec, content: bytes, now: datetime, earliest: datetime = EARLIEST
+) -> list[dict[str, Any]]:
     """The labels in the body of POST /labels, checked against the model's spec. `observed_at` is in UTC or None.
 
     Errors: `RequestError` with the labels that cannot be used.
@@ -102,10 +117,19 @@ def read_label_request(spec: ModelSpec, content: bytes, now: datetime) -> list[d
     body = _read_object(spec, content, "labels", ("labels",))
     _check_keys(body, "labels", ("labels",))
     labels = _read_list(body, "labels", spec.serving.max_rows)
-    errors = [error for index, entry in enumerate(labels) for error in find_label_faults(spec, index, entry, now)]
+    errors = [
+        error for index, entry in enumerate(labels) for error in find_label_faults(spec, index, entry, now, earliest)
+    ]
     if errors:
         raise _refuse_rows(len(labels), errors)
-    return [{**entry, "observed_at": read_time(entry.get("observed_at"), now)} for entry in labels]
+    return [
+        {
+            **entry,
+            "label": read_label(spec.label, entry["label"]),
+            "observed_at": read_time(entry.get("observed_at"), now, earliest),
+        }
+        for entry in labels
+    ]
 
 
 def _read_object(spec: ModelSpec, content: bytes, needed: str, keys: tuple[str, ...]) -> dict[str, Any]:

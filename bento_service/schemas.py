@@ -78,6 +78,8 @@ def _build_list(entry: Any, spec: ModelSpec) -> Any:
 def _build_field(field: Feature | Label, name: str) -> Any:
     """A field's type and description. Its name is an alias, for a feature's name need not be one in Python."""
     kind: Any = Literal[field.values] if field.values else TYPES[field.type]
+    if isinstance(field, Label) and field.type == "boolean":
+        kind = bool | Literal[0, 1]
     lower, upper = field.range or (None, None)
     words = describe_allowed(field)
     if isinstance(field, Feature) and field.nullable:

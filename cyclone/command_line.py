@@ -1,6 +1,8 @@
 """The arguments that commands of several packages take, and what they open from them."""
 
-from typing import Annotated
+import json
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +12,16 @@ from cyclone.store import Store
 
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 Because = Annotated[str, typer.Option("--because", help="The reason. It is kept with who asked.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs. Its keys stay.")]
+
+
+def print_json(document: Any) -> None:
+    """Print a document as JSON, with times in ISO format."""
+    typer.echo(json.dumps(document, indent=2, default=_write_value, ensure_ascii=False))
+
+
+def _write_value(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def open_model(name: str) -> tuple[Settings, ModelSpec, Store]:

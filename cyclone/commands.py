@@ -1,8 +1,6 @@
 """The commands of `cyclone` that need only this package."""
 
 import getpass
-import json
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, get_args
@@ -12,11 +10,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from cyclone.checks.backfill import judge_days
 from cyclone.checks.rollups import rebuild
-from cyclone.checks.verdicts import Verdict
 from cyclone.clock import read_now
-from cyclone.command_line import Because, ModelName, open_model
+from cyclone.command_line import AsJson, Because, ModelName, open_model, print_json
 from cyclone.errors import ConfigurationError, HoldError
 from cyclone.grafana.access import ROLE, connect_grafana
 from cyclone.image_contract import API_KEYS_FILE_VARIABLE
@@ -26,19 +22,18 @@ from cyclone.keys import SCOPES, SERVICE_SCOPES, add_key, read_keys, revoke_key
 from cyclone.lineage.explain import explain
 from cyclone.lineage.report import format_lineage
 from cyclone.log_status import ENDS_OUTSIDE, build_revision_table, build_window_table
+from cyclone.policy.commands import monitor_app
 from cyclone.policy.holds import resume
 from cyclone.policy.requests import CAUSES, ask, build_request
-from cyclone.policy.what_if import build_change_table, judge_past
 from cyclone.rows.label_file import LabelFile, load_labels
 from cyclone.sections import CheckKind
 from cyclone.settings import read_settings
-from cyclone.spec import find_changed_spec, find_model, load_model_specs
-from cyclone.store import Store
+from cyclone.spec import find_model, load_model_specs
+from cyclone.store import Row, Store
 
 labels_app = typer.Typer(no_args_is_help=True, help="True values of what was predicted.")
 keys_app = typer.Typer(no_args_is_help=True, help="Bearer keys of the clients, in the file of CYCLONE_API_KEYS_FILE.")
 log_app = typer.Typer(no_args_is_help=True, help="The prediction log.")
-monitor_app = typer.Typer(no_args_is_help=True, help="The checks and what they decide.")
 rollups_app = typer.Typer(no_args_is_help=True, help="The log counted by hour, which checks read.")
 grafana_app = typer.Typer(no_args_is_help=True, help="What Grafana needs of the store.")
 GROUPS = {
@@ -68,14 +63,20 @@ def add_commands(app: typer.Typer) -> None:
         app.add_typer(group, name=name)
 
 
-def models() -> None:
-    """List the models, after checking every model.yaml."""
+def models(as_json: AsJson = False) -> None:
+    """List the models, after checking every model.yaml.
+
+    Example: [bold]cyclone models --json[/bold]
+    """
     table = Table("model", "task", "features", "label", "monitored by")
     specs, errors = load_model_specs(read_settings().models_dir)
     for spec in specs:
         checks = [name for kind in get_args(CheckKind) for name in spec.monitor.checks(kind)]
         table.add_row(spec.name, spec.task, ", ".join(spec.feature_names), spec.label.name, ", ".join(checks))
-    console.print(table)
+    if as_json:
+        print_json({"models": [spec.model_dump(mode="json") for spec in specs], "errors": list(map(str, errors))})
+    else:
+        console.print(table)
     if errors:
         raise ConfigurationError("\n".join(str(error) for error in errors))
 
@@ -97,11 +98,18 @@ def configure(
     console.print(f"{to}: {', '.join(settings)}", highlight=False, soft_wrap=True)
 
 
-def timeline(model: ModelName) -> None:
-    """Show what happened to a model: incidents, candidates, promotions, roll-backs."""
+def timeline(model: ModelName, as_json: AsJson = False) -> None:
+    """Show what happened to a model: incidents, candidates, promotions, roll-backs.
+
+    Example: [bold]cyclone timeline bike_demand[/bold]
+    """
     _, spec, store = open_model(model)
+    rows = store.fetch("lineage/timeline", model=spec.name)
+    if as_json:
+        print_json({"model": spec.name, "events": rows})
+        return
     table = Table("when", "what", "number", "detail")
-    for row in store.fetch("lineage/timeline", model=spec.name):
+    for row in rows:
         table.add_row(f"{row['at']:%Y-%m-%d %H:%M}", row["event"], str(row["subject"] or ""), row["detail"] or "")
     console.print(table)
 
@@ -109,13 +117,19 @@ def timeline(model: ModelName) -> None:
 def show_lineage(
     subject: Annotated[list[str], typer.Argument(help="A prediction's id, <model>:v<version>, or incident <number>.")],
     model: Annotated[str, typer.Option(help="The model of a prediction's id that several models have.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what led to a prediction, a version, or the answer to an incident."""
+    """Show what led to a prediction, a version, or the answer to an incident.
+
+    Example: [bold]cyclone explain bike_demand:v2[/bold]
+    """
     settings = read_settings()
     specs = [find_model(settings.models_dir, model)] if model else load_model_specs(settings.models_dir)[0]
     found = explain(Store(settings.store_dsn), [spec.name for spec in specs], " ".join(subject))
-    typer.echo(json.dumps(found.to_json(), indent=2) if as_json else format_lineage(found))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(format_lineage(found))
 
 
 def retrain(
@@ -188,10 +202,18 @@ def add_client_key(
 
 
 @keys_app.command("list")
-def list_client_keys() -> None:
-    """List the keys' names, scopes and ages."""
+def list_client_keys(as_json: AsJson = False) -> None:
+    """List the keys' names, scopes and ages. The keys themselves are known to nobody.
+
+    Example: [bold]cyclone keys list[/bold]
+    """
+    keys = read_keys(_find_keys_file())
+    if as_json:
+        listed = [{"name": key.name, "scopes": key.scopes, "created_at": key.created_at} for key in keys]
+        print_json({"keys": listed})
+        return
     table = Table("name", "scopes", "created")
-    for key in read_keys(_find_keys_file()):
+    for key in keys:
         table.add_row(key.name, ", ".join(key.scopes), key.created_at)
     console.print(table)
 
@@ -207,55 +229,33 @@ def revoke_client_key(name: KeyName) -> None:
 @log_app.command("status")
 def show_log_status(
     model: Annotated[str, typer.Argument(help="Only this model, as in models/<name>/.")] = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Show what became of the answered rows by revision, and the incomplete hours. Exits with 1 if rows are missing."""
+    """Show what became of the answered rows by revision, and the incomplete hours. Exits with 1 if rows are missing.
+
+    Example: [bold]cyclone log status bike_demand[/bold]
+    """
     settings = read_settings()
     name = find_model(settings.models_dir, model).name if model else ""
     store = Store(settings.store_dsn)
     revisions = store.fetch("log/by_revision", model=name)
-    wide = Console(width=max(console.width, TABLE_CHARACTERS), markup=False)
-    wide.print(build_revision_table(revisions))
-    if windows := store.fetch("log/incomplete_windows", model=name, newest=20):
-        wide.print(build_window_table(windows))
-    for refused in store.fetch("log/set_aside", model=name):
-        console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
+    windows = store.fetch("log/incomplete_windows", model=name, newest=20)
+    set_aside = store.fetch("log/set_aside", model=name)
+    if as_json:
+        print_json({"revisions": revisions, "incomplete_windows": windows, "set_aside": set_aside})
+    else:
+        _show_log(revisions, windows, set_aside)
     if any(row[end] for row in revisions for end in ENDS_OUTSIDE):
         raise typer.Exit(1)
 
 
-@monitor_app.command("what-if")
-def show_what_if(
-    model: ModelName,
-    config: Annotated[Path, typer.Option(help="The changed model.yaml.")],
-    since: Annotated[datetime, typer.Option("--from", help="UTC, e.g. 2026-11-01.")],
-    until: Annotated[datetime, typer.Option("--to", help="UTC. Days that end up to here are judged.")],
-) -> None:
-    """Show what a changed configuration would have decided, day by day. Nothing is recorded."""
-    settings = read_settings()
-    spec = find_changed_spec(settings.models_dir, model, config)
-    store = Store(settings.store_dsn)
-    count = 0
-    for day in judge_past(store, spec, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)):
-        console.print(f"{day.window_end:%Y-%m-%d}: {'retrain: ' * day.decision.should_retrain}{day.decision.reason}")
-        if day.changed:
-            count += len(day.changed)
-            console.print(build_change_table(day))
-    console.print(f"{count} verdicts differ from those recorded", highlight=False)
-
-
-@monitor_app.command("backfill")
-def backfill_days(
-    model: ModelName,
-    since: Annotated[datetime, typer.Option("--from", help="The first day, UTC, e.g. 2026-11-01.")],
-    until: Annotated[datetime, typer.Option("--to", help="UTC. Days that end up to here are judged.")],
-) -> None:
-    """Record the verdicts on past days, each judged once at its end. Nothing is started. Safe to run twice."""
-    settings, spec, store = open_model(model)
-    now = read_now(store, settings, spec.name)
-    for end, results in judge_days(store, spec, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), now):
-        counts = Counter(result.verdict for result in results)
-        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict))
-        console.print(f"day that ended at {end:%Y-%m-%d}: {found if results else 'no version served'}", highlight=False)
+def _show_log(revisions: list[Row], windows: list[Row], set_aside: list[Row]) -> None:
+    wide = Console(width=max(console.width, TABLE_CHARACTERS), markup=False)
+    wide.print(build_revision_table(revisions))
+    if windows:
+        wide.print(build_window_table(windows))
+    for refused in set_aside:
+        console.print(f"set aside: {refused['count']:,} of {refused['model']}, {refused['reason']}", highlight=False)
 
 
 @rollups_app.command("rebuild")

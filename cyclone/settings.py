@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     mlflow_uri: str = Field(default="", validation_alias="MLFLOW_TRACKING_URI")
     cloud_run_endpoint: str = ""
     """The address of Cloud Run's Admin API. Empty means Google's, with application default credentials."""
+    deployment_file: Path | None = None
+    """The file with what revisions carry beside their image. Empty means that all of it stays as a service has it."""
     cloud_run_project: str = "local"
     cloud_run_location: str = "local"
     image_repository: str = ""

@@ -4,7 +4,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cyclone.errors import ConfigurationError
@@ -23,9 +22,8 @@ from cyclone.sections import (
     Serving,
     Webhook,
 )
+from cyclone.sections.faults import describe_faults, describe_keys, read_yaml
 
-MERGE = "tag:yaml.org,2002:merge"
-"""The tag of YAML's key `<<`, which may be there more than once."""
 Task = Literal["regression", "binary", "multiclass"]
 DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
     True: {  # a regression
@@ -143,7 +141,7 @@ class ModelSpec(Section):
         rhythm = f"label.expected_delay_hours {self.label.expected_delay_hours:g}"
         rhythm += f" with load_every_days {self.label.load_every_days}" if self.label.load_every_days else ""
         needed = retrain.holdout_days + retrain.folds
-        if retrain.window_days is not None and retrain.window_days - wait < needed:
+        if isinstance(retrain.window_days, int) and retrain.window_days - wait < needed:
             raise ValueError(
                 f"{rhythm} leaves {max(0, retrain.window_days - wait)} labelled days of retrain.window_days"
                 f" {retrain.window_days}, and holdout_days {retrain.holdout_days} with folds {retrain.folds} need"
@@ -189,13 +187,11 @@ def read_model_yaml(path: Path) -> ModelSpec:
     """
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such file. A model is a folder with a model.yaml")
-    data = _read_yaml(path)
-    if not isinstance(data, dict):
-        raise ConfigurationError(f"{path}: a mapping with name, task, features and label is needed")
+    data = read_yaml(path)
     try:
         return ModelSpec.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: " + ". ".join(_describe(error))) from error
+        raise ConfigurationError(describe_faults(path, error)) from error
 
 
 def find_changed_spec(models_dir: Path, name: str, path: Path) -> ModelSpec:
@@ -228,14 +224,14 @@ def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
 
     Errors: `ConfigurationError` naming the file and what is wrong in it.
     """
-    data = _read_yaml(path)
-    if not isinstance(data, dict) or not data or not data.keys() <= {"retrain", "recalibrate"}:
-        shown = sorted(map(str, data)) if isinstance(data, dict) else data
+    data = read_yaml(path)
+    if not data or not data.keys() <= {"retrain", "recalibrate"}:
+        shown = sorted(map(str, data))
         raise ConfigurationError(f"{path}: the allowed keys are retrain and recalibrate, and it has {shown}")
     try:
         return ModelSpec.model_validate({**spec.model_dump(exclude=set(data)), **data})
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: " + ". ".join(_describe(error))) from error
+        raise ConfigurationError(f"{path}: {describe_keys(error)}") from error
 
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:
@@ -244,43 +240,3 @@ def find_model(models_dir: Path, name: str) -> ModelSpec:
         known = ", ".join(sorted(path.parent.name for path in models_dir.glob(f"*/{SPEC_FILE}"))) or "none"
         raise ConfigurationError(f"model {name!r} is not in {models_dir}. Models there: {known}")
     return load_model_spec(models_dir / name)
-
-
-def _describe(error: ValidationError) -> list[str]:
-    lines = []
-    for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"]) or "model"
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{key}: unknown key (value {item['input']!r}), see docs/bring-a-model.md for the keys")
-        elif item["type"] == "missing":
-            lines.append(f"{key}: missing")
-        else:
-            value = item["input"]
-            shown = "" if isinstance(value, dict) else f" (value {value!r})"
-            lines.append(f"{key}: {item['msg'].removeprefix('Value error, ')}{shown}")
-    return lines
-
-
-def _read_yaml(path: Path) -> Any:
-    """What a YAML file holds. Errors: `ConfigurationError` naming the file and the place in it."""
-    try:
-        return yaml.load(path.read_bytes(), UniqueKeyLoader)  # noqa: S506 it loads plain values only
-    # Besides its own errors, PyYAML lets those of dates, of long numbers and of deep nesting through.
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: not readable as YAML: {error}") from error
-
-
-class UniqueKeyLoader(yaml.SafeLoader):
-    """A loader of plain values that refuses a mapping with a key that is there twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        written: set[tuple[str, str]] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
-                continue
-            if (key.tag, key.value) in written:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is there twice. Keep one", key.start_mark
-                )
-            written.add((key.tag, key.value))
-        return super().construct_mapping(node, deep)

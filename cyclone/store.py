@@ -174,6 +174,12 @@ class Transaction:
             # COPY takes no parameters, so the driver writes them into the text.
             cursor.copy_expert(cursor.mogrify(self._load(statement), parameters).decode(), file)
 
+    def copy_query_out(self, query: str, file: Writable) -> None:
+        """Run somebody else's SELECT. The file gets its rows as CSV, the names of the columns first."""
+        self.statement = "the query"
+        with self.connection.cursor() as cursor:
+            cursor.copy_expert(f"COPY ({query.strip().rstrip(';')}) TO STDOUT (FORMAT csv, HEADER)", file)
+
     def encrypt_password(self, role: str, password: str) -> str:
         """The SCRAM verifier of a role's password, which Postgres takes in place of the password."""
         from psycopg2.extensions import encrypt_password

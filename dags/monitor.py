@@ -17,9 +17,11 @@ Every few minutes, for the run's data interval:
    says, or a retraining is due and a person must look first. The task updates the asset `x-cyclone://<model>/holds`.
 7. **recalibrate** runs once in `recalibrate.every_days`. It corrects the champion's predictions by the newest labels,
    if that would have helped on the days before. The correction is a new revision of the same image, in seconds.
-8. **answer_alerts** runs if an alert of Grafana or Alertmanager asks for a recalibration or a roll-back
+8. **score_refit** trains every three days what a retraining would have trained, and scores it beside the version that
+   served. The next run decides by that whether a retraining pays. Nothing is registered or released.
+9. **answer_alerts** runs if an alert of Grafana or Alertmanager asks for a recalibration or a roll-back
    (`docs/webhook.md`). **decide** answers those that ask for a retraining. 7 waits for the next run then.
-9. **send_messages** runs if people are to be told of an incident, a hold, a release or lost rows
+10. **send_messages** runs if people are to be told of an incident, a hold, a release or lost rows
    (`docs/messages.md`). Each is told once by each route.
 
 Steps 1 to 4 run in the triggerer and hold no worker. Each check's log has the table of its verdicts, and the log of
@@ -44,6 +46,7 @@ from cyclone_airflow.message_task import send_messages
 from cyclone_airflow.monitor_tasks import MonitorStep, decide_task, tell_person
 from cyclone_airflow.parsing import find_specs
 from cyclone_airflow.recalibrate_task import recalibrate_task
+from cyclone_airflow.refit_task import score_refit
 
 BEFORE_WALL_CLOCK = datetime(2026, 1, 1, tzinfo=UTC)
 """An end date in the past, so that the scheduler starts no run of a replay. Whoever replays starts the runs."""
@@ -78,7 +81,12 @@ def build_monitor_dag(spec: ModelSpec, schedule: str) -> DAG:
         reevaluated = MonitorStep(task_id="reevaluate", model=spec.name)
         told = tell_person.override(outlets=[holds_asset(spec.name)])(spec.name)
         compared = MonitorStep(task_id="compare", model=spec.name)
-        others = [recalibrate_task(spec.name), answer_alerts(spec.name), send_messages(spec.name)]
+        others = [
+            recalibrate_task(spec.name),
+            score_refit(spec.name),
+            answer_alerts(spec.name),
+            send_messages(spec.name),
+        ]
         rolled_up >> [*checks, compared] >> decision >> [request_retraining, told, *others]
         checks >> reevaluated  # a broken check stops no decision, but fails the run here
     return dag

@@ -1,4 +1,4 @@
-"""Airflow on one machine: its four components, each under a guard, and a small client of its REST API.
+"""Airflow on one machine: its four components, each under a guard.
 
 `airflow standalone` leaves its scheduler and workers behind when it is told to stop. So the components are started one
 by one, without the log servers that one machine does not need. Each ends with its owner.
@@ -10,16 +10,12 @@ import json
 import os
 import secrets
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
-
-import requests
+from typing import TYPE_CHECKING
 
 from cyclone.errors import PlatformError
 from cyclone.places import REPOSITORY, SHIPPED_ROOT, find_shipped, is_checkout
@@ -36,20 +32,12 @@ COMPONENTS = {
     "triggerer": ("--skip-serve-logs",),
 }
 """Each component with its options, in the order of their start."""
-_HEARTBEATS = ("scheduler", "dag_processor", "triggerer")
-_FINAL_STATES = ("success", "failed")
 _STOP_SECONDS = 20.0
 """The time that a component may take to end after SIGTERM. Then it is killed. The value is a choice."""
 _TRIGGERER_STOP_SECONDS = 4.0
 """The triggerer may miss the end of its own child. It would then wait 10 s for nothing (seen in Airflow 3.3.2)."""
 _MIGRATION_SECONDS = 300.0
 """The time that `airflow db migrate` may take. The value is a choice."""
-_POLL_SECONDS = 0.1
-"""The pause between two looks at a DAG's run. The value is a choice."""
-_REQUEST_SECONDS = 30.0
-"""The time that Airflow may take to answer. The value is a choice."""
-_WARM_UP_SECONDS = 120.0
-"""The time that the first request to the execution API may take, which makes Airflow load it. The value is a choice."""
 
 
 @dataclass(frozen=True)
@@ -241,105 +229,3 @@ def keep_secret(path: Path, drawn: str) -> str:
             with contextlib.suppress(FileExistsError):
                 path.hardlink_to(file.name)
     return path.read_text()
-
-
-class AirflowClient:
-    """A client for the REST API of an Airflow that asks for no password."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address.rstrip("/")
-        self._api = self._address + "/api/v2"
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy has no business on loopback
-
-    def list_silent_components(self, since: datetime) -> list[str]:
-        """The components without a heartbeat after `since`. While the API does not answer, all of them."""
-        try:
-            health = self._get("/monitor/health")
-        except (requests.RequestException, PlatformError):
-            return list(_HEARTBEATS)
-        heartbeats = {name: (health.get(name) or {}).get(f"latest_{name}_heartbeat") for name in _HEARTBEATS}
-        return [name for name, at in heartbeats.items() if not at or datetime.fromisoformat(at) < since]
-
-    def warm_up(self) -> None:
-        """Have the tasks' own API built now. It would take seconds at the first task's request."""
-        self._session.get(self._address + "/execution/health", timeout=_WARM_UP_SECONDS).raise_for_status()
-
-    def trigger_dag_run(
-        self,
-        dag_id: str,
-        run_id: str | None = None,
-        logical_date: datetime | None = None,
-        data_interval_start: datetime | None = None,
-        data_interval_end: datetime | None = None,
-        conf: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Start a run, and return it as the API describes it. If a run has this id already, return that one."""
-        moments = {
-            "logical_date": logical_date,
-            "data_interval_start": data_interval_start,
-            "data_interval_end": data_interval_end,
-        }
-        body = {name: moment and moment.isoformat() for name, moment in moments.items()}
-        response = self._session.post(
-            f"{self._api}/dags/{dag_id}/dagRuns",
-            json=body | {"dag_run_id": run_id, "conf": dict(conf or {})},
-            timeout=_REQUEST_SECONDS,
-        )
-        if response.status_code == requests.codes.conflict and run_id:
-            return self.get_dag_run(dag_id, run_id)
-        return self._decode(response)
-
-    def get_dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """The run as the API describes it. Errors: `PlatformError` when there is none."""
-        return self._get(f"/dags/{dag_id}/dagRuns/{run_id}")
-
-    def wait_for_dag_run(self, dag_id: str, run_id: str, deadline_seconds: float) -> dict[str, Any]:
-        """The run once its state is `success` or `failed`. Errors: `PlatformError` when that takes longer."""
-        deadline = time.monotonic() + deadline_seconds
-        while True:
-            run = self.get_dag_run(dag_id, run_id)
-            if run["state"] in _FINAL_STATES:
-                return run
-            if time.monotonic() > deadline:
-                raise PlatformError(f"run {run_id} of {dag_id} is {run['state']} after {deadline_seconds:g} s")
-            time.sleep(_POLL_SECONDS)
-
-    def list_import_errors(self) -> list[dict[str, Any]]:
-        """The DAG files that cannot be imported, each with `filename` and `stack_trace`."""
-        return self._list("/importErrors", "import_errors")
-
-    def wait_until_dag_known(self, dag_id: str, deadline_seconds: float) -> dict[str, Any]:
-        """The DAG once its file is parsed. Errors: `PlatformError` that names the files which cannot be imported."""
-        deadline = time.monotonic() + deadline_seconds
-        while True:
-            response = self._session.get(f"{self._api}/dags/{dag_id}", timeout=_REQUEST_SECONDS)
-            if response.status_code != requests.codes.not_found:
-                dag = self._decode(response)
-                if not dag["is_stale"]:
-                    return dag
-            if time.monotonic() > deadline:
-                broken = "\n".join(f"{e['filename']}: {e['stack_trace']}" for e in self.list_import_errors())
-                raise PlatformError(f"DAG {dag_id} is unknown after {deadline_seconds:g} s. {broken}".strip())
-            time.sleep(_POLL_SECONDS)
-
-    def _get(self, path: str, **parameters: Any) -> dict[str, Any]:
-        response = self._session.get(self._api + path, params=parameters, timeout=_REQUEST_SECONDS)
-        return self._decode(response)
-
-    def _list(self, path: str, key: str, **parameters: Any) -> list[dict[str, Any]]:
-        """All pages of a collection."""
-        rows: list[dict[str, Any]] = []
-        while True:
-            page = self._get(path, limit=100, offset=len(rows), **parameters)
-            rows += page[key]
-            if not page[key] or len(rows) >= page["total_entries"]:
-                return rows
-
-    @staticmethod
-    def _decode(response: requests.Response) -> dict[str, Any]:
-        if not response.ok:
-            request = f"{response.request.method} {response.url}"
-            raise PlatformError(f"Airflow answered {response.status_code} to {request}: {response.text}")
-        decoded: dict[str, Any] = response.json()
-        return decoded

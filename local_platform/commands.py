@@ -2,44 +2,32 @@
 
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
-from cyclone.errors import PlatformError, ReleaseError
-from cyclone.image_contract import CLOCK_VARIABLE
-from cyclone.settings import Settings, read_settings
-from cyclone.spec import load_model_specs
-from cyclone.store import Row, Store
+from cyclone.command_line import AsJson, print_json
+from cyclone.errors import PlatformError
+from cyclone.settings import read_settings
+from cyclone.spec import find_model
 
 if TYPE_CHECKING:
     from local_platform.airflow import AirflowPlace
 
-DEMO_MARK = "demo"
-"""The name of a file that marks a state directory as made by a demo. The next demo may remove such a directory."""
 console = Console()
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to `cyclone`, and let every command find the platform that runs here."""
+    from local_platform.platform_record import find_running_platform
+    from local_platform.replay.commands import replay, train
+
     find_running_platform()
-    for command in (demo, up, down, status):
+    for command in (demo, up, down, status, train, replay):
         app.command()(command)
     app.command("env")(print_environment)
-
-
-def find_running_platform() -> None:
-    """Take the addresses of the local platform, if it runs, for every variable that the environment does not set."""
-    from local_platform.platform_record import PlatformRecord, environment
-
-    record = PlatformRecord.read(read_settings().work_dir)
-    if record and record.ready_at and record.owner.find():
-        for name, value in environment(record).items():
-            os.environ.setdefault(name, value)
+    app.command("open")(open_pages)
 
 
 def demo(
@@ -51,7 +39,7 @@ def demo(
     ] = False,
 ) -> None:
     """Run the whole loop on real bike-sharing demand, on this machine. It takes about ten minutes."""
-    from local_platform.demo import check_demo_model, run_demo
+    from local_platform.demo import check_demo_model, prepare_demo, run_demo
 
     if containers:
         os.environ["CYCLONE_CONTAINERS"] = "true"
@@ -63,16 +51,25 @@ def demo(
         raise typer.Exit(1)
 
 
-def up() -> None:
-    """Start Postgres, Airflow, MLflow and the local Cloud Run, and leave them running."""
+def up(
+    replay: Annotated[bool, typer.Option("--replay", help="Live in the past of a replay, not in the present.")] = False,
+) -> None:
+    """Start Postgres, Airflow, MLflow and the local Cloud Run, and leave them running.
+
+    Example: [bold]cyclone up[/bold], then [bold]cyclone status[/bold]
+    """
     from local_platform.background import start_in_background
     from local_platform.platform_record import STOP_COMMAND
+    from local_platform.replay.place import enter_replay, is_of_replay, use_replay_clock
 
     state_dir = read_settings().work_dir
-    if (state_dir / DEMO_MARK).exists():
-        use_replay_clock()
-        console.print("A demo made this state, so the clock stays in its past.", style="dim")
-    record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
+    if replay:
+        record = enter_replay(console, state_dir)
+    else:
+        if is_of_replay(state_dir):
+            use_replay_clock()
+            console.print("A demo or a replay made this state, so the clock stays in its past.", style="dim")
+        record = start_in_background(state_dir, lambda part, address: console.print(f"  {part:14} {address}"))
     show_webhook(record.airflow)
     console.print(f"Ready. Airflow: {record.airflow.address}  `cyclone status` shows all, `{STOP_COMMAND}` stops it.")
 
@@ -85,31 +82,52 @@ def down() -> None:
     console.print("Stopped." if was_running else "Nothing was running.")
 
 
-def status() -> None:
-    """Show what runs here, and what each model does. Fails when a part is down, or a model serves as it should not."""
-    from local_platform.platform_record import START_COMMAND, PlatformRecord, read_status
+def status(
+    model: Annotated[str, typer.Argument(help="Only this model, in detail.")] = "", as_json: AsJson = False
+) -> None:
+    """Show what runs here, and what each model does. With a model: is it fine, and should it be retrained?
+
+    It exits with 1 when a part is down, a model serves as it should not, or a person must look.
+
+    Example: [bold]cyclone status bike_demand[/bold]
+    """
+    from local_platform.status.fleet import read_fleet, show_fleet
+    from local_platform.status.model import read_model_status, show_model_status
 
     settings = read_settings()
-    parts = read_status(settings.work_dir)
-    if not parts:
-        raise PlatformError(f"nothing runs in {settings.work_dir}. `{START_COMMAND}` starts the platform")
-    table = Table("part", "is up", Column("address", overflow="fold"), "memory")
-    for part in parts:
-        state = "[green]yes[/green]" if part.is_up else "[red]no[/red]"
-        table.add_row(part.name, state, part.address, f"{part.memory_mb:,.0f} MB")
-    console.print(table)
-    record, troubles = PlatformRecord.read(settings.work_dir), 0
-    if record:
-        show_webhook(record.airflow)
-        store = Store(record.store_dsn)
-        console.print(build_model_table(settings, store))
-        show_holds(settings, store)
-        troubles = show_unwatched(settings, store)
-        if all(part.is_up for part in parts if part.name == "cloud-run"):
-            show_addresses(settings)
-            troubles += show_differences(settings)
-    if troubles or not all(part.is_up for part in parts):
+    if model:
+        found = read_model_status(settings, find_model(settings.models_dir, model))
+        is_fine = found["state"] not in ("held", "unwatched")
+    else:
+        found = read_fleet(settings)
+        is_fine = found["is_fine"]
+    if as_json:
+        print_json(found)
+    else:
+        show = show_model_status if model else show_fleet
+        show(console, found)
+    if not is_fine:
         raise typer.Exit(1)
+
+
+def open_pages(
+    model: Annotated[str, typer.Argument(help="Also the pages of this model.")] = "", as_json: AsJson = False
+) -> None:
+    """Print the addresses that matter: Airflow, MLflow, Cloud Run, and those of a model's service, DAGs and versions.
+
+    Example: [bold]cyclone open bike_demand[/bold]
+    """
+    from local_platform.status.pages import list_model_pages, list_platform_pages
+
+    settings = read_settings()
+    pages = list_platform_pages(settings)
+    if model:
+        pages |= list_model_pages(settings, find_model(settings.models_dir, model))
+    if as_json:
+        print_json(pages)
+        return
+    for name, address in pages.items():
+        console.print(f"{name:10} {address}", soft_wrap=True, highlight=False, markup=False)
 
 
 def show_webhook(place: "AirflowPlace") -> None:
@@ -130,121 +148,6 @@ def print_environment() -> None:
         raise PlatformError(f"nothing runs in {read_settings().work_dir}. `{START_COMMAND}` starts the platform")
     for name, value in sorted(environment(record).items()):
         print(f"export {name}={quote(value)}")
-
-
-def build_model_table(settings: Settings, store: Store) -> Table:
-    """A row for each model: its traffic by version, its stored and labelled rows, and its last event."""
-    table = Table("model", "traffic", "rows stored", "labelled", "last event")
-    for spec in load_model_specs(settings.models_dir)[0]:
-        shares = store.fetch("release/traffic", model=spec.name)
-        counts = store.fetch_one("log/count", model=spec.name) or {}
-        events = store.fetch("lineage/timeline", model=spec.name)
-        table.add_row(
-            spec.name,
-            ", ".join(f"v{share['version']} {share['traffic_percent']} %" for share in shares) or "not released",
-            f"{counts.get('stored', 0):,}",
-            f"{counts.get('labelled', 0):,}",
-            escape(describe_event(events[-1])) if events else "",
-        )
-    return table
-
-
-def show_holds(settings: Settings, store: Store) -> None:
-    """Print what a person has to look at, and what can be done about it."""
-    from cyclone.policy.holds import list_holds
-
-    for spec in load_model_specs(settings.models_dir)[0]:
-        for hold in list_holds(store, spec.name):
-            console.print(f"[red]held[/red] {spec.name}, since {hold.opened_at:%Y-%m-%d %H:%M}", highlight=False)
-            console.print(f"  {hold.reason}\n  What to do: {hold.describe_remedy(spec.name)}", markup=False)
-
-
-def describe_event(event: Row) -> str:
-    """An event of a model's timeline as one line."""
-    detail = f": {event['detail']}" if event["detail"] else ""
-    return f"{event['at']:%Y-%m-%d %H:%M} {event['event']}{detail}"
-
-
-def show_addresses(settings: Settings) -> None:
-    """Print where each released model answers."""
-    from releasing.cloud_run import CloudRun
-
-    cloud = CloudRun(settings)
-    for spec in load_model_specs(settings.models_dir)[0]:
-        if running := cloud.read_service(spec.service_name):
-            console.print(f"{spec.name} answers at {running.address}", highlight=False)
-
-
-def show_unwatched(settings: Settings, store: Store) -> int:
-    """The models that no DAG watches: those that serve without a usable folder, and each broken model.yaml."""
-    from cyclone.record_comparison import find_unwatched
-
-    _, errors = load_model_specs(settings.models_dir)
-    found = [*map(str, errors), *map(str, find_unwatched(store, settings.models_dir))]
-    for text in found:
-        console.print(f"[red]not watched[/red] {escape(text)}", highlight=False, soft_wrap=True)
-    return len(found)
-
-
-def show_differences(settings: Settings) -> int:
-    """What serves and is not what the release record says, and what can be done about it. How many models do so."""
-    from cyclone.policy.holds import describe_remedy
-    from releasing.comparison import find_lasting
-
-    count = 0
-    for spec in load_model_specs(settings.models_dir)[0]:
-        try:
-            found = list(map(str, find_lasting(settings, spec)))
-        except ReleaseError as error:
-            found = [f"it could not be compared: {error}"]
-        for text in found:
-            console.print(f"[red]not as recorded[/red] {spec.name}: {escape(text)}", highlight=False, soft_wrap=True)
-        if found:
-            count += 1
-            console.print(f"  What to do: {describe_remedy('release', spec.name)}", markup=False, soft_wrap=True)
-    return count
-
-
-def prepare_demo(state_dir: Path) -> None:
-    """Make room for a demo: remove what an earlier demo left, and nothing else.
-
-    Errors: `PlatformError` when the platform runs, or when the folder holds what no demo made.
-    """
-    import shutil
-
-    from local_platform.leftovers import sweep_data
-    from local_platform.platform import STOP_SECONDS, lock_state
-    from local_platform.platform_record import PlatformRecord
-    from local_platform.postgres import PostgresHome
-
-    mark = state_dir / DEMO_MARK
-    if os.access(state_dir, os.R_OK) and any(state_dir.iterdir()) and not mark.exists():
-        raise PlatformError(
-            f"{state_dir} holds a platform that no demo made, and a demo starts from nothing."
-            " Name another folder with CYCLONE_WORK_DIR, or remove this one"
-        )
-    lock = lock_state(state_dir)
-    killed = PlatformRecord.read(state_dir)
-    if killed:
-        killed.wait_until_ended(STOP_SECONDS)
-    for path in [*state_dir.iterdir(), PostgresHome.choose(state_dir).data_dir]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name not in (DEMO_MARK, "platform.json", "platform.lock"):
-            path.unlink(missing_ok=True)
-    sweep_data()
-    mark.touch()
-    lock.close()
-    use_replay_clock()
-
-
-def use_replay_clock() -> None:
-    """Let this process and all that it starts live in a replay.
-
-    The present is the newest logged event, and a monitor run covers a day.
-    """
-    os.environ[CLOCK_VARIABLE] = "replay"
-    os.environ["CYCLONE_MONITOR_SCHEDULE"] = "0 0 * * *"
 
 
 def _interrupt(*_: object) -> None:

@@ -9,10 +9,9 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
 from cyclone.times import DAY
-from local_platform.airflow import AirflowClient
-from local_platform.demo_traffic import Replay
-
-FIRST_RUN_ID = "first_release"
+from local_platform.airflow_client import AirflowClient
+from local_platform.first_release import is_first_run
+from local_platform.replay.traffic import Replay
 
 
 @dataclass
@@ -25,7 +24,7 @@ class DemoClaims:
     @property
     def automatic(self) -> list[Row]:
         """The incidents that a monitor opened."""
-        return [row for row in self.incidents if row["run_id"] != FIRST_RUN_ID]
+        return [row for row in self.incidents if not is_first_run(row["run_id"])]
 
     @property
     def promoted(self) -> list[Row]:

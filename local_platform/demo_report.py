@@ -11,7 +11,7 @@ from rich.table import Table
 from cyclone.rows.frames import inputs_from_rows
 from cyclone.spec import ModelSpec
 from cyclone.temporary import temporary_folder
-from local_platform.demo_traffic import ReplayedAnswer
+from local_platform.replay.traffic import ReplayedAnswer
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class DemoComparison:
     def errors(self, period: str = "") -> tuple[float, float]:
         """The mean absolute errors (never retrained, Cyclone) of the rows whose ISO date begins with `period`."""
         pairs = [
-            (abs(fixed - answer.row.label), answer.absolute_error)
+            (abs(fixed - answer.row.label), answer.error)
             for answer, fixed in zip(self.answers, self.never_retrained, strict=True)
             if answer.row.created_at.isoformat().startswith(period)
         ]

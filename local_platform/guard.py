@@ -1,6 +1,7 @@
 """Runs a command that never outlives its owner: `guard.py OPTIONS -- CMD…`.
 
-OPTIONS are `--stop-signal INT|TERM`, `--grace SECONDS` and `--memory BYTES`.
+OPTIONS are `--stop-signal INT|TERM`, `--grace SECONDS`, `--memory BYTES` and `--memory-folder FOLDER`, whose files
+count as memory.
 
 The owner holds the write end of the guard's standard input. When the owner ends, even by `kill -9`, that pipe closes.
 The guard then sends CMD the stop signal, waits for the grace, and kills every descendant that is left. SIGTERM and
@@ -31,14 +32,14 @@ WATCHED_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 def main(arguments: list[str]) -> int:
     """Start the command, and wait for its end or for a reason to end it. Leave no descendant. Return the exit code."""
-    stop_signal, grace_seconds, memory_bytes, command = parse_arguments(arguments)
+    stop_signal, grace_seconds, memory_bytes, memory_folder, command = parse_arguments(arguments)
     with contextlib.suppress(PermissionError):  # we lead a session already
         os.setsid()
     set_process_control(PR_SET_CHILD_SUBREAPER, 1)
     owner = take_owner_pipe()
     signals = open_signal_pipe()
     pid = start_command(command)
-    exit_code = wait_for_end(pid, signals, owner, memory_bytes=memory_bytes)
+    exit_code = wait_for_end(pid, signals, owner, memory_bytes=memory_bytes, memory_folder=memory_folder)
     if exit_code is None:
         os.kill(pid, stop_signal)  # not reaped, so the number is still its own
         exit_code = wait_for_end(pid, signals, deadline=time.monotonic() + grace_seconds)
@@ -46,12 +47,12 @@ def main(arguments: list[str]) -> int:
     return exit_code if exit_code is not None else killed
 
 
-def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, list[str]]:
-    """The stop signal, the grace in seconds, the memory in bytes (0 for no limit), and the command.
+def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, str, list[str]]:
+    """The stop signal, the grace in seconds, the memory in bytes (0 for no limit), its folder, and the command.
 
     The parsing is by hand, because argparse costs as much as all the rest of the start.
     """
-    stop_signal, grace_seconds, memory_bytes = signal.SIGTERM, 10.0, 0
+    stop_signal, grace_seconds, memory_bytes, memory_folder = signal.SIGTERM, 10.0, 0, ""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options, command = arguments[:at], arguments[at + 1 :]
     for name, value in zip(options[::2], [*options[1::2], ""], strict=False):
@@ -61,12 +62,14 @@ def parse_arguments(arguments: list[str]) -> tuple[signal.Signals, float, int, l
             grace_seconds = float(value)
         elif name == "--memory" and value.isdigit():
             memory_bytes = int(value)
+        elif name == "--memory-folder":
+            memory_folder = value
         else:
-            allowed = "--stop-signal INT|TERM, --grace SECONDS or --memory BYTES"
+            allowed = "--stop-signal INT|TERM, --grace SECONDS, --memory BYTES or --memory-folder FOLDER"
             sys.exit(f"guard: {name} {value!r} is not allowed. Use {allowed}")
     if not command:
         sys.exit("guard: no command is given. Write it after --")
-    return stop_signal, grace_seconds, memory_bytes, command
+    return stop_signal, grace_seconds, memory_bytes, memory_folder, command
 
 
 def set_process_control(option: int, value: int) -> None:
@@ -117,7 +120,12 @@ def start_command(command: list[str]) -> int:
 
 
 def wait_for_end(
-    pid: int, signals: int, owner: int | None = None, deadline: float | None = None, memory_bytes: int = 0
+    pid: int,
+    signals: int,
+    owner: int | None = None,
+    deadline: float | None = None,
+    memory_bytes: int = 0,
+    memory_folder: str = "",
 ) -> int | None:
     """The command's exit code. None when it has to be stopped before it ended.
 
@@ -134,7 +142,7 @@ def wait_for_end(
             if left is not None and left <= 0:
                 return None
             if memory_bytes:
-                kill_beyond(pid, memory_bytes)
+                kill_beyond(pid, memory_bytes, memory_folder)
                 left = MEMORY_LOOK_SECONDS
             received = {key.fd: os.read(key.fd, 4096) for key, _ in selector.select(left)}
             should_stop = {signal.SIGTERM, signal.SIGINT} & set(received.get(signals, b""))
@@ -142,13 +150,23 @@ def wait_for_end(
                 return None
 
 
-def kill_beyond(pid: int, memory_bytes: int) -> None:
-    """Kill the command when it and its descendants have more memory than `memory_bytes`."""
-    used = sum(map(read_own_memory, list_children(os.getpid())))
+def kill_beyond(pid: int, memory_bytes: int, memory_folder: str = "") -> None:
+    """Kill the command when it, its descendants and the files of a folder have more memory than `memory_bytes`."""
+    used = sum(map(read_own_memory, list_children(os.getpid()))) + read_size(memory_folder)
     if used > memory_bytes:
         print(f"guard: killed, {used >> 20} MiB are over the limit of {memory_bytes >> 20} MiB", file=sys.stderr)
         sys.stderr.flush()
         os.kill(pid, signal.SIGKILL)  # not reaped, so the number is still its own
+
+
+def read_size(folder: str) -> int:
+    """The bytes of all files in a folder. 0 without one."""
+    found = 0
+    for place, _, names in os.walk(folder) if folder else ():
+        for name in names:
+            with contextlib.suppress(OSError):
+                found += os.lstat(os.path.join(place, name)).st_size
+    return found
 
 
 def list_children(pid: int) -> list[int]:

@@ -26,7 +26,8 @@ from cyclone.places import REPOSITORY, find_shipped
 from cyclone.settings import read_settings
 from cyclone.store import Store
 from local_platform.addresses import PortClaims, build_image_repository, claim_ports
-from local_platform.airflow import COMPONENTS, AirflowClient, find_plugins, migrate_airflow, start_component
+from local_platform.airflow import COMPONENTS, find_plugins, migrate_airflow, start_component
+from local_platform.airflow_client import AirflowClient
 from local_platform.image_registry import start_registry
 from local_platform.inheritance import ENGINE, inherit
 from local_platform.mlflow_server import start_mlflow

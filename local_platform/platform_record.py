@@ -179,6 +179,26 @@ def cyclone_environment(record: PlatformRecord) -> dict[str, str]:
     }
 
 
+_found: list[str] = []
+"""The variables that `find_running_platform` has set in this process."""
+
+
+def find_running_platform() -> None:
+    """Take the addresses of the local platform, if it runs, for every variable that the environment does not set."""
+    record = PlatformRecord.read(read_settings().work_dir)
+    if record and record.ready_at and record.owner.find():
+        for name, value in environment(record).items():
+            if name not in os.environ:
+                os.environ[name] = value
+                _found.append(name)
+
+
+def forget_running_platform() -> None:
+    """Take back what `find_running_platform` has set, because that platform is about to stop."""
+    while _found:
+        os.environ.pop(_found.pop(), None)
+
+
 @dataclass(frozen=True)
 class PartStatus:
     """How a part is doing: its guard's process id, whether it answers, and its memory without counting forks twice."""

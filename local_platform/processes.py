@@ -60,13 +60,16 @@ class GuardedProcess:
         grace_seconds: float = 10,
         cwd: Path | None = None,
         memory_bytes: int = 0,
+        memory_folder: Path | None = None,
     ) -> Self:
         """Start `argv` with its output appended to `log_path`. With `env` None it inherits this process's variables.
 
         A program that takes more than `memory_bytes` is killed. 0 is no limit. Only Linux has limits.
+        The files in `memory_folder` count as memory, as those of an instance on Cloud Run do.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         options = ["--stop-signal", stop_signal, "--grace", str(grace_seconds), "--memory", str(memory_bytes)]
+        options += ["--memory-folder", str(memory_folder)] if memory_folder else []
         command = [sys.executable, "-I", "-S", guard.__file__, *options, "--", *map(str, argv)]
         with log_path.open("ab") as log:
             process = subprocess.Popen(

@@ -7,6 +7,7 @@ from typing import Any
 from cyclone.errors import ReleaseError
 from cyclone.settings import Settings
 
+GOOGLE_ENDPOINT = "https://run.googleapis.com"
 # How long one call may wait for its answer. The API only notes a change and answers, so seconds are plenty.
 REQUEST_SECONDS = 30
 ROLLOUT_SECONDS = 300
@@ -24,21 +25,23 @@ class AdminApi:
 
     def __init__(self, settings: Settings, retry_seconds: float) -> None:
         self._retry_seconds = retry_seconds
-        self._endpoint = settings.cloud_run_endpoint
-        self.parent = f"projects/{settings.cloud_run_project}/locations/{settings.cloud_run_location}"
+        self._endpoint = settings.cloud_run_endpoint or GOOGLE_ENDPOINT
+        self._clients: dict[str, Any] = {}
+        self.project = f"projects/{settings.cloud_run_project}"
+        self.parent = f"{self.project}/locations/{settings.cloud_run_location}"
 
     def client(self, kind: str) -> Any:
         """A client of `google.cloud.run_v2`, by the name of its class."""
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import run_v2
 
-        if not self._endpoint:
-            return getattr(run_v2, kind)()
-        return getattr(run_v2, kind)(
-            credentials=AnonymousCredentials() if self._endpoint.startswith("http://") else None,
-            transport="rest",
-            client_options={"api_endpoint": self._endpoint},
-        )
+        if kind not in self._clients:
+            self._clients[kind] = getattr(run_v2, kind)(
+                credentials=AnonymousCredentials() if self._endpoint.startswith("http://") else None,
+                transport="rest",  # gRPC has never been tried with Cyclone
+                client_options={"api_endpoint": self._endpoint},
+            )
+        return self._clients[kind]
 
     def path(self, service: str, revision: str = "") -> str:
         """The full name of a service, or of one of its revisions."""
@@ -48,7 +51,7 @@ class AdminApi:
     @property
     def place(self) -> str:
         """The endpoint, project and location, as error messages name them."""
-        return f"{self._endpoint or 'run.googleapis.com'} ({self.parent})"
+        return f"{self._endpoint} ({self.parent})"
 
     @contextmanager
     def talking(self) -> Iterator[None]:

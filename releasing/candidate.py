@@ -23,6 +23,8 @@ from cyclone.store import Store
 from releasing.cloud_run import CloudRun
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+from releasing.revisions.deployment import read_deployment
+from releasing.revisions.invocation import build_caller_headers
 from releasing.service_messages import RunningService
 from training.images.image import Image, locate_image
 
@@ -67,6 +69,7 @@ def deploy_candidate(
     Errors: `ReleaseError` when it does not get ready, answers without a key, or was rolled back before.
     `StaleReleaseError` when a newer release serves. Then traffic is as it was.
     """
+    deployment = read_deployment(settings, spec.name)
     store, service, keys = Store(settings.store_dsn), spec.service_name, find_keys(settings, spec)
     release = create_candidate(
         store,
@@ -82,10 +85,13 @@ def deploy_candidate(
     fence.check()
     tag, env = name_tag(release.version), build_environment(settings, keys, calibration)
     source = locate_image(settings, image.reference)
-    running = CloudRun(settings, fence).deploy(service, release.revision, tag, source, spec.serving, env)
+    cloud = CloudRun(settings, fence)
+    running = cloud.deploy(service, release.revision, tag, source, spec.serving, env, deployment)
     fence.check()
     candidate = _describe(release, running)
-    check_keys_are_asked_for(keys, candidate.revision, candidate.tag_address)
+    check_keys_are_asked_for(
+        keys, candidate.revision, candidate.tag_address, lambda: build_caller_headers(cloud, service)
+    )
     return candidate
 
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from cyclone.errors import ReleaseError
+from cyclone.errors import LostLockError, ReleaseError
 from cyclone.names import is_revision_of, name_tag
 from cyclone.releases import current_release, ended_releases, releases_under_way, retired_releases, split_traffic
 from cyclone.settings import Settings
@@ -32,9 +32,23 @@ def clean_up(settings: Settings, spec: ModelSpec) -> None:
             image = images.get(version)  # its calibrations have revisions of their own
             there = [revision for revision in revisions if is_revision_of(revision, spec.name, version)]
             if image or there:
-                _remove(settings, spec, version, image, there)
+                _try_to_remove(settings, spec, version, image, there)
     except ReleaseError as error:
-        log.warning("%s: old revisions are left over, and the next release tries again: %s", spec.name, error)
+        _log_leftovers(spec, "old revisions and images", error)
+
+
+def _try_to_remove(settings: Settings, spec: ModelSpec, version: int, image: str | None, revisions: list[str]) -> None:
+    """Remove what is there of a version. One that cannot be removed keeps no other from it."""
+    try:
+        _remove(settings, spec, version, image, revisions)
+    except LostLockError:
+        raise
+    except ReleaseError as error:
+        _log_leftovers(spec, f"version {version}", error)
+
+
+def _log_leftovers(spec: ModelSpec, what: str, error: ReleaseError) -> None:
+    log.warning("%s: %s left over, and the next release tries again: %s", spec.name, what, error)
 
 
 def _drop_tags(settings: Settings, spec: ModelSpec, held: LockedReleases) -> None:
@@ -43,7 +57,7 @@ def _drop_tags(settings: Settings, spec: ModelSpec, held: LockedReleases) -> Non
     if champion is None:
         return
     led, _ = releases_under_way(held, spec.name)
-    # The last champion keeps its tag, and so its minimum of instances. A roll-back then waits for no start.
+    # The last champion keeps its tag, where one can look at its answers. It costs nothing without requests.
     kept = {item.version for item in [champion, *led, *retired_releases(held, champion)[:1]]}
     dropped = frozenset(name_tag(item.version) for item in ended_releases(held, spec.name) if item.version not in kept)
     CloudRun(settings, held).set_traffic(spec.service_name, split_traffic(champion, led), dropped)
@@ -66,7 +80,8 @@ def _remove(settings: Settings, spec: ModelSpec, version: int, image: str | None
     with hold_releases(Store(settings.store_dsn), spec.name) as held:
         if version not in _list_unneeded(spec, held):
             return
+        cloud = CloudRun(settings, held)
+        for revision in revisions:
+            cloud.delete_revision(spec.service_name, revision)
         if image is not None:
             remove_image(image)
-        for revision in revisions:
-            CloudRun(settings, held).delete_revision(spec.service_name, revision)

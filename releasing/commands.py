@@ -13,8 +13,10 @@ from cyclone.command_line import Because, ModelName, open_model
 from cyclone.errors import ReleaseError
 from cyclone.record_comparison import note_comparison
 from cyclone.settings import read_settings
+from cyclone.wording import count_of
 
 console = Console(markup=False)
+MARKS = {"well": "well ", "fault": "FAULT", "absent": "-    "}
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -25,6 +27,24 @@ def add_commands(app: typer.Typer) -> None:
     app.command("reconcile")(reconcile_by_hand)
     app.command("withdraw-calibration")(withdraw_by_hand)
     app.command("retire")(retire_by_hand)
+    app.command()(doctor)
+
+
+def doctor(
+    airflow: Annotated[str, typer.Option("--airflow", help="The address of Airflow's API server.")] = "",
+) -> None:
+    """Check the installation from end to end, and say what mends each fault. Nothing is changed."""
+    from releasing.doctor.examination import examine
+
+    findings = examine(read_settings(), airflow)
+    for finding in findings:
+        console.print(f"{MARKS[finding.state]} {finding.part}: {finding.said}", highlight=False, soft_wrap=True)
+        if finding.remedy:
+            console.print(f"      to mend it: {finding.remedy}", highlight=False, soft_wrap=True)
+    faults = sum(finding.state == "fault" for finding in findings)
+    console.print(f"{count_of(faults, 'fault')} in {count_of(len(findings), 'finding')}", highlight=False)
+    if faults:
+        raise typer.Exit(1)
 
 
 def promote_by_hand(model: ModelName, because: Because = "") -> None:

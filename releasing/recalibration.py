@@ -25,6 +25,8 @@ from cyclone.wording import join_clauses
 from releasing.cloud_run import CloudRun
 from releasing.lock import LockedReleases, hold_releases
 from releasing.revision_environment import build_environment, check_keys_are_asked_for, find_keys
+from releasing.revisions.deployment import read_deployment
+from releasing.revisions.invocation import build_caller_headers
 from training.gate.labelled_days import build_labelled_days, read_untrained
 from training.images.image import locate_image
 from training.tracking.versions import fetch_version
@@ -178,9 +180,12 @@ def _bring_up(
     serving = cloud.read_serving(spec.service_name, champion.revision, spec.serving)  # what its canary was judged with
     env = build_environment(settings, keys, calibration)
     source = locate_image(settings, champion.image)
-    running = cloud.deploy(spec.service_name, revision, tag, source, serving, env)
+    deployment = read_deployment(settings, spec.name)
+    running = cloud.deploy(spec.service_name, revision, tag, source, serving, env, deployment)
     try:
-        check_keys_are_asked_for(keys, revision, running.tag_addresses[tag])
+        check_keys_are_asked_for(
+            keys, revision, running.tag_addresses[tag], lambda: build_caller_headers(cloud, spec.service_name)
+        )
     except ReleaseError:
         with hold_releases(store, spec.name) as held:
             _take_back(settings, spec, held, champion, revision)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from cyclone.times import count_days
 from cyclone.wording import format_number
 from releasing.candidate import Candidate
 from releasing.cloud_run import CloudRun
+from releasing.revisions.invocation import build_caller_headers
 from training.fit.scores import predict
 from training.gate.labelled_days import build_labelled_days, read_untrained
 from training.gate.rules import CONFIDENCE, MINIMUM_SLICE_DAYS, MINIMUM_SLICE_ROWS
@@ -78,8 +79,10 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
     )
     if not rows:
         return Rehearsal(0, 0.0, 0, None, None)
-    token = CloudRun(settings).read_variable(spec.service_name, candidate.revision, REHEARSAL_TOKEN_VARIABLE)
-    answers, latencies = _play(candidate, rows, token)
+    cloud = CloudRun(settings)
+    token = cloud.read_variable(spec.service_name, candidate.revision, REHEARSAL_TOKEN_VARIABLE)
+    headers = {REHEARSAL_HEADER: token, **build_caller_headers(cloud, spec.service_name)}
+    answers, latencies = _play(candidate, rows, headers)
     calibration = read_calibration(store, spec.name, candidate.revision)
     trained = fetch_version(settings, spec, version)
     check_skew(spec, rows, answers, predict_offline(trained, rows, calibration))
@@ -92,12 +95,14 @@ def rehearse(settings: Settings, spec: ModelSpec, candidate: Candidate, version:
     return rehearsal
 
 
-def _play(candidate: Candidate, rows: Sequence[Row], token: str) -> tuple[list[Prediction], list[float]]:
+def _play(
+    candidate: Candidate, rows: Sequence[Row], headers: Mapping[str, str]
+) -> tuple[list[Prediction], list[float]]:
     import requests
 
     answers, latencies = [], []
     with requests.Session() as session:
-        session.headers[REHEARSAL_HEADER] = token
+        session.headers.update(headers)
         for row in [*rows[:WARM_UP_REQUESTS], *rows]:
             began = time.perf_counter()
             try:

@@ -1,6 +1,7 @@
 """The environment variables of a revision. An instance gets these and inherits no others."""
 
 import secrets
+from collections.abc import Callable, Mapping
 
 from cyclone.calibration.correction import Calibration
 from cyclone.errors import ReleaseError
@@ -22,8 +23,8 @@ from releasing.cloud_run import CloudRun
 
 # How long the one request waits for its answer. The revision is ready, so seconds are plenty.
 REQUEST_SECONDS = 30
-REFUSED = (401, 403)
-"""The status codes of a refusal, by the service or by Cloud Run's access control in front of it."""
+UNAUTHORIZED, FORBIDDEN = 401, 403
+"""The answers to a client without a key, by the service, and without the right to call it, by Cloud Run before it."""
 
 
 def build_environment(settings: Settings, keys: str, calibration: Calibration | None = None) -> dict[str, str]:
@@ -61,9 +62,12 @@ def read_keys_of(settings: Settings, spec: ModelSpec, revision: str) -> str:
     return CloudRun(settings).read_variable(spec.service_name, revision, API_KEYS_VARIABLE)
 
 
-def check_keys_are_asked_for(keys: str, revision: str, address: str) -> None:
+def check_keys_are_asked_for(
+    keys: str, revision: str, address: str, caller: Callable[[], Mapping[str, str]] = dict
+) -> None:
     """Check with one request that a revision with keys refuses a client without one. Without keys nothing is asked.
 
+    `caller` gives the headers of a request that Cloud Run's access control lets pass.
     Errors: `ReleaseError` when the revision does not refuse, or does not answer.
     """
     import requests
@@ -71,12 +75,17 @@ def check_keys_are_asked_for(keys: str, revision: str, address: str) -> None:
     if not keys:
         return
     try:
-        reply = requests.post(f"{address}/predict", json={"rows": []}, timeout=REQUEST_SECONDS)
+        reply = requests.post(f"{address}/predict", json={"rows": []}, headers=caller(), timeout=REQUEST_SECONDS)
     except requests.RequestException as error:
         raise ReleaseError(
             f"revision {revision} at {address} does not answer. Look at the logs of this revision: {error}"
         ) from error
-    if reply.status_code not in REFUSED:
+    if reply.status_code == FORBIDDEN:
+        raise ReleaseError(
+            f"revision {revision} at {address} is not reached: Cloud Run's access control refuses the caller. Give the"
+            f" account of the release roles/run.invoker on the service. Cloud Run says: {reply.text[:200]}"
+        )
+    if reply.status_code != UNAUTHORIZED:
         raise ReleaseError(
             f"revision {revision} answers {reply.status_code} to a request without a key, although it was given keys."
             f" Its image does not know {API_KEYS_VARIABLE}. Retrain with `cyclone retrain` and the model's name, so"

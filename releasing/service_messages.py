@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cyclone.sections import Serving
-
-# The start-up probe asks so often, once a second. A large model takes its time to load.
-PROBE_COUNT = 120
+from releasing.revisions.template import RevisionWish, build_template
 
 
 @dataclass(frozen=True)
@@ -22,47 +19,35 @@ class RunningService:
     percents: dict[str, int]
     tags: dict[str, str]
     tag_addresses: dict[str, str]
+    is_open: bool = False
+    """Whether everybody may call it without an ID token. It may still ask for bearer keys."""
 
 
-def build_template(revision: str, image: str, serving: Serving, env: Mapping[str, str]) -> Any:
-    """The message of a revision: its image, variables, resources and start-up probe."""
-    from google.cloud import run_v2
-
-    probe = {
-        "http_get": {"path": "/readyz"},
-        "period_seconds": 1,
-        "timeout_seconds": 1,
-        "failure_threshold": PROBE_COUNT,
-    }
-    container = {
-        "image": image,
-        "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
-        # An idle instance keeps its CPU, because the log's background writer works after the answer has left.
-        "resources": {"limits": {"cpu": serving.cpu, "memory": serving.memory}, "cpu_idle": False},
-        "startup_probe": probe,
-    }
-    return run_v2.RevisionTemplate(
-        revision=revision,
-        containers=[container],
-        max_instance_request_concurrency=serving.concurrency,
-        scaling={"min_instance_count": serving.min_instances, "max_instance_count": serving.max_instances},
-    )
-
-
-def plan_revision(message: Any, template: Any | None, revision: str, tag: str) -> bool:
+def plan_revision(message: Any, wish: RevisionWish | None, revision: str, tag: str) -> bool:
     """Change the service's message so that it has the revision behind its tag. False if it has already.
 
-    Without a template the revision exists, and only its tag may be missing.
+    Without a wish the revision exists, and only its tag may be missing.
     """
     running = describe_service("", message)
     is_wished = any((target.tag, target.revision) == (tag, revision) for target in message.traffic)
     if running.tags.get(tag) == revision or (is_wished and message.reconciling):
         return False
-    if template is not None:
-        message.template = template
+    if wish is not None:
+        message.scaling.min_instance_count = find_minimum(message, wish)
+        message.template = build_template(message.template, wish)
     # If nothing serves, because the first revision never came up, all traffic waits for this one.
     message.traffic = _list_targets(running.percents or {revision: 100}, {**running.tags, tag: revision})
     return True
+
+
+def find_minimum(message: Any, wish: RevisionWish) -> int:
+    """The instances that a service keeps: those of `model.yaml`, or what the service has where it says nothing.
+
+    A service of an older Cyclone has them in its template.
+    """
+    if "min_instances" in wish.serving.model_fields_set:
+        return wish.serving.min_instances
+    return int(max(message.scaling.min_instance_count, message.template.scaling.min_instance_count))
 
 
 def plan_traffic(message: Any, wished: dict[str, int], drop_tags: frozenset[str]) -> bool:
@@ -101,15 +86,28 @@ def describe_service(service: str, message: Any) -> RunningService:
     percents: dict[str, int] = {}
     for status in message.traffic_statuses:
         if status.percent > 0:
-            percents[take_last(status.revision)] = percents.get(take_last(status.revision), 0) + status.percent
+            revision = _find_revision(message, status)
+            percents[revision] = percents.get(revision, 0) + status.percent
     tagged = [status for status in message.traffic_statuses if status.tag]
     return RunningService(
         name=service,
         address=message.uri,
         percents=percents,
-        tags={status.tag: take_last(status.revision) for status in tagged},
+        tags={status.tag: _find_revision(message, status) for status in tagged},
         tag_addresses={status.tag: status.uri for status in tagged},
+        is_open=message.invoker_iam_disabled,
     )
+
+
+def _find_revision(message: Any, status: Any) -> str:
+    """The revision behind a target. One that follows the latest revision names none itself."""
+    return take_last(status.revision or message.latest_ready_revision)
+
+
+def list_changes(before: Any, after: Any) -> list[str]:
+    """The fields of a service that a plan has changed."""
+    names = ("template", "traffic", "scaling", "annotations")
+    return [name for name in names if getattr(before, name) != getattr(after, name)]
 
 
 def show_split(percents: Mapping[str, int]) -> str:

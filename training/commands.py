@@ -7,11 +7,15 @@ import typer
 from cyclone.command_line import ModelName
 from cyclone.settings import read_settings
 from training.backtest.commands import backtest
+from training.checking.commands import check
+from training.starting.commands import init
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of training to the `cyclone` command, which calls this at its start."""
     app.command("backtest")(backtest)
+    app.command("check")(check)
+    app.command("init")(init)
     app.command("reproduce")(show_reproduction)
 
 

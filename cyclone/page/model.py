@@ -23,7 +23,7 @@ MOST_EVENTS = 60
 """How many events the table shows. More than a person reads, and small enough to load at once."""
 
 
-class Said(NamedTuple):
+class Notice(NamedTuple):
     """What became of what the user has just done."""
 
     words: str
@@ -45,7 +45,7 @@ class Visit:
     root: str
     query: Mapping[str, str]
     may_act: bool = False
-    message: Said | None = None
+    message: Notice | None = None
     is_replay: bool = False
 
     def read_period(self, present: datetime | None, default: str = "") -> Period:

@@ -1,7 +1,6 @@
 """The evidence of a decision, read from the store as it was at a moment of event time."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from cyclone.checks.champion import find_champion
@@ -9,6 +8,7 @@ from cyclone.checks.verdicts import CheckResult
 from cyclone.policy.breaker import LEAST_SAMPLE, FeatureFacts, Upstream, find_faults
 from cyclone.policy.decisions import Decision
 from cyclone.policy.facts import DailyError, Evidence, PastRetraining, Request, ServingVersion
+from cyclone.policy.refit_scores import read_refit_days
 from cyclone.record_comparison import read_differences
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -31,30 +31,18 @@ def collect_evidence(
     past = [PastRetraining(**row) for row in ended]
     resumed = store.fetch_one("holds/resumed_at", model=spec.name, before=now) or {}
     upstream = _read_upstream(store, spec, champion, end)
-    evidence = Evidence(
+    return Evidence(
         now,
         champion,
         results,
         past,
         requests,
+        refits=read_refit_days(store, spec, champion.promoted_at, now) if champion else [],
         upstream=upstream,
         differences=read_differences(store, spec.name, now),
         retired_by=_read_retired_by(store, spec, now) if champion is None else None,
         resumed_at=resumed.get("at"),
     )
-    if champion is None or spec.retrain.minimum_gain is None:
-        return evidence
-    # Only `minimum_gain` uses these ratios. They are read for no other model.
-    days, midnight = spec.retrain.error.window_days, floor_day(now)
-    rows = store.fetch(
-        "policy/fresh_ratios",
-        model=spec.name,
-        version=champion.version,
-        days=days,
-        at=midnight,
-        label_delay=spec.label.delay,
-    )
-    return replace(evidence, fresh_ratios=[row["ratio"] for row in rows])
 
 
 def read_faults(store: Store, spec: ModelSpec, now: datetime) -> list[str]:
@@ -102,7 +90,7 @@ def _read_champion(store: Store, spec: ModelSpec, now: datetime) -> ServingVersi
         "policy/daily_errors",
         model=spec.name,
         version=found.version,
-        window_start=end - spec.retrain.error.window_days * DAY,
+        window_start=end - spec.retrain.error.reach_days * DAY,
         window_end=end,
         label_delay=spec.label.delay,
         label_load=spec.label.load,

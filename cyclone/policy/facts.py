@@ -1,6 +1,6 @@
 """The plain values that a decision rests on, among them requests for a retraining."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from cyclone.checks.verdicts import CheckResult
 from cyclone.differences import Difference
 from cyclone.policy.breaker import Upstream
 from cyclone.policy.decisions import Cause
+from cyclone.sections import Window
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,20 @@ class ServingVersion:
     metric: str
     accepted_error: float
     days: tuple[DailyError, ...] = ()
+
+
+@dataclass(frozen=True)
+class RefitDay:
+    """One day of the version that served, beside refits that were trained on what was known before that day.
+
+    All errors are means over the same `rows`, each as corrected. `refit_errors` has one for each window of training.
+    """
+
+    start: datetime
+    version: int
+    rows: int
+    error: float
+    refit_errors: Mapping[Window, float]
 
 
 @dataclass(frozen=True)
@@ -72,11 +87,8 @@ class Evidence:
     results: Sequence[CheckResult] = ()
     retrainings: Sequence[PastRetraining] = ()
     requests: Sequence[Request] = ()
-    fresh_ratios: Sequence[float] = ()
-    """How much worse earlier versions were in service than at acceptance, one ratio a version.
-
-    The ratio is a typical day's error in the version's first days of service, divided by its accepted error.
-    """
+    refits: Sequence[RefitDay] = ()
+    """The scored days of refits since the version serves, and those before on which windows are compared."""
     upstream: Upstream = field(default_factory=Upstream)
     differences: Sequence[Difference] = ()
     """How traffic, tags and aliases differ from the release record, by the newest comparison."""

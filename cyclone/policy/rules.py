@@ -12,25 +12,15 @@ from typing import NamedTuple
 from cyclone.differences import TRAFFIC
 from cyclone.policy.breaker import find_faults
 from cyclone.policy.decisions import Cause, Decision, describe_failed_check
-from cyclone.policy.facts import Evidence, PastRetraining, ServingVersion
-from cyclone.sections import Retrain
+from cyclone.policy.facts import DailyError, Evidence, PastRetraining, ServingVersion
+from cyclone.policy.refits import describe_change, describe_excess, find_excess, pays
+from cyclone.sections import ErrorTrigger, Retrain
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY, floor_day
-from cyclone.wording import count_of, format_number, format_percent, join_clauses, join_sentences
+from cyclone.wording import count_of, format_number, join_clauses, join_sentences
 
 TOLD_AT_ONCE: tuple[Cause, ...] = ("upstream", "release")
 """The causes that a person is told of even when no retraining is due."""
-FRESH_RATIO = 1.2
-"""The first guess of a new version's error in service, as a multiple of its accepted error.
-
-It is above 1 because held-out days resemble the training days more than later days do. A higher guess lets the trigger
-`minimum_gain` fire later.
-"""
-FRESH_RATIO_WEIGHT = 2
-"""How many versions the first guess counts as, beside the versions that were measured.
-
-With 2, the third measured version outweighs the guess. A lower weight believes single versions sooner.
-"""
 SMALLEST_SHARE = 0.01
 """The least error that a day counts with, as a share of the accepted error.
 
@@ -112,7 +102,8 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
         if "error" in spec.retrain.triggered_by:
             fired += _find_error(spec, champion, evidence.now)
         fired += _find_age(spec.retrain, champion, evidence.now)
-        fired += _find_gain(spec, champion, evidence)
+        if "gain" in spec.retrain.triggered_by:
+            fired += _find_gain(spec.retrain, champion, evidence)
     kinds = spec.retrain.triggering_checks
     return fired + [
         describe_failed_check(spec, result)
@@ -123,57 +114,70 @@ def find_triggers(spec: ModelSpec, evidence: Evidence) -> list[str]:
 
 
 def find_typical_error(
-    champion: ServingVersion, now: datetime, window_days: int, load_every_days: int = 0
+    champion: ServingVersion, now: datetime, trigger: ErrorTrigger, load_every_days: int = 0
 ) -> TypicalError | None:
     """A typical day's error: the geometric mean of the version's daily errors.
 
     The window is `window_days` whole days of UTC and ends with the last midnight, so that a decision at noon equals
     the one at midnight. One odd day, such as a holiday, moves the geometric mean little. A lasting rise moves it in
-    full. Where labels come in loads, days up to a load older stand in for those that wait for the next one. None when
-    no day of the window has labels.
+    full. Where labels come in loads, days up to a load older stand in for those that wait for the next one. Where a
+    window has too few rows, it is longer, and several days count as one. None when no day of the window has labels.
     """
     end = floor_day(now)
-    since = end - (window_days + load_every_days) * DAY
+    since = end - (trigger.reach_days + load_every_days) * DAY
     known = [day for day in champion.days if since <= day.start and day.start + DAY <= end]
-    days = known[-window_days:]
+    recent = [day for day in known if day.start >= end - (trigger.window_days + load_every_days) * DAY]
+    days = recent[-trigger.window_days :]
     if not days:
         return None
+    for day in reversed(known[: len(known) - len(days)]):
+        if sum(item.rows for item in days) >= trigger.minimum_rows:
+            break
+        days.insert(0, day)
     rows = sum(day.rows for day in days)
-    floor = SMALLEST_SHARE * (champion.accepted_error or sum(day.error for day in days) / len(days))
+    errors = _join_small_days(days, -(-trigger.minimum_rows // trigger.minimum_days))
+    floor = SMALLEST_SHARE * (champion.accepted_error or sum(errors) / len(errors))
     if not floor:
         return TypicalError(0.0, len(days), rows)
-    typical = math.exp(sum(math.log(max(day.error, floor)) for day in days) / len(days))
+    typical = math.exp(sum(math.log(max(error, floor)) for error in errors) / len(errors))
     return TypicalError(typical, len(days), rows)
+
+
+def _join_small_days(days: Sequence[DailyError], least_rows: int) -> list[float]:
+    """The mean errors of days, where days in a row with fewer than `least_rows` rows together count as one day."""
+    totals: list[tuple[float, int]] = []
+    for day in reversed(days):
+        if totals and totals[-1][1] < least_rows:
+            total, rows = totals.pop()
+            totals.append((total + day.error * day.rows, rows + day.rows))
+        else:
+            totals.append((day.error * day.rows, day.rows))
+    return [total / rows for total, rows in totals]
 
 
 def find_judged_error(spec: ModelSpec, champion: ServingVersion, now: datetime) -> TypicalError | None:
     """A typical day's error, or None while it has fewer days or labels than the error trigger needs."""
     trigger = spec.retrain.error
-    found = find_typical_error(champion, now, trigger.window_days, spec.label.load_every_days)
+    found = find_typical_error(champion, now, trigger, spec.label.load_every_days)
     if found is None or found.days < trigger.minimum_days or found.rows < trigger.minimum_rows:
         return None
     return found
 
 
-def expect_gain(champion: ServingVersion, typical_error: float, fresh_ratios: Sequence[float]) -> float:
-    """The share of the typical error that a new version is expected to remove, at most 1 and negative for a loss.
-
-    A new version's error is taken as the accepted error times a typical fresh ratio. That is the geometric mean of
-    `fresh_ratios` and of the first guess, `FRESH_RATIO`.
-    """
-    believed = [*fresh_ratios, *[FRESH_RATIO] * FRESH_RATIO_WEIGHT]
-    fresh = math.exp(sum(math.log(max(ratio, SMALLEST_SHARE)) for ratio in believed) / len(believed))
-    return 1 - fresh * champion.accepted_error / typical_error
-
-
 def describe_calm(spec: ModelSpec, evidence: Evidence) -> str:
-    """Why no retraining is due, as a sentence with the typical day's error and the accepted error."""
+    """Why no retraining is due, and what would change that.
+
+    It tells what refits have shown. Until enough days are scored, it tells the typical day's error beside the accepted.
+    """
     champion, trigger = evidence.champion, spec.retrain.error
     if champion is None:
         return "no version serves"
+    excess = find_excess(spec.retrain, champion, evidence.refits) if "gain" in spec.retrain.triggered_by else None
+    if excess:
+        return f"{describe_excess(spec.retrain, champion, excess)}, {describe_change(spec.retrain, excess)}"
     found = find_judged_error(spec, champion, evidence.now)
     if found is None:
-        few = find_typical_error(champion, evidence.now, trigger.window_days, spec.label.load_every_days)
+        few = find_typical_error(champion, evidence.now, trigger, spec.label.load_every_days)
         few = few or TypicalError(0, 0, 0)
         if few.days < trigger.minimum_days:
             return f"version {champion.version} has {few.days} labelled whole days, {trigger.minimum_days} are needed"
@@ -218,16 +222,9 @@ def _find_age(retrain: Retrain, champion: ServingVersion, now: datetime) -> list
     return [f"version {champion.version} has served {age_days:.1f} days of at most {retrain.maximum_age_days:g}"]
 
 
-def _find_gain(spec: ModelSpec, champion: ServingVersion, evidence: Evidence) -> list[str]:
-    least = spec.retrain.minimum_gain
-    found = find_judged_error(spec, champion, evidence.now)
-    if least is None or found is None or found.error <= 0:
-        return []
-    gain = expect_gain(champion, found.error, evidence.fresh_ratios)
-    if gain < least:
-        return []
-    lowered = f"a typical day's {champion.metric} {format_number(found.error)} by {format_percent(gain)}"
-    return [f"a new version is expected to lower {lowered}, at least {format_percent(least)} pays"]
+def _find_gain(retrain: Retrain, champion: ServingVersion, evidence: Evidence) -> list[str]:
+    excess = find_excess(retrain, champion, evidence.refits)
+    return [describe_excess(retrain, champion, excess)] if excess and pays(retrain, excess) else []
 
 
 def _find_cooldown(retrain: Retrain, evidence: Evidence) -> str | None:

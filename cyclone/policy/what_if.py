@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import get_args
+from typing import Any, get_args
 
 from rich.table import Table
 
@@ -42,6 +42,27 @@ class PastDay:
         """The pairs of a new and a recorded verdict that differ. The second is None where nothing was recorded."""
         pairs = [(result, self.recorded.get(_find_key(result))) for result in self.results]
         return [(new, old) for new, old in pairs if old is None or new.verdict != old.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """The day's decision, and each verdict that differs from the recorded one."""
+        return {
+            "window_end": self.window_end,
+            "action": self.decision.action,
+            "reason": self.decision.reason,
+            "changed": [
+                {
+                    "check": new.check_name,
+                    "subject": new.subject,
+                    "version": new.version,
+                    "value": new.value,
+                    "limit": new.limit,
+                    "verdict": new.verdict,
+                    "recorded_limit": old.limit if old else None,
+                    "recorded_verdict": old.verdict if old else None,
+                }
+                for new, old in self.changed
+            ],
+        }
 
 
 def judge_unrecorded(store: Store, spec: ModelSpec, kind: CheckKind, moment: datetime) -> list[CheckResult]:

@@ -9,7 +9,7 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 CELL_CHARACTERS = 1_000_000
 """The most characters of a cell. Texts of features are far shorter, and an open quote cannot fill the memory."""
@@ -37,15 +37,20 @@ class FileRecord:
 def read_records(file: BinaryIO, tell: Callable[[], int]) -> Iterator[FileRecord]:
     """The records of an open CSV file, the header first. Blank lines are left out.
 
-    `tell` gives the position. Errors: those of reading the file, and `UnicodeError` where UTF-16 or UTF-32 breaks off.
+    A header without a comma tells that semicolons or tabs stand between values, as programs write them in countries
+    where a comma stands in numbers. `tell` gives the position.
+    Errors: those of reading the file, and `UnicodeError` where UTF-16 or UTF-32 breaks off.
     """
     csv.field_size_limit(CELL_CHARACTERS)
     lines = _Lines(_decode(file))
+    delimiter = ""
     while True:
         lines.begin_record()
         values, fault = [], ""
         try:
-            values = next(csv.reader(lines, strict=True))
+            values = next(csv.reader(lines, strict=True, delimiter=delimiter or ","))
+            if not delimiter and values and (delimiter := _find_delimiter(values)) != ",":
+                values = next(csv.reader(lines.take_again(), strict=True, delimiter=delimiter))
         except StopIteration:
             return
         except (csv.Error, _UnreadableLineError) as error:
@@ -54,6 +59,11 @@ def read_records(file: BinaryIO, tell: Callable[[], int]) -> Iterator[FileRecord
             yield FileRecord(lines.first, values, fault, tell())
         if fault:
             lines.return_all_but_first()
+
+
+def _find_delimiter(header: list[str]) -> str:
+    found = [mark for mark in (";", "\t") if mark in header[0]] if len(header) == 1 else []
+    return found[0] if found else ","
 
 
 class _UnreadableLineError(Exception):
@@ -91,6 +101,13 @@ class _Lines:
         if "field limit" in str(error):
             return f"a cell has more than {CELL_CHARACTERS:,} characters. Shorten it"
         return str(error) if isinstance(error, _UnreadableLineError) else f"not CSV: {error}"
+
+    def take_again(self) -> Self:
+        """The lines of the present record, to be read once more."""
+        self._returned.extendleft(reversed(self._taken))
+        self.number -= len(self._taken)
+        self._taken = []
+        return self
 
     def return_all_but_first(self) -> None:
         again = self._taken[1:]

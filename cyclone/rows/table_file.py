@@ -42,7 +42,8 @@ class TableFile:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise DataError(f"{path}: there is no such file. {ALLOWED}")
+            found = "it is no file but a folder" if path.is_dir() else "there is no such file"
+            raise DataError(f"{path}: {found}. {ALLOWED}")
         self.path = path
         self._is_parquet = _read_start(path)[:4] == PARQUET
         self.unit = "row" if self._is_parquet else "line"

@@ -22,10 +22,11 @@ ID_CHARACTERS = 128
 """The most characters of a prediction's id. A UUID has 36. Longer ids make every row and its index larger."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """The earliest time that is allowed. An earlier one is most likely a mistake, such as 1970 from an empty clock."""
+EARLIEST_OF_HISTORY = datetime(1900, 1, 1, tzinfo=UTC)
+"""The earliest time that is allowed in a history file and in its replay. A history may be older than any service."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future a time may be, as clocks of clients run ahead."""
 ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"
-ALLOWED_TIME = f"an ISO 8601 time with its zone, from {EARLIEST:%Y-%m-%d} to now"
 LABEL_KEYS = ("id", "label", "observed_at")
 """The keys of a label, as a client sends it or a file holds it. `observed_at` may be left out."""
 
@@ -81,6 +82,16 @@ def is_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -
     return math.isfinite(value) and (field.range is None or field.range[0] <= value <= field.range[1])
 
 
+def read_label(label: Label, value: Any) -> Any:
+    """A label as it is kept. 1 and 0 are true and false where the label is boolean, as they are in a file.
+
+    >>> read_label(Label(name="late", type="boolean", expected_delay_hours=1), 1)
+    True
+    """
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value == 1 if label.type == "boolean" and is_number and value in (0, 1) else value
+
+
 def is_read_as_float(field: Feature | Label) -> bool:
     """Whether training and checks read the field's numbers as floats. An integer that may be null is one of them."""
     return isinstance(field, Label) or field.type == "number" or field.nullable
@@ -98,7 +109,7 @@ def is_exact(value: int) -> bool:
 def describe_allowed(field: Feature | Label) -> str:
     """What `is_allowed` accepts, in words such as `an integer from 0 to 23`."""
     if field.type == "boolean":
-        words = "true or false"
+        words = "true or false, or 1 or 0" if isinstance(field, Label) else "true or false"
     elif field.type == "text":
         words = "a text without \\u0000"
     elif field.type == "category":
@@ -113,6 +124,8 @@ def describe_allowed(field: Feature | Label) -> str:
 def explain_allowed(field: Feature | Label, value: Any, *, is_matrix: bool = False) -> str:
     """What is allowed in place of a refused value, and that a float would round it if that is the reason."""
     words = describe_allowed(field)
+    if field.type == "boolean" and isinstance(field, Feature) and value in (0, 1):
+        return f"{words}, as JSON writes them. Only files may write 1 and 0"
     is_integer = field.type in ("integer", "number") and isinstance(value, int) and abs(value) <= INT64_MAX
     if is_integer and not is_exact(value) and (is_matrix or is_read_as_float(field)):
         return f"{words}, and no integer beyond 2^53 that a float rounds"
@@ -134,32 +147,39 @@ def is_id(value: Any) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= ID_CHARACTERS and "\0" not in value and _is_unicode(value)
 
 
-def read_time(value: Any, now: datetime) -> datetime | None:
+def describe_time(earliest: datetime) -> str:
+    """What `read_time` accepts, in words."""
+    return f"an ISO 8601 time with its zone, from {earliest:%Y-%m-%d} to now"
+
+
+def read_time(value: Any, now: datetime, earliest: datetime = EARLIEST) -> datetime | None:
     """A time in UTC, from an ISO 8601 text. None for any other value, and for a time that is not allowed.
 
-    A time needs a zone. It may not be before `EARLIEST`, nor later than `now` by more than `CLOCK_SKEW`.
+    A time needs a zone. It may not be before `earliest`, nor later than `now` by more than `CLOCK_SKEW`.
     """
     try:
         time = datetime.fromisoformat(value)
-        if time.tzinfo is not None and EARLIEST <= time <= now + CLOCK_SKEW:
+        if time.tzinfo is not None and earliest <= time <= now + CLOCK_SKEW:
             return time.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         pass
     return None
 
 
-def find_label_faults(spec: ModelSpec, index: int, entry: Any, now: datetime) -> Iterator[RowError]:
+def find_label_faults(
+    spec: ModelSpec, index: int, entry: Any, now: datetime, earliest: datetime = EARLIEST
+) -> Iterator[RowError]:
     """The errors of one label with the keys `LABEL_KEYS`. There are none when it can be kept."""
     if not isinstance(entry, dict):
         yield RowError(index, "label", show_value(entry), "an object with id, label and perhaps observed_at")
         return
     if not is_id(entry.get("id")):
         yield RowError(index, "id", show_value(entry.get("id")), ALLOWED_ID)
-    if not is_allowed(spec.label, entry.get("label")):
+    if not is_allowed(spec.label, read_label(spec.label, entry.get("label"))):
         yield RowError(index, "label", show_value(entry.get("label")), explain_allowed(spec.label, entry.get("label")))
     at = entry.get("observed_at")
-    if at is not None and read_time(at, now) is None:
-        yield RowError(index, "observed_at", show_value(at), ALLOWED_TIME)
+    if at is not None and read_time(at, now, earliest) is None:
+        yield RowError(index, "observed_at", show_value(at), describe_time(earliest))
     for key in entry.keys() - set(LABEL_KEYS):
         allowed = "no such key. The keys are " + ", ".join(LABEL_KEYS)
         yield RowError(index, show_value(key), show_value(entry[key]), allowed)

@@ -8,7 +8,7 @@ from cyclone.sections.columns import Column, Feature, FeatureType, Label
 from cyclone.sections.monitoring import CheckKind, CheckRules, Monitor
 from cyclone.sections.recalibration import CalibrationMethod, Recalibrate
 from cyclone.sections.release import ReleaseRules
-from cyclone.sections.retraining import Breaker, ErrorTrigger, Retrain, Trigger
+from cyclone.sections.retraining import Breaker, ErrorTrigger, Retrain, Trigger, Window
 from cyclone.sections.serving import MEMORY_UNITS, Serving
 from cyclone.sections.webhook import AlertAction, Webhook
 
@@ -34,4 +34,5 @@ __all__ = [
     "Serving",
     "Trigger",
     "Webhook",
+    "Window",
 ]

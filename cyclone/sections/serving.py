@@ -49,7 +49,7 @@ class Serving(Section):
     another row's are not in the log. The loss ledger counts them as `conflicting`, and the log is incomplete by them.
     """
     accept_created_at: bool = False
-    """Whether clients may set a row's event time. A replay of history needs it."""
+    """Whether clients may set a row's event time. In a replay they may, whatever this says."""
 
     @model_validator(mode="after")
     def _check_instances(self) -> Self:

@@ -115,7 +115,7 @@ def build_calibrations() -> Placed:
 
 def build_requests() -> list[Placed]:
     """Requests, the share that failed, and latency, by version."""
-    told = "By version, not by revision. A step is of one hour or more."
+    told = "By version. A step is of one hour or more."
     by_step = (
         f"FROM request_hour WHERE model = {MODEL} AND $__timeFilter(start) GROUP BY 1, version ORDER BY 1, version"
     )
@@ -162,6 +162,28 @@ def build_requests() -> list[Placed]:
             8,
         ),
     ]
+
+
+def build_revisions() -> Placed:
+    """Requests, failures and latency by revision."""
+    sql = f"""
+        SELECT told.revision, told.version, requests, failed, refused, p50_ms, p95_ms, p99_ms, known.revision_url
+        FROM revision_requests({MODEL}, {UNTIL}) AS told
+        LEFT JOIN model_status AS known ON known.model = {MODEL}
+        ORDER BY told.version DESC, told.revision
+    """
+    words = Words(
+        "Requests by revision",
+        "Of the last day of this time: how many, the shares answered 5xx and 4xx, and quantiles of the time to answer.",
+        "No request came in the last day of this time.",
+    )
+    overrides = [
+        *(override(name, Appearance(unit="percentunit", decimals=2)) for name in ("failed", "refused")),
+        *(override(name, Appearance(unit="ms", decimals=1)) for name in ("p50_ms", "p95_ms", "p99_ms")),
+        *hide("revision_url"),
+    ]
+    links = {"The revisions": OUT["The revisions"]} | TO_LOG
+    return Placed(show_table(10, words, ask_rows(sql), Appearance(unit="short", links=links), overrides), 24, 6)
 
 
 def build_predictions() -> Placed:
@@ -240,7 +262,7 @@ def build_board() -> Board:
         [
             ("Now", [build_now()]),
             ("Error", [build_error(), build_calibrations()]),
-            ("Service", build_requests()),
+            ("Service", [*build_requests(), build_revisions()]),
             ("Predictions and features", [build_predictions(), build_drift(), build_bins()]),
         ],
     )

@@ -11,11 +11,13 @@ from aiohttp.typedefs import Handler, Middleware
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from local_platform.cloud_run.conditions import Quota
 from local_platform.cloud_run.control import ControlPlane
 from local_platform.cloud_run.errors import ApiError, Status, invalid, not_found
+from local_platform.cloud_run.identity import Issuer
 from local_platform.cloud_run.metrics import Metrics
 from local_platform.cloud_run.resources import Resource, Service, from_json, to_json
-from local_platform.cloud_run.services import short_name
+from local_platform.cloud_run.services import ServiceRecord, short_name
 
 # The limits of the stand-in. They are choices, and clients that follow page tokens and operations work with any.
 _DEFAULT_PAGE_SIZE = 100
@@ -23,20 +25,26 @@ _DEFAULT_WAIT_SECONDS = 60.0
 _MAX_WAIT_SECONDS = 300.0
 _PARENT = "/v2/{parent:projects/[^/]+/locations/[^/]+}"
 _SERVICE = _PARENT + "/services/{service}"
+_NAMED_SERVICE = _PARENT + "/services/{service:[^/:]+}"
 _REVISION = _SERVICE + "/revisions/{revision}"
 _OPERATION = _PARENT + "/operations/{operation:[^/:]+}"
 _STATUS_BY_HTTP_CODE = {404: Status.NOT_FOUND, 405: Status.UNIMPLEMENTED, 503: Status.UNAVAILABLE}
 _log = logging.getLogger(__name__)
 
 
-def build_app(control: ControlPlane, metrics: Metrics) -> web.Application:
-    """The admin address: the API, `/healthz` and `/metrics`."""
+def build_app(
+    control: ControlPlane, metrics: Metrics, issuer: Issuer | None = None, quota: Quota | None = None
+) -> web.Application:
+    """The admin address: the API, `/healthz` and `/metrics`, and with an issuer of ID tokens `/token`."""
     api = _Api(control)
-    app = web.Application(middlewares=[_answer_errors, _build_parent_check(control)])
+    app = web.Application(middlewares=[_answer_errors, _build_parent_check(control, quota or Quota(0, 0))])
     app.add_routes(
         [
             web.get(f"{_PARENT}/services", api.list_services),
             web.post(f"{_PARENT}/services", api.create_service),
+            web.get(f"{_NAMED_SERVICE}:getIamPolicy", api.get_policy),
+            web.post(f"{_NAMED_SERVICE}:setIamPolicy", api.set_policy),
+            web.post(f"{_NAMED_SERVICE}:testIamPermissions", api.test_permissions),
             web.get(_SERVICE, api.get_service),
             web.patch(_SERVICE, api.update_service),
             web.delete(_SERVICE, api.delete_service),
@@ -51,7 +59,14 @@ def build_app(control: ControlPlane, metrics: Metrics) -> web.Application:
             web.get("/metrics", lambda _: _answer_metrics(metrics)),
         ]
     )
+    if issuer is not None:
+        app.add_routes([web.post("/token", lambda request: _give_token(request, issuer))])
     return app
+
+
+async def _give_token(request: web.Request, issuer: Issuer) -> web.Response:
+    form = await request.post()
+    return web.json_response(issuer.give_token(str(form.get("assertion", ""))))
 
 
 async def _answer_healthy(request: web.Request) -> web.Response:
@@ -77,9 +92,11 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
     return web.json_response(error.to_response(), status=error.http_code)
 
 
-def _build_parent_check(control: ControlPlane) -> Middleware:
+def _build_parent_check(control: ControlPlane, quota: Quota) -> Middleware:
     @web.middleware
     async def check_parent(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if "parent" in request.match_info:
+            quota.count()
         parent = request.match_info.get("parent", control.parent)
         if parent != control.parent:
             message = f"'{parent}' is not here. The only parent is '{control.parent}'."
@@ -129,6 +146,19 @@ class _Api:
             is_dry=_get_flag(request, "validateOnly"),
         )
         return web.json_response(operation)
+
+    async def get_policy(self, request: web.Request) -> web.Response:
+        return _answer_policy(self._control.get_record(request.match_info["service"]))
+
+    async def set_policy(self, request: web.Request) -> web.Response:
+        body = await _read_json(request)
+        bindings = body.get("policy", {}).get("bindings", [])
+        return _answer_policy(self._control.set_bindings(request.match_info["service"], bindings))
+
+    async def test_permissions(self, request: web.Request) -> web.Response:
+        asked = (await _read_json(request)).get("permissions", [])
+        held = self._control.list_permissions(request.match_info["service"], asked)
+        return web.json_response({"permissions": held})
 
     async def list_revisions(self, request: web.Request) -> web.Response:
         """The revisions of a service, the newest first. The service `-` means all services."""
@@ -193,6 +223,10 @@ def _answer_page(request: web.Request, kind: str, found: Sequence[Resource]) -> 
     has_numbers = _has_enum_numbers(request)
     body = {kind: [to_json(each, with_enum_numbers=has_numbers) for each in page], "nextPageToken": token}
     return web.json_response(body)
+
+
+def _answer_policy(record: ServiceRecord) -> web.Response:
+    return web.json_response({"version": 1, "bindings": list(record.bindings)})
 
 
 def _answer_resource(request: web.Request, resource: Resource) -> web.Response:

@@ -5,7 +5,7 @@ import logging
 import math
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,17 +14,19 @@ from typing import Any
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from local_platform.cloud_run import services
+from local_platform.cloud_run.access import Access
+from local_platform.cloud_run.conditions import Conditions
 from local_platform.cloud_run.errors import ApiError, Status, not_found
 from local_platform.cloud_run.instances import Pool
 from local_platform.cloud_run.operations import Operations
 from local_platform.cloud_run.ports import take_port
-from local_platform.cloud_run.proxy import ChoosePool, Gateway
+from local_platform.cloud_run.proxy import CheckAccess, ChoosePool, Gateway
 from local_platform.cloud_run.resources import Resource, changed, to_any
 from local_platform.cloud_run.run_plan import RunPlan
 from local_platform.cloud_run.services import ServiceRecord, short_name
 from local_platform.cloud_run.startup import StartupError
 from local_platform.cloud_run.state import State
-from local_platform.cloud_run.traffic import Split
+from local_platform.cloud_run.traffic import RandomSplit, Split
 
 HOST = "127.0.0.1"
 # The pause between two looks at whether instances have to be started or stopped. The value is a choice.
@@ -37,7 +39,9 @@ class Routes:
     """Where the requests of one service go: its pools by revision, its split, and the revisions of its tags."""
 
     pools: dict[str, Pool] = field(default_factory=dict)
-    split: Split = field(default_factory=lambda: Split({}, random.Random()))  # noqa: S311 (not a secret)
+    split: Split | RandomSplit = field(default_factory=lambda: Split({}, random.Random()))  # noqa: S311 (not a secret)
+    wish_number: int = 0
+    """How often the split was to change. A delayed change that was overtaken is dropped."""
     tags: dict[str, str] = field(default_factory=dict)
 
     def choose(self) -> Pool | None:
@@ -59,6 +63,8 @@ class ControlPlane:
         gateway: Gateway,
         routes: dict[str, Routes],
         build_pool: Callable[[RunPlan], Pool],
+        access: Access,
+        conditions: Conditions | None = None,
     ):
         self.parent = parent
         self.operations = Operations(parent, state.operations)
@@ -66,6 +72,8 @@ class ControlPlane:
         self._gateway = gateway
         self._routes = routes
         self._build_pool = build_pool
+        self._access = access
+        self._conditions = conditions or Conditions()
         self._rollouts: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._change = asyncio.Lock()  # a change reads a record and writes the next, so they come one by one
@@ -74,6 +82,7 @@ class ControlPlane:
         """Bring back what the state holds: addresses, pools, and the roll-outs that a stop cut off."""
         for service_id in list(self._state.records):
             self._routes[service_id] = Routes()
+            self._state.records[service_id] = self._access.mark(self._state.records[service_id])
             self._apply(await self._open_addresses(service_id))
         self._state.save()
         self._resume_rollouts()
@@ -134,6 +143,7 @@ class ControlPlane:
     async def _create(self, service_id: str, wanted: Resource, is_dry: bool) -> dict[str, Any]:
         if service_id in self._state.records:
             raise ApiError(Status.ALREADY_EXISTS, f"Resource '{service_id}' already exists.")
+        self._access.check_account(wanted.template)
         record = services.create_record(self.parent, service_id, wanted, str(uuid.uuid4()), _now())
         if is_dry:
             return self._describe_done(record.service)
@@ -151,6 +161,7 @@ class ControlPlane:
             if may_create and service_id not in self._state.records:
                 return await self._create(service_id, wanted, is_dry)
             record = self.get_record(service_id)
+            self._access.check_account(wanted.template)
             wish = services.update_record(record, wanted, mask, _now())
             if is_dry:
                 return self._describe_done(wish.service)
@@ -180,6 +191,7 @@ class ControlPlane:
         """
         result: Resource | ApiError
         try:
+            self._refuse_failed(wish)
             with ExitStack() as holds:
                 warmed = await self._warm(wish, new_revisions, holds)
                 await self._open_tags(wish)
@@ -195,6 +207,16 @@ class ControlPlane:
         del self._rollouts[operation]
         self.operations.finish(operation, result)
         self._state.save()
+
+    def _refuse_failed(self, wish: ServiceRecord) -> None:
+        """Fail a wish whose traffic names a revision that failed before, even at 0 %. So Google does."""
+        record = self.get_record(wish.service_id)
+        for target in wish.service.traffic:
+            revision = record.revisions.get(target.revision)
+            if revision is not None and services.has_failed(revision):
+                message = f"Revision '{target.revision}' is not ready and cannot serve traffic."
+                self._put(services.fail(record, wish, "", message, _now()))
+                raise ApiError(Status.FAILED_PRECONDITION, message)
 
     async def _warm(self, wish: ServiceRecord, new_revisions: list[str], holds: ExitStack) -> list[str]:
         names = services.list_revisions_to_warm(wish, new_revisions)
@@ -237,9 +259,22 @@ class ControlPlane:
     async def _open_address(self, service_id: str, tag: str, port: int) -> None:
         routes = self._routes[service_id]
         choose: ChoosePool = (lambda: routes.choose_tag(tag)) if tag else routes.choose
-        await self._gateway.open(f"{service_id}/{tag}", port, choose)
+        check: CheckAccess = lambda headers: self._access.check(headers, self.get_record(service_id))  # noqa: E731
+        await self._gateway.open(f"{service_id}/{tag}", port, choose, check)
+
+    def set_bindings(self, service_id: str, bindings: Sequence[Mapping[str, Any]]) -> ServiceRecord:
+        """Replace who has which role on a service."""
+        record = replace(self.get_record(service_id), bindings=tuple(bindings))
+        self._state.records[service_id] = record
+        self._state.save()
+        return record
+
+    def list_permissions(self, service_id: str, asked: Sequence[str]) -> list[str]:
+        """Those of the permissions that whoever asks has. A service that is not there gives none."""
+        return self._access.list_permissions(asked) if service_id in self._state.records else []
 
     def _put(self, record: ServiceRecord) -> None:
+        record = self._access.mark(record)
         self._state.records[record.service_id] = record
         self._apply(record)
         self._state.save()
@@ -256,11 +291,26 @@ class ControlPlane:
             # Cloud Run divides a service's minimum among its revisions by their traffic.
             share = math.ceil(record.service.scaling.min_instance_count * percents.get(name, 0) / 100)
             pool.min_instances = max(pool.plan.min_instances, share)
-        routes.split = Split(percents, random.Random())  # noqa: S311 (not a secret)
+        self._move_traffic(routes, percents)
         statuses = record.service.traffic_statuses
         for tag in set(routes.tags) - set(services.list_tags(statuses)):
             self._gateway.close_address(f"{record.service_id}/{tag}")
-        routes.tags = {status.tag: status.revision for status in statuses if status.tag}
+        routes.tags = services.list_served_tags(record)
+
+    def _move_traffic(self, routes: Routes, percents: Mapping[str, int]) -> None:
+        """Let requests go to revisions by percent, at once or after the delay of the conditions."""
+        source = random.Random()  # noqa: S311 (not a secret)
+        split = RandomSplit(percents, source) if self._conditions.has_random_split else Split(percents, source)
+        if not self._conditions.traffic_delay_seconds:
+            routes.split = split
+            return
+        routes.wish_number += 1
+
+        def move(number: int = routes.wish_number) -> None:
+            if number == routes.wish_number:
+                routes.split = split
+
+        asyncio.get_running_loop().call_later(self._conditions.traffic_delay_seconds, move)
 
     async def delete_service(self, service_id: str, etag: str, *, is_dry: bool) -> dict[str, Any]:
         """Delete a service with its revisions. The operation ends when the last instance has ended."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cyclone.image_contract import BENTOML_HOME_VARIABLE, RUNTIME_VARIABLES
 from local_platform.cloud_run.containers import OWNER_LABEL, build_docker_command
-from local_platform.cloud_run.run_plan import RunPlan
+from local_platform.cloud_run.run_plan import Runnable
 from local_platform.inheritance import ENGINE, inherit
 
 KEPT = "/kept"
@@ -23,11 +23,11 @@ class Launch:
     environment: Mapping[str, str]
 
 
-BuildLaunch = Callable[[RunPlan, int, Path], Launch]
-"""A function that says how to start an instance, from its plan, its port, and the folder for what outlives it."""
+BuildLaunch = Callable[[Runnable, int, Path], Launch]
+"""A function that says how to start a container, from its plan, its port, and the folder for what outlives it."""
 
 
-def launch_bento(plan: RunPlan, port: int, kept: Path) -> Launch:
+def launch_bento(plan: Runnable, port: int, kept: Path) -> Launch:
     """Serve the Bento `name:version` of the local store, as its container would.
 
     BentoML keeps metrics in its home and clears them at every start, so each instance has a home of its own.
@@ -40,9 +40,9 @@ def launch_bento(plan: RunPlan, port: int, kept: Path) -> Launch:
     return Launch([sys.executable, "-P", str(start), "127.0.0.1"], _stand_in_for_image(kept) | own)
 
 
-def launch_python(plan: RunPlan, port: int, kept: Path) -> Launch:
+def launch_python(plan: Runnable, port: int, kept: Path) -> Launch:
     """Run the Python file that the image is. It has to listen on 127.0.0.1 at the port in its variable `PORT`."""
-    return Launch([sys.executable, plan.image], _stand_in_for_image(kept))
+    return Launch([sys.executable, plan.image, *plan.args], _stand_in_for_image(kept))
 
 
 def _stand_in_for_image(kept: Path) -> dict[str, str]:
@@ -60,7 +60,7 @@ def _stand_in_for_image(kept: Path) -> dict[str, str]:
     }
 
 
-def launch_container(plan: RunPlan, port: int, kept: Path) -> Launch:
+def launch_container(plan: Runnable, port: int, kept: Path) -> Launch:
     """Run the image as a container that has no rights, a read-only root, and the revision's memory limit."""
     kept.chmod(0o1777)  # the image's user writes there too
     options = ["--label", f"{OWNER_LABEL}={kept}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
@@ -68,9 +68,9 @@ def launch_container(plan: RunPlan, port: int, kept: Path) -> Launch:
     options += ["--memory", str(plan.memory_bytes)] if plan.memory_bytes else []
     if os.getuid() != 0:
         options += ["--user", f"{os.getuid()}:{os.getgid()}"]  # so that this account can remove what it leaves
-    for name in (*RUNTIME_VARIABLES, *plan.env):
+    for name in (*RUNTIME_VARIABLES, *plan.env, *plan.secrets):
         options += ["--env", name]  # by name only: everybody could read a value on the command line
-    return Launch(build_docker_command(options, plan.image), inherit(*ENGINE))
+    return Launch(build_docker_command(options, plan.image, list(plan.args)), inherit(*ENGINE))
 
 
 RUNNERS: Mapping[str, BuildLaunch] = {

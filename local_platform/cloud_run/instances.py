@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cyclone.image_contract import CONFIGURATION_VARIABLE, PORT_VARIABLE, REVISION_VARIABLE, SERVICE_VARIABLE
+from local_platform.cloud_run.conditions import Conditions
 from local_platform.cloud_run.images import BuildLaunch
-from local_platform.cloud_run.run_plan import RunPlan
+from local_platform.cloud_run.run_plan import Runnable, RunPlan, SidecarPlan
+from local_platform.cloud_run.secret_files import read_secret
 from local_platform.cloud_run.startup import StartupError, wait_until_started
 from local_platform.processes import GuardedProcess
 
@@ -39,6 +42,8 @@ class PoolSettings:
     """The temporary folder of all instances. What outlives an instance, such as its spool, stays there."""
     idle_seconds: float
     pending_seconds: float
+    secrets_directory: Path | None = None
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
@@ -53,13 +58,25 @@ def name_instance(plan: RunPlan, port: int) -> dict[str, str]:
 
 @dataclass(eq=False)  # a key of dicts, so an instance equals only itself
 class RunningInstance:
-    """One running program, and how many requests it has in flight."""
+    """The running programs of one instance, and how many requests it has in flight."""
 
-    process: GuardedProcess
     port: int
+    processes: list[GuardedProcess] = field(default_factory=list)
+    folder: Path | None = None
+    """What goes with the instance. None where its files stay."""
     is_ready: bool = False
     in_flight: int = 0
     idle_since: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    started_at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    def find_ended(self) -> GuardedProcess | None:
+        """A program that has ended. The instance ends with the first of them."""
+        return next((process for process in self.processes if not process.is_running), None)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any of its programs still runs."""
+        return any(process.is_running for process in self.processes)
 
 
 class Pool:
@@ -156,11 +173,20 @@ class Pool:
     def tick(self) -> None:
         """Take out instances that ended, keep the minimum, and stop those that were idle for too long."""
         for instance in list(self._instances):
-            if instance.is_ready and not instance.process.is_running:
-                _log.warning("%s: instance ended with %s", self.plan.revision, instance.process.poll())
+            if instance.is_ready and (ended := instance.find_ended()):
+                _log.warning("%s: instance ended with %s", self.plan.revision, ended.poll())
                 self._leave(instance)
+        self._maintain()
         self._scale_up()
         self._scale_down()
+
+    def _maintain(self) -> None:
+        """Replace the oldest instance if it is older than maintenance allows. The next one is looked at later."""
+        allowed = self._settings.conditions.restart_seconds
+        old = [each for each in self._instances if each.is_ready and self._now() - each.started_at > allowed > 0]
+        if old:
+            _log.info("%s: maintenance replaces the instance on port %s", self.plan.revision, old[0].port)
+            self._leave(old[0])
 
     def _pick(self) -> RunningInstance | None:
         """The least busy ready instance with a free place. Of equals the oldest, so that the others turn idle."""
@@ -191,42 +217,72 @@ class Pool:
                 self._leave(instance)
 
     def _start(self) -> "asyncio.Task[StartupError | None]":
-        plan, port = self.plan, self._settings.take_port()
         self._log_number += 1
-        kept = self._settings.kept_directory
-        kept.mkdir(exist_ok=True)
-        launch = self._settings.build_launch(plan, port, kept)
-        process = GuardedProcess.start(
-            name=plan.revision,
-            argv=launch.command,
-            env={**launch.environment, **plan.env, **name_instance(plan, port)},
-            log_path=self._settings.log_directory / f"{plan.revision}-{self._log_number}.log",
-            grace_seconds=STOP_GRACE_SECONDS,
-            memory_bytes=plan.memory_bytes,
-        )
-        instance = RunningInstance(process, port)
+        instance = RunningInstance(self._settings.take_port())
         self._instances.append(instance)
-        task = asyncio.create_task(self._finish_start(instance))
+        task = asyncio.create_task(self._finish_start(instance, self._log_number))
         self._starts[instance] = task
         return task
 
-    async def _finish_start(self, instance: RunningInstance) -> StartupError | None:
+    async def _finish_start(self, instance: RunningInstance, number: int) -> StartupError | None:
         try:
-            await wait_until_started(instance.process, instance.port, self.plan.probe)
+            await self._start_containers(instance, number)
         except StartupError as error:
             _log.warning("%s: instance did not start. %s", self.plan.revision, error)
             self._next_start_at = self._now() + _RESTART_PAUSE_SECONDS
             self._leave(instance)
             if not self._instances:
-                log = instance.process.log_path
+                log = self._settings.log_directory / f"{self.plan.revision}-{number}.log"
                 self._refuse_waiting(f"No instance of {self.plan.revision} starts. The log of the last is {log}.")
             return error
         finally:
             del self._starts[instance]
         instance.is_ready = True
-        instance.idle_since = self._now()
+        instance.idle_since = instance.started_at = self._now()
         self._serve_waiting()
         return None
+
+    async def _start_containers(self, instance: RunningInstance, number: int) -> None:
+        """Start the containers in order, each once those that it depends on have started."""
+        plan, name = self.plan, f"{self.plan.revision}-{number}"
+        for sidecar in plan.before:
+            await self._start_sidecar(instance, sidecar, name)
+        process = self._launch(instance, plan, name_instance(plan, instance.port), name)
+        await wait_until_started(process, instance.port, plan.probe)
+        for sidecar in plan.after:
+            await self._start_sidecar(instance, sidecar, name)
+
+    async def _start_sidecar(self, instance: RunningInstance, sidecar: SidecarPlan, name: str) -> None:
+        named = {key: value for key, value in name_instance(self.plan, 0).items() if key != PORT_VARIABLE}
+        process = self._launch(instance, sidecar, named, f"{name}-{sidecar.name}")
+        if sidecar.probe is not None:
+            await wait_until_started(process, sidecar.probe_port, sidecar.probe)
+
+    def _launch(
+        self, instance: RunningInstance, container: Runnable, named: dict[str, str], log_name: str
+    ) -> GuardedProcess:
+        """Start one container of an instance. Errors: `StartupError` when a secret is not there."""
+        settings = self._settings
+        given = {
+            name: read_secret(settings.secrets_directory, secret, version)
+            for name, (secret, version) in container.secrets.items()
+        }
+        kept = settings.kept_directory
+        if settings.conditions.is_ephemeral:
+            kept = instance.folder = kept / f"instance-{instance.port}"
+        kept.mkdir(exist_ok=True, parents=True)
+        launch = settings.build_launch(container, instance.port, kept)
+        process = GuardedProcess.start(
+            name=self.plan.revision,
+            argv=launch.command,
+            env={**launch.environment, **container.env, **given, **named},
+            log_path=settings.log_directory / f"{log_name}.log",
+            grace_seconds=STOP_GRACE_SECONDS,
+            memory_bytes=container.memory_bytes,
+            memory_folder=instance.folder,
+        )
+        instance.processes.append(process)
+        return process
 
     def _refuse_waiting(self, message: str) -> None:
         while self._waiting:
@@ -242,11 +298,14 @@ class Pool:
         task.add_done_callback(self._stops.discard)
 
     async def _stop(self, instance: RunningInstance) -> None:
-        while instance.in_flight and instance.process.is_running:
+        while instance.in_flight and not instance.find_ended():
             await asyncio.sleep(_LOOK_PAUSE_SECONDS)
-        instance.process.begin_stop()
-        while instance.process.is_running:
+        for process in instance.processes:
+            process.begin_stop()
+        while instance.is_running:
             await asyncio.sleep(_LOOK_PAUSE_SECONDS)
+        if instance.folder is not None:
+            shutil.rmtree(instance.folder, ignore_errors=True)
 
     async def close(self) -> None:
         """Stop all instances in order, and wait for their end."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from local_platform.cloud_run.identity import HEADERS, AccessRefused, remove_signature
 from local_platform.cloud_run.instances import NoInstanceError, Pool, RunningInstance
 from local_platform.cloud_run.metrics import Metrics
 
@@ -27,6 +28,8 @@ _CLIENT_GONE_STATUS = 499  # nobody gets this answer. It keeps a client that lef
 _log = logging.getLogger(__name__)
 
 ChoosePool = Callable[[], Pool | None]
+CheckAccess = Callable[[Mapping[str, str]], None]
+"""A function that takes the headers of a request. It raises `AccessRefused` if the request may not be passed on."""
 
 
 class Gateway:
@@ -46,12 +49,16 @@ class Gateway:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=5),  # the revision's timeout is kept by `_answer`
         )
 
-    async def open(self, name: str, port: int, choose_pool: ChoosePool) -> None:
+    async def open(self, name: str, port: int, choose_pool: ChoosePool, check_access: CheckAccess) -> None:
         """Listen on 127.0.0.1, unless the address is open already. Errors: `OSError` when the port is taken."""
         if name in self._runners:
             return
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                check_access(request.headers)
+            except AccessRefused as refused:
+                return web.Response(status=refused.status, text=refused.text)
             return await self._answer(request, choose_pool())
 
         server = web.Server(handle, access_log=None, auto_decompress=False)
@@ -163,6 +170,8 @@ def _forward_headers(request: web.BaseRequest) -> CIMultiDict[str]:
     seen = [*request.headers.getall("X-Forwarded-For", []), request.remote or ""]
     headers["X-Forwarded-For"] = ", ".join(seen)
     headers["X-Forwarded-Proto"] = "http"
+    if HEADERS[0] in headers:
+        headers[HEADERS[0]] = remove_signature(headers[HEADERS[0]])
     return headers
 
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -13,6 +14,7 @@ from local_platform.cloud_run.resources import (
     FAILED,
     LATEST,
     RECONCILING,
+    REVISION,
     SUCCEEDED,
     Condition,
     Resource,
@@ -49,6 +51,8 @@ class ServiceRecord:
     port: int = 0
     tag_ports: Mapping[str, int] = field(default_factory=dict)
     revision_count: int = 0
+    bindings: tuple[Mapping[str, Any], ...] = ()
+    """The roles on this service and who has them, in the JSON form of an IAM policy."""
 
     @property
     def service_id(self) -> str:
@@ -65,7 +69,11 @@ def create_record(parent: str, service_id: str, wanted: Resource, uid: str, now:
     """A new service as asked for, with its first revision still to come up."""
     check_service_id(service_id)
     service = Service(name=f"{parent}/services/{service_id}", uid=uid, creator="local", create_time=now)
-    return _apply_wish(ServiceRecord(service), wanted, FieldMask(paths=USER_FIELDS), now)
+    record = _apply_wish(ServiceRecord(service), wanted, FieldMask(paths=USER_FIELDS), now)
+    if any(target.type_ == REVISION for target in wanted.traffic):
+        # Google's own words tell no more. A new service cannot name a revision, even the one that it makes.
+        raise ApiError(Status.INTERNAL, "An internal error has occurred.")
+    return record
 
 
 def update_record(record: ServiceRecord, wanted: Resource, mask: FieldMask, now: datetime) -> ServiceRecord:
@@ -174,6 +182,11 @@ def is_ready(revision: Resource) -> bool:
     return any(each.type_ == "Ready" and each.state == SUCCEEDED for each in revision.conditions)
 
 
+def has_failed(revision: Resource) -> bool:
+    """Whether the revision did not come up."""
+    return any(each.type_ == "Ready" and each.state == FAILED for each in revision.conditions)
+
+
 def list_revisions_to_warm(wish: ServiceRecord, new_revisions: Sequence[str]) -> list[str]:
     """The revisions that need a ready instance before the wish may be served, the new ones first."""
     latest = [*new_revisions, short_name(wish.service.latest_ready_revision)][0]
@@ -197,7 +210,7 @@ def complete(
     service.latest_ready_revision = latest.name if latest else ""
     is_newest = wish.service.generation >= service.observed_generation
     targets = list(wish.service.traffic) if is_newest else list(service.traffic_statuses)
-    statuses = [_serve_target(target, service, record.tag_ports, host) for target in targets]
+    statuses = [_serve_target(target, record.tag_ports, host) for target in targets]
     del service.traffic_statuses[:]
     service.traffic_statuses.extend(statuses)
     service.observed_generation = max(service.observed_generation, wish.service.generation)
@@ -214,10 +227,22 @@ def _find_latest_ready(service: Resource, revisions: Mapping[str, Resource]) -> 
     return created if created in candidates else next(reversed(candidates), None)
 
 
-def _serve_target(target: Resource, service: Resource, tag_ports: Mapping[str, int], host: str) -> Resource:
-    revision = short_name(service.latest_ready_revision) if target.type_ == LATEST else target.revision
+def _serve_target(target: Resource, tag_ports: Mapping[str, int], host: str) -> Resource:
+    """The status of a served target. As on Google Cloud, one of type LATEST names no revision."""
+    revision = "" if target.type_ == LATEST else target.revision
     uri = f"http://{host}:{tag_ports[target.tag]}" if target.tag else ""
     return TrafficTargetStatus(type_=target.type_, revision=revision, percent=target.percent, tag=target.tag, uri=uri)
+
+
+def find_served(service: Resource, target: Resource) -> str:
+    """The short name of the revision that a target, or the status of one, leads to now."""
+    return short_name(service.latest_ready_revision) if target.type_ == LATEST else target.revision
+
+
+def list_served_tags(record: ServiceRecord) -> dict[str, str]:
+    """The revision of each served tag."""
+    service = record.service
+    return {status.tag: find_served(service, status) for status in service.traffic_statuses if status.tag}
 
 
 def move_address(record: ServiceRecord, tag: str, port: int, host: str) -> ServiceRecord:
@@ -251,7 +276,7 @@ def remove_revision(record: ServiceRecord, revision_id: str, etag: str) -> Servi
     check_etag(revision, etag)
     service = record.service
     targets = [*service.traffic_statuses, *service.traffic]
-    if any(target.revision == revision_id for target in targets):
+    if any(find_served(service, target) == revision_id for target in targets):
         raise ApiError(
             Status.FAILED_PRECONDITION,
             f"Revision '{revision_id}' cannot be deleted, because it has traffic or a tag of service "
@@ -277,7 +302,8 @@ def get_percents(record: ServiceRecord) -> dict[str, int]:
     for status in record.service.traffic_statuses:
         if not (status.percent or status.tag):
             continue
-        percents[status.revision] = percents.get(status.revision, 0) + status.percent
+        revision = find_served(record.service, status)
+        percents[revision] = percents.get(revision, 0) + status.percent
     return percents
 
 

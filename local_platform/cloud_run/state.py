@@ -84,6 +84,7 @@ def record_to_json(record: ServiceRecord) -> dict[str, Any]:
         "port": record.port,
         "tag_ports": dict(record.tag_ports),
         "revision_count": record.revision_count,
+        "bindings": list(record.bindings),
     }
 
 
@@ -95,4 +96,5 @@ def record_from_json(stored: Mapping[str, Any]) -> ServiceRecord:
         port=stored["port"],
         tag_ports=stored["tag_ports"],
         revision_count=stored["revision_count"],
+        bindings=tuple(stored.get("bindings", ())),  # a state of an earlier version has none
     )

@@ -34,6 +34,20 @@ class Split:
         return chosen
 
 
+class RandomSplit:
+    """Spreads requests over revisions by percent at random, as Google does: few requests may be far from the split."""
+
+    def __init__(self, percents: Mapping[str, int], source: random.Random):
+        self._percents = {revision: percent for revision, percent in percents.items() if percent > 0}
+        self._source = source
+
+    def choose(self) -> str | None:
+        """The revision for the next request. None when no revision has traffic."""
+        if not self._percents:
+            return None
+        return self._source.choices(list(self._percents), list(self._percents.values()))[0]
+
+
 def build_block(percents: Mapping[str, int]) -> list[str]:
     """The shortest list of revisions in which each has its share."""
     shares = {revision: percent for revision, percent in percents.items() if percent > 0}

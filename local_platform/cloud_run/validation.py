@@ -3,8 +3,7 @@
 import re
 from collections.abc import Collection
 
-from cyclone.image_contract import RUNTIME_VARIABLES
-from cyclone.sections import MEMORY_UNITS
+from local_platform.cloud_run.container_rules import check_containers, check_labels, check_network, check_volumes
 from local_platform.cloud_run.errors import ApiError, Status, invalid
 from local_platform.cloud_run.resources import LATEST, REVISION, Resource, TrafficTarget
 
@@ -45,9 +44,10 @@ def fill_defaults(service: Resource) -> None:
     if not template.timeout.ToTimedelta():
         template.timeout.FromSeconds(DEFAULT_TIMEOUT_SECONDS)
     for container in template.containers:
-        if not container.ports:
+        if len(template.containers) == 1 and not container.ports:
             container.ports.add(name="http1", container_port=DEFAULT_PORT)
-        _fill_probe_defaults(container)
+        if container.ports or container.HasField("startup_probe"):
+            _fill_probe_defaults(container)
 
 
 def _fill_probe_defaults(container: Resource) -> None:
@@ -56,7 +56,7 @@ def _fill_probe_defaults(container: Resource) -> None:
         probe.timeout_seconds = probe.period_seconds = DEFAULT_STARTUP_SECONDS
         probe.failure_threshold = 1
     if not probe.WhichOneof("probe_type"):
-        probe.tcp_socket.port = container.ports[0].container_port
+        probe.tcp_socket.port = container.ports[0].container_port if container.ports else DEFAULT_PORT
     if probe.HasField("http_get"):
         probe.http_get.path = probe.http_get.path or "/"
     probe.timeout_seconds = probe.timeout_seconds or 1
@@ -74,45 +74,19 @@ def check_template(service: Resource) -> None:
             f"'{name}' is not allowed. It must begin with '{service_id}-', hold only lowercase letters, digits "
             "and hyphens, not end with a hyphen, and have at most 63 characters.",
         )
-    if len(template.containers) != 1:
-        raise invalid(
-            "template.containers", f"exactly one container is supported here, {len(template.containers)} given."
-        )
-    _check_container(template.containers[0])
+    check_labels(service.labels, "labels")
+    check_labels(template.labels, "template.labels")
+    check_volumes(template)
+    check_network(template)
+    check_containers(template)
+    for index, container in enumerate(template.containers):
+        _check_probe(container.startup_probe, f"template.containers[{index}].startup_probe")
     _check_scaling(service)
 
 
-def _check_container(container: Resource) -> None:
-    path = "template.containers[0]"
-    if not container.image:
-        raise invalid(f"{path}.image", "must be provided.")
-    for unsupported in ("command", "args"):
-        if getattr(container, unsupported):
-            raise ApiError(
-                Status.UNIMPLEMENTED, f"{path}.{unsupported}: not supported by the local platform. Leave it out."
-            )
-    for variable in container.env:
-        if variable.name in RUNTIME_VARIABLES:
-            raise invalid(f"{path}.env", f"'{variable.name}' is reserved, because Cloud Run sets it. Leave it out.")
-        if variable.HasField("value_source"):
-            raise ApiError(
-                Status.UNIMPLEMENTED,
-                f"{path}.env: '{variable.name}' comes from a secret, which the local platform does not have. "
-                "Give its value.",
-            )
-    parse_memory(container.resources.limits.get("memory", "0"))
-    _check_probe(container.startup_probe, f"{path}.startup_probe")
-
-
-def parse_memory(text: str) -> int:
-    """The bytes of a quantity such as `512Mi`. Errors: `ApiError` INVALID_ARGUMENT when the text is no quantity."""
-    match = re.fullmatch(r"(\d{1,12})([kMG]|[KMG]i)?", text)
-    if match is None:
-        raise invalid("template.containers[0].resources.limits.memory", f"'{text}' is no quantity such as 512Mi.")
-    return int(match[1]) * MEMORY_UNITS.get(match[2] or "", 1)
-
-
 def _check_probe(probe: Resource, path: str) -> None:
+    if not probe.period_seconds:
+        return  # a sidecar without a probe counts as started at once
     if probe.HasField("grpc"):
         raise ApiError(Status.UNIMPLEMENTED, f"{path}.grpc: not supported by the local platform. Use http_get.")
     if not 1 <= probe.period_seconds <= MAX_PROBE_SECONDS:

@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 RUN_FIELDS = {
     "run_id": "{{ run_id }}",
-    "interval_start": "{{ data_interval_start | default('', true) }}",
-    "interval_end": "{{ data_interval_end | default('', true) }}",
+    "interval_start": "{{ data_interval_start | default((dag_run.conf or {}).get('interval_start', ''), true) }}",
+    "interval_end": "{{ data_interval_end | default((dag_run.conf or {}).get('interval_end', ''), true) }}",
     "model_yaml": "{{ (dag_run.conf or {}).get('model_yaml', '') }}",
 }
-"""The facts of a run that a step needs, as templates that Airflow fills in."""
+"""The facts of a run that a step needs, as templates that Airflow fills in.
+
+A replay names its day in the configuration of the run. Such a run has no logical date, and so no data interval.
+"""
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,8 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
 
     `request_retraining` goes on when a retraining is due, `tell_person` when a person must look, and `recalibrate` when
     a calibration is due. `answer_alerts` goes on when an alert asks for something else than a retraining.
-    `send_messages` goes on when people are to be told of something.
+    `send_messages` goes on when people are to be told of something, and `score_refit` when the labels of all days are
+    known on which a refit is to be scored.
     The log has all verdicts of the run. The event of the model's asset has their counts. A kind of checks that broke
     has no verdicts here. The other kinds decide without it.
     """
@@ -208,6 +212,7 @@ def decide_task(model: str, verdicts: list[Any], **context: Any) -> list[str]:
         "send_messages": is_live and _note_messages(run),
         # Not beside an alert, which may be about to roll back what would be corrected.
         "recalibrate": is_live and not has_alerts and _should_correct(run),
+        "score_refit": is_live and _should_score(run),
     }
     return [name for name, is_due in due.items() if is_due]
 
@@ -235,6 +240,12 @@ def _weigh_alerts(run: MonitorRun) -> bool:
     from cyclone.alerts.records import weigh_waiting
 
     return bool(weigh_waiting(run.store, run.find_spec(), run.find_end()))
+
+
+def _should_score(run: MonitorRun) -> bool:
+    from cyclone.policy.refit_scores import find_due_stretch
+
+    return find_due_stretch(run.store, run.find_spec(), run.find_end()) is not None
 
 
 def _note_messages(run: MonitorRun) -> bool:
@@ -318,10 +329,11 @@ def join_if_due(run: MonitorRun, results: "list[CheckResult]", is_backfill: bool
 
 def read_run(model: str, context: Mapping[str, Any]) -> MonitorRun:
     """The monitor run whose task a worker executes, from the task's context."""
+    conf = context["dag_run"].conf or {}
     return MonitorRun(
         model=model,
         run_id=context["run_id"],
-        interval_start=str(context.get("data_interval_start") or ""),
-        interval_end=str(context.get("data_interval_end") or ""),
-        model_yaml=(context["dag_run"].conf or {}).get("model_yaml", ""),
+        interval_start=str(context.get("data_interval_start") or conf.get("interval_start", "")),
+        interval_end=str(context.get("data_interval_end") or conf.get("interval_end", "")),
+        model_yaml=conf.get("model_yaml", ""),
     )

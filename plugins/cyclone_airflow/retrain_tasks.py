@@ -128,13 +128,19 @@ def validate(model: str, data: Values, **context: Any) -> Values:
 
 @task
 def train(model: str, data: Values, **context: Any) -> Values:
-    """Fit the challenger and measure its accepted error. An MLflow run keeps all of it."""
-    from training.data.dataset import Dataset
+    """Fit the challenger and measure its accepted error. An MLflow run keeps all of it.
+
+    First pipeline.py is fitted on some of the rows and asked as a service would ask it. Its mistakes end here.
+    """
+    from training.checking.pipeline import check_pipeline
+    from training.data.dataset import Dataset, read_dataset
     from training.fit.train import train_challenger
 
     settings, spec = read_model(model)
+    frozen = Dataset(**data)
     with fail_without_retry():
-        challenger = show_result(train_challenger(settings, spec, Dataset(**data), context["run_id"]))
+        check_pipeline(settings, spec, read_dataset(spec, frozen))
+        challenger = show_result(train_challenger(settings, spec, frozen, context["run_id"]))
     lineage_events.tell([lineage_events.locate_frame(spec, data)], [lineage_events.locate_run(settings, challenger)])
     return challenger
 

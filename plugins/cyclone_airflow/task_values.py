@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import DataError, RehearsalError
+from cyclone.errors import ConfigurationError, DataError, RehearsalError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 
@@ -18,10 +18,10 @@ Values = dict[str, Any]
 
 @contextmanager
 def fail_without_retry() -> Iterator[None]:
-    """Fail the task without a retry. The same rows would be as unusable, and the same candidate as bad."""
+    """Fail the task without a retry. The same rows and files would be as unusable, and the same candidate as bad."""
     try:
         yield
-    except (DataError, RehearsalError) as error:
+    except (ConfigurationError, DataError, RehearsalError) as error:
         raise AirflowFailException(str(error)) from error
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -24,13 +25,10 @@ from cyclone.alerts.receiving import Wake, receive
 from cyclone.errors import AlertError, CycloneError, StoreError
 from cyclone.settings import Settings, read_settings
 from cyclone_airflow.waking import wake_monitor
+from cyclone_airflow.webhook_bodies import BODY_SECONDS, MOST_BYTES, Bodies
 
-MOST_BYTES = 2**21
-"""The longest body, 2 MiB. An alert takes one or two kilobytes, so they are as many as `MOST_ALERTS`."""
-BODY_SECONDS = 10.0
-"""How long a body may take to come. Grafana sends it at once."""
 MOST_AT_ONCE = 8
-"""How many webhooks are read and acted on at once. So bodies of senders that prove nothing take 16 MiB at most."""
+"""How many webhooks are acted on at once. Each is a transaction or more, on a connection of its own."""
 TURN_SECONDS = 10.0
 """How long a webhook waits for its turn. Most take a second, and Grafana waits 30 s for all of it."""
 AGAIN_SECONDS = 60
@@ -61,44 +59,44 @@ class Webhooks:
     def __init__(self, settings: Settings, wake: Wake, now: Callable[[], float]) -> None:
         self._settings, self._wake, self._now = settings, wake, now
         self._credentials = AlertCredentials(settings)
+        self._bodies = Bodies()
         self._turns = asyncio.Semaphore(MOST_AT_ONCE)
-        # Its own threads, as Airflow's endpoints share 40. Half of them check heads while the others act.
+        # Its own threads, as Airflow's endpoints share 40. Half of them check who sends while the others act.
         self._threads = ThreadPoolExecutor(2 * MOST_AT_ONCE, "webhook")
         if self._credentials.problem:
             log.error("bearer keys open nothing here: %s", self._credentials.problem)
 
     async def answer(self, request: Request) -> Response:
         """202 with what became of each alert, 200 if nothing was recorded, else the reason in words."""
-        in_thread = asyncio.get_running_loop().run_in_executor
-        refused = await in_thread(self._threads, self._credentials.check_head, request.headers, self._now())
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
+        refused = await in_thread(self._credentials.check_head, request.headers, self._now())
         if refused:
             return _refuse(request, refused)
+        try:
+            body = await self._bodies.read(request)
+        except TimeoutError:
+            words = f"the body took more than {BODY_SECONDS:g} s, or longest of too many"
+            return _tell(request, HTTPStatus.REQUEST_TIMEOUT, words)
+        except ClientDisconnect:
+            return _tell(request, HTTPStatus.BAD_REQUEST, "the body ended before its length")
+        if body is None:
+            return _tell(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MOST_BYTES:,} bytes")
+        refused = await in_thread(self._credentials.check_body, request.headers, body)
+        return _refuse(request, refused) if refused else await self._act_in_turn(request, body)
+
+    async def _act_in_turn(self, request: Request, body: Body) -> Response:
+        """Act when it is the request's turn. Only who has proven who he is waits for one."""
         try:
             async with asyncio.timeout(TURN_SECONDS):
                 await self._turns.acquire()
         except TimeoutError:
             return _tell(request, HTTPStatus.SERVICE_UNAVAILABLE, "too many webhooks come at once: send it again")
         try:
-            return await self._read_and_act(request)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._act, request, body)
         finally:
             self._turns.release()
 
-    async def _read_and_act(self, request: Request) -> Response:
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await read_body(request)
-        except TimeoutError:
-            return _tell(request, HTTPStatus.REQUEST_TIMEOUT, f"the body took more than {BODY_SECONDS:g} s")
-        except ClientDisconnect:
-            return _tell(request, HTTPStatus.BAD_REQUEST, "the body ended before its length")
-        if body is None:
-            return _tell(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body has more than {MOST_BYTES:,} bytes")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._act, request, body)
-
     def _act(self, request: Request, body: Body) -> Response:
-        refused = self._credentials.check_body(request.headers, body)
-        if refused:
-            return _refuse(request, refused)
         try:
             group = read_group(body)
             answers = receive(self._settings, group, self._wake, read_stamp(request.headers))
@@ -111,19 +109,6 @@ class Webhooks:
             log.exception("a webhook could not be answered")
             return _tell(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Cyclone's own fault: its log tells more")
         return _answer(group, answers)
-
-
-async def read_body(request: Request) -> Body | None:
-    """The body, or None if it is too long. What lies beyond the limit is not read."""
-    length = request.headers.get("Content-Length", "")
-    if length.isascii() and length.isdigit() and (len(length) > 12 or int(length) > MOST_BYTES):
-        return None
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            return None
-    return body
 
 
 def _answer(group: AlertGroup, answers: list[AlertAnswer]) -> Response:

@@ -38,12 +38,13 @@ def find_broken_links(document: Document) -> Iterator[str]:
 
 @cache
 def list_variables() -> set[str]:
-    """The `CYCLONE_` variables that are read: by the settings, by services of their own environment, and by Grafana."""
+    """The `CYCLONE_` variables that are read: by the settings, by services, by Grafana and by `docker-compose.yaml`."""
     names = {f"CYCLONE_{name.upper()}" for name, field in Settings.model_fields.items() if not field.validation_alias}
     contract = (REPOSITORY / "cyclone" / "image_contract.py").read_text()
     provisioned = (REPOSITORY / "grafana" / "provisioning").rglob("*.*")
     of_grafana = {name for path in provisioned for name in re.findall(r"\$__env\{(\w+)\}", path.read_text())}
-    return names | of_grafana | set(re.findall(r'"(CYCLONE_[A-Z_]+)"', contract))
+    of_compose = set(re.findall(r"\$\{(\w+)", (REPOSITORY / "docker-compose.yaml").read_text()))
+    return names | of_grafana | of_compose | set(re.findall(r'"(CYCLONE_[A-Z_]+)"', contract))
 
 
 def find_variables(text: str) -> set[str]:

@@ -33,6 +33,7 @@ TARGETS: Places = {
     "bench-release": IMAGES,
     "bench-serving": SMALL,
     "check": f"{CI}: make -j 2 --output-sync=target check sbom docs",
+    "check-compose": "tests/compose/test_configuration.py::test_make_check_compose_runs_the_stack",  # CI's time is full
     "check-terraform": f"{CI}: make check-terraform",
     "clean": f"{COMMANDS}::test_make_clean_removes_what_was_made",
     "dashboards": "tests/unit/grafana/test_files.py::test_make_dashboards_writes_the_files",
@@ -58,6 +59,7 @@ CYCLONE: Places = {
     "configure": "tests/unit/cyclone/installation/test_secret_manager.py::"
     "test_the_command_writes_the_settings_of_an_installation",
     "demo": f"{LOOP}::test_starting_twice_is_refused_and_changes_nothing",
+    "doctor": "tests/integration/releasing/test_doctor.py::test_the_command_tells_what_mends_a_fault_and_fails",
     "down": f"{LOOP}::platform",
     "env": f"{LOOP}::run_airflow",
     "explain": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
@@ -110,6 +112,7 @@ SETTINGS: Places = {
     "COVERAGE": f"{CI}: .ci/python-3.13",
     "DAYS": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
     "KEEP": f"{LOOP}::test_the_demo_retrains_and_releases_because_the_error_rose",
+    "LOOP": "tests/compose/test_configuration.py::test_make_check_compose_runs_the_stack",
     "SMALL": SMALL,
     "VENV": "tests/integration/local_platform/test_places.py::test_make_takes_no_environment_with_a_space_in_its_path",
 }

@@ -20,9 +20,11 @@ from cyclone.places import REPOSITORY
 from cyclone.policy.incidents import find_open_incident
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from local_platform.airflow import AirflowClient
-from local_platform.demo_traffic import HistoryRow, Replay
+from cyclone.times import DAY, HOUR, floor_day
+from local_platform.airflow_client import AirflowClient
 from local_platform.platform_record import PlatformRecord, read_status
+from local_platform.replay.history import find_position
+from local_platform.replay.traffic import HistoryRow, Replay
 from local_platform.webhooks import find_webhook_secret
 from tests.e2e.lineage import (
     fetch_page,
@@ -437,6 +439,25 @@ def test_rows_that_break_the_rules_fail_a_retraining_and_leave_the_champion(
     assert "replay-2011-02-10T08:00:00Z" in fetch_page(platform, link)
     assert count(store, "release") == releases
     assert execute(store, "SELECT version, traffic_percent FROM release WHERE state = 'champion'") == [(3, 100)]
+
+
+def test_the_replay_goes_on_where_the_demo_stopped(platform: PlatformRecord, environment: dict[str, str]) -> None:
+    """The demo is `cyclone replay`, so the command takes up what the demo and the rows after it have left."""
+    store = Store(platform.store_dsn)
+    newest = find_position(store, "bike_demand")
+    assert newest is not None
+    end = floor_day(newest) + 2 * DAY
+    command = ("replay", "bike_demand", "--to", f"{end:%Y-%m-%d}")
+    said = run_cyclone(environment, *command)
+    assert f"Replayed so far, up to {newest:%Y-%m-%d %H:%M}. It goes on." in said
+    assert " 0 failed" in said
+    assert find_position(store, "bike_demand") == end - HOUR
+    run = f"replay__{end - DAY:%Y-%m-%d}"
+    assert AirflowClient(platform.airflow.address).get_dag_run("monitor__bike_demand", run)["state"] == "success"
+    assert "Replayed already" in run_cyclone(environment, *command)
+    shown = subprocess.run([BIN / "cyclone", "status", "bike_demand", "--json"], env=environment, capture_output=True)
+    document = json.loads(shown.stdout)
+    assert (document["version"], document["at"]) == (3, end.isoformat())
 
 
 def test_no_page_asks_another_host(platform: PlatformRecord) -> None:

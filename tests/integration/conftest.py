@@ -83,13 +83,13 @@ def bento_home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def start_cloud_run(settings: Settings, tmp_path: Path) -> Iterator[Callable[[str], Settings]]:
+def start_cloud_run(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Settings]]:
     """Starts a local Cloud Run whose images are Bentos or Python files. Gives settings that lead to it."""
     started: list[GuardedProcess] = []
 
-    def start(runner: str) -> Settings:
+    def start(runner: str, *flags: str) -> Settings:
         port = free_port(0)
-        command = [sys.executable, "-m", "local_platform.cloud_run", "--runner", runner, "--port", str(port)]
+        command = [sys.executable, "-m", "local_platform.cloud_run", "--runner", runner, "--port", str(port), *flags]
         log = tmp_path / "cloud_run.log"
         process = GuardedProcess.start(
             "cloud run", [*command, "--state-dir", str(tmp_path / "cloud_run")], None, log, cwd=REPOSITORY

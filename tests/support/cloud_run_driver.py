@@ -46,7 +46,7 @@ class CloudRun:
 
     def deploy_candidate(self, service: Any, revision: str, **template: Any) -> Any:
         """A new revision behind the tag `candidate`. The traffic stays where it is."""
-        live = service.traffic_statuses[0].revision
+        live = service.latest_ready_revision.rpartition("/")[2]
         service.template = build_template(revision=revision, **template)
         service.traffic = [pin(live, 100), pin(revision, 0, "candidate")]
         return self.update(service)

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,6 +17,9 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/sleep?seconds":
             print("sleeping", flush=True)
             time.sleep(float(value))
+        if path == "/write?megabytes":
+            with tempfile.NamedTemporaryFile(delete=False) as file:
+                file.write(bytes(int(value) << 20))
         if path == "/exit":
             os._exit(3)
         if path == "/stream":
@@ -62,4 +66,5 @@ if os.environ.get("MODE") == "fail":
     sys.exit("the model file is missing")
 if os.environ.get("MODE") == "hang":
     time.sleep(600)
-ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+port = sys.argv[1] if len(sys.argv) > 1 else os.environ["PORT"]
+ThreadingHTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()

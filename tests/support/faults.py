@@ -22,7 +22,7 @@ from local_platform.processes import free_port
 from tests.support.serving import ROW, TARGET, Service, run_service, wait_until
 from tests.support.statements import execute
 
-DATABASES = ("cyclone", "shared", "committed", "alerts")
+DATABASES = ("cyclone", "shared", "committed", "alerts", "alertmanager")
 
 
 class Postgres:

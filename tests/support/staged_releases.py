@@ -25,7 +25,7 @@ from training.tracking.client import CHALLENGER, connect
 
 HERE = Path(__file__).resolve().parent
 SERVICE = "bike-demand"
-StartCloudRun = Callable[[str], Settings]
+StartCloudRun = Callable[..., Settings]
 FLUSH = (
     "INSERT INTO request_stat (instance_id, flush_number, model, version, revision, bucket_start, requests, rejected,"
     " failures, latency_ms_sum, latency_counts, stored_at)"

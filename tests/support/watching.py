@@ -20,13 +20,16 @@ OPT_OUTS = ("BENTOML_DO_NOT_TRACK", "DO_NOT_TRACK", "GX_ANALYTICS_ENABLED", "MLF
 TESTERS = ("CI", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD")
 
 
-def find_program(*names: str) -> str:
-    """The first of these programs that is here. Without one the test is skipped, and in CI it fails."""
+def find_program(*names: str, package: str = "") -> str:
+    """The first of these programs that is here. Without one the test is skipped, and in CI it fails.
+
+    `package` is the Debian package that has it, by default one of the first name.
+    """
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None and os.environ.get("CI") == "true":
         pytest.fail(f"CI has no {names[0]}: .ci/run installs it")
     if found is None:
-        pytest.skip(f"{names[0]} is not here; on Debian: apt-get install {names[0]}")
+        pytest.skip(f"{names[0]} is not here; on Debian: apt-get install {package or names[0]}")
     return found
 
 

@@ -25,7 +25,7 @@ OURS = {
 HEAVY = {"airflow", "bentoml", "mlflow", "google", "sklearn", "pandas", "great_expectations", "matplotlib"}
 MAY_IMPORT = {
     "cyclone": set(),
-    "training": {"cyclone"},
+    "training": {"cyclone", "bento_service"},  # a check asks an estimator as the service does
     "releasing": {"cyclone", "training"},
     "bento_service": {"cyclone"},
     "plugins": {"cyclone", "training", "releasing", "cyclone_airflow"},
@@ -65,9 +65,18 @@ MAY_USE = {
     "cyclone.page": {"cyclone.policy"},
     "cyclone.rows": set(),
     "cyclone": {"cyclone.installation"},  # a setting may name a secret
-    "training.commands": {"training.backtest", "training"},
-    "training": {"training.images", "training.gate", "training.fit", "training.tracking", "training.data"},
-    "training.backtest": {"training.gate", "training.fit", "training.data"},
+    "training.commands": {"training.backtest", "training.checking", "training.starting", "training"},
+    "training": {
+        "training.backtest",
+        "training.images",
+        "training.gate",
+        "training.fit",
+        "training.tracking",
+        "training.data",
+    },
+    "training.backtest": {"training.checking", "training.gate", "training.fit", "training.data"},
+    "training.checking": {"training.fit", "training.tracking", "training.data"},
+    "training.starting": {"training.checking", "training.data"},
     "training.images": {"training.fit", "training.tracking"},
     "training.gate": {"training.fit", "training.tracking", "training.data"},
     "training.fit": {"training.tracking", "training.data"},

@@ -15,6 +15,7 @@ ALLOWED = (
     "cyclone/store.py",
     "cyclone/store_faults.py",  # tells the driver's errors apart
     "local_platform/postgres.py",  # makes and stops the server and its databases
+    "local_platform/compose/databases.py",  # makes the databases of the stack and their owners
     "local_platform/airflow.py",  # the metadata database is Airflow's, not the store
     "bento_service/log/log_writer.py",  # the connection of the prediction log is kept and has time limits of its own
     "bento_service/log/",

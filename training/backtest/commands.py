@@ -28,13 +28,18 @@ def backtest(
     until: Annotated[str, typer.Option("--to", help="The day (ISO, UTC) before which it ends.")] = "",
     store: Annotated[bool, typer.Option("--store", help="Replay the store's rows, not the history file's.")] = False,
     worlds: Annotated[int, typer.Option(min=0, max=100, help="Unchanging worlds, for the rate of false alarms.")] = 4,
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Try other prices and windows, and say what to set.")
+    ] = False,
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("backtest.png"),
 ) -> None:
     """Replay history through the policy, beside calendars and the best schedule in hindsight. A year takes minutes."""
+    from training.backtest.advice import build_advice_table
     from training.backtest.history import build_history, cut_history, find_start
     from training.backtest.picture import draw_picture
     from training.backtest.report import build_policy_table, build_retraining_table
     from training.backtest.run import check_start, run_backtest
+    from training.checking.pipeline import check_pipeline
 
     settings = read_settings()
     spec = find_model(settings.models_dir, model)
@@ -46,6 +51,7 @@ def backtest(
     history = build_history(spec, frame)
     start = find_start(history, _find_first_day(spec, since, history.first_day))
     check_start(history, frame, start)
+    check_pipeline(settings, spec, frame)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"replaying {history.day_count - start} days of {spec.name}", total=1.0)
         result = run_backtest(
@@ -54,11 +60,14 @@ def backtest(
             start,
             worlds,
             lambda _, share: progress.update(task, completed=share),
+            is_advised=advise,
         )
     wide = Console(width=max(console.width, TABLE_CHARACTERS), markup=False)
     if result.policy.retrainings or result.policy.holds:
         wide.print(build_retraining_table(result))
     wide.print(build_policy_table(result))
+    if result.advice:
+        wide.print(build_advice_table(result.advice))
     draw_picture(result, picture)
     console.print(f"Picture: {picture}", highlight=False)
 

@@ -3,11 +3,12 @@
 The same days in random order are a world that does not change.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import DataError
+from cyclone.sections import Window
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY
 from training.fit.scores import encode_labels
@@ -35,6 +36,11 @@ class History:
     days: "Array"
     slices: "dict[str, Array]"
 
+    def with_window(self, window: Window) -> "History":
+        """The same rows, of which versions are trained on the last `window` days."""
+        retrain = self.spec.retrain.model_copy(update={"window_days": window})
+        return replace(self, spec=self.spec.model_copy(update={"retrain": retrain}))
+
     @property
     def first_day(self) -> datetime:
         first: datetime = self.created_at.iloc[0].floor("D").to_pydatetime()
@@ -43,6 +49,10 @@ class History:
     @property
     def day_count(self) -> int:
         return int(self.days[-1]) + 1
+
+    def find_day(self, moment: datetime) -> int:
+        """The number of the day of a moment."""
+        return (moment.astimezone(UTC) - self.first_day).days
 
     def time_of(self, day: int) -> datetime:
         return self.first_day + day * DAY
@@ -72,9 +82,9 @@ class History:
         return int(self.created_at.searchsorted(newest))
 
     def training_rows(self, day: int) -> slice:
-        """The rows of the last `retrain.window_days` whose labels are known at `day`."""
+        """The rows of the last `retrain.window_days` whose labels are known at `day`. With `auto` these are all."""
         window = self.spec.retrain.window_days
-        start = 0 if window is None else self.rows_of(0, max(0, day - window)).stop
+        start = self.rows_of(0, max(0, day - window)).stop if isinstance(window, int) else 0
         return slice(start, self.known_at(day))
 
     def shuffle_days(self, seed: int) -> "History":
@@ -126,7 +136,7 @@ def cut_history(frame: "pd.DataFrame", end: datetime | None) -> "pd.DataFrame":
 
 def find_start(history: History, moment: datetime) -> int:
     """The number of the day of `moment`. Errors: `DataError` unless there are rows before and after it."""
-    day = (moment.astimezone(UTC) - history.first_day).days
+    day = history.find_day(moment)
     if not 0 < day < history.day_count:
         last = history.time_of(history.day_count - 1)
         raise DataError(

@@ -6,8 +6,8 @@ so they differ in nothing but the days on which they retrain.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from cyclone.calibration.correction import Calibration
 from cyclone.calibration.fitting import (
@@ -20,7 +20,7 @@ from cyclone.calibration.fitting import (
 )
 from cyclone.errors import DataError
 from cyclone.losses import measure_losses
-from cyclone.sections import CalibrationMethod, Recalibrate
+from cyclone.sections import CalibrationMethod, Recalibrate, Retrain, Window
 from training.backtest.history import History
 from training.fit.scores import measure, predict
 from training.fit.train import fit_estimator, predict_unseen
@@ -71,7 +71,24 @@ class Matrix:
         self.history, self.spec, self.build = history, history.spec, build
         self.versions: dict[int, Answers] = {}
         self._accepted: dict[int, float] = {}
-        self._gates: dict[tuple[int, int], GateDecision] = {}
+        self._gates: dict[tuple[int, int, Window | Literal["auto"]], GateDecision] = {}
+        self._windows: dict[Window, Matrix] = {}
+
+    def of_window(self, window: Window) -> "Matrix":
+        """The matrix of the versions that are trained on the last `window` days of the same rows."""
+        usual = self.spec.retrain.window_days
+        if window == usual or (window is None and usual == "auto"):
+            return self
+        if window not in self._windows:
+            self._windows[window] = Matrix(self.history.with_window(window), self.build)
+        return self._windows[window]
+
+    def under(self, retrain: Retrain) -> "Matrix":
+        """The same versions under another policy. What either of them fits, both have."""
+        spec = self.spec.model_copy(update={"retrain": retrain})
+        other = Matrix(replace(self.history, spec=spec), self.build)
+        other.versions, other._accepted, other._windows = self.versions, self._accepted, self._windows
+        return other
 
     def prepare(self, day: int, end: int) -> Answers:
         """The version of `day` with its answers and calibrations of all days before `end`, and of no later one.
@@ -133,20 +150,26 @@ class Matrix:
             self._accepted[day] = measure(self.spec, *unseen)[self.spec.error_metric]
         return self._accepted[day]
 
-    def judge(self, champion: int, challenger: int) -> GateDecision:
-        """What the gate says on the day of the challenger's training. Both are named by the days of their training."""
-        if (champion, challenger) not in self._gates:
-            self._gates[champion, challenger] = judge(self.spec, self._pair_losses(champion, challenger))
-        return self._gates[champion, challenger]
+    def judge(self, champion: int, challenger: int, of: "Matrix | None" = None) -> GateDecision:
+        """What the gate says on the day of the challenger's training. Both are named by the days of their training.
 
-    def _pair_losses(self, champion: int, challenger: int) -> PairedLosses:
+        The champion is a version of the matrix `of`, which is this one unless it was trained on another window.
+        """
+        of = of or self
+        key = (champion, challenger, of.spec.retrain.window_days)
+        if key not in self._gates:
+            self._gates[key] = judge(self.spec, self._pair_losses(of, champion, challenger))
+        return self._gates[key]
+
+    def _pair_losses(self, of: "Matrix", champion: int, challenger: int) -> PairedLosses:
         """The losses of both, corrected alike, as `training.gate.comparison` has them."""
         known = self.history.known_at(challenger)
-        rows = slice(self.find_answers(challenger, challenger).trained_until, known)
+        unseen = max(m.find_answers(day, day).trained_until for m, day in ((of, champion), (self, challenger)))
+        rows = slice(unseen, known)
         days, labels = self.history.days[rows], self.history.numbers[rows]
         old, new = (
             measure_losses(self.spec, labels, answer_other_days(self.spec, LabelledDays(days, labels, raw)))
-            for raw in (self.answer(champion, rows), self.answer(challenger, rows))
+            for raw in (of.answer(champion, rows), self.answer(challenger, rows))
         )
         slices = {name: values[rows] for name, values in self.history.slices.items()}
         return PairedLosses(day=days, champion=old, challenger=new, slices=slices)

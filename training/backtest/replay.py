@@ -6,22 +6,21 @@ which it was trained, with its first calibration. Service differs in one point: 
 """
 
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from cyclone.policy.facts import Evidence, PastRetraining, ServingVersion
-from cyclone.policy.rules import SMALLEST_SHARE, decide, find_judged_error
+from cyclone.policy.refits import choose_window
+from cyclone.policy.rules import decide, find_judged_error
 from training.backtest.history import History
 from training.backtest.matrix import Builder, Matrix
+from training.backtest.refits import ScoredRefits
 from training.backtest.walk import Reason, Run, Version, Walk, follow
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
-
-# As many versions as sql/policy/fresh_ratios.sql gives, so that the replay decides as service does.
-FRESH_VERSIONS = 10
 
 
 @dataclass
@@ -52,13 +51,15 @@ class PolicyRule:
         self.matrix, self.history, self.spec = matrix, matrix.history, matrix.spec
         self.holds: list[tuple[int, str]] = []
         self.highest_ratio = 0.0
+        self.refits = ScoredRefits(matrix)
 
     def __call__(self, walk: Walk, day: int) -> Reason | None:
         evidence = self.collect_evidence(walk, day)
         decision = decide(self.spec, evidence)
         self.note_ratio(evidence)
         if decision.should_retrain:
-            return Reason(decision.reason, self.find_delay_days(walk, day))
+            window = choose_window(self.spec.retrain, self.refits.days)
+            return Reason(decision.reason, self.find_delay_days(walk, day), window)
         if decision.needs_person:
             self.holds.append((day, decision.reason))
         return None
@@ -75,17 +76,18 @@ class PolicyRule:
 
         Errors belong to the day on which their labels were due.
         """
-        window_days = self.spec.retrain.error.window_days + self.spec.label.load_every_days
-        days = walk.list_labelled_days(walk.champion, day - window_days, day)
+        reach_days = self.spec.retrain.error.reach_days + self.spec.label.load_every_days
+        days = walk.list_labelled_days(walk.champion, day - reach_days, day)
         champion = ServingVersion(
             walk.champion.number,
             self.history.time_of(walk.champion.day),
             self.spec.error_metric,
-            self.matrix.find_accepted_error(walk.champion.day),
+            walk.champion.matrix.find_accepted_error(walk.champion.day),
             tuple(item for item, is_whole in days if is_whole),
         )
-        ratios = [] if self.spec.retrain.minimum_gain is None else self.list_fresh_ratios(walk, day)
-        return Evidence(self.history.time_of(day), champion, retrainings=self.list_past(walk), fresh_ratios=ratios)
+        self.refits.follow(walk, day)
+        past = self.list_past(walk)
+        return Evidence(self.history.time_of(day), champion, retrainings=past, refits=self.refits.days)
 
     def list_past(self, walk: Walk) -> list[PastRetraining]:
         """The retrainings so far. The first release counts as one."""
@@ -96,27 +98,10 @@ class PolicyRule:
             for day, is_promoted in ends
         ]
 
-    def list_fresh_ratios(self, walk: Walk, day: int) -> list[float]:
-        """How earlier versions did on their first labelled days, as a ratio to their accepted errors.
-
-        sql/policy/fresh_ratios.sql computes the same in service.
-        """
-        import numpy as np
-
-        found = []
-        for version in walk.earlier[-FRESH_VERSIONS:]:
-            days = islice(walk.list_labelled_days(version, version.day, day), self.spec.retrain.error.window_days)
-            errors = [item.error for item, _ in days]
-            accepted = self.matrix.find_accepted_error(version.day)
-            if errors and accepted > 0:
-                ratios = np.maximum(np.array(errors) / accepted, SMALLEST_SHARE)
-                found.append(float(np.exp(np.log(ratios).mean())))
-        return found
-
     def find_delay_days(self, walk: Walk, day: int) -> int:
         """For how many days the daily error has been above the limit, including the delay of the labels."""
         champion: Version = walk.champion
-        limit = self.spec.retrain.error.limit * self.matrix.find_accepted_error(champion.day)
+        limit = self.spec.retrain.error.limit * champion.matrix.find_accepted_error(champion.day)
         days = [item for item, is_whole in walk.list_labelled_days(champion, champion.day, day) if is_whole]
         count = sum(1 for _ in takewhile(lambda item: item.error > limit, reversed(days)))
         return count + day - self.history.find_load(day) + round(self.spec.label.expected_delay_hours / 24)

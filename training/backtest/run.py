@@ -8,9 +8,13 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from cyclone.image_contract import THREADS_VARIABLE
+from cyclone.policy.refits import REFIT_DAYS, list_windows
+from cyclone.sections import Window
+from training.backtest.advice import Advice, advise
 from training.backtest.hindsight import Hindsight, find_best_schedules, list_grid
 from training.backtest.history import History
 from training.backtest.matrix import Answers, Builder, Matrix, find_fitted_rows
+from training.backtest.refits import list_refit_windows, list_refits
 from training.backtest.replay import PolicyRun, replay_policy, run_policy
 from training.backtest.schedules import DAILY, Schedule, build_schedules, follow_schedule, spread_evenly
 from training.backtest.walk import HINDSIGHT_DAYS, Run, can_train
@@ -49,6 +53,7 @@ class Backtest:
     hindsight: Hindsight
     stationary: list[int]
     """The number of retrainings in each shuffled world. A world has as many days as the replay."""
+    advice: Advice | None = None
 
     @property
     def days(self) -> int:
@@ -61,9 +66,12 @@ class Backtest:
         return sum(self.stationary) / len(self.stationary) * 365 / self.days
 
 
-def run_backtest(history: History, build: Builder, start: int, worlds: int, tell: Progress) -> Backtest:
+def run_backtest(
+    history: History, build: Builder, start: int, worlds: int, tell: Progress, *, is_advised: bool = False
+) -> Backtest:
     """Replay the policy, its peers, and `worlds` shuffled worlds, in two processes.
 
+    With `is_advised` other prices and windows are tried too.
     `tell` is called with what is done and the share that is done, each time a part ends.
     `build` is sent to the processes, so it is a function of a module or another object that can be pickled.
     Errors: `DataError` when too little is known at `start` to train on.
@@ -73,14 +81,16 @@ def run_backtest(history: History, build: Builder, start: int, worlds: int, tell
     ends = find_ends(history, start, schedules)
     total = len(ends) + REPLAY_SHARES * worlds
     with _open_pool(history, build) as pool:
-        fits = [pool.submit(_prepare_version, day, end) for day, end in sorted(ends.items())]
+        fits = {pool.submit(_prepare_version, window, day, end): window for (window, day), end in ends.items()}
         replays = [pool.submit(_replay_world, seed, start) for seed in range(worlds)]
         matrix = Matrix(history, build)
         for done, item in enumerate(as_completed(fits), start=1):
-            matrix.add(item.result())
+            matrix.of_window(fits[item]).add(item.result())
             tell("fitting", done / total)
         # The worlds are replayed by the processes while this one reads the matrix.
         result = compare(matrix, start, schedules, replay_policy(matrix, start))
+        if is_advised:
+            result = replace(result, advice=advise(matrix, start))
         for done, _ in enumerate(as_completed(replays), start=1):
             tell("replaying", (len(fits) + REPLAY_SHARES * done) / total)
         stationary = [item.result() for item in replays]
@@ -114,17 +124,21 @@ def spread_on_grid(history: History, start: int, grid: list[int]) -> list[Schedu
     return [found[count] for count in sorted(found)]
 
 
-def find_ends(history: History, start: int, schedules: list[Schedule]) -> dict[int, int]:
-    """The days on which versions are surely needed, each with the day before which its answers may end."""
+def find_ends(history: History, start: int, schedules: list[Schedule]) -> dict[tuple[Window, int], int]:
+    """The versions that are surely needed, by window and day, each with the day before which its answers may end."""
     _, whole = list_grid(history, start)
-    ends: dict[int, int] = {}
-    for item in schedules:
-        if item.name == DAILY:
-            ends |= {day: min(day + DAILY_DAYS, history.day_count) for day in item.days}
-        else:
-            whole = [*whole, *item.days]
-    ends |= dict.fromkeys(whole, history.day_count)
-    return {day: end for day, end in ends.items() if can_train(history, day)}
+    daily = [day for item in schedules if item.name == DAILY for day in item.days]
+    whole += [day for item in schedules if item.name != DAILY for day in item.days]
+    usual, refits = list_windows(history.spec.retrain)[0], list_refits(history, start)
+    ends = {(usual, day): day + REFIT_DAYS for day in refits}
+    ends |= {(usual, day): day + DAILY_DAYS for day in daily}
+    ends |= {(usual, day): history.day_count for day in whole}
+    ends |= {(window, day): day + REFIT_DAYS for day in refits for window in list_refit_windows(history, day)[1:]}
+    return {
+        (window, day): min(end, history.day_count)
+        for (window, day), end in sorted(ends.items(), key=lambda item: item[0][1])
+        if can_train(history.with_window(window), day)
+    }
 
 
 def check_start(history: History, frame: "pd.DataFrame", start: int) -> None:
@@ -151,8 +165,9 @@ def _prepare_process(history: History, build: Builder) -> None:
     _of_this_process.update(history=history, build=build)
 
 
-def _prepare_version(day: int, end: int) -> Answers:
-    return Matrix(_of_this_process["history"], _of_this_process["build"]).prepare(day, end)
+def _prepare_version(window: Window, day: int, end: int) -> Answers:
+    matrix = Matrix(_of_this_process["history"], _of_this_process["build"])
+    return matrix.of_window(window).prepare(day, end)
 
 
 def _replay_world(seed: int, start: int) -> int:

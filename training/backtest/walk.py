@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import DataError
 from cyclone.policy.facts import DailyError
+from cyclone.sections import Window
 from training.backtest.history import History
 from training.backtest.matrix import Matrix, find_fitted_rows
 
@@ -27,6 +28,8 @@ class Version:
 
     number: int
     day: int
+    matrix: Matrix
+    """The matrix that has it, which is that of its window of training."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Reason:
 
     words: str
     delay_days: int = 0
+    window: Window = None
+    """The days to train on. None stands for the window of the walk's matrix."""
 
 
 @dataclass(frozen=True)
@@ -86,40 +91,43 @@ class Walk:
         self.history: History = matrix.history
         self.run = Run(np.full(len(self.history.days), np.nan))
         self.version_of = np.zeros(len(self.history.days), dtype=int)
-        self.champion = Version(1, start)
+        self.champion = Version(1, start, matrix)
         self.earlier: list[Version] = []
 
     def retrain(self, day: int, reason: Reason) -> Retraining:
         """Train a version on what is known at `day`, and let it serve from then on if it passes the gate."""
-        decision = self.matrix.judge(self.champion.day, day)
-        gain = self.find_gain(day) if decision.passed else None
+        matrix = self.matrix if reason.window is None else self.matrix.of_window(reason.window)
+        decision = matrix.judge(self.champion.day, day, self.champion.matrix)
+        challenger = Version(self.champion.number + 1, day, matrix)
+        gain = self.find_gain(challenger) if decision.passed else None
         made = Retraining(day, reason.words, decision.passed, decision.reason, reason.delay_days, gain)
         self.run.retrainings.append(made)
         if decision.passed:
             self.earlier.append(self.champion)
-            self.champion = Version(self.champion.number + 1, day)
+            self.champion = challenger
         return made
 
-    def find_gain(self, day: int) -> float:
-        """How much higher the mean error of the next days would have been without the version of `day`.
+    def find_gain(self, challenger: Version) -> float:
+        """How much higher the mean error of the next days would have been without a version.
 
         Both versions are as corrected as they would have served. The days begin with the first one that has rows.
         """
-        first = int(self.history.days[self.history.rows_of(0, day).stop])
+        first = int(self.history.days[self.history.rows_of(0, challenger.day).stop])
         days = first, min(first + HINDSIGHT_DAYS, self.history.day_count)
         old, new = (
-            self.matrix.measure(version, *days, is_corrected=self.is_corrected) for version in (self.champion.day, day)
+            version.matrix.measure(version.day, *days, is_corrected=self.is_corrected)
+            for version in (self.champion, challenger)
         )
         return float(old.mean() - new.mean())
 
     def serve(self, day: int) -> None:
         """Answer the rows of `day`."""
         rows = self.history.rows_of(day, day + 1)
-        served = self.champion.day
+        served, matrix = self.champion.day, self.champion.matrix
         self.version_of[rows] = self.champion.number
-        self.run.losses[rows] = self.matrix.measure(served, day, day + 1, is_corrected=self.is_corrected)
+        self.run.losses[rows] = matrix.measure(served, day, day + 1, is_corrected=self.is_corrected)
         if self.is_corrected and day > served:
-            before, now = (self.matrix.find_calibration(served, today) for today in (day - 1, day))
+            before, now = (matrix.find_calibration(served, today) for today in (day - 1, day))
             self.run.recalibrations += before != now
 
     def list_labelled_days(self, version: Version, first: int, end: int) -> Iterator[tuple[DailyError, bool]]:

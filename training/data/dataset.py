@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cyclone.errors import ConfigurationError, DataError
+from cyclone.policy.refit_scores import find_window
 from cyclone.rows.frames import find_dtype, inputs_from_frame
+from cyclone.sections import Window
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -59,7 +61,8 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
         built = Dataset(**json.loads(record.read_text())["dataset"])
         if built.as_of == as_of.astimezone(UTC).isoformat() and Path(built.path).is_file():
             return built
-    bounds = _bound(spec, as_of)
+    window = find_window(Store(settings.store_dsn), spec, as_of)
+    bounds = {"as_of": as_of.astimezone(UTC).isoformat(), "since": find_since(window, as_of)}
     known = read_known_rows(settings, spec, **bounds)
     frame = known.frame
     check_rows(spec, frame, as_of)
@@ -115,10 +118,9 @@ def find_run_folder(settings: Settings, model: str, run_id: str) -> Path:
     return folder
 
 
-def _bound(spec: ModelSpec, as_of: datetime) -> dict[str, str]:
-    days = spec.retrain.window_days
-    since = "-infinity" if days is None else (as_of - timedelta(days=days)).astimezone(UTC).isoformat()
-    return {"as_of": as_of.astimezone(UTC).isoformat(), "since": since}
+def find_since(window: Window, as_of: datetime) -> str:
+    """The ISO time from which on a training at `as_of` takes rows, for a window of so many days."""
+    return "-infinity" if window is None else (as_of - timedelta(days=window)).astimezone(UTC).isoformat()
 
 
 def check_rows(spec: ModelSpec, frame: "pd.DataFrame", as_of: datetime) -> None:

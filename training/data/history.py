@@ -18,7 +18,14 @@ from cyclone.rows.cells import parse_cell
 from cyclone.rows.csv_records import FileRecord
 from cyclone.rows.frames import LABEL_TYPES, frame_from_rows
 from cyclone.rows.table_file import TableFile
-from cyclone.rows.validation import CLOCK_SKEW, describe_allowed, is_allowed, show_value, validate_rows
+from cyclone.rows.validation import (
+    CLOCK_SKEW,
+    EARLIEST_OF_HISTORY,
+    describe_allowed,
+    is_allowed,
+    show_value,
+    validate_rows,
+)
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
@@ -31,18 +38,26 @@ if TYPE_CHECKING:
 BATCH_ROWS = 5000
 # The file is hashed in blocks of this size, so that it never has to fit in memory.
 BLOCK_BYTES = 2**20
-# A history may be older than any service, so an earlier time is allowed here than for a row that is sent.
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
     """Every row of the file `<folder>/<spec.history>`, in the file's order. It is CSV, gzipped CSV or Parquet.
 
     A row has `created_at` (UTC), `features` and `label`.
-    Errors: `ConfigurationError` when the file is missing. `DataError` naming line, column and value, and what is
-    allowed.
+    Errors: those of `scan_history`, and `DataError` for the first row that cannot be used.
     """
-    table = TableFile(_find_history(spec, folder))
+    for row in scan_history(spec, folder):
+        if isinstance(row, str):
+            raise DataError(row)
+        yield row
+
+
+def scan_history(spec: ModelSpec, folder: Path) -> Iterator[Row | str]:
+    """The rows as `read_history` gives them. In place of a row that cannot be used stands what is wrong with it.
+
+    Errors: `ConfigurationError` when the file is missing. `DataError` when it is no table with the columns needed.
+    """
+    table = TableFile(find_history(spec, folder))
     _check_header(spec, table)
     now = datetime.now(UTC)
     records = iter(table)
@@ -116,13 +131,14 @@ def _compute_fingerprint(spec: ModelSpec, folder: Path) -> str:
     """The sha256 of the history file, and of what model.yaml makes of it."""
     read_as = spec.model_dump_json(include={"features", "label", "history_until"})
     digest = hashlib.sha256(read_as.encode())
-    with _find_history(spec, folder).open("rb") as file:
+    with find_history(spec, folder).open("rb") as file:
         while content := file.read(BLOCK_BYTES):
             digest.update(content)
     return digest.hexdigest()
 
 
-def _find_history(spec: ModelSpec, folder: Path) -> Path:
+def find_history(spec: ModelSpec, folder: Path) -> Path:
+    """The path of the history file. Errors: `ConfigurationError` when model.yaml names none, or it is not there."""
     if spec.history is None:
         raise ConfigurationError(
             f"{folder / SPEC_FILE}: history is not set. Set it to the name of a file in the model's folder"
@@ -145,26 +161,28 @@ def _check_header(spec: ModelSpec, table: TableFile) -> None:
         )
 
 
-def _parse_batch(spec: ModelSpec, table: TableFile, batch: list[FileRecord], now: datetime) -> list[Row]:
+def _parse_batch(spec: ModelSpec, table: TableFile, batch: list[FileRecord], now: datetime) -> list[Row | str]:
     rows = [_parse_record(spec, table, record, now) for record in batch]
-    errors = validate_rows(spec, [row["features"] for row in rows])
-    if errors:
-        first = errors[0]
-        raise _refuse(table, batch[first.index], first.feature, first.value, first.allowed)
+    places = [place for place, row in enumerate(rows) if not isinstance(row, str)]
+    parsed = [row["features"] for row in rows if not isinstance(row, str)]
+    # Each refused row has one error or more, and all that are in this batch are wanted.
+    for error in reversed(validate_rows(spec, parsed, limit=len(parsed) * len(spec.features) + 1)):
+        place = places[error.index]
+        rows[place] = _refuse(table, batch[place], error.feature, error.value, error.allowed)
     return rows
 
 
-def _parse_record(spec: ModelSpec, table: TableFile, record: FileRecord, now: datetime) -> Row:
+def _parse_record(spec: ModelSpec, table: TableFile, record: FileRecord, now: datetime) -> Row | str:
     if record.fault:
-        raise DataError(f"{table.name(record.number)}: {record.fault}. Correct the {table.unit}")
+        return f"{table.name(record.number)}: {record.fault}. Correct the {table.unit}"
     cells = dict(zip(table.columns, record.values, strict=True))
     created_at = _read_time(cells["created_at"], now)
     if created_at is None:
-        allowed = f"an ISO time from {EARLIEST:%Y-%m-%d} to now, e.g. 2011-01-31T23:00:00Z"
-        raise _refuse(table, record, "created_at", show_value(cells["created_at"]), allowed)
+        allowed = f"an ISO time from {EARLIEST_OF_HISTORY:%Y-%m-%d} to now, e.g. 2011-01-31T23:00:00Z"
+        return _refuse(table, record, "created_at", show_value(cells["created_at"]), allowed)
     label = parse_cell(spec.label, cells[spec.label.name])
     if not is_allowed(spec.label, label):
-        raise _refuse(table, record, spec.label.name, show_value(label), describe_allowed(spec.label))
+        return _refuse(table, record, spec.label.name, show_value(label), describe_allowed(spec.label))
     features = {feature.name: parse_cell(feature, cells[feature.name]) for feature in spec.features}
     return {"created_at": created_at, "features": features, "label": label}
 
@@ -174,13 +192,11 @@ def _read_time(text: str, now: datetime) -> datetime | None:
         time = parse_time(text)
     except ValueError:
         return None
-    return time if EARLIEST <= time <= now + CLOCK_SKEW else None
+    return time if EARLIEST_OF_HISTORY <= time <= now + CLOCK_SKEW else None
 
 
-def _refuse(table: TableFile, record: FileRecord, column: str, value: Any, allowed: str) -> DataError:
-    return DataError(
-        f"{table.name(record.number)}: {column} is {value!r}, allowed: {allowed}. Correct the {table.unit}"
-    )
+def _refuse(table: TableFile, record: FileRecord, column: str, value: Any, allowed: str) -> str:
+    return f"{table.name(record.number)}: {column} is {value!r}, allowed: {allowed}. Correct the {table.unit}"
 
 
 def _to_records(rows: list[Row], delay: timedelta) -> Iterator[tuple[str, str, str, str, str]]:

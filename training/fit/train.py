@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cyclone.errors import ConfigurationError, DataError
+from cyclone.errors import ConfigurationError, CycloneError, DataError
 from cyclone.image_contract import SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -19,7 +19,7 @@ from cyclone.times import DAY
 from training.data.dataset import Dataset, read_dataset, split_features, split_newest_days
 from training.data.folds import SEED, assign_folds
 from training.fit.expected_errors import expect_errors
-from training.fit.model_code import find_pipeline, load_builder
+from training.fit.model_code import describe_error, find_line, find_pipeline, load_builder, make_estimator
 from training.fit.null_distributions import SubjectNull, build_nulls, flatten_null
 from training.fit.profile import Bin, build_profile
 from training.fit.repeatable import limit_threads, seed
@@ -121,16 +121,19 @@ def fit_estimator(
 ) -> Any:
     """A fitted estimator, the same bits every time. With `retrain.half_life_days` newer rows weigh more.
 
-    Errors: `ConfigurationError` when `half_life_days` is set and the estimator takes no weights. `DataError` when the
-    estimator refuses the rows, such as one that needs more rows of each class.
+    Errors: `ConfigurationError` when `half_life_days` is set and the estimator takes no weights, or `build_estimator`
+    gives none. `DataError` when the estimator refuses the rows, such as one that needs more rows of each class.
     """
+    estimator = make_estimator(spec, build_estimator)
     try:
-        return _fit(spec, seed(build_estimator()), features, labels, created_at)
-    except ValueError as error:
+        return _fit(spec, seed(estimator), features, labels, created_at)
+    except CycloneError:
+        raise
+    except Exception as error:
         rows = f"{len(labels)} rows" + (f" ({_count_classes(labels)})" if spec.task != "regression" else "")
         raise DataError(
-            f"{spec.name}: the estimator of pipeline.py refuses to be trained on {rows}: {error}. Wait for more labels,"
-            " or build another estimator there"
+            f"{spec.name}: the estimator of pipeline.py refuses to be trained on {rows}{find_line(spec, error)}:"
+            f" {describe_error(error)}. Wait for more labels, or build another estimator there"
         ) from error
 
 

@@ -135,7 +135,7 @@ def remove_image(image: str) -> None:
     if digest:
         from training.images.repository import ImageRepository
 
-        ImageRepository(name).delete_manifest(digest)
+        ImageRepository(name).delete_image(digest)
     elif "/" not in name and (bento := find_bento(name)) is not None:
         import bentoml
 

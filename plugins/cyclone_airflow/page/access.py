@@ -9,7 +9,7 @@ from starlette.requests import Request
 from cyclone.names import name_dag
 
 
-class Access(Protocol):
+class PageAccess(Protocol):
     """What the page asks about its users. Airflow answers it, and tests answer it in Airflow's place."""
 
     async def find_user(self, request: Request) -> Any | None:

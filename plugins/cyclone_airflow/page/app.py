@@ -20,12 +20,12 @@ from cyclone.page.doing import ACTIONS
 from cyclone.page.fleet import show_fleet
 from cyclone.page.incident import show_incident, show_run
 from cyclone.page.log import show_log
-from cyclone.page.model import PREFIX, Said, Visit, show_model
+from cyclone.page.model import PREFIX, Notice, Visit, show_model
 from cyclone.page.rendering import HEADERS, STATIC, render
 from cyclone.page.verdicts import show_verdicts
 from cyclone.settings import Settings, read_settings
 from cyclone.store import Store
-from cyclone_airflow.page.access import Access, is_foreign
+from cyclone_airflow.page.access import PageAccess, is_foreign
 from cyclone_airflow.page.doing import Do, do
 
 PATIENCE_SECONDS = 10
@@ -44,7 +44,7 @@ log = logging.getLogger("cyclone.page")
 class Page:
     """The views and actions of the page for these settings. `base_url` is the address that Airflow's users have."""
 
-    def __init__(self, access: Access, settings: Settings, act: Do = do, base_url: str = "") -> None:
+    def __init__(self, access: PageAccess, settings: Settings, act: Do = do, base_url: str = "") -> None:
         self._access, self._settings, self._do, self._base_url = access, settings, act, base_url
 
     def build_app(self) -> Starlette:
@@ -147,11 +147,11 @@ class Page:
             done = await asyncio.to_thread(
                 self._do, self._settings, action.name, model, name, because, form.get("despite", [])
             )
-            message = Said(done, is_fault=False)
+            message = Notice(done, is_fault=False)
             log.info("%s of %s by %s: %s", action.name, model, name, done)
         except CycloneError as error:
             log.warning("%s of %s by %s came to nothing: %s", action.name, model, name, error)
-            message = Said(str(error), is_fault=True)
+            message = Notice(str(error), is_fault=True)
         return _lead_back(request, model, message)
 
     @property
@@ -179,7 +179,7 @@ async def _read_form(request: Request) -> dict[str, list[str]] | None:
     return parse_qs(body.decode(errors="replace"), keep_blank_values=True)
 
 
-def _lead_back(request: Request, model: str, message: Said) -> Response:
+def _lead_back(request: Request, model: str, message: Notice) -> Response:
     """A 303, so that loading the page again does nothing again."""
     root = _find_root(request)
     answer = RedirectResponse(f"{root}/models/{quote(model, safe='')}", HTTPStatus.SEE_OTHER, headers=dict(HEADERS))
@@ -188,9 +188,9 @@ def _lead_back(request: Request, model: str, message: Said) -> Response:
     return answer
 
 
-def _read_said(text: str) -> Said:
+def _read_said(text: str) -> Notice:
     words = unquote(text, errors="replace")
-    return Said(words.removeprefix("!"), words.startswith("!"))
+    return Notice(words.removeprefix("!"), words.startswith("!"))
 
 
 def _find_root(request: Request) -> str:

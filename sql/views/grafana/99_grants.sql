@@ -2,6 +2,7 @@
 -- makes the role. A view that a migration drops and makes anew gets its grants back here.
 REVOKE EXECUTE ON FUNCTION
 latency_series(text, timestamptz, timestamptz, double precision),
+revision_requests(text, timestamptz),
 feature_bins(text, integer, text, timestamptz, timestamptz)
 FROM public;
 DO $$
@@ -48,6 +49,7 @@ BEGIN
         TO cyclone_grafana;
         GRANT EXECUTE ON FUNCTION
             latency_series(text, timestamptz, timestamptz, double precision),
+            revision_requests(text, timestamptz),
             feature_bins(text, integer, text, timestamptz, timestamptz)
         TO cyclone_grafana;
     END IF;

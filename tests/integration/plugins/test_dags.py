@@ -74,10 +74,11 @@ def test_the_monitor_has_real_data_intervals_and_checks_before_it_decides(dags: 
         "check_estimate": ["decide", "reevaluate"],
         "check_service": ["decide", "reevaluate"],
         "reevaluate": [],
-        "decide": ["answer_alerts", "recalibrate", "request_retraining", "send_messages", "tell_person"],
+        "decide": ["answer_alerts", "recalibrate", "request_retraining", "score_refit", "send_messages", "tell_person"],
         "request_retraining": [],
         "tell_person": [],
         "recalibrate": [],
+        "score_refit": [],
         "answer_alerts": [],
         "send_messages": [],
     }

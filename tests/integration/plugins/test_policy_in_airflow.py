@@ -13,6 +13,7 @@ from cyclone.alerts.records import record
 from cyclone.names import name_retraining
 from cyclone.policy.holds import list_holds, resume
 from cyclone.policy.incidents import Incident, join_incident, start_retraining
+from cyclone.policy.refit_scores import find_due_stretch
 from cyclone.policy.requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import load_model_spec
@@ -23,6 +24,7 @@ from tests.support.statements import execute
 from training.data.dataset import build_dataset
 from training.fit.train import train_challenger
 from training.gate.comparison import compare_with_champion
+from training.refits import score_refit
 from training.registry import register_challenger
 
 DAY = timedelta(days=1)
@@ -341,3 +343,63 @@ def test_the_dag_of_the_documentation_that_tells_of_holds_runs(runner: DagRunner
     result, _ = runner.read_result()
     assert result["tasks"] == {"send": "success"}
     assert "x-cyclone://bike_demand/holds" in result["schedule"]
+
+
+BOTH = """
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+def build_estimator():
+    return make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough"), LinearRegression()
+    )
+"""
+
+
+def test_a_refit_that_is_scored_by_one_run_is_what_the_next_run_decides_by(
+    runner: DagRunner, shop: dict[str, str], store: Store
+) -> None:
+    """The version answers 5 to everything. What a retraining would make knows sizes as well."""
+    Path(shop["CYCLONE_MODELS_DIR"], "shop", "pipeline.py").write_text(BOTH)
+    result, said = runner.run("monitor", shop, moment="2011-02-10T00:00:00+00:00")
+    assert (result["tasks"]["score_refit"], result["tasks"]["request_retraining"]) == ("success", "skipped")
+    assert "refits of shop that know what was known at 2011-02-04" in said
+    columns = "day, version, window_days, trained_at, known_at, row_count"
+    assert execute(store, f"SELECT {columns} FROM refit_score ORDER BY day") == [
+        (NOW - age * DAY, 1, 0, NOW - 6 * DAY, NOW - 2 * DAY, 24) for age in (6, 5, 4)
+    ]
+    # What each day's rows cost by hand: the labels from their numbers, beside the answer 5.
+    ((own,),) = execute(
+        store,
+        "SELECT avg(abs(label::numeric - 5)) FROM label INNER JOIN prediction_id USING (id)"
+        " WHERE created_at >= %(day)s AND created_at < %(day)s::timestamptz + interval '1 day'",
+        day=NOW - 6 * DAY,
+    )
+    of_day = "SELECT error, refit_error FROM refit_score WHERE day = %(day)s"
+    ((kept, refit),) = execute(store, of_day, day=NOW - 6 * DAY)
+    assert kept == pytest.approx(float(own))
+    assert refit < 0.6 * kept
+
+    result, said = runner.run("monitor", shop, moment="2011-02-10T00:05:00+00:00")
+    assert result["tasks"]["score_refit"] == "skipped"
+    assert result["tasks"]["request_retraining"] != "skipped"
+    ((reason,),) = execute(store, "SELECT reason FROM incident")
+    words = r"version 1 lost [\d.]+ days of accepted mean_absolute_error to refits in 3 days and loses 0\.\d+ a day"
+    assert re.match(words, reason)
+    assert ("retrain", reason) in execute(store, "SELECT action, reason FROM decision")
+
+
+def test_a_pipeline_that_breaks_is_refitted_once_for_each_stretch_of_days(
+    shop: dict[str, str], settings: Settings, store: Store
+) -> None:
+    folder = Path(shop["CYCLONE_MODELS_DIR"], "shop")
+    (folder / "pipeline.py").write_text("def build_estimator():\n    raise RuntimeError('no licence')\n")
+    spec = load_model_spec(folder)
+    due = find_due_stretch(store, spec, NOW)
+    assert due is not None
+    with pytest.raises(RuntimeError, match="no licence"):
+        score_refit(settings.model_copy(update={"models_dir": folder.parent}), spec, due)
+    assert execute(store, "SELECT row_count, refit_error FROM refit_score") == [(0, None)] * 3
+    assert find_due_stretch(store, spec, NOW) is None

@@ -17,6 +17,7 @@ from cyclone.alerts.payload import Alert, AlertGroup
 from cyclone.alerts.receiving import receive
 from cyclone.alerts.records import StoredAlert, record, weigh_waiting
 from cyclone.errors import StoreError
+from cyclone.keys import add_key
 from cyclone.policy.requests import ask
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
@@ -25,6 +26,8 @@ from releasing.alerted_return import return_for_alert
 from tests.support.api_servers import ApiServer, start_api_server
 from tests.support.faults import Postgres
 from tests.support.grafana import Grafana, post_over_http
+from tests.support.prometheus import read_documented, run_alertmanager
+from tests.support.serving import wait_until
 from tests.support.staged_releases import read_percents, register_versions, release_version
 from tests.support.statements import execute
 
@@ -37,7 +40,12 @@ RISEN = {"cyclone": "retrain", "model": "bike_demand"}
 def api_server(tmp_path_factory: pytest.TempPathFactory, module_store: Store) -> Iterator[ApiServer]:
     home = tmp_path_factory.mktemp("api-server")
     (home / "secret").write_text(SECRET)
-    with start_api_server(home, module_store, {"CYCLONE_WEBHOOK_SECRET_FILE": str(home / "secret")}) as server:
+    (home / "key").write_text(add_key(home / "keys.json", "alertmanager", ("alert",)))
+    variables = {
+        "CYCLONE_WEBHOOK_SECRET_FILE": str(home / "secret"),
+        "CYCLONE_API_KEYS_FILE": str(home / "keys.json"),
+    }
+    with start_api_server(home, module_store, variables) as server:
         yield server
 
 
@@ -75,6 +83,15 @@ def test_airflow_lets_no_one_else_in_although_it_asks_nobody_for_a_password(api_
         assert reply.status_code in (401, 404, 405), (method, path)
     assert len(api_server.list_runs()) == before
     assert SECRET not in api_server.log.read_text()
+
+
+def test_an_alertmanager_with_a_key_is_let_in(api_server: ApiServer, tmp_path: Path) -> None:
+    config = read_documented(api_server.address, api_server.home / "key", {"group_wait": "100ms"})
+    noted = "SELECT answer, times FROM alert WHERE name = 'SlowAnswers'"
+    with run_alertmanager(tmp_path, config) as alertmanager:
+        alertmanager.post_alert({"alertname": "SlowAnswers", "cyclone": "note", "model": "bike_demand"})
+        wait_until(lambda: execute(api_server.store, noted) == [("noted", 1)], "it is noted")
+        assert alertmanager.count_failed() == 0
 
 
 def test_an_api_server_without_a_secret_says_so_at_its_start(tmp_path: Path) -> None:

@@ -140,27 +140,6 @@ def test_a_promotion_that_was_rolled_back_since_is_told_as_such(store: Store, bi
     assert seen == ["promoted", "rolled_back"]
 
 
-def test_earlier_versions_tell_how_a_new_one_does(store: Store, bike_demand: ModelSpec) -> None:
-    serve(store, 1, NOW - 6 * DAY, NOW - 4 * DAY, error=30)
-    serve(store, 2, NOW - 4 * DAY, NOW, error=28)
-    roll_up(store, bike_demand)
-    spec = bike_demand.model_copy(update={"retrain": Retrain(minimum_gain=0.01)})
-    assert collect_evidence(store, spec, [], NOW).fresh_ratios == [1.5]
-    execute(
-        store,
-        "UPDATE error_rollup SET sum_absolute_error = 9000 WHERE version = 1 AND known_day >= %(at)s",
-        at=NOW - 4 * DAY,
-    )
-    assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
-    assert collect_evidence(store, spec, [], NOW).fresh_ratios != [1.5]
-    execute(store, "UPDATE release SET state = 'rolled_back', ended_at = %(at)s WHERE version = 1", at=NOW - 2 * DAY)
-    assert collect_evidence(store, spec, [], NOW - 3.9 * DAY).fresh_ratios == [1.5]
-    assert collect_evidence(store, spec, [], NOW).fresh_ratios == []
-    execute(store, "UPDATE release SET state = 'canary', promoted_at = NULL WHERE version = 1")
-    assert collect_evidence(store, spec, [], NOW).fresh_ratios == []
-    assert collect_evidence(store, bike_demand, [], NOW).fresh_ratios == ()
-
-
 def test_a_stuck_and_a_missing_feature_hold_a_retraining(store: Store, bike_demand: ModelSpec) -> None:
     serve(store, 1, NOW - 6 * DAY, NOW, error=40, humidity="null")
     roll_up(store, bike_demand)

@@ -18,7 +18,7 @@ from cyclone.releases import release_of_run
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from local_platform.commands import describe_event
+from local_platform.status.fleet import describe_event
 from releasing.canary_steps import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
 from releasing.cloud_run import CloudRun
 from releasing.commands import add_commands

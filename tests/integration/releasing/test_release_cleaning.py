@@ -7,6 +7,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from releasing.cloud_run import CloudRun
 from releasing.promotion import restore_champion, roll_back
+from tests.support.faulty_api import run_faulty_api
 from tests.support.staged_releases import SERVICE, ask_who, deploy, register_versions, release_version
 from training.data.dataset import build_dataset
 from training.fit.train import train_challenger
@@ -41,6 +42,17 @@ def test_revisions_that_nobody_can_return_to_are_deleted(cloud: Settings, small:
     for version in (1, 2, 3):
         release_version(cloud, small, version)
     assert CloudRun(cloud).list_revisions(SERVICE) == ["bike-demand-v3", "bike-demand-v2"]
+
+
+def test_a_version_that_cannot_be_removed_keeps_no_other_from_it(cloud: Settings, small: ModelSpec) -> None:
+    small = keep_champions(small, 1)
+    register_versions(cloud, 4)
+    with run_faulty_api(cloud.cloud_run_endpoint) as api:
+        faulty = cloud.model_copy(update={"cloud_run_endpoint": api.address})
+        for version in (1, 2, 3, 4):
+            api.faults["DELETE"] = [409]  # the first deletion of each cleaning
+            release_version(faulty, small, version)
+    assert CloudRun(cloud).list_revisions(SERVICE) == ["bike-demand-v4", "bike-demand-v3", "bike-demand-v1"]
 
 
 def test_what_one_can_return_to_outlives_every_cleaning(cloud: Settings, small: ModelSpec) -> None:

@@ -7,11 +7,13 @@ import pytest
 from bento_service.request import (
     PredictRequest,
     RequestError,
+    open_to_replay,
     read_label_request,
     read_predict_request,
 )
-from cyclone.rows.validation import RowError
+from cyclone.rows.validation import EARLIEST_OF_HISTORY, RowError
 from cyclone.sections import Feature, Label, Serving
+from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -166,3 +168,35 @@ def test_bad_labels_are_named_with_what_is_allowed() -> None:
         RowError(2, "observed_at", "soon", TIME),
         RowError(2, "note", "x", "no such key. The keys are id, label, observed_at"),
     ]
+
+
+@pytest.mark.parametrize(("sent", "kept"), [(1, True), (0, False), (1.0, True), (True, True), (False, False)])
+def test_a_boolean_label_may_be_1_or_0_as_in_a_file(sent: Any, kept: bool) -> None:
+    spec = SPEC.model_copy(update={"label": Label(name="late", type="boolean", expected_delay_hours=1)})
+    (label,) = read_label_request(spec, encode({"labels": [{"id": "a", "label": sent}]}), NOW)
+    assert label["label"] is kept
+
+
+@pytest.mark.parametrize("sent", [2, -1, "1", "true", None])
+def test_another_number_or_a_text_is_no_boolean_label(sent: Any) -> None:
+    spec = SPEC.model_copy(update={"label": Label(name="late", type="boolean", expected_delay_hours=1)})
+    with pytest.raises(RequestError) as raised:
+        read_label_request(spec, encode({"labels": [{"id": "a", "label": sent}]}), NOW)
+    assert raised.value.details[0].allowed == "true or false, or 1 or 0"
+
+
+def test_in_a_replay_a_model_takes_the_times_of_its_history() -> None:
+    """The model takes no times in service, and a service takes none before 2000."""
+    body = encode({"rows": [ROW], "created_at": ["1955-02-01T00:00:00Z"]})
+    with pytest.raises(RequestError, match="does not accept created_at"):
+        read_predict_request(open_to_replay(DATED_ON_ARRIVAL, Settings(clock="wall")), body, NOW)
+    spec = open_to_replay(DATED_ON_ARRIVAL, Settings(clock="replay"))
+    with pytest.raises(RequestError) as refused:
+        read_predict_request(spec, body, NOW)
+    assert refused.value.details[0].allowed == TIME
+    request = read_predict_request(spec, body, NOW, EARLIEST_OF_HISTORY)
+    assert request.created_at == [datetime(1955, 2, 1, tzinfo=UTC)]
+    labels = encode({"labels": [{"id": "a", "label": 7, "observed_at": "1955-02-02T00:00:00Z"}]})
+    assert read_label_request(SPEC, labels, NOW, EARLIEST_OF_HISTORY)[0]["observed_at"].year == 1955
+    with pytest.raises(RequestError):
+        read_label_request(SPEC, labels, NOW)

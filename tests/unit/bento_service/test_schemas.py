@@ -49,5 +49,5 @@ def test_answers_and_labels_are_published_in_the_models_words() -> None:
         "type": "number",
     }
     entry = read_schema(build_label_body(SPEC))["$defs"]["LabelEntry"]
-    assert entry["properties"]["label"]["type"] == "boolean"
+    assert entry["properties"]["label"]["anyOf"] == [{"type": "boolean"}, {"enum": [0, 1], "type": "integer"}]
     assert entry["required"] == ["id", "label"]

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from cyclone.errors import ConfigurationError
-from cyclone.spec import UniqueKeyLoader, load_model_specs, read_model_yaml
+from cyclone.sections.faults import UniqueKeyLoader
+from cyclone.spec import load_model_specs, read_model_yaml
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,11 @@ def test_a_file_that_is_not_what_it_seems_is_refused_by_name(tmp_path: Path, con
     path.write_bytes(content)
     with pytest.raises(ConfigurationError) as refused:
         read_model_yaml(path)
-    assert str(refused.value).startswith(f"{path}: not readable as YAML: ")
-    assert words in str(refused.value)
+    told = str(refused.value)
+    assert told.startswith(str(path))
+    assert ": not readable as YAML: " in told
+    assert "\n" not in told
+    assert words in told
 
 
 @pytest.mark.parametrize(

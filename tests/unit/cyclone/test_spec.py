@@ -132,7 +132,8 @@ def test_a_classifier_is_judged_by_its_log_loss_unless_told_otherwise() -> None:
             r"triggered_by.0: .*'error', 'error_checks', 'drift', 'estimate', 'service' or 'req",
         ),
         ({"retrain": {"cooldown_days": 5000}}, r"retrain.cooldown_days: .*less than or equal to 366 \(value 5000\)"),
-        ({"retrain": {"minimum_gain": 0.99}}, r"retrain.minimum_gain: .*less than or equal to 0.9 \(value 0.99\)"),
+        ({"retrain": {"cost_days": 0}}, r"retrain.cost_days: .*greater than 0 \(value 0\)"),
+        ({"retrain": {"window_days": "best"}}, r"retrain.window_days.*: .*'auto' \(value 'best'\)"),
         ({"retrain": {"half_life_days": 0.01}}, r"retrain.half_life_days: .*greater than or equal to 1 \(value 0.01\)"),
         (
             {"retrain": {"breaker": {"missing_share": 1.0}}},
@@ -174,7 +175,7 @@ def test_a_wrong_model_yaml_names_key_value_and_what_is_allowed(
 
 
 def test_yaml_that_does_not_parse_names_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"model.yaml: not readable as YAML"):
+    with pytest.raises(ConfigurationError, match=r"model.yaml, line 1: not readable as YAML: expected"):
         load_model_spec(write_model(tmp_path / "m", "name: [unclosed"))
 
 
@@ -192,3 +193,58 @@ def test_an_unknown_model_is_answered_with_those_that_exist(tmp_path: Path) -> N
     write_model(tmp_path / "m", MINIMAL)
     with pytest.raises(ConfigurationError, match=r"model 'n' is not in .*\. Models there: m"):
         find_model(tmp_path, "n")
+
+
+LINES = """name: m
+task: regression
+features:
+  - {name: x, type: number}
+  - name: z
+    type: numbr
+label: {name: y, type: number, expected_delay_hours: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "faults"),
+    [
+        ("", "", ["line 6: features.1.type: Input should be 'integer'"]),
+        ("numbr", "number\n    range: [2, 1]", ["line 5: features.1: range [2.0, 1.0] must"]),
+        (
+            ", expected_delay_hours: 1",
+            "",
+            ["line 6: features.1.type", "line 7: label.expected_delay_hours: missing. It"],
+        ),
+        ("name: z", "name: 2011-01-01", ["YAML takes it for a date: write it in quotes", "line 6: features.1.type"]),
+        ("name: z", "name: yes", ["(value True). YAML takes it for yes or no: write it in quotes", "line 6"]),
+        (
+            "task: regression",
+            "task: regression\ntask: binary",
+            ["line 3: not readable as YAML: the key 'task'"],
+        ),
+        (
+            "{name: x, type: number}",
+            "{name: x, name: w, type: number}",
+            ["line 4: not readable as YAML: the key"],
+        ),
+        ("    type: numbr", "\ttype: numbr", ["line 6: not readable as YAML: found character '\\t' that cannot start"]),
+    ],
+)
+def test_each_fault_of_a_model_yaml_is_one_line_with_its_place(
+    tmp_path: Path, old: str, new: str, faults: list[str]
+) -> None:
+    folder = write_model(tmp_path / "m", LINES.replace(old, new))
+    with pytest.raises(ConfigurationError) as raised:
+        load_model_spec(folder)
+    told = str(raised.value).splitlines()
+    assert len(told) == len(faults)
+    for line, fault in zip(told, faults, strict=True):
+        assert line.startswith(f"{folder / 'model.yaml'}, line ")
+        assert fault in line
+
+
+def test_a_file_that_is_no_text_is_refused_as_such(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "m", MINIMAL)
+    (folder / "model.yaml").write_bytes(b"name: \xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"model.yaml: not readable as YAML"):
+        load_model_spec(folder)

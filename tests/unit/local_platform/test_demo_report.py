@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from local_platform.demo_report import DemoComparison, build_table, draw_picture
-from local_platform.demo_traffic import HistoryRow, ReplayedAnswer
+from local_platform.replay.traffic import HistoryRow, ReplayedAnswer
 
 START = datetime(2011, 2, 27, tzinfo=UTC)
 

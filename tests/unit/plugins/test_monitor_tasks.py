@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jinja2
 import pytest
 from airflow.sdk import DAG
 from airflow.triggers.base import TaskSuccessEvent
@@ -118,6 +119,16 @@ def test_a_check_that_failed_has_no_verdicts_and_what_is_no_verdict_is_refused()
 def test_a_run_is_read_from_the_context_of_its_task(conf: dict[str, str] | None, model_yaml: str) -> None:
     context = {"run_id": "manual", "dag_run": SimpleNamespace(conf=conf), "data_interval_end": NOW}
     assert read_run("shop", context) == MonitorRun("shop", "manual", "", "2011-03-08 00:00:00+00:00", model_yaml)
+
+
+def test_a_replay_names_the_day_of_its_run_in_the_configuration() -> None:
+    """Such a run has no logical date, and Airflow gives it no data interval."""
+    day = {"interval_start": "2011-03-07T00:00:00+00:00", "interval_end": "2011-03-08T00:00:00+00:00"}
+    run = read_run("shop", {"run_id": "replay__2011-03-07", "dag_run": SimpleNamespace(conf=day)})
+    assert run.find_end() == NOW
+    template = jinja2.Environment(autoescape=False).from_string(RUN_FIELDS["interval_end"])
+    assert template.render(dag_run=SimpleNamespace(conf=day)) == day["interval_end"]
+    assert template.render(dag_run=SimpleNamespace(conf=day), data_interval_end="of Airflow") == "of Airflow"
 
 
 def join(store: Store) -> Incident:

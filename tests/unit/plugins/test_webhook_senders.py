@@ -27,7 +27,8 @@ from cyclone.policy.incidents import close_incident, start_retraining
 from cyclone.settings import Settings
 from cyclone.store import Store
 from cyclone_airflow.plugin import make_webhooks, say_if_closed
-from cyclone_airflow.webhook_app import MOST_AT_ONCE, MOST_BYTES, build_app
+from cyclone_airflow.webhook_app import MOST_AT_ONCE, build_app
+from cyclone_airflow.webhook_bodies import BODY_SECONDS, MOST_BYTES, MOST_HELD_BYTES
 from tests.support.grafana import Grafana, build_alertmanager_body, post_over_http
 from tests.support.serving_apps import serve_app
 from tests.support.statements import execute
@@ -231,24 +232,62 @@ def test_a_body_that_is_too_long_is_refused_before_it_is_read(url: str, grafana:
             assert b" 413 " in raw.recv(100).splitlines()[0]
 
 
-def test_bodies_that_are_read_at_once_are_few_and_the_next_is_told_to_come_again(
-    url: str, grafana: Grafana, monkeypatch: pytest.MonkeyPatch
+def stall(stack: ExitStack, url: str, grafana: Grafana, sent: int) -> socket.socket:
+    """A sender with a forged signature who sends so many bytes of a body of 2 MiB, and no more."""
+    host, port = url.removeprefix("http://").split(":")
+    raw = stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
+    forged = "".join(f"{name}: {value}\r\n" for name, value in grafana.sign(b"another").items())
+    head = f"POST /grafana HTTP/1.1\r\nHost: x\r\n{forged}Content-Length: {MOST_BYTES}\r\n\r\n"
+    raw.sendall(head.encode() + b" " * sent)
+    return raw
+
+
+@pytest.mark.parametrize(("strangers", "sent"), [(50, 1), (20, MOST_BYTES - 1)])
+def test_strangers_whose_bodies_do_not_come_keep_nobody_waiting(
+    url: str, grafana: Grafana, strangers: int, sent: int
+) -> None:
+    grafana.fire("Error has risen", RISEN)
+    with ExitStack() as stack:
+        for _ in range(strangers):
+            stall(stack, url, grafana, sent)
+        time.sleep(0.5)  # their heads have been read by then
+        began = time.monotonic()
+        assert grafana.send(grafana.build_body())[0] == 202
+        assert time.monotonic() - began < BODY_SECONDS / 2
+
+
+def test_when_bodies_are_too_many_bytes_the_slowest_gives_way(url: str, grafana: Grafana) -> None:
+    with ExitStack() as stack:
+        first, *others = (stall(stack, url, grafana, MOST_BYTES - 1) for _ in range(MOST_HELD_BYTES // MOST_BYTES))
+        stall(stack, url, grafana, 9)
+        assert b" 408 " in first.recv(100).splitlines()[0]
+        for raw in others:
+            raw.sendall(b" ")
+            assert b" 401 " in raw.recv(100).splitlines()[0]
+
+
+def test_webhooks_that_act_at_once_are_few_and_the_next_is_told_to_come_again(
+    url: str, grafana: Grafana, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cyclone_airflow.webhook_app.TURN_SECONDS", 0.2)
-    host, port = url.removeprefix("http://").split(":")
-    forged = "".join(f"{name}: {value}\r\n" for name, value in grafana.sign(b"another").items())
-    head = f"POST /grafana HTTP/1.1\r\nHost: x\r\n{forged}Content-Length: 1000\r\n\r\n".encode()
     grafana.fire("Error has risen", RISEN)
     body = grafana.build_body()
-    with ExitStack() as stack:
-        for _ in range(MOST_AT_ONCE):
-            raw = stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
-            raw.sendall(head + b" " * 999)
-        wait_until(lambda: grafana.send(body)[0] == 503)
-        reply = requests.post(f"{url}/grafana", data=body, headers=grafana.sign(body), timeout=30)
-        assert (reply.status_code, reply.headers["Retry-After"]) == (503, "60")
-        assert reply.json() == {"error": "too many webhooks come at once: send it again"}
-    wait_until(lambda: grafana.send(body)[0] == 202)
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        with store.transaction() as transaction, transaction.connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE alert")  # so that who has a turn keeps it
+            acting = [pool.submit(grafana.send, body) for _ in range(MOST_AT_ONCE)]
+            wait_until(lambda: count_waiting(store) == MOST_AT_ONCE)
+            reply = requests.post(f"{url}/grafana", data=body, headers=grafana.sign(body), timeout=30)
+        assert [item.result()[0] for item in acting] == [202] * MOST_AT_ONCE
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "60")
+    assert reply.json() == {"error": "too many webhooks come at once: send it again"}
+    assert grafana.send(body)[0] == 202
+
+
+def count_waiting(store: Store) -> int:
+    """How many connections to the store wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return int(execute(store, waiting)[0][0])
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:

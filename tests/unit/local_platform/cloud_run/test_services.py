@@ -94,15 +94,21 @@ def test_what_is_left_out_gets_the_defaults_of_cloud_run() -> None:
     }
 
 
-def test_a_revision_that_came_up_gets_the_traffic_of_latest(served: ServiceRecord) -> None:
-    assert statuses(served) == [
-        {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "revision": "bike-one", "percent": 100}
-    ]
+def test_a_revision_that_came_up_gets_the_traffic_of_latest_whose_status_names_none(served: ServiceRecord) -> None:
+    assert statuses(served) == [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]
+    assert get_percents(served) == {"bike-one": 100}
     service = served.service
     assert (service.generation, service.observed_generation, service.reconciling) == (1, 1, False)
     assert service.terminal_condition.state == SUCCEEDED
     assert short_name(service.latest_ready_revision) == "bike-one"
     assert is_ready(served.revisions["bike-one"])
+
+
+def test_a_new_service_whose_traffic_names_a_revision_is_refused_even_the_one_that_it_makes() -> None:
+    pinned = wish(traffic=[pin("bike-one")], revision="bike-one")
+    with pytest.raises(ApiError, match="An internal error has occurred") as refused:
+        create_record(PARENT, "bike", pinned, "uid-1", NOW)
+    assert refused.value.to_operation_error()["code"] == 13
 
 
 def test_a_changed_template_makes_a_revision(served: ServiceRecord) -> None:

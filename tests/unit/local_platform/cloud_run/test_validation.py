@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from local_platform.cloud_run.container_rules import parse_memory
 from local_platform.cloud_run.errors import ApiError
 from local_platform.cloud_run.resources import Service, from_json
 from local_platform.cloud_run.services import create_record
-from local_platform.cloud_run.validation import parse_memory
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -23,6 +23,10 @@ def container(**settings: Any) -> dict[str, Any]:
 
 def template(**settings: Any) -> dict[str, Any]:
     return {"template": {"containers": [{"image": "bike:1"}], **settings}}
+
+
+def containers(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"template": {"containers": [{"image": "bike:1", **item} for item in items]}}
 
 
 def traffic(*targets: dict[str, Any]) -> dict[str, Any]:
@@ -43,7 +47,77 @@ def test_a_bad_service_name_is_refused(service_id: str) -> None:
 @pytest.mark.parametrize(
     ("service", "field", "message"),
     [
-        ({}, "template.containers", "exactly one container is supported here, 0 given"),
+        ({}, "template.containers", "at least one container is needed, 0 given"),
+        (container(resources={"limits": {"cpu": "3"}}), "template.containers[0].resources.limits.cpu", "3 is not one"),
+        (
+            container(resources={"limits": {"cpu": "1", "memory": "5Gi"}}),
+            "template.containers[0].resources.limits.memory",
+            "with 1 CPU are not between",
+        ),
+        (
+            container(resources={"limits": {"cpu": "4", "memory": "1Gi"}}),
+            "template.containers[0].resources.limits.memory",
+            "with 4 CPU are not between",
+        ),
+        (
+            {
+                "template": {
+                    "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2",
+                    "containers": [{"image": "b", "resources": {"limits": {"memory": "256Mi"}}}],
+                }
+            },
+            "template.containers[0].resources.limits.memory",
+            "are not between 536870912",
+        ),
+        (
+            container(resources={"limits": {"cpu": "500m"}}),
+            "template.max_instance_request_concurrency",
+            "must be 1 with 0.5 CPU",
+        ),
+        (
+            {
+                "template": {
+                    "maxInstanceRequestConcurrency": 1,
+                    "containers": [{"image": "b", "resources": {"limits": {"cpu": "0.5"}}}],
+                }
+            },
+            "template.containers[0].resources.cpu_idle",
+            "must be true with 0.5 CPU",
+        ),
+        (
+            container(resources={"limits": {"disk": "1Gi"}}),
+            "template.containers[0].resources.limits",
+            "'disk' is not one of",
+        ),
+        (template(labels={"Team": "x"}), "template.labels", "'Team: x' must have lowercase letters"),
+        (template(vpcAccess={"egress": 1}), "template.vpc_access.egress", "needs a connector or network_interfaces"),
+        (
+            template(vpcAccess={"networkInterfaces": [{"tags": ["a"]}]}),
+            "template.vpc_access.network_interfaces",
+            "network or subnetwork must be provided",
+        ),
+        (
+            template(volumes=[{"name": "sql", "cloudSqlInstance": {"instances": ["store"]}}]),
+            "template.volumes[0].cloud_sql_instance.instances",
+            "'store' is not project:region:instance",
+        ),
+        (
+            container(volumeMounts=[{"name": "sql", "mountPath": "/cloudsql"}]),
+            "template.containers[0].volume_mounts",
+            "'sql' is no volume of the template",
+        ),
+        (containers({"name": "a"}, {}), "template.containers[1].name", "must be provided where there are several"),
+        (containers({"name": "a"}, {"name": "b"}), "template.containers", "exactly one container must have a port, 0"),
+        (
+            containers({"name": "a", "ports": [{}]}, {"name": "b", "dependsOn": ["c"]}),
+            "template.containers[1].depends_on",
+            "'c' is no other container. There are: a, b",
+        ),
+        (
+            containers({"name": "a", "ports": [{}], "dependsOn": ["b"]}, {"name": "b", "dependsOn": ["a"]}),
+            "template.containers",
+            "a, b depend on each other in a circle",
+        ),
         ({"template": {"containers": [{}]}}, "template.containers[0].image", "must be provided"),
         (container(env=[{"name": "PORT", "value": "1"}]), "template.containers[0].env", "'PORT' is reserved"),
         (template(revision="other-1"), "template.revision", "'other-1' is not allowed. It must begin with 'bike-'"),
@@ -87,11 +161,7 @@ def test_a_bad_value_is_refused_and_its_field_named(service: dict[str, Any], fie
     ("service", "message"),
     [
         (container(command=["sh"]), r"command: not supported"),
-        (container(args=["-c"]), r"args: not supported"),
-        (
-            container(env=[{"name": "KEY", "valueSource": {"secretKeyRef": {"secret": "key"}}}]),
-            "'KEY' comes from a secret",
-        ),
+        (template(volumes=[{"name": "files", "emptyDir": {}}]), "mounts nothing, and takes volumes of Cloud SQL only"),
         (container(startupProbe={"grpc": {}}), "grpc: not supported"),
         (template() | {"scaling": {"scalingMode": "MANUAL"}}, "manual mode"),
     ],

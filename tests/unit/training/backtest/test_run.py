@@ -10,22 +10,33 @@ import pytest
 from rich.console import Console
 
 from cyclone.errors import DataError
-from cyclone.policy.facts import ServingVersion
-from cyclone.policy.rules import expect_gain
-from cyclone.sections import Recalibrate
+from cyclone.policy.refits import REFIT_DAYS
+from cyclone.sections import ErrorTrigger, Recalibrate
 from cyclone.spec import ModelSpec
-from training.backtest.history import History, build_history, find_start
-from training.backtest.matrix import Matrix, find_fitted_rows
+from cyclone.times import count_days
+from training.backtest.advice import advise, build_advice_table
+from training.backtest.history import build_history, find_start
+from training.backtest.matrix import Matrix
 from training.backtest.picture import draw_picture
-from training.backtest.replay import PolicyRun, replay_policy, run_policy
+from training.backtest.replay import PolicyRule, replay_policy, run_policy
 from training.backtest.report import COLUMNS, build_policy_table, build_retraining_table
 from training.backtest.run import EQUAL_COUNT, compare, run_backtest
 from training.backtest.schedules import build_schedules, follow_schedule
-from training.fit.scores import measure
-from training.fit.train import predict_unseen
+from training.backtest.walk import follow
 
 START = 20
 SHIFT_DAY = 40
+
+
+class MeanOfAll:
+    """Predicts the mean label of the hour in all rows that it was fitted on."""
+
+    def fit(self, features: pd.DataFrame, labels: "pd.Series[Any]") -> "MeanOfAll":
+        self.means = labels.groupby(features["hour"]).mean()
+        return self
+
+    def predict(self, features: pd.DataFrame) -> Any:
+        return features["hour"].map(self.means).to_numpy()
 
 
 class MeanOfHour:
@@ -101,33 +112,6 @@ def test_the_delay_counts_every_day_above_the_limit_and_not_only_those_of_the_wi
     patient = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"cooldown_days": 35})})
     first = run_policy(build_history(patient, build_frame(shift=20)), MeanOfHour, START).retrainings[0]
     assert (first.day, first.delay_days) == (START + 35, START + 35 - SHIFT_DAY)
-
-
-def test_an_expected_gain_learns_from_how_earlier_versions_did_when_new(spec: ModelSpec) -> None:
-    """Demand that rises every day: new versions lag as well, so that the next one is expected to gain less."""
-    retrain = spec.retrain.model_copy(update={"minimum_gain": 0.1, "triggered_by": ("request",)})
-    rising = spec.model_copy(update={"retrain": retrain})
-    frame = build_frame()
-    history = build_history(rising, frame.assign(label=frame["label"] + 0.3 * np.arange(len(frame)) / 24))
-    run = run_policy(history, MeanOfHour, START)
-    first, second = run.retrainings[:2]
-    shown = find_typical(history, run, START, START + 7) / find_accepted(history, START)
-    typical = find_typical(history, run, second.day - 8, second.day - 1)
-    champion = ServingVersion(2, history.time_of(first.day), "mean_absolute_error", find_accepted(history, first.day))
-    learned, believed = (100 * expect_gain(champion, typical, ratios) for ratios in ([shown], []))
-    assert round(learned) < round(believed)
-    assert f"by {learned:.0f} %" in second.reason
-
-
-def find_typical(history: History, run: PolicyRun, first: int, end: int) -> float:
-    errors = [float(run.losses[history.rows_of(day, day + 1)].mean()) for day in range(first, end)]
-    return float(np.exp(np.log(errors).mean()))
-
-
-def find_accepted(history: History, day: int) -> float:
-    rows = find_fitted_rows(history, day)
-    parts = history.features[rows], history.labels[rows], history.created_at[rows]
-    return measure(history.spec, *predict_unseen(history.spec, MeanOfHour, *parts))["mean_absolute_error"]
 
 
 def test_a_shift_is_corrected_by_a_calibration_before_anything_is_retrained(spec: ModelSpec) -> None:
@@ -275,3 +259,60 @@ def test_too_few_rows_to_begin_with_are_counted(spec: ModelSpec) -> None:
         run_policy(history, MeanOfHour, 5)
     with pytest.raises(DataError, match=r"0 labelled rows of 0 days are left to train on at 2011-01-02"):
         run_backtest(history, MeanOfHour, 1, 0, lambda *_: None)
+
+
+def test_a_refit_shows_what_the_limit_does_not_see(spec: ModelSpec) -> None:
+    """A level that rises slowly: no day is twice the accepted error for long, and a retraining is worth its price."""
+    frame = build_frame()
+    rising = frame.assign(label=frame["label"] + 0.05 * np.arange(len(frame)) / 24)
+    patient = spec.retrain.model_copy(update={"error": ErrorTrigger(limit=50)})
+    history = build_history(spec.model_copy(update={"retrain": patient}), rising)
+    run = run_policy(history, MeanOfHour, START)
+    assert run.retrainings
+    assert all("days of accepted mean_absolute_error to refits" in made.reason for made in run.retrainings)
+    blind = patient.model_copy(update={"triggered_by": ("error",)})
+    left = run_policy(build_history(spec.model_copy(update={"retrain": blind}), rising), MeanOfHour, START)
+    assert left.retrainings == []
+    assert run.error < 0.8 * left.error
+
+
+def test_refits_are_scored_once_all_their_labels_are_known(spec: ModelSpec) -> None:
+    history = build_history(spec, build_frame())
+    rule = PolicyRule(Matrix(history, MeanOfHour))
+    run = follow(rule.matrix, START, rule)
+    days = [count_days(day.start) - count_days(history.first_day) for day in rule.refits.days]
+    assert days == list(range(START, days[-1] + 1))
+    # The stretch that ends last has all its labels a day later, at the end of the history.
+    assert (count_days(history.first_day) + days[-1] + 1) % REFIT_DAYS == 0
+    assert history.day_count - 1 - REFIT_DAYS <= days[-1] + 2 <= history.day_count - 1 + 1
+    scored = rule.refits.days[0]
+    rows = history.rows_of(START, START + 1)
+    assert scored.error == pytest.approx(float(run.losses[rows].mean()))
+
+
+def test_a_shorter_window_is_trained_on_where_refits_show_that_it_is_better(spec: ModelSpec) -> None:
+    """What hours mean changes at a stroke. All days are mostly of before."""
+    frame = build_frame(200)
+    hour = frame["hour"].where(frame.index < 24 * 100, 23 - frame["hour"])
+    history = build_history(spec, frame.assign(label=10.0 * hour))
+    matrix = Matrix(history, MeanOfAll)
+    run = replay_policy(matrix, 95)
+    month = matrix.of_window(28)
+    assert month is not matrix
+    assert any(made.day in month.versions for made in run.retrainings)
+    fixed = spec.model_copy(update={"retrain": spec.retrain.model_copy(update={"window_days": None})})
+    assert run.error < replay_policy(Matrix(build_history(fixed, frame.assign(label=10.0 * hour)), MeanOfAll), 95).error
+
+
+def test_advice_names_what_costs_least(spec: ModelSpec) -> None:
+    frame = build_frame()
+    rising = frame.assign(label=frame["label"] + 0.3 * np.arange(len(frame)) / 24)
+    dear = spec.retrain.model_copy(update={"cost_days": 100.0, "error": ErrorTrigger(limit=50)})
+    matrix = Matrix(build_history(spec.model_copy(update={"retrain": dear}), rising), MeanOfHour)
+    advice = advise(matrix, START)
+    assert (advice.present.cost_days, advice.present.window_days) == (100.0, "auto")
+    assert len(advice.others) == 10
+    assert all(trial.cost >= advice.best.cost for trial in (advice.present, *advice.others))
+    table = build_advice_table(advice)
+    assert table.row_count == 11
+    assert str(table.caption).startswith("Advice: ")

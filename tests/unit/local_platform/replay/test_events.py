@@ -1,10 +1,10 @@
-"""What the demo prints."""
+"""What a replay prints of the timeline."""
 
 import re
 from datetime import UTC, datetime
 
 from cyclone.places import REPOSITORY
-from local_platform.demo import format_event
+from local_platform.replay.events import format_event
 
 MOMENT = datetime(2011, 2, 16, tzinfo=UTC)
 

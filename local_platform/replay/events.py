@@ -1,0 +1,53 @@
+"""What a replay shows: the events of a model's timeline as lines, and the line of its progress."""
+
+from datetime import datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+MARKS = {
+    "incident opened": ("yellow", "incident {} opened"),
+    "candidate": ("cyan", "version {} deployed at 0 %"),
+    "promoted": ("green", "version {} has all traffic"),
+    "rolled back": ("red", "version {} rolled back"),
+    "incident closed": ("dim", "incident {} closed"),
+    "asked for": ("dim", "a retraining is asked for"),
+    "alert": ("yellow", "alert {}"),
+    "recalibrated": ("cyan", "calibration {}"),
+    "calibration withdrawn": ("red", "calibration {} withdrawn"),
+    "deployed again": ("dim", "deployed again, as calibration {}"),
+    "hold": ("red", "held: a person must look"),
+    "hold ended": ("green", "a hold has ended"),
+    "reconciled": ("cyan", "what serves was set right"),
+    "retired": ("dim", "retired with version {}"),
+}
+"""The colour and the words of each event of the timeline. `{}` stands for the number that it is about."""
+
+
+def format_event(at: datetime, event: str, subject: int, detail: str | None) -> str:
+    """An event of the timeline as one coloured line."""
+    colour, text = MARKS[event]
+    return f"{at:%Y-%m-%d %H:%M}  [{colour}]{text.format(subject)}[/{colour}]  {detail or ''}"
+
+
+def build_progress(console: Console) -> Progress:
+    """The line that shows the replayed day, the error of the last seven days, and the traffic of each version."""
+    return Progress(
+        TextColumn("[bold]{task.fields[day]}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("days   error over 7 days [bold]{task.fields[error]}[/bold]   {task.fields[split]}"),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+def format_error(error: float | None) -> str:
+    """An error in a width of five characters, with a decimal from 10 on and three below.
+
+    >>> format_error(31.416), format_error(0.3333), format_error(None)
+    (' 31.4', '0.333', '    -')
+    """
+    if error is None:
+        return "    -"
+    return f"{error:5.1f}" if abs(error) >= 10 else f"{error:5.3f}"

@@ -1,0 +1,1 @@
+"""What a revision carries, and how its service is called."""
