@@ -77,10 +77,9 @@ def _tell_distance(status: Row) -> list[str]:
         return [f"The error is judged from {wanted} on. It has {_count(status['judged_days'], status['judged_rows'])}."]
     if error > limit:
         return [f"A typical day's error {format_number(error)} is above the limit {format_number(limit)} by now."]
+    # The reason tells by which trigger it may come. The error's limit holds whatever a gain is expected to be.
     rise = format_percent(limit / error - 1) if error else "any amount"
-    return [
-        f"A retraining is due when a typical day's error rises above {format_number(limit)}, {rise} more than today."
-    ]
+    return [f"The limit of a typical day's error is {format_number(limit)}, {rise} more than today."]
 
 
 def _count(days: int | None, rows: int | None) -> str:

@@ -40,7 +40,7 @@ def test_calm_is_to_wait_with_the_distance_to_the_limit() -> None:
     found = find_answer("demand", STATUS, decide("wait", CALM), IDLE, [])
     assert (found.word, found.tone) == ("Wait", "good")
     assert found.why == "A typical day's mean_absolute_error 10 over 7 days is 1.25 × the accepted 8."
-    assert found.changes == ["A retraining is due when a typical day's error rises above 12, 20 % more than today."]
+    assert found.changes == ["The limit of a typical day's error is 12, 20 % more than today."]
 
 
 def test_a_sentence_of_another_form_is_shown_as_it_is() -> None:
