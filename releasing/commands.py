@@ -2,6 +2,7 @@
 
 import getpass
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 
 from cyclone.clock import read_now
-from cyclone.command_line import Because, ModelName, open_model
+from cyclone.command_line import AsJson, Because, ModelName, open_model, print_json
 from cyclone.errors import ReleaseError
 from cyclone.record_comparison import note_comparison
 from cyclone.settings import read_settings
@@ -32,17 +33,26 @@ def add_commands(app: typer.Typer) -> None:
 
 def doctor(
     airflow: Annotated[str, typer.Option("--airflow", help="The address of Airflow's API server.")] = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Check the installation from end to end, and say what mends each fault. Nothing is changed."""
+    """Check the installation from end to end, and say what mends each fault. Nothing is changed.
+
+    Example: [bold]cyclone doctor --airflow http://127.0.0.1:8080[/bold]
+    """
     from releasing.doctor.examination import examine
 
-    findings = examine(read_settings(), airflow)
-    for finding in findings:
-        console.print(f"{MARKS[finding.state]} {finding.part}: {finding.said}", highlight=False, soft_wrap=True)
-        if finding.remedy:
-            console.print(f"      to mend it: {finding.remedy}", highlight=False, soft_wrap=True)
-    faults = sum(finding.state == "fault" for finding in findings)
-    console.print(f"{count_of(faults, 'fault')} in {count_of(len(findings), 'finding')}", highlight=False)
+    found = examine(read_settings(), airflow)
+    faults = sum(diagnosis.state == "fault" for diagnosis in found)
+    if as_json:
+        print_json({"is_well": not faults, "diagnoses": list(map(asdict, found))})
+    else:
+        for diagnosis in found:
+            console.print(
+                f"{MARKS[diagnosis.state]} {diagnosis.part}: {diagnosis.said}", highlight=False, soft_wrap=True
+            )
+            if diagnosis.remedy:
+                console.print(f"      to mend it: {diagnosis.remedy}", highlight=False, soft_wrap=True)
+        console.print(f"{count_of(faults, 'fault')} in {count_of(len(found), 'part')}", highlight=False)
     if faults:
         raise typer.Exit(1)
 

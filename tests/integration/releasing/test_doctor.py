@@ -206,3 +206,7 @@ def test_the_command_tells_what_mends_a_fault_and_fails(settings: Settings, monk
     assert "to mend it: Look whether it runs at this address" in result.output
     assert "well  migrations: all " in result.output
     assert "1 fault in " in result.output
+    told = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    assert told["is_well"] is False
+    (wrong,) = [item for item in told["diagnoses"] if item["state"] == "fault"]
+    assert (wrong["part"], wrong["remedy"][:23]) == ("Cloud Run", "Look whether it runs at")
