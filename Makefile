@@ -14,7 +14,7 @@ COVER := $(if $(COVERAGE),--cov --cov-report=term-missing:skip-covered)
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform check-compose bench-serving bench-release bench-monitoring bench-gate bench-policy bench-grafana bench-page docs lock clean
+.PHONY: help setup demo backtest up down status check format dashboards test test-parts test-loop test-fast test-docker test-faults base-image sbom audit check-terraform check-compose bench-serving bench-release bench-monitoring bench-gate bench-policy bench-newcomer bench-grafana bench-page docs lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -122,6 +122,9 @@ $(VENV)/bench-policy/.ready: $(READY) requirements/bench-policy.txt
 
 bench-policy: $(READY) $(VENV)/bench-policy/.ready ## the policy on eight real data sets and synthetic worlds, beside calendars, detectors and hindsight (ten minutes)
 	@PYTHONPATH=$(VENV)/bench-policy $(BIN)/python -m benchmarks.policy $(SIZE)
+
+bench-newcomer: $(READY) $(VENV)/bench-policy/.ready ## from a CSV to a checked model and to a trained version, on three data sets (two minutes)
+	@PYTHONPATH=$(VENV)/bench-policy $(BIN)/python -m benchmarks.newcomer $(SIZE)
 
 bench-grafana: $(READY) ## what each question of Grafana's boards and rules costs over a year of ten million rows (fifteen minutes)
 	@$(BIN)/python -m benchmarks.grafana $(SIZE)

@@ -1,6 +1,6 @@
 """### Watch a model, and ask for a retraining when its error has truly risen
 
-Every few minutes, for the run's data interval:
+Every few minutes, for the run's data interval, or in a replay for the day that the run's configuration names:
 
 1. **roll_up** counts what was logged since the last run: features by reference bin, errors by hour.
 2. **check_drift**, **check_error**, **check_estimate**, **check_service** each run their SQL checks

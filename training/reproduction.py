@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from cyclone.errors import LineageError
 from cyclone.image_contract import PIPELINE_FILE, SPEC_FILE
+from cyclone.sections import Retrain
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, find_model, read_model_yaml
 from cyclone.store import Row, Store
@@ -131,6 +134,7 @@ def _read_spec(settings: Settings, client: Any, run: Any, folder: Path) -> Model
             f"MLflow run {run.info.run_id} does not keep {SOURCE_FOLDER}/model.yaml and pipeline.py, without which"
             " nothing can be reproduced. Choose another --version"
         )
+    drop_gone_keys(config)
     spec = read_model_yaml(config)
     now = find_pipeline(settings, spec)
     if not now.is_file() or now.read_bytes() != pipeline.read_bytes():
@@ -140,6 +144,15 @@ def _read_spec(settings: Settings, client: Any, run: Any, folder: Path) -> Model
             " that copy"
         )
     return spec
+
+
+def drop_gone_keys(config: Path) -> None:
+    """Take out of an old model.yaml the keys of `retrain` that exist no more. None of them changed a fit."""
+    content = yaml.safe_load(config.read_text())
+    content["retrain"] = {
+        key: value for key, value in content.get("retrain", {}).items() if key in Retrain.model_fields
+    }
+    config.write_text(yaml.safe_dump(content, sort_keys=False))
 
 
 def _read_frame(settings: Settings, spec: ModelSpec, client: Any, run: Any, folder: Path) -> "tuple[Any, str]":

@@ -165,9 +165,17 @@ class ControlPlane:
             wish = services.update_record(record, wanted, mask, _now())
             if is_dry:
                 return self._describe_done(wish.service)
-            is_same_revision = wish.service.latest_created_revision == record.service.latest_created_revision
-            is_other_wish = wish is not record
-            return self._accept(wish, [] if is_same_revision and is_other_wish else self._list_pending(wish))
+            return self._accept(wish, self._list_pending_of(wish, record))
+
+    def _list_pending_of(self, wish: ServiceRecord, record: ServiceRecord) -> list[str]:
+        """The revisions that have to come up for a wish. One that failed is tried again when the wish names it."""
+        name = short_name(wish.service.latest_created_revision)
+        is_same_revision = wish.service.latest_created_revision == record.service.latest_created_revision
+        is_named = any(target.revision == name for target in wish.service.traffic)
+        is_retried = is_named and services.has_failed(wish.revisions[name])
+        if is_same_revision and wish is not record and not is_retried:
+            return []
+        return self._list_pending(wish)
 
     def _list_pending(self, record: ServiceRecord) -> list[str]:
         """The revisions that still have to come up: the latest created one, unless it came up before."""
@@ -209,11 +217,11 @@ class ControlPlane:
         self._state.save()
 
     def _refuse_failed(self, wish: ServiceRecord) -> None:
-        """Fail a wish whose traffic names a revision that failed before, even at 0 %. So Google does."""
-        record = self.get_record(wish.service_id)
+        """Fail a wish whose traffic names an older revision that failed, even at 0 %. So Google does."""
+        record, latest = self.get_record(wish.service_id), short_name(wish.service.latest_created_revision)
         for target in wish.service.traffic:
             revision = record.revisions.get(target.revision)
-            if revision is not None and services.has_failed(revision):
+            if revision is not None and services.has_failed(revision) and target.revision != latest:
                 message = f"Revision '{target.revision}' is not ready and cannot serve traffic."
                 self._put(services.fail(record, wish, "", message, _now()))
                 raise ApiError(Status.FAILED_PRECONDITION, message)

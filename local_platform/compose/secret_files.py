@@ -16,6 +16,8 @@ ROLES = {"store": "cyclone", "mlflow": "mlflow", "airflow": "airflow"}
 """The role of each part that keeps tables. Its database has the same name, and the part has a volume of secrets."""
 ADMINISTRATOR = "postgres"
 """The role that makes the others. Only Postgres itself and the preparation of the databases get its password."""
+ADMIN = "admin"
+"""The user of Airflow who may do everything."""
 PASSWORD_BYTES = 24
 """The random bytes of a password. 24 cannot be guessed."""
 FOR_OTHERS = 0o440
@@ -31,7 +33,7 @@ def draw_secrets(folder: Path = SECRETS_DIR) -> None:
     keep_secret(folder / "airflow" / "fernet-key", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     keep_secret(folder / "airflow" / "secret-key", draw_password())
     keep_secret(folder / "airflow" / "jwt-secret", secrets.token_urlsafe(64))  # HS512 wants as many bytes
-    keep_secret(folder / "airflow" / "logins.json", json.dumps({"admin": draw_password()}))
+    keep_secret(folder / "airflow" / "logins.json", json.dumps({ADMIN: draw_password()}))
     webhook = keep_secret(folder / "airflow" / "webhook-secret", draw_password())
     for path, drawn in (
         (folder / "postgres" / "password", administrator),

@@ -24,8 +24,8 @@ MARKS = {
 """The colour and the words of each event of the timeline. `{}` stands for the number that it is about."""
 
 
-def format_event(at: datetime, event: str, subject: int, detail: str | None) -> str:
-    """An event of the timeline as one coloured line."""
+def format_event(at: datetime, event: str, subject: int | None, detail: str | None) -> str:
+    """An event of the timeline as one coloured line. Some events are about no number."""
     colour, text = MARKS[event]
     return f"{at:%Y-%m-%d %H:%M}  [{colour}]{text.format(subject)}[/{colour}]  {detail or ''}"
 

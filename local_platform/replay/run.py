@@ -55,7 +55,7 @@ class ReplayRun:
     rows: list[HistoryRow]
     speed: float | None = None
     seconds_to_full_traffic: list[float] = field(default_factory=list)
-    _events_shown: set[tuple[str, int]] = field(default_factory=set)
+    _events_shown: set[tuple[str, int | None, datetime]] = field(default_factory=set)
     _alarm_at: float | None = None
     _monitor_run: str | None = None
     _present: datetime | None = None
@@ -72,7 +72,7 @@ class ReplayRun:
         self.replay.expect_labels(before)
         self.rows = [row for row in self.rows if row.created_at >= position]
         events = self.store.fetch("lineage/timeline", model=self.spec.name)
-        self._events_shown = {(event["event"], event["subject"]) for event in events}
+        self._events_shown = {(event["event"], event["subject"], event["at"]) for event in events}
         self._alarm_at = time.monotonic() if self.is_retraining() else None
 
     def run(self, days: int | None = None, until_release: bool = False) -> None:
@@ -182,9 +182,10 @@ class ReplayRun:
         """Print what happened since the last look. Note the seconds that an alarm took to full traffic."""
         events = self.store.fetch("lineage/timeline", model=self.spec.name)
         for event in events:
-            if (event["event"], event["subject"]) in self._events_shown:
+            key = event["event"], event["subject"], event["at"]
+            if key in self._events_shown:
                 continue
-            self._events_shown.add((event["event"], event["subject"]))
+            self._events_shown.add(key)
             self.console.print(format_event(event["at"], event["event"], event["subject"], event["detail"]))
             if event["event"] == "promoted" and self._alarm_at is not None:
                 self.seconds_to_full_traffic.append(time.monotonic() - self._alarm_at)

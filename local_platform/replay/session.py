@@ -18,7 +18,8 @@ from local_platform.replay.events import format_error
 from local_platform.replay.history import cut_rows, describe_slow_canary, find_position, list_unlabelled, read_rows
 from local_platform.replay.place import enter_replay, find_platform, find_service_address
 from local_platform.replay.run import ReplayRun
-from local_platform.replay.traffic import Replay
+from local_platform.replay.traffic import HistoryRow, Replay
+from training.checking.check import check_model
 from training.data.history import parse_time
 
 
@@ -33,11 +34,16 @@ def train_model(console: Console, settings: Settings, spec: ModelSpec) -> None:
 
 
 def train_first(console: Console, settings: Settings, spec: ModelSpec, airflow: AirflowClient) -> bool:
-    """Train and release the first version, and print each step. False when a version serves already."""
+    """Check the model, train and release its first version, and print each step. False when a version serves already.
+
+    Errors: `ConfigurationError` with the faults that the check found, and `PlatformError` with the step that failed.
+    """
     serving = current_release(Store(settings.store_dsn), spec.name)
     if serving is not None:
         console.print(f"version {serving.version} of {spec.name} serves already", highlight=False)
         return False
+    if faults := check_model(settings, spec.name).faults:
+        raise ConfigurationError("\n".join(faults))
 
     def show_step(step: Step) -> None:
         mark = "" if step.state == "success" else f"  [red]{step.state}[/red]"
@@ -67,7 +73,12 @@ def replay_model(
     settings, airflow = read_settings(), AirflowClient(record.airflow.address)
     train_first(console, settings, spec, airflow)
     traffic = Replay(spec, find_service_address(settings, spec), delay)
-    run = ReplayRun(console, settings, spec, airflow, traffic, rows, speed)
+    go_on_or_begin(ReplayRun(console, settings, spec, airflow, traffic, rows, speed), known)
+
+
+def go_on_or_begin(run: ReplayRun, known: list[HistoryRow]) -> None:
+    """Play the rows of a run from where an earlier replay stopped. `known` is the whole history."""
+    console, spec, rows, delay = run.console, run.spec, run.rows, run.replay.delay
     position = find_position(run.store, spec.name)
     if position is not None:
         if position >= rows[-1].created_at:

@@ -26,7 +26,7 @@ def read_fleet(settings: Settings) -> dict[str, Any]:
         raise PlatformError(f"nothing runs in {settings.work_dir}. `{START_COMMAND}` starts the platform")
     store = Store(record.store_dsn)
     specs, errors = load_model_specs(settings.models_dir)
-    can_ask = all(part.is_up for part in parts if part.name == "cloud-run")
+    can_ask = any(part.is_up for part in parts if part.name == "cloud-run")
     models = [_read_model(settings, store, spec, can_ask) for spec in specs]
     not_watched = [*map(str, errors), *_find_unwatched(settings, store)]
     is_fine = all(part.is_up for part in parts) and not not_watched

@@ -99,8 +99,10 @@ MODULES: Places = {
     "benchmarks.monitoring_cost": SMALL,
     "benchmarks.release_canary": IMAGES,
     "benchmarks.release_layer": IMAGES,
+    "local_platform.cloud_run": "tests/support/cloud_run_driver.py::build_command",
     "local_platform.clean": "tests/integration/local_platform/test_platform.py::"
     "test_cleaning_removes_a_state_that_nothing_runs_in",
+    "local_platform.compose.replay": "tests/compose/test_loop.py::test_an_alarm_brings_a_new_version_into_service",
     "training.images.base": f"{COMMANDS}::test_the_context_of_a_base_image_is_written",
 }
 AIRFLOW: Places = {

@@ -14,7 +14,7 @@ import requests
 
 from cyclone.places import REPOSITORY
 from cyclone.settings import Settings
-from local_platform.airflow import AirflowClient
+from local_platform.airflow_client import AirflowClient
 from releasing.cloud_run import CloudRun
 from tests.compose.compose_file import FILE, read_services
 from tests.compose.stack import NOT_STARTED, ONCE, Stack
@@ -30,13 +30,7 @@ DAG_SECONDS, RELEASE_SECONDS, JUDGED_SECONDS = 300, 1200, 300
 def log_in(stack: Stack) -> AirflowClient:
     """Airflow's API as the person who logs in with the drawn password."""
     password = json.loads(stack.read_file("/run/cyclone/airflow/logins.json"))["admin"]
-    answer = requests.post(
-        f"{stack.address('AIRFLOW')}/auth/token", json={"username": "admin", "password": password}, timeout=30
-    )
-    assert answer.status_code == 201, answer.text
-    client = AirflowClient(stack.address("AIRFLOW"))
-    client._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    return client
+    return AirflowClient(stack.address("AIRFLOW")).log_in("admin", password)
 
 
 def read_state(airflow: AirflowClient) -> str:

@@ -15,8 +15,8 @@ from training.starting.numbers import is_number
 
 MOST_COLUMNS = 1000
 """The most columns. A row of more is slow to send and to check, and hardly any of them would matter."""
-KEPT_CELLS = 4_000_000
-"""The most cells that are kept, which take some 300 MB. Of more rows every n-th is kept."""
+KEPT_CELLS = 2_000_000
+"""The most cells that are kept. Of more rows every n-th is. Four million of them took more than a gigabyte."""
 DSN_SCHEMES = ("postgresql://", "postgres://")
 SHOWN_COLUMNS = 5
 

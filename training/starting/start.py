@@ -19,6 +19,7 @@ from cyclone.image_contract import PIPELINE_FILE, SPEC_FILE
 from cyclone.sections import Name
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
+from cyclone.times import DAY
 from training.checking.pipeline import check_pipeline
 from training.data.dataset import check_rows
 from training.data.history import parse_time, read_history_frame
@@ -133,10 +134,14 @@ def _list_tries(plan: Plan) -> Iterator[tuple[str, dict[str, int]]]:
 
 
 def _find_reason(spec: ModelSpec, frame: "pd.DataFrame") -> str:
-    """Why the rows before `history_until` cannot train a version. Empty when they can."""
+    """Why the rows whose labels are there at `history_until` cannot train a version. Empty when they can.
+
+    A backtest and a replay begin at that day, and the labels of the days before it are still to come then.
+    """
     until = parse_time(spec.history_until) if spec.history_until else datetime.now(UTC)
+    labelled_until = until - spec.label.wait_days * DAY if spec.history_until else until
     try:
-        check_rows(spec, frame[frame["created_at"] < until], until)
+        check_rows(spec, frame[frame["created_at"] < labelled_until], until)
     except CycloneError as error:
         return str(error)
     return ""

@@ -1,5 +1,5 @@
 # One Cloud Run service a model, as a shell: name, access, network and account are Terraform's. The image, the rest of the
-# template and the traffic belong to the pipeline, which replaces them with each release.
+# template and the traffic belong to the pipeline, which starts each release from the template that is there.
 
 locals {
   services = { for model in var.models : model => replace(model, "_", "-") }

@@ -1,19 +1,22 @@
 """The first release as Airflow tells of it: its steps one by one, what failed and why, and how it is tried again."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from cyclone.errors import PlatformError
+from cyclone.errors import ConfigurationError, PlatformError
 from cyclone.places import REPOSITORY
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from local_platform.airflow_client import AirflowClient
 from local_platform.first_release import Step, is_first_run, release_first_version
+from local_platform.replay.session import train_first
 from tests.support.airflow_api import AirflowApi, run_airflow_api
 from tests.support.statements import execute
 
@@ -97,3 +100,15 @@ def test_a_dag_that_is_not_known_yet_is_asked_for_at_once(airflow: AirflowApi) -
     with pytest.raises(PlatformError, match="unknown"):
         AirflowClient(airflow.address).wait_until_dag_known("retrain__new", 0.5)
     assert airflow.parsed == [f"file-of-{DAG}"]
+
+
+def test_a_model_with_a_fault_is_told_before_anything_is_started(
+    store: Store, bike_demand: ModelSpec, airflow: AirflowApi, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "bike_demand"
+    shutil.copytree(REPOSITORY / "models" / "bike_demand", folder)
+    (folder / "pipeline.py").write_text("def build_estimator():\n    return None\n")
+    settings = make_settings(store, tmp_path).model_copy(update={"models_dir": folder.parent})
+    with pytest.raises(ConfigurationError, match=r"pipeline\.py"):
+        train_first(Console(quiet=True), settings, bike_demand, AirflowClient(airflow.address))
+    assert airflow.runs == {}

@@ -134,6 +134,7 @@ def test_the_platform_is_told_as_a_document_too(store: Store, tmp_path: Path) ->
     PlatformRecord(me, "now", tmp_path, store.dsn, USUAL_PORTS, tmp_path, tmp_path, parts, "now").write()
     done = run(store, tmp_path, "status", "--json")
     assert done.returncode == 1, "a part does not answer"
+    assert done.stdout, done.stderr
     document = json.loads(done.stdout)
     assert (document["is_fine"], document["parts"][0]["is_up"]) == (False, False)
     assert [(model["model"], model["traffic"]) for model in document["models"]] == [("bike_demand", [])]

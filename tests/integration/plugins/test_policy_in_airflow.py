@@ -10,6 +10,7 @@ import pytest
 
 from cyclone.alerts.payload import Alert
 from cyclone.alerts.records import record
+from cyclone.errors import ConfigurationError
 from cyclone.names import name_retraining
 from cyclone.policy.holds import list_holds, resume
 from cyclone.policy.incidents import Incident, join_incident, start_retraining
@@ -399,7 +400,7 @@ def test_a_pipeline_that_breaks_is_refitted_once_for_each_stretch_of_days(
     spec = load_model_spec(folder)
     due = find_due_stretch(store, spec, NOW)
     assert due is not None
-    with pytest.raises(RuntimeError, match="no licence"):
+    with pytest.raises(ConfigurationError, match="no licence"):
         score_refit(settings.model_copy(update={"models_dir": folder.parent}), spec, due)
     assert execute(store, "SELECT row_count, refit_error FROM refit_score") == [(0, None)] * 3
     assert find_due_stretch(store, spec, NOW) is None

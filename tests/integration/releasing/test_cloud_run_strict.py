@@ -16,6 +16,7 @@ from cyclone.sections import Serving
 from cyclone.settings import Settings
 from local_platform.processes import free_port
 from releasing.cloud_run import CloudRun as Client
+from releasing.revisions.deployment import Deployment
 from tests.support.cloud_run_driver import (
     IMAGE,
     PARENT,
@@ -32,14 +33,18 @@ QUOTA = ("--quota", "8/1")
 
 
 @pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudRun]:
-    folder = tmp_path_factory.mktemp("strict")
+def secrets_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("secrets")
+    (folder / "greeting").mkdir()
     for version, value in (("1", "hello"), ("2", "good day")):
-        path = folder / "secrets" / "greeting" / version
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(value)
-    flags = ("--secrets-dir", str(folder / "secrets"), "--ephemeral", "--account", "serving", "--deny", "run.x")
-    with run_cloud_run(folder / "state", *flags) as running:
+        (folder / "greeting" / version).write_text(value)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, secrets_folder: Path) -> Iterator[CloudRun]:
+    flags = ("--secrets-dir", str(secrets_folder), "--ephemeral", "--account", "serving")
+    with run_cloud_run(tmp_path_factory.mktemp("strict"), *flags) as running:
         yield running
 
 
@@ -92,6 +97,37 @@ def test_a_release_takes_a_revision_that_failed_out_of_the_traffic_list(strict: 
     with pytest.raises(ReleaseError, match="taken-two' is not ready"):
         client.deploy("taken", "taken-two", "two", IMAGE, Serving(), {"MODE": "fail"})
     assert [target.tag for target in strict.get("taken").traffic] == [""]
+
+
+def test_a_deployment_that_failed_is_tried_again_and_takes_its_variables_from_secrets(
+    strict: CloudRun, secrets_folder: Path
+) -> None:
+    client = Client(Settings(cloud_run_endpoint=strict.address))
+    deployment = Deployment.model_validate({"secrets": {"GREETING": "projects/p/secrets/later"}})
+    create(strict, "again", build_template(revision="again-one"))
+    asked: Any = ("again", "again-two", "two", IMAGE, Serving(), {"GREETING": "a plain value"}, deployment)
+    with pytest.raises(ReleaseError, match="secrets/later/versions/latest was not found"):
+        client.deploy(*asked)
+    (secrets_folder / "later").mkdir()
+    (secrets_folder / "later" / "1").write_text("at last")
+    running = client.deploy(*asked)
+    assert running.percents == {"again-one": 100}
+    assert ask(running.tag_addresses["two"])["environment"]["GREETING"] == "at last"
+
+
+def test_a_first_release_into_a_shell_keeps_its_account_its_network_and_its_secret(strict: CloudRun) -> None:
+    account = "serving@local.iam.gserviceaccount.com"
+    network = {"network_interfaces": [{"subnetwork": "private"}]}
+    shell = with_variable(take("greeting"), revision="shell-one", service_account=account, vpc_access=network)
+    create(strict, "shell", shell)  # its traffic follows the latest revision, as a shell of Terraform's does
+    client = Client(Settings(cloud_run_endpoint=strict.address))
+    running = client.deploy("shell", "shell-v1", "v1", IMAGE, Serving(), {"GREETING": "a plain value"})
+    assert running.percents == {"shell-one": 100}
+    client.set_traffic("shell", {"shell-v1": 100})
+    assert ask(running.address)["environment"]["GREETING"] == "good day"
+    template = strict.get("shell").template
+    assert (template.revision, template.service_account) == ("shell-v1", account)
+    assert template.vpc_access.network_interfaces[0].subnetwork == "private"
 
 
 def test_containers_start_in_the_order_of_their_dependencies_and_end_together(strict: CloudRun) -> None:

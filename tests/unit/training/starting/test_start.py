@@ -14,7 +14,10 @@ import pytest
 from cyclone.errors import ConfigurationError, CycloneError, DataError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
+from training.backtest.history import build_history, find_start
+from training.backtest.run import check_start
 from training.checking.check import check_model
+from training.data.history import parse_time, read_history_frame
 from training.fit.model_code import load_function
 from training.starting.start import start_model
 
@@ -124,8 +127,7 @@ def test_when_labels_came_gives_their_delay_and_rhythm(tmp_path: Path) -> None:
 def test_the_task_is_told_from_the_label(tmp_path: Path, label: list[Any], task: str, kind: str) -> None:
     frame = build_frame(900)
     rng = random.Random(1)
-    frame["y"] = [label[rng.randrange(len(label))] for _ in range(len(frame))]
-    spec = start(tmp_path, frame, "y")
+    spec = start(tmp_path, frame.assign(y=rng.choices(label, k=len(frame))), "y")
     assert (spec.task, spec.label.type) == (task, kind)
 
 
@@ -196,6 +198,16 @@ def test_a_few_yearly_or_monthly_rows_make_a_model(tmp_path: Path) -> None:
     assert spec.retrain.error.window_days == 90
 
 
+@pytest.mark.parametrize("delay_hours", [0, 30, 400])
+def test_a_backtest_can_begin_at_the_day_that_is_chosen(tmp_path: Path, delay_hours: int) -> None:
+    frame = build_frame()
+    frame["labelled"] = frame["at"] + timedelta(hours=delay_hours)
+    spec = start(tmp_path, frame if delay_hours else build_frame(), time="at")
+    rows = read_history_frame(spec, tmp_path / "models/shop")
+    history = build_history(spec, rows)
+    check_start(history, rows, find_start(history, parse_time(str(spec.history_until))))
+
+
 def test_large_data_are_thinned_evenly_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.starting.source.KEPT_CELLS", 4000)
     start(tmp_path, build_frame(3000))
@@ -229,11 +241,10 @@ def write(frame: pd.DataFrame) -> bytes:
     return frame.to_csv(index=False).encode()
 
 
-def replace_some(column: str, *values: Any) -> bytes:
-    frame = FRAME.astype({column: "object"})
-    for place, value in enumerate(values):
-        frame.loc[20 + place, column] = value
-    return write(frame)
+def replace_some(column: str, *values: object) -> bytes:
+    cells = FRAME[column].astype("object").tolist()
+    cells[20 : 20 + len(values)] = values
+    return write(FRAME.assign(**{column: cells}))
 
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
