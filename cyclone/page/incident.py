@@ -6,7 +6,7 @@ from typing import Any
 
 from cyclone.errors import LineageError
 from cyclone.page.doing import PROMOTE, ROLL_BACK
-from cyclone.page.model import Visit, find_links, read_status
+from cyclone.page.model import Visit, find_links, read_known
 from cyclone.page.rendering import NOTHING, format_share, render
 from cyclone.releases import UNDER_WAY
 from cyclone.store import Store
@@ -60,7 +60,7 @@ def show_run(store: Store, model: str, visit: Visit) -> str:
 
 
 def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: Row | None) -> str:
-    status = read_status(store, model)
+    known = read_known(store, model)
     of_run = {"model": model, "run_id": run_id}
     retraining = store.fetch_one("page/retraining", **of_run) if run_id else None
     version = retraining["version"] if retraining else None
@@ -70,8 +70,7 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
         root=visit.root,
         here=f"{visit.root}/models/{model}",
         model=model,
-        status=status,
-        period=visit.read_period(status["present"]),
+        period=visit.read_period(known["present"]),
         incident=incident,
         run_id=run_id,
         retraining=retraining,
@@ -80,7 +79,7 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
         steps=store.fetch("page/canary_steps", **of_run) if run_id else [],
         measures=[_tell_measure(row) for row in measures],
         ratio_interval=find_ratio_interval,
-        metric=status["metric"] or "error",
+        metric=known["metric"] or "error",
         message=visit.message,
         actions=DECISIONS if visit.may_act and retraining and retraining["state"] in UNDER_WAY else (),
         links=find_links(visit.root, model, run_id),

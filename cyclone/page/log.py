@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from cyclone.page.model import Visit, find_links, read_status
+from cyclone.page.model import Visit, find_links, read_known
 from cyclone.page.period import Period
 from cyclone.page.rendering import format_share, render
 from cyclone.page.scales import mark_days
@@ -39,8 +39,8 @@ class Bar:
 def show_log(store: Store, model: str, visit: Visit) -> str:
     """The HTML of a model's log. Errors: `ConfigurationError` for a model that was never monitored."""
     with store.connected() as kept:
-        status = read_status(kept, model)
-        period = visit.read_period(status["present"], str(DEFAULT_DAYS))
+        known = read_known(kept, model)
+        period = visit.read_period(known["present"], str(DEFAULT_DAYS))
         hours = kept.fetch("page/log_hours", model=model, since=period.since, until=period.until)
         instances = kept.fetch("page/instances", model=model, newest=MOST_INSTANCES)
         set_aside = kept.fetch("page/set_aside", model=model)
@@ -51,7 +51,6 @@ def show_log(store: Store, model: str, visit: Visit) -> str:
         root=visit.root,
         here=f"{visit.root}/models/{model}",
         model=model,
-        status=status,
         period=period,
         presets=PRESETS,
         message=None,

@@ -60,21 +60,24 @@ class Visit:
         return period if days or since or until else replace(period, fault="")
 
 
-def read_status(store: Store, model: str) -> Row:
-    """What the store knows of a model. Errors: `ConfigurationError` for one that was never monitored."""
-    status = store.fetch_one("page/status", model=model)
-    if status is None:
+def read_known(store: Store, model: str, statement: str = "page/known") -> Row:
+    """The present of a model and its metric, or all that another statement knows of it.
+
+    Errors: `ConfigurationError` for a model that was never monitored.
+    """
+    known = store.fetch_one(statement, model=model)
+    if known is None:
         raise ConfigurationError(
             f"{model} is not monitored yet: nothing is known of it until {name_dag('monitor', model)} has run once. In"
             " Airflow a new DAG may be paused"
         )
-    return status
+    return known
 
 
 def show_model(store: Store, model: str, visit: Visit) -> str:
     """The HTML of a model's page. Errors: `ConfigurationError` for a model that was never monitored."""
     with store.connected() as kept:
-        status = read_status(kept, model)
+        status = read_known(kept, model, "page/status")
         period = visit.read_period(status["present"])
         of_period = {"model": model, "since": period.since, "until": period.until}
         under_way = kept.fetch_one("page/under_way", model=model) or {}

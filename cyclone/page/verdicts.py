@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
-from cyclone.page.model import Visit, find_links, read_status
+from cyclone.page.model import Visit, find_links, read_known
 from cyclone.page.period import Period
 from cyclone.page.rendering import render
 from cyclone.store import Store
@@ -79,8 +79,8 @@ class Choice:
 def show_verdicts(store: Store, model: str, visit: Visit) -> str:
     """The HTML of a model's verdicts. Errors: `ConfigurationError` for a model that was never monitored."""
     with store.connected() as kept:
-        status = read_status(kept, model)
-        period = shorten(visit.read_period(status["present"], str(DEFAULT_DAYS)))
+        known = read_known(kept, model)
+        period = shorten(visit.read_period(known["present"], str(DEFAULT_DAYS)))
         chosen = read_choice(visit.query)
         rows = kept.fetch("page/verdict_days", model=model, since=period.since, until=period.until)
         found = kept.fetch("page/verdict", model=model, **vars(chosen)) if chosen else []
@@ -94,7 +94,6 @@ def show_verdicts(store: Store, model: str, visit: Visit) -> str:
         root=visit.root,
         here=f"{visit.root}/models/{model}",
         model=model,
-        status=status,
         period=period,
         presets=PRESETS,
         message=None,
