@@ -7,7 +7,7 @@ import pytest
 from tests.compose.stack import Stack
 
 LAST_DAY = "2011-03-20"
-"""The day before which the replay ends. The alarm comes in the second half of February, and its answer takes some days."""
+"""The day before which the replay ends. The alarm comes in the second half of February, its answer some days later."""
 REPLAY_SECONDS = 5400
 pytestmark = [
     pytest.mark.compose,
