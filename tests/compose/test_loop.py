@@ -7,14 +7,11 @@ import pytest
 from tests.compose.stack import Stack
 
 LAST_DAY = "2011-03-20"
-"""The day before which the replay ends. The alarm comes on 24 February, and its answer takes four days.
-
-On a busy machine it takes twelve.
-"""
+"""The day before which the replay ends. The alarm comes in the second half of February, its answer some days later."""
 REPLAY_SECONDS = 5400
 pytestmark = [
     pytest.mark.compose,
-    pytest.mark.skipif(not os.environ.get("LOOP"), reason="LOOP=1 turns the loop, which takes half an hour"),
+    pytest.mark.skipif(not os.environ.get("LOOP"), reason="LOOP=1 turns the loop, which takes a quarter of an hour"),
 ]
 
 
