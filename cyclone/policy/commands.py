@@ -42,7 +42,8 @@ def show_what_if(
         print_json({"model": spec.name, "days": [day.to_json() for day in days]})
         return
     for day in days:
-        console.print(f"{day.window_end:%Y-%m-%d}: {'retrain: ' * day.decision.should_retrain}{day.decision.reason}")
+        told = "retrain: " * day.decision.should_retrain + day.decision.reason
+        console.print(f"{day.window_end:%Y-%m-%d}: {told}", soft_wrap=True)
         if day.changed:
             count += len(day.changed)
             console.print(build_change_table(day))

@@ -15,9 +15,10 @@ CANARY = "tests/integration/releasing/test_canary.py"
 COMMANDS = "tests/integration/cyclone/test_commands.py"
 HELP = "tests/unit/test_documents.py::test_make_help_shows_every_target_with_variables_that_the_makefile_asks_for"
 IMAGES = f"{CI}: make test-docker && CYCLONE_CONTAINERS=true SMALL=1 make bench-release"
+STATUS = "tests/integration/local_platform/test_status.py"
 LOOP = "tests/e2e/test_loop.py"
 TESTS = f"{CI}: make -j 2 --output-sync=target test"
-BENCHMARKS = "backtest bench-serving bench-monitoring bench-gate bench-policy bench-grafana bench-page"
+BENCHMARKS = "backtest bench-serving bench-monitoring bench-gate bench-policy bench-newcomer bench-grafana bench-page"
 SMALL = f"{CI}: SMALL=1 make -j 2 --output-sync=target {BENCHMARKS}"
 PARSED = f"{COMMANDS}::test_a_target_that_needs_the_network_is_given_files_and_options_that_are_there"
 
@@ -28,6 +29,7 @@ TARGETS: Places = {
     "bench-gate": SMALL,
     "bench-grafana": SMALL,
     "bench-monitoring": SMALL,
+    "bench-newcomer": SMALL,
     "bench-page": SMALL,
     "bench-policy": SMALL,
     "bench-release": IMAGES,
@@ -56,6 +58,7 @@ TARGETS: Places = {
 }
 CYCLONE: Places = {
     "backtest": f"{COMMANDS}::test_a_policy_is_tried_on_two_weeks",
+    "check": f"{COMMANDS}::test_a_model_is_begun_from_a_file_and_found_without_fault",
     "configure": "tests/unit/cyclone/installation/test_secret_manager.py::"
     "test_the_command_writes_the_settings_of_an_installation",
     "demo": f"{LOOP}::test_starting_twice_is_refused_and_changes_nothing",
@@ -65,6 +68,7 @@ CYCLONE: Places = {
     "explain": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
     "grafana connect": "tests/integration/grafana/test_grafana.py::"
     "test_the_command_makes_the_role_keeps_addresses_and_refuses_what_cannot_be",
+    "init": f"{COMMANDS}::test_a_model_is_begun_from_a_file_and_found_without_fault",
     "keys add": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
     "keys list": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
     "keys revoke": f"{COMMANDS}::test_keys_are_added_listed_and_revoked",
@@ -75,10 +79,12 @@ CYCLONE: Places = {
     "models": f"{COMMANDS}::test_models_are_listed",
     "monitor backfill": "tests/sql/test_backfill.py::test_the_command_tells_the_verdicts_of_each_day",
     "monitor what-if": "tests/sql/test_what_if.py::ask",
+    "open": f"{STATUS}::test_the_platform_is_told_as_a_document_too",
     "promote": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "reconcile": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "redeploy": "tests/integration/releasing/test_deployed_keys.py::"
     "test_changed_keys_reach_what_serves_when_it_is_deployed_again",
+    "replay": f"{LOOP}::test_the_replay_goes_on_where_the_demo_stopped",
     "reproduce": f"{LOOP}::test_what_the_loop_released_can_be_explained_and_made_again",
     "resume": "tests/integration/policy/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
     "retrain": "tests/integration/policy/test_requests_and_holds.py::test_the_commands_ask_are_held_and_resume",
@@ -88,6 +94,7 @@ CYCLONE: Places = {
     "rollups rebuild": "tests/sql/test_rollups_exactly_once.py::test_the_command_rebuilds_what_was_lost",
     "status": f"{LOOP}::test_status_tells_what_runs_and_what_serves",
     "timeline": f"{COMMANDS}::test_a_store_is_migrated_and_asked_what_happened",
+    "train": f"{STATUS}::test_train_says_how_to_start_a_platform_that_does_not_run",  # the demo trains as it does
     "up": f"{LOOP}::platform",
     "withdraw-calibration": "tests/integration/releasing/test_recalibration.py::"
     "test_the_monitor_corrects_a_served_model_by_the_labels_that_came_in",
@@ -97,6 +104,7 @@ MODULES: Places = {
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,
+    "benchmarks.page": SMALL,
     "benchmarks.release_canary": IMAGES,
     "benchmarks.release_layer": IMAGES,
     "local_platform.cloud_run": "tests/support/cloud_run_driver.py::build_command",

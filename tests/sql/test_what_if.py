@@ -74,7 +74,7 @@ def ask(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         config = tmp_path / "other.yaml"
         config.write_text(yaml.safe_dump(yaml.safe_load((MODELS / "bike_demand/model.yaml").read_text()) | changes))
         monkeypatch.setenv("CYCLONE_STORE_DSN", store.dsn)
-        monkeypatch.setattr("cyclone.commands.console.width", 200)
+        monkeypatch.setattr("cyclone.policy.commands.console.width", 200)
         arguments = ["bike_demand", "--config", str(config), "--from", "2011-03-08", "--to", "2011-03-09"]
         result = CliRunner().invoke(app, ["monitor", "what-if", *arguments])
         return result.exit_code, result.output, result.exception

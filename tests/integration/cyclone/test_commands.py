@@ -68,11 +68,22 @@ def test_a_target_that_needs_the_network_is_given_files_and_options_that_are_the
     known = run([str(BIN / "uv"), "pip", "compile", "--help"], REPOSITORY, {})
     unknown = {option for options in commands for option in re.findall(r"--[a-z-]+", options) if option not in known}
     assert unknown == set()
-    assert len(commands) == said.count("uv pip compile") == {"audit": 0, "lock": 7}[target]
+    assert len(commands) == said.count("uv pip compile") == {"audit": 0, "lock": 8}[target]
 
 
 def test_models_are_listed(tmp_path: Path) -> None:
     assert "bike_demand │ regression" in cyclone({"CYCLONE_MODELS_DIR": str(REPOSITORY / "models")}, "models")
+
+
+def test_a_model_is_begun_from_a_file_and_found_without_fault(tmp_path: Path) -> None:
+    history = REPOSITORY / "models" / "bike_demand" / "data" / "bikeshare_2011.csv"
+    rows = tmp_path / "rides.csv"
+    rows.write_text("".join(history.read_text().splitlines(keepends=True)[:1200]))
+    environment = {"CYCLONE_MODELS_DIR": str(tmp_path / "models")}
+    cyclone(environment, "init", "rides", "--from", str(rows), "--label", "bikers", "--time", "created_at")
+    assert {"model.yaml", "pipeline.py"} <= {path.name for path in (tmp_path / "models" / "rides").iterdir()}
+    assert "rides" in cyclone(environment, "check", "rides")
+    assert "rides │ regression" in cyclone(environment, "models")
 
 
 def test_a_store_is_migrated_and_asked_what_happened(postgres_uri: str, store: Store) -> None:
