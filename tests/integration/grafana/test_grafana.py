@@ -265,7 +265,7 @@ def test_a_roll_up_leaves_the_rules_that_alarms_compare_with(store: Store) -> No
         " clock_timestamp() - monitored_at < interval '1 minute' FROM monitored_model",
     )
     hours = (timedelta(hours=24), timedelta(hours=1))
-    assert found == ("demand", "mean_absolute_error", hours[0], 1.5, 7, 0.95, hours[1], True)
+    assert found == ("demand", "mean_absolute_error", hours[0], 2, 7, 0.95, hours[1], True)
 
 
 def test_a_model_that_nothing_serves_needs_no_monitor(filled: Store) -> None:

@@ -28,7 +28,9 @@ CYCLONE = Path(sys.executable).parent / "cyclone"
 
 
 def read(store: Store, spec: ModelSpec, tmp_path: Path) -> dict[str, Any]:
-    return read_model_status(Settings(store_dsn=store.dsn, clock="replay", work_dir=tmp_path), spec)
+    settings = Settings(store_dsn=store.dsn, clock="replay", work_dir=tmp_path)
+    # MLflow's own variable may be set by now, as its client sets it.
+    return read_model_status(settings.model_copy(update={"mlflow_uri": ""}), spec)
 
 
 def show(status: dict[str, Any]) -> list[str]:

@@ -92,15 +92,18 @@ def read_serving(store: Store) -> str:
     return champion.revision
 
 
-def read_environments(revision: str) -> list[dict[str, str]]:
-    """What the processes of a revision's instances were started with, as the system tells."""
+def read_environments(revision: str, store: Store) -> list[dict[str, str]]:
+    """What the processes of a revision's instances were started with, as the system tells.
+
+    Another platform of this machine may serve a revision of the same name, and logs into another store.
+    """
     found = []
     for process in psutil.process_iter():
         try:
             environment = process.environ()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        if environment.get(REVISION_VARIABLE) == revision:
+        if environment.get(REVISION_VARIABLE) == revision and environment.get("CYCLONE_STORE_DSN") == store.dsn:
             found.append(environment)
     return found
 
@@ -134,7 +137,7 @@ def test_a_deployed_service_asks_for_the_keys_of_its_deployer_and_knows_nothing_
     allowed = (
         told | {*RUNTIME_VARIABLES, *SWITCHES} | OF_THE_STAND_IN | OF_THE_SERVICE
     )  # importing cyclone sets SWITCHES
-    environments = read_environments("bike-demand-v3")
+    environments = read_environments("bike-demand-v3", store)
     assert len(environments) >= 2  # the program and its worker
     for environment in environments:
         assert set(environment) - allowed == set()

@@ -95,8 +95,10 @@ def test_a_calibration_is_a_new_revision_of_the_same_image_and_so_is_its_withdra
         champion = current_release(store, "bike_demand")
         assert champion is not None
         assert deploy_calibration(cloud, edited, champion, identity, RATIO, NOW) == f"bike-demand-v1-c{number}"
-        kept = small.serving.model_copy(update={"min_instances": edited.serving.min_instances})  # the service has it
-        assert CloudRun(cloud).read_serving(SERVICE, f"bike-demand-v1-c{number}", edited.serving) == kept
+        expected = small.serving.model_copy(
+            update={"min_instances": edited.serving.min_instances}
+        )  # the service has it
+        assert CloudRun(cloud).read_serving(SERVICE, f"bike-demand-v1-c{number}", edited.serving) == expected
         assert read_percents(cloud) == {f"bike-demand-v1-c{number}": 100}
         assert ask_who(first.service_address) == f"bike-demand-v1-c{number}"
         image = champion.image

@@ -119,7 +119,7 @@ def test_a_training_that_succeeds_at_the_second_try_keeps_the_page(
     pipeline = own.models_dir / "bike_demand" / "pipeline.py"
     sound = pipeline.read_text()
     pipeline.write_text('def build_estimator():\n    raise RuntimeError("out of memory")\n')
-    with pytest.raises(RuntimeError, match="out of memory"):
+    with pytest.raises(ConfigurationError, match="line 2: RuntimeError: out of memory"):
         train_challenger(own, bike_demand, dataset, "run_1")
     pipeline.write_text(sound)
     challenger = train_challenger(own, bike_demand, dataset, "run_1")
@@ -181,7 +181,7 @@ def test_an_expectation_that_the_data_does_not_meet_or_that_cannot_be_evaluated_
     ("text", "message"),
     [
         ("def extend(suite): pass", r"expectations.py: extend_suite is not defined"),
-        ("import nowhere", r"expectations.py: it cannot be imported: ModuleNotFoundError"),
+        ("import nowhere", r"expectations.py, line 1: it cannot be imported: ModuleNotFoundError"),
         (
             "def extend_suite(suite): suite.add('x')",
             r"expectations.py: extend_suite\(suite\) failed with Attribute",
