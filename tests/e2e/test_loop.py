@@ -128,8 +128,8 @@ def platform(
 ) -> Iterator[PlatformRecord]:
     """The platform again, as `make up` brings it back with what the demo left. Its model may be retrained at once."""
     models = shutil.copytree(REPOSITORY / "models", tmp_path_factory.mktemp("loop") / "models")
-    with (models / "bike_demand" / "model.yaml").open("a") as spec:
-        spec.write("retrain: {cooldown_days: 0, budget_per_week: 9}\n")
+    spec = models / "bike_demand" / "model.yaml"
+    spec.write_text(spec.read_text().replace("retrain:\n", "retrain:\n  cooldown_days: 0\n  budget_per_week: 9\n", 1))
     environment["CYCLONE_MODELS_DIR"] = str(models)
     command = watch(["make", "--silent", "up"], watches / "platform")
     with (watches / "up.log").open("wb") as log:
