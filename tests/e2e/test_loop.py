@@ -508,13 +508,18 @@ def wait_until_backfills_ended(platform: PlatformRecord) -> None:
 
 
 def read_verdicts(store: Store, run_pattern: str) -> dict[tuple[object, ...], tuple[object, ...]]:
+    """Verdicts with their numbers to twelve digits. Postgres may add the same rows in another order, later."""
     with store.transaction() as transaction, transaction.connection.cursor() as cursor:
         cursor.execute(
             "SELECT window_end, kind, check_name, subject, version, verdict, value, sample_size, limit_value"
             " FROM check_result WHERE run_id LIKE %s AND kind <> 'service'",
             (run_pattern,),
         )
-        return {row[:5]: row[5:] for row in cursor.fetchall()}
+        return {row[:5]: tuple(map(shorten, row[5:])) for row in cursor.fetchall()}
+
+
+def shorten(value: object) -> object:
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def count(store: Store, table: str) -> int:
