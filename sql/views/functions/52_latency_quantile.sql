@@ -1,5 +1,4 @@
--- A quantile of the time to answer a request in a window, in milliseconds, linear within a bin of the histogram.
--- Above the last finite bound that bound is the answer, as in Prometheus' histogram_quantile.
+-- A quantile of the time to answer a request in a window, in milliseconds, as in histogram_quantile().
 CREATE OR REPLACE FUNCTION latency_quantile(
     of_model text, of_version integer, window_start timestamptz, window_end timestamptz, of_share numeric
 ) RETURNS TABLE (
@@ -19,40 +18,10 @@ WITH observed AS (
         AND request_rollup.bucket_start >= window_start
         AND request_rollup.bucket_start < window_end
     GROUP BY latency.bin
-),
-
-bound AS (
-    SELECT
-        bin,
-        upper_ms,
-        lag(upper_ms, 1, 0) OVER (ORDER BY bin) AS lower_ms
-    FROM latency_bound
-),
-
-histogram AS (
-    SELECT
-        observed.count,
-        bound.lower_ms,
-        CASE WHEN bound.upper_ms = 'infinity' THEN bound.lower_ms ELSE bound.upper_ms END AS upper_ms,
-        of_share * sum(observed.count) OVER () AS rank,
-        sum(observed.count) OVER (ORDER BY observed.bin) AS cumulative
-    FROM observed
-    INNER JOIN bound ON observed.bin = bound.bin
-),
-
--- The quantile lies in the first bin that reaches the rank.
-quantile AS (
-    SELECT
-        count,
-        CASE
-            WHEN cumulative >= rank AND cumulative - count < rank
-                THEN lower_ms + (upper_ms - lower_ms) * (rank - (cumulative - count)) / count
-        END AS quantile_ms
-    FROM histogram
 )
 
 SELECT
-    min(quantile_ms) AS quantile_ms,
+    histogram_quantile(array_agg(count ORDER BY bin), of_share) AS quantile_ms,
     coalesce(sum(count), 0)::bigint AS requests
-FROM quantile
+FROM observed
 $$
