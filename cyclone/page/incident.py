@@ -6,8 +6,8 @@ from typing import Any
 
 from cyclone.errors import LineageError
 from cyclone.page.doing import PROMOTE, ROLL_BACK
-from cyclone.page.model import Visit, find_links, read_known
-from cyclone.page.rendering import NOTHING, format_share, render
+from cyclone.page.model import Visit, read_known, render_view
+from cyclone.page.rendering import NOTHING, format_share
 from cyclone.releases import UNDER_WAY
 from cyclone.store import Store
 from cyclone.wording import format_number
@@ -65,14 +65,13 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
     retraining = store.fetch_one("page/retraining", **of_run) if run_id else None
     version = retraining["version"] if retraining else None
     measures = store.fetch("page/canary_measures", model=model, version=version) if version is not None else []
-    return render(
+    return render_view(
         "incident",
-        root=visit.root,
-        here=f"{visit.root}/models/{model}",
-        model=model,
+        visit,
+        model,
+        run_id,
         period=visit.read_period(known["present"]),
         incident=incident,
-        run_id=run_id,
         retraining=retraining,
         gate=store.fetch("page/gate", **of_run) if run_id else [],
         stages=_scale_stages(store.fetch("page/stages", **of_run)) if run_id else [],
@@ -80,9 +79,7 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
         measures=[_tell_measure(row) for row in measures],
         ratio_interval=find_ratio_interval,
         metric=known["metric"] or "error",
-        message=visit.message,
         actions=DECISIONS if visit.may_act and retraining and retraining["state"] in UNDER_WAY else (),
-        links=find_links(visit.root, model, run_id),
     )
 
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from cyclone.page.model import Visit, find_links, read_known
+from cyclone.page.model import Visit, read_known, render_view
 from cyclone.page.period import Period
-from cyclone.page.rendering import format_share, render
+from cyclone.page.rendering import format_share
 from cyclone.page.scales import mark_days
 from cyclone.store import Store
 from cyclone.times import DAY, HOUR, floor_day
@@ -46,14 +46,12 @@ def show_log(store: Store, model: str, visit: Visit) -> str:
         set_aside = kept.fetch("page/set_aside", model=model)
     length = HOUR if period.length <= MOST_DAYS_OF_HOURS * DAY else DAY
     counted = hours if length == HOUR else sum_days(hours)
-    return render(
+    return render_view(
         "log",
-        root=visit.root,
-        here=f"{visit.root}/models/{model}",
-        model=model,
+        visit,
+        model,
         period=period,
         presets=PRESETS,
-        message=None,
         unit="hour" if length == HOUR else "day",
         bars=build_bars(period, counted, length),
         counted=counted,
@@ -63,7 +61,6 @@ def show_log(store: Store, model: str, visit: Visit) -> str:
         instances=instances,
         most_instances=MOST_INSTANCES,
         set_aside=set_aside,
-        links=find_links(visit.root, model),
     )
 
 

@@ -94,16 +94,14 @@ def show_model(store: Store, model: str, visit: Visit) -> str:
         )
         events = kept.fetch("page/events", **of_period, newest=MOST_EVENTS)
         checks = kept.fetch("page/newest_checks", model=model)
-    return render(
+    return render_view(
         "model",
-        root=visit.root,
-        here=f"{visit.root}/models/{model}",
-        model=model,
+        visit,
+        model,
         status=status,
         metric=status["metric"] or "error",
         period=period,
         presets=PRESETS,
-        message=visit.message,
         answer=find_answer(model, status, decision, under_way, holds),
         under_way=under_way,
         actions=offer_actions(status, under_way, bool(holds)) if visit.may_act else (),
@@ -112,7 +110,19 @@ def show_model(store: Store, model: str, visit: Visit) -> str:
         events=events,
         most_events=MOST_EVENTS,
         checks=checks,
-        links=find_links(visit.root, model),
+    )
+
+
+def render_view(template: str, visit: Visit, model: str, run_id: str | None = None, **values: Any) -> str:
+    """The HTML of a view of a model, with what every view of a model has beside its own values."""
+    return render(
+        template,
+        root=visit.root,
+        here=f"{visit.root}/models/{model}",
+        model=model,
+        message=visit.message,
+        links=find_links(visit.root, model, run_id),
+        **values,
     )
 
 

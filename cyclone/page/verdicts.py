@@ -8,9 +8,8 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
-from cyclone.page.model import Visit, find_links, read_known
+from cyclone.page.model import Visit, read_known, render_view
 from cyclone.page.period import Period
-from cyclone.page.rendering import render
 from cyclone.store import Store
 from cyclone.times import DAY
 
@@ -89,14 +88,12 @@ def show_verdicts(store: Store, model: str, visit: Visit) -> str:
     grid = build_grid(period, rows, chosen)
     shown = grid if "all" in visit.query else sorted(grid, key=lambda row: -row.failed)[:ROWS_SHOWN]
     names = {(row.kind, row.check_name, row.subject) for row in shown}
-    return render(
+    return render_view(
         "verdicts",
-        root=visit.root,
-        here=f"{visit.root}/models/{model}",
-        model=model,
+        visit,
+        model,
         period=period,
         presets=PRESETS,
-        message=None,
         days=[period.since + number * DAY for number in range(period.length.days)],
         rows=[row for row in grid if (row.kind, row.check_name, row.subject) in names],
         row_count=len(grid),
@@ -108,7 +105,6 @@ def show_verdicts(store: Store, model: str, visit: Visit) -> str:
         bins=bins[:MOST_BINS],
         bin_count=len(bins),
         most=max((max(row["served_share"] or 0, row["reference_share"] or 0) for row in bins), default=0) or 1,
-        links=find_links(visit.root, model),
     )
 
 
