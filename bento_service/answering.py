@@ -8,6 +8,7 @@ import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -24,10 +25,12 @@ from bento_service.log.spool_folder import Instance, claim_base
 from bento_service.log.spooled_rows import LogRow
 from bento_service.recent_ids import RecentIds
 from bento_service.request import PredictRequest, RequestError, read_predict_request, refuse_ids
+from cyclone.errors import CycloneError
 from cyclone.rows.validation import EARLIEST, EARLIEST_OF_HISTORY
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import HOUR
 
 Predict = Callable[[Sequence[Mapping[str, Any]]], Awaitable[list[Any]]]
 """A function of rows that gives one prediction for each.
@@ -35,6 +38,15 @@ Predict = Callable[[Sequence[Mapping[str, Any]]], Awaitable[list[Any]]]
 Errors: `UnansweredError` when the predictions come from another process, and it does not give them.
 """
 logger = logging.getLogger("bentoml.answering")
+
+
+def read_replayed(store: Store, model: str) -> datetime | None:
+    """The newest event time of a replay. None before its first row, and while the store is away."""
+    with suppress(CycloneError):
+        row = store.fetch_one("log/newest_event", model=model)
+        newest: datetime | None = row["newest"] if row else None
+        return newest
+    return None
 
 
 class UnansweredError(Exception):
@@ -53,11 +65,13 @@ class Answering:
         predict: Predict,
         *,
         is_live: bool = True,
+        replayed: datetime | None = None,
     ) -> None:
         self._spec, self._instance, self._log, self._store = spec, instance, log, store
         self._predict_rows = predict
         self._ids = PredictionIds()
         self._is_live = is_live
+        self._replayed = replayed
         self._earliest = EARLIEST if is_live else EARLIEST_OF_HISTORY
         self._recent_ids = RecentIds(spec.feature_names)
         self._refuses_conflicts = spec.serving.conflicting_ids == "refuse"
@@ -74,7 +88,9 @@ class Answering:
         is_committed = spec.serving.durability == "committed"
         log = PredictionLog(store.dsn, instance, base, spec.serving.spool_mb * 1024 * 1024, is_committed)
         is_live = settings.clock == "wall"
-        return cls(spec, instance, log, Store(store.dsn, LABEL_SECONDS), predict, is_live=is_live)
+        replayed = None if is_live else read_replayed(store, spec.name)
+        labels = Store(store.dsn, LABEL_SECONDS)
+        return cls(spec, instance, log, labels, predict, is_live=is_live, replayed=replayed)
 
     def start(self) -> None:
         """Start to send the log. Everything that stays in memory has to be loaded by then."""
@@ -89,11 +105,14 @@ class Answering:
     async def predict(self, body: Body) -> Response:
         """The answer to POST /predict. It is logged and counted, except in a rehearsal. No error leaves it."""
         started, now = time.perf_counter(), datetime.now(UTC)
-        at = now
+        # A row without a time happens now. In a replay that is the newest time that was replayed.
+        at = undated = self._replayed or now
         try:
             request = read_predict_request(self._spec, body.read(), now, self._earliest)
-            at = request.created_at[0] if request.created_at else now
-            response = await self._answer(request, started, now, is_logged=not body.is_rehearsal)
+            if request.created_at:
+                at = request.created_at[0]
+                self._note_replayed(request.created_at, now)
+            response = await self._answer(request, started, undated, is_logged=not body.is_rehearsal)
         except RequestError as refusal:
             at, response = refusal.at or at, refuse(refusal)
         except UnansweredError as error:
@@ -105,6 +124,11 @@ class Answering:
         if not body.is_rehearsal:
             self._log.count_request(at, response.status_code, (time.perf_counter() - started) * 1000)
         return response
+
+    def _note_replayed(self, times: Sequence[datetime], now: datetime) -> None:
+        """Keep the newest event time of a replay. A row of about now is somebody's who asks meanwhile."""
+        played = [at for at in times if not self._is_live and at < now - HOUR]
+        self._replayed = max([*played, self._replayed or played[0]]) if played else self._replayed
 
     async def label(self, body: Body) -> Response:
         """The answer to POST /labels. No error leaves it."""

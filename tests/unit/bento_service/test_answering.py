@@ -93,6 +93,29 @@ def test_answered_rows_are_logged_at_their_times_and_the_request_is_counted_at_t
     assert (log.counted, log.waited_for) == ([(EARLIER, 200)], [])
 
 
+def test_in_a_replay_a_row_without_a_time_happens_at_the_newest_that_was_replayed() -> None:
+    log = RecordingLog()
+    instance = Instance.begin("shop", 3, "shop-v3")
+    answering = Answering(SPEC, instance, log, Store("never asked"), predict, is_live=False)
+    before = datetime.now(UTC)
+    undated = {"rows": [{"hour": 3}]}
+    ask_again(answering, undated)
+    assert log.rows[-1].created_at >= before  # nothing was replayed yet
+    ask_again(answering, {"rows": [{"hour": 1}, {"hour": 2}], "created_at": [TIMES[1], TIMES[0]]})
+    ask_again(answering, {"rows": [{"hour": 1}], "created_at": [before.isoformat()]})  # somebody's, of about now
+    ask_again(answering, undated)
+    assert log.rows[-1].created_at == LATER
+    assert log.counted[-1] == (LATER, 200)
+
+
+def test_an_instance_that_begins_within_a_replay_knows_how_far_it_has_come() -> None:
+    log = RecordingLog()
+    instance = Instance.begin("shop", 3, "shop-v3")
+    answering = Answering(SPEC, instance, log, Store("never asked"), predict, is_live=False, replayed=LATER)
+    ask_again(answering, {"rows": [{"hour": 3}]})
+    assert log.rows[-1].created_at == LATER
+
+
 def test_an_answer_of_a_committed_log_waits_for_its_rows() -> None:
     assert ask({"rows": [{"hour": 1}, {"hour": 2}]}, COMMITTED)[2].waited_for == [2]
 
