@@ -41,6 +41,24 @@ def join_clauses(clauses: Iterable[str]) -> str:
     return ", and ".join(clauses)
 
 
+def capitalise(words: str) -> str:
+    """Words that begin with a capital letter.
+
+    >>> capitalise("labels stopped")
+    'Labels stopped'
+    """
+    return words[:1].upper() + words[1:]
+
+
+def finish_sentence(words: str) -> str:
+    """Words with a full stop, unless they end with one or with another mark.
+
+    >>> finish_sentence("labels stopped"), finish_sentence("is it fine?")
+    ('labels stopped.', 'is it fine?')
+    """
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
 def join_sentences(sentences: Iterable[str]) -> str:
     """Sentences one after the other. The first is left as it is, for it may stand behind a colon.
 
@@ -48,4 +66,4 @@ def join_sentences(sentences: Iterable[str]) -> str:
     'the last 2 failed. The budget is spent'
     """
     first, *others = sentences
-    return ". ".join([first, *(each[:1].upper() + each[1:] for each in others)])
+    return ". ".join([first, *map(capitalise, others)])

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from cyclone.names import name_dag
 from cyclone.policy.decisions import Cause
 from cyclone.policy.holds import describe_remedy
-from cyclone.wording import count_of, format_number, format_percent
+from cyclone.wording import capitalise, count_of, finish_sentence, format_number, format_percent, join_sentences
 
 Row = Mapping[str, Any]
 
@@ -41,18 +41,20 @@ def find_answer(model: str, status: Row, decision: Row | None, under_way: Row, h
     if under_way["incident_id"] is not None:
         why = f"Incident {under_way['incident_id']} is open: {under_way['reason']}"
         changes = [*_tell_way(under_way), *_tell_remedies(model, holds), *warnings]
-        return DailyAnswer("Retrain", _finish(why), changes, under_way["opened_at"])
+        return DailyAnswer("Retrain", finish_sentence(why), changes, under_way["opened_at"])
     if holds:
-        why = ". ".join(_capitalise(hold["reason"].removeprefix(CALM)) for hold in holds)
-        return DailyAnswer("Hold", _finish(why), [*_tell_remedies(model, holds), *warnings], holds[0]["opened_at"])
+        why = ". ".join(capitalise(hold["reason"].removeprefix(CALM)) for hold in holds)
+        return DailyAnswer(
+            "Hold", finish_sentence(why), [*_tell_remedies(model, holds), *warnings], holds[0]["opened_at"]
+        )
     if decision is None:
         why = f"The monitor of {model} has not decided yet."
         changes = [f"Each run of {name_dag('monitor', model)} decides. In Airflow a new DAG may be paused."]
         return DailyAnswer("Not decided", why, [*changes, *warnings])
-    why = _capitalise(decision["reason"].removeprefix(CALM))
+    why = capitalise(decision["reason"].removeprefix(CALM))
     word = WORDS[decision["action"]]
     changes = _tell_distance(status) if word == "Wait" else _tell_cause(model, decision)
-    return DailyAnswer(word, _finish(why), [*changes, *warnings], decision["at"], decision["asked_by"])
+    return DailyAnswer(word, finish_sentence(why), [*changes, *warnings], decision["at"], decision["asked_by"])
 
 
 def _tell_way(under_way: Row) -> list[str]:
@@ -88,12 +90,12 @@ def _count(days: int | None, rows: int | None) -> str:
 
 def _tell_cause(model: str, decision: Row) -> list[str]:
     cause = decision["cause"]
-    return [_finish(_capitalise(describe_remedy(cause, model)))] if cause in get_args(Cause) else []
+    return [finish_sentence(capitalise(describe_remedy(cause, model)))] if cause in get_args(Cause) else []
 
 
 def _tell_remedies(model: str, holds: Sequence[Row]) -> list[str]:
     known = [hold["cause"] for hold in holds if hold["cause"] in get_args(Cause)]
-    return [_finish(_capitalise(describe_remedy(cause, model))) for cause in dict.fromkeys(known)]
+    return [finish_sentence(capitalise(describe_remedy(cause, model))) for cause in dict.fromkeys(known)]
 
 
 def _find_warnings(model: str, status: Row) -> list[str]:
@@ -101,11 +103,3 @@ def _find_warnings(model: str, status: Row) -> list[str]:
     if status["is_unwatched"]:
         return [f"The monitor does not run, so this may be old: look at {name_dag('monitor', model)} in Airflow."]
     return []
-
-
-def _capitalise(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _finish(words: str) -> str:
-    return words if words.endswith((".", "!", "?")) else f"{words}."

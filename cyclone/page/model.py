@@ -1,7 +1,7 @@
 """The page of one model: the sentence, what a person can do, the story of its error, and what happened."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -54,10 +54,8 @@ class Visit:
         `default` is the number of days for an address that names no period.
         """
         now = present if self.is_replay and present else max(filter(None, (present, datetime.now(UTC))))
-        days = self.query.get("days", "")
-        since, until = self.query.get("since", ""), self.query.get("until", "")
-        period = read_period(since, until, days or ("" if since or until else default), now)
-        return period if days or since or until else replace(period, fault="")
+        days = self.query.get("days", "") or default
+        return read_period(self.query.get("since", ""), self.query.get("until", ""), days, now)
 
 
 def read_known(store: Store, model: str, statement: str = "page/known") -> Row:

@@ -27,6 +27,10 @@ class Period:
     days: int | None
     fault: str = ""
 
+    def list_days(self) -> list[datetime]:
+        """The starts of the whole days, the oldest first."""
+        return [self.since + number * DAY for number in range(self.length.days)]
+
     @property
     def query(self) -> str:
         """The part of an address by which other views show the same period."""

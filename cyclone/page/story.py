@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
-from urllib.parse import quote
 
 from cyclone.page.period import Period
+from cyclone.page.rendering import quote_part
 from cyclone.page.scales import Mark, find_top, mark_days, mark_numbers
 from cyclone.times import DAY
 from cyclone.wording import count_of, format_number
@@ -74,10 +74,6 @@ class Story:
     lanes: Mapping[str, Sequence[Band]]
     rows: Sequence[Row]
     has_expected: bool
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.rows and not any(self.lanes.values())
 
 
 def build_story(period: Period, errors: Sequence[Row], expected: Sequence[Row], bands: Sequence[Row]) -> Story:
@@ -181,5 +177,5 @@ def _find_link(row: Row) -> str:
     if row["incident_id"] is not None:
         return f"incidents/{row['incident_id']}"
     if row["run_id"] is not None:
-        return f"runs/{quote(row['run_id'], safe='')}"
+        return f"runs/{quote_part(row['run_id'])}"
     return ""

@@ -94,14 +94,14 @@ def show_verdicts(store: Store, model: str, visit: Visit) -> str:
         model,
         period=period,
         presets=PRESETS,
-        days=[period.since + number * DAY for number in range(period.length.days)],
+        days=period.list_days(),
         rows=[row for row in grid if (row.kind, row.check_name, row.subject) in names],
         row_count=len(grid),
         chosen=chosen,
         found=found,
         answered=answered,
         most_answered=MOST_ANSWERED,
-        cell_query=name_cell(period, chosen) if chosen else "",
+        cell_query=name_cell(period.query, chosen) if chosen else "",
         bins=bins[:MOST_BINS],
         bin_count=len(bins),
         most=max((max(row["served_share"] or 0, row["reference_share"] or 0) for row in bins), default=0) or 1,
@@ -129,23 +129,22 @@ def read_choice(query: Mapping[str, str]) -> Choice | None:
 
 def build_grid(period: Period, rows: Sequence[Row], chosen: Choice | None) -> list[GridRow]:
     """One row a check and subject, with a cell for each day of the period."""
-    grid = []
+    grid, days, query = [], period.list_days(), period.query
     for name, group in groupby(rows, key=lambda row: (row["kind"], row["check_name"], row["subject"])):
-        by_day = {row["day"]: _build_cell(period, row, chosen) for row in group}
-        days = (period.since + number * DAY for number in range(period.length.days))
+        by_day = {row["day"]: _build_cell(query, row, chosen) for row in group}
         grid.append(GridRow(*name, [by_day.get(day) for day in days]))
     return grid
 
 
-def _build_cell(period: Period, row: Row, chosen: Choice | None) -> Cell:
+def _build_cell(query: str, row: Row, chosen: Choice | None) -> Cell:
     own = Choice(row["kind"], row["check_name"], row["subject"], row["window_end"])
-    return Cell(row["day"], row["verdict"], name_cell(period, own), own == chosen)
+    return Cell(row["day"], row["verdict"], name_cell(query, own), own == chosen)
 
 
-def name_cell(period: Period, cell: Choice) -> str:
-    """The part of an address that leads to a cell, and keeps the period."""
+def name_cell(query: str, cell: Choice) -> str:
+    """The part of an address that leads to a cell, and keeps the period that `query` names."""
     named = {"kind": cell.kind, "check": cell.check_name, "subject": cell.subject, "end": cell.window_end.isoformat()}
-    return f"{period.query}&{urlencode(named)}"
+    return f"{query}&{urlencode(named)}"
 
 
 def _read_rows(store: Store, model: str, found: Sequence[Row]) -> list[Row]:

@@ -167,6 +167,7 @@ class ReplayRun:
         run = self.airflow.wait_for_dag_run(dag_id, self._monitor_run, MONITOR_DEADLINE_SECONDS)
         if run["state"] != "success":
             raise PlatformError(f"{dag_id} {self._monitor_run} ended as {run['state']}. Its logs are in Airflow")
+        self._monitor_run = None
 
     def _show_progress(self, progress: Progress, bar: TaskID, day: date, total: int) -> None:
         progress.update(

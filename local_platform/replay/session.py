@@ -78,15 +78,14 @@ def replay_model(
 
 def go_on_or_begin(run: ReplayRun, known: list[HistoryRow]) -> None:
     """Play the rows of a run from where an earlier replay stopped. `known` is the whole history."""
-    console, spec, rows, delay = run.console, run.spec, run.rows, run.replay.delay
+    console, spec, rows = run.console, run.spec, run.rows
     position = find_position(run.store, spec.name)
     if position is not None:
         if position >= rows[-1].created_at:
             console.print(f"Replayed already, up to {position:%Y-%m-%d %H:%M}. `cyclone status {spec.name}` says how")
             return
         console.print(f"Replayed so far, up to {position:%Y-%m-%d %H:%M}. It goes on.", style="dim", highlight=False)
-        wait = (spec.label.delay if delay is None else delay) + spec.label.load
-        run.go_on(position, list_unlabelled(known, position, wait))
+        run.go_on(position, list_unlabelled(known, position, run.replay.label_delay + spec.label.load))
     play(run)
 
 

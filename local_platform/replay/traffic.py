@@ -72,6 +72,11 @@ class Replay:
     _unlabelled: deque[HistoryRow] = field(default_factory=deque)
     _failures_in_a_row: int = 0
 
+    @property
+    def label_delay(self) -> timedelta:
+        """The time from a row to its label."""
+        return self.spec.label.delay if self.delay is None else self.delay
+
     def expect_labels(self, rows: Iterable[HistoryRow]) -> None:
         """Remember rows of an earlier replay whose labels may not have been posted. A label that was is a repeat."""
         self._unlabelled.extend(rows)
@@ -101,7 +106,7 @@ class Replay:
 
     def find_label_time(self, row: HistoryRow) -> datetime:
         """When a row's label is observed: after the delay, and with the next load where labels come in bulk."""
-        due = row.created_at + (self.spec.label.delay if self.delay is None else self.delay)
+        due = row.created_at + self.label_delay
         load = self.spec.label.load
         return EPOCH + -((EPOCH - due) // load) * load if load else due
 

@@ -51,7 +51,7 @@ def read_model_status(settings: Settings, spec: ModelSpec) -> dict[str, Any]:
         "serves_since": row["promoted_at"],
         "traffic": store.fetch("release/traffic", model=name),
         "error": _describe_error(row),
-        "decision": store.fetch_one("status/decision", model=name),
+        "decision": store.fetch_one("page/decision", model=name),
         "verdicts": verdicts,
         "holds": holds,
         "incident": {"number": row["incident_id"], "reason": row["incident_reason"]} if row["incident_id"] else None,

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from cyclone.errors import CycloneError, HoldError
 from cyclone.settings import Settings, read_settings
-from cyclone.spec import ModelSpec, find_model
+from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone_airflow import lineage_events
 from cyclone_airflow.run_links import GateLink, ValidationLink
@@ -211,7 +211,7 @@ def close(model: str, started: Values | None, **context: Any) -> str:
 
     if started is None:
         raise AirflowFailException(f"{context['run_id']} did not start. Its task `start` says why in its log")
-    settings, _ = read_model(model)
+    settings, spec = read_model(model)
     store, run_id = Store(settings.store_dsn), context["run_id"]
     release = release_of_run(store, model, run_id)
     outcome, reason = _conclude(context["ti"], release)
@@ -219,7 +219,7 @@ def close(model: str, started: Values | None, **context: Any) -> str:
     version = release.version if release else None
     outcome, reason = finish_retraining(store, model, run_id, now, outcome, reason, version)
     close_incident(store, started["incident_id"], now, outcome)
-    _follow_record(settings, model)
+    _follow_record(settings, spec)
     log.info("The retraining is over: %s (%s)", outcome, reason)
     if outcome == "failed":
         raise AirflowFailException(f"{reason}. The version that served before still serves")
@@ -244,12 +244,12 @@ def keep_failure(model: str, context: Context) -> None:
     note_failure(Store(read_settings().store_dsn), model, context["run_id"], reason)
 
 
-def _follow_record(settings: Settings, model: str) -> None:
+def _follow_record(settings: Settings, spec: ModelSpec) -> None:
     """Leave nothing half released. What cannot be mended now, `cyclone reconcile` or the next release mends."""
     from releasing.reconcile import reconcile
 
     try:
-        for drift in reconcile(settings, find_model(settings.models_dir, model)):
+        for drift in reconcile(settings, spec):
             log.warning("mended: %s", drift)
     except CycloneError as error:
         log.warning("record, traffic and aliases could not be compared: %s", error)

@@ -38,7 +38,7 @@ LEFT JOIN LATERAL (
         decision.reason
     FROM decision
     WHERE decision.model = model_trouble.model
-    ORDER BY decision.at DESC
+    ORDER BY decision.at DESC, decision.asked_by IS NOT NULL
     LIMIT 1
 ) AS decided ON true
 LEFT JOIN LATERAL (

@@ -21,10 +21,11 @@ from cyclone.page.fleet import show_fleet
 from cyclone.page.incident import show_incident, show_run
 from cyclone.page.log import show_log
 from cyclone.page.model import PREFIX, Notice, Visit, show_model
-from cyclone.page.rendering import HEADERS, STATIC, render
+from cyclone.page.rendering import HEADERS, STATIC, quote_part, render
 from cyclone.page.verdicts import show_verdicts
 from cyclone.settings import Settings, read_settings
 from cyclone.store import Store
+from cyclone.wording import finish_sentence
 from cyclone_airflow.page.access import PageAccess, is_foreign
 from cyclone_airflow.page.doing import Do, do
 
@@ -182,7 +183,7 @@ async def _read_form(request: Request) -> dict[str, list[str]] | None:
 def _lead_back(request: Request, model: str, message: Notice) -> Response:
     """A 303, so that loading the page again does nothing again."""
     root = _find_root(request)
-    answer = RedirectResponse(f"{root}/models/{quote(model, safe='')}", HTTPStatus.SEE_OTHER, headers=dict(HEADERS))
+    answer = RedirectResponse(f"{root}/models/{quote_part(model)}", HTTPStatus.SEE_OTHER, headers=dict(HEADERS))
     text = ("!" if message.is_fault else "") + message.words[:MOST_SAID]
     answer.set_cookie(SAID, quote(text)[: 2 * MOST_SAID], max_age=60, path=root, httponly=True, samesite="strict")
     return answer
@@ -219,5 +220,4 @@ def _tell(request: Request, status: HTTPStatus, title: str, words: str, *, is_re
     link = {"href": f"{root}/", "words": "All models", "out": False}
     if is_retried:
         link = {"href": str(request.url.replace(scheme="", netloc="")), "words": "Try again", "out": False}
-    sentence = words if words.endswith((".", "!", "?")) else f"{words}."
-    return _answer(render("message", root=root, title=title, words=sentence, link=link), status)
+    return _answer(render("message", root=root, title=title, words=finish_sentence(words), link=link), status)

@@ -10,7 +10,7 @@ from cyclone.policy.requests import ask, build_request
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
-from cyclone.wording import join_sentences
+from cyclone.wording import capitalise, join_sentences
 from cyclone_airflow.waking import wake_monitor
 
 Do = Callable[[Settings, str, str, str, str, Sequence[str]], str]
@@ -55,7 +55,7 @@ def request_retraining(
         raise HoldError(answer.describe_refusal(spec.name))
     is_woken = wake(spec.name, f"page__incident_{answer.incident_id}", user)
     starts = "A run of the monitor starts it now" if is_woken else "The monitor's next run starts it"
-    return f"{join_sentences([_capitalise(answer.decision.reason), f'incident {answer.incident_id}'])}. {starts}."
+    return f"{join_sentences([capitalise(answer.decision.reason), f'incident {answer.incident_id}'])}. {starts}."
 
 
 def end_holds(settings: Settings, spec: ModelSpec, user: str, because: str) -> str:
@@ -79,7 +79,7 @@ def return_to_former(settings: Settings, spec: ModelSpec, user: str, reason: str
 
     done: list[str] = []
     return_traffic(settings, spec, user, reason, on_step=done.append)
-    return f"{_capitalise(join_sentences(done))}."
+    return f"{capitalise(join_sentences(done))}."
 
 
 def correct_now(settings: Settings, spec: ModelSpec, user: str, because: str) -> str:
@@ -95,8 +95,4 @@ def correct_now(settings: Settings, spec: ModelSpec, user: str, because: str) ->
         note_asked(store, spec.name, "recalibrate", user, because, "failed", str(error), now)
         raise
     note_asked(store, spec.name, "recalibrate", user, because, "done", reason, now)
-    return f"{_capitalise(reason)}."
-
-
-def _capitalise(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    return f"{capitalise(reason)}."
