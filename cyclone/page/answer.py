@@ -8,7 +8,7 @@ from typing import Any, get_args
 from cyclone.names import name_dag
 from cyclone.policy.decisions import Cause
 from cyclone.policy.holds import describe_remedy
-from cyclone.wording import capitalise, count_of, finish_sentence, format_number, format_percent, join_sentences
+from cyclone.wording import capitalise, count_of, finish_sentence, format_number, format_percent
 
 Row = Mapping[str, Any]
 
