@@ -67,7 +67,8 @@ async def _ask(spec: ModelSpec, predict: Any, row: Mapping[str, Any], folder: Pa
 
     failures: list[Exception] = []
     batcher = Batcher(partial(_predict_or_keep, predict, failures))
-    settings = Settings(spool_dir=folder / "spool", store_dsn=NO_STORE)
+    # By the wall clock: a service within a replay would ask its store how far that has come.
+    settings = Settings(spool_dir=folder / "spool", store_dsn=NO_STORE, clock="wall")
     answering = Answering.begin(spec, 1, "check", settings, 1, batcher.predict)
     # A rehearsal is answered like any request, but neither logged nor counted.
     response = await answering.predict(Body(json.dumps({"rows": [row]}).encode(), is_rehearsal=True))
