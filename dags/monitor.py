@@ -1,4 +1,4 @@
-"""### Watch a model, and ask for a retraining when its error has truly risen
+"""### Watch a model, and ask for a retraining when that pays
 
 Every few minutes, for the run's data interval, or in a replay for the day that the run's configuration names:
 
