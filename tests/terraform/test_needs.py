@@ -28,6 +28,8 @@ NOT_MADE = {
     "CYCLONE_CONTAINERS": "the local platform's",
     "CYCLONE_CLOCK": "a replay's",
     "CYCLONE_MONITOR_SCHEDULE": "each model's own",
+    "CYCLONE_DEPLOYMENT_FILE": "without it a revision keeps all that Terraform gave its service",
+    "CYCLONE_MESSAGES_FILE": "a file with a team's own addresses, which it writes itself",
 }
 """The settings that Terraform does not make, each with the reason."""
 BY_A_RELEASE = {
