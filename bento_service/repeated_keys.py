@@ -4,7 +4,8 @@ A JSON reader keeps the last of them and says nothing. The client would not know
 """
 
 import json
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from bento_service.bounds import remove_texts
 
@@ -12,7 +13,8 @@ GAPS = (b" :", b"\t:", b"\n:", b"\r:")
 """A colon after each blank of JSON."""
 
 
-class Repeated(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Repeated:
     """A key that stands more than once in one object, and its values. `index` is None for the body itself."""
 
     index: int | None
@@ -30,7 +32,7 @@ def find_repeated(content: bytes, body: dict[str, Any], entries: list[Any]) -> l
     if _count_keys(content, kept) == kept:
         return []
     again = json.loads(content, object_pairs_hook=_Pairs)
-    held = next((value for key, value in reversed(again) if body.get(key) is entries), [])
+    held: list[Any] = next((value for key, value in reversed(again) if body.get(key) is entries), [])
     found = [
         _find(None, again),
         *(_find(index, entry) for index, entry in enumerate(held) if isinstance(entry, _Pairs)),

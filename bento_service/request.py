@@ -174,10 +174,11 @@ def _read_list(body: dict[str, Any], key: str, max_rows: int) -> list[Any]:
 def _refuse_repeated(content: bytes, body: dict[str, Any], entries: list[Any]) -> None:
     """Refuse a key that stands more than once. Errors: `RequestError` naming each, as far as errors are listed."""
     errors = []
-    for index, key, values in find_repeated(content, body, entries):
-        if index is None:
-            raise RequestError(400, f"the key {show_value(key)!r} stands {len(values)} times. Keep one")
-        errors.append(RowError(index, show_value(key), show_value(values), f"one value, not {len(values)}"))
+    for item in find_repeated(content, body, entries):
+        key, count = show_value(item.key), len(item.values)
+        if item.index is None:
+            raise RequestError(400, f"the key {key!r} stands {count} times. Keep one")
+        errors.append(RowError(item.index, key, show_value(item.values), f"one value, not {count}"))
     if errors:
         raise _refuse_rows(len(entries), errors)
 

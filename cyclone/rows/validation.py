@@ -22,8 +22,6 @@ ID_CHARACTERS = 128
 """The most characters of a prediction's id. A UUID has 36. Longer ids make every row and its index larger."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """The earliest time that is allowed. An earlier one is most likely a mistake, such as 1970 from an empty clock."""
-EARLIEST_OF_HISTORY = datetime(1900, 1, 1, tzinfo=UTC)
-"""The earliest time that is allowed in a history file and in its replay. A history may be older than any service."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future a time may be, as clocks of clients run ahead."""
 ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"

@@ -11,10 +11,11 @@ from bento_service.request import (
     read_label_request,
     read_predict_request,
 )
-from cyclone.rows.validation import EARLIEST_OF_HISTORY, RowError
+from cyclone.rows.validation import RowError
 from cyclone.sections import Feature, Label, Serving
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from cyclone.times import EARLIEST_OF_HISTORY
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LABEL = Label(name="sold", type="integer", range=(0, 9), expected_delay_hours=1)
