@@ -104,6 +104,7 @@ MODULES: Places = {
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,
+    "benchmarks.monitoring_labels": SMALL,
     "benchmarks.page": SMALL,
     "benchmarks.release_canary": IMAGES,
     "benchmarks.release_layer": IMAGES,
