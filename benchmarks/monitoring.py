@@ -1,4 +1,4 @@
-"""`make bench-monitoring`: false alarms, power, late labels, cost beside peers, and models on one Airflow."""
+"""`make bench-monitoring`: false alarms and power, cost beside peers, and how many models one Airflow keeps up with."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ KEYS = (
     *(f"drift_alarm_years_{name}" for name in WORLDS),
     "drift_growth_found_share_min",
     "drift_growth_false_years_max",
-    "late_label_retrainings_per_year_max",
     "rollup_rows_per_second",
     "check_pass_ms_10m",
     "check_pass_ms_1m",
@@ -26,13 +25,11 @@ KEYS = (
 
 FULL = {
     "monitoring_alarms": "",
-    "monitoring_labels": "",
     "monitoring_cost": "--millions 10",
     "monitoring_airflow": "--models 200 --minutes 6",
 }
 SMALL = {
     "monitoring_alarms": "--small",
-    "monitoring_labels": "--small",
     "monitoring_cost": "--millions 10 --rows-per-million 20000",
     "monitoring_airflow": "--models 5 --minutes 1",
 }

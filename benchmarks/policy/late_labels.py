@@ -1,9 +1,8 @@
 """How often a retraining is asked for without reason where labels come late, or those of one class before the others.
 
-`measure_labels()` returns the figures, and `python -m benchmarks.monitoring_labels` prints them. Nothing changes in any
-world but when a label is known. Rows and labels are in a store, the roll-up counts them, and the decisions at each
-midnight are those of production. Refits are not scored: they compare two versions on the same rows, so that what is
-early or late cannot favour one of them.
+A part of `make bench-policy`. Nothing changes in any world but when a label is known. Rows and labels are in a store,
+the roll-up counts them, and the decisions at each midnight are those of production. Refits are not scored: they compare
+two versions on the same rows, so that what is early or late cannot favour one of them.
 """
 
 import json
@@ -17,7 +16,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.figures import print_figures, read_small
 from cyclone.checks.rollups import roll_up
 from cyclone.policy.evidence import collect_evidence
 from cyclone.policy.rules import decide, find_judged_error, find_triggers
@@ -103,9 +101,6 @@ class LabelsSize:
     days: int
 
 
-FULL, SMALL = LabelsSize(years=4, days=365), LabelsSize(years=1, days=40)
-
-
 @dataclass(frozen=True)
 class Year:
     """One year: the days on which the error trigger fired, and the retrainings that came of it.
@@ -150,6 +145,7 @@ def fill(store: Store, model: str, world: LabelWorld, days: int, seed: int) -> N
         for text, copy in zip(texts, copies, strict=True):
             text.seek(0)
             cursor.copy_expert(copy, text)
+        cursor.execute("ANALYZE")  # as autovacuum does within minutes
 
 
 def add_version(cursor: Any, model: str, accepted_error: float) -> None:
@@ -225,8 +221,3 @@ def print_years(found: dict[str, list[Year]]) -> None:
         cells = (f"{find_rate(years):.2f}", *(f"{share:.1%}" for share in shares), f"{highest:.2f} × accepted")
         table.add_row(name, str(len(years)), *cells)
     Console(width=120).print(table)
-
-
-if __name__ == "__main__":
-    small = read_small(__doc__)
-    print_figures(measure_labels(SMALL if small else FULL), is_small=small)
