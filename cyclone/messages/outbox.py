@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from cyclone.policy.decisions import Cause
+from cyclone.policy.holds import describe_remedy
 from cyclone.store import Store
+from cyclone.wording import capitalise, finish_sentence
 
 Kind = Literal["incident", "hold", "retraining", "promotion", "roll_back", "log_loss"]
 Severity = Literal["info", "warning", "critical"]
@@ -12,18 +15,18 @@ PATIENCE = timedelta(days=1)
 """So long after it was noted a message is given up. A mail server may be away for a night."""
 REMEDIES: dict[Kind, str] = {
     "incident": "Nothing has to be done. `cyclone explain incident:{subject}` tells what led to it.",
-    "hold": "Look at the data first. Then `cyclone resume {model} --because '…'` lets it retrain again.",
+    "hold": "`cyclone status {model}` tells what to do.",
     "retraining": "What served before still serves. `cyclone timeline {model}` tells what happened.",
     "promotion": "Nothing has to be done. `cyclone rollback {model}` returns to the version before.",
     "roll_back": "The version before serves again. `cyclone explain {model}:v{subject}` tells why.",
     "log_loss": "`cyclone log status {model}` names the instances and the reasons.",
 }
-"""What to do about a message, by its kind."""
+"""What to do about a message, by its kind. Of a hold, its cause tells more."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """An event that people are told of. `sent_by` are the routes that have carried it."""
+    """An event that people are told of. `sent_by` are the routes that have carried it. A hold has its `cause`."""
 
     message_id: int
     model: str
@@ -34,6 +37,7 @@ class Message:
     words: str
     sent_by: tuple[str, ...] = ()
     attempts: int = 0
+    cause: Cause | None = None
 
     @property
     def title(self) -> str:
@@ -43,7 +47,10 @@ class Message:
     @property
     def text(self) -> str:
         """What happened, and what to do."""
-        remedy = REMEDIES[self.kind].format(model=self.model, subject=self.subject)
+        if self.cause:
+            remedy = finish_sentence(capitalise(describe_remedy(self.cause, self.model)))
+        else:
+            remedy = REMEDIES[self.kind].format(model=self.model, subject=self.subject)
         return f"{self.model}: {self.words.rstrip('.')}. {remedy}"
 
 

@@ -61,7 +61,7 @@ MAY_USE = {
     "cyclone.calibration": set(),
     "cyclone.grafana": set(),
     "cyclone.lineage": set(),
-    "cyclone.messages": set(),
+    "cyclone.messages": {"cyclone.policy"},
     "cyclone.page": {"cyclone.policy"},
     "cyclone.rows": set(),
     "cyclone": {"cyclone.installation"},  # a setting may name a secret

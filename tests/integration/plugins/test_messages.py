@@ -16,6 +16,7 @@ from aiosmtpd.controller import Controller
 from airflow.sdk.exceptions import AirflowFailException
 
 from cyclone.messages.outbox import list_messages, note_messages
+from cyclone.policy.holds import REMEDIES
 from cyclone.policy.incidents import join_incident
 from cyclone.releases import retire_releases
 from cyclone.settings import Settings
@@ -103,12 +104,13 @@ def routes(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return path
 
 
-def put_hold(store: Store, at: datetime) -> None:
+def put_hold(store: Store, at: datetime, cause: str = "upstream") -> None:
     execute(
         store,
         "INSERT INTO hold (model, cause, opened_at, reason, run_id)"
-        " VALUES (%(model)s, 'upstream', %(at)s, 'labels of 3 days are missing', 'run')",
+        " VALUES (%(model)s, %(cause)s, %(at)s, 'labels of 3 days are missing', 'run')",
         model=MODEL,
+        cause=cause,
         at=at,
     )
 
@@ -135,7 +137,7 @@ def test_each_event_is_told_once_by_each_of_its_routes(
     assert f"Incident {incident} is open: the error is 31.2, the limit 28.9." in first
     assert f"`cyclone explain incident:{incident}`" in first
     assert [post["title"] for post in posts] == [mail["Subject"] for mail in inbox.mails]
-    assert "labels of 3 days are missing. Look at the data first." in posts[1]["message"]
+    assert "labels of 3 days are missing. Mend what sends the rows and labels" in posts[1]["message"]
     assert posts[1]["message"].endswith("/plugin/cyclone/cyclone/models/bike_demand")
 
 
@@ -208,6 +210,19 @@ def test_a_past_from_before_the_first_look_is_told_to_nobody(store: Store, route
     assert note_messages(store, MODEL, NOW) == []
     join_incident(store, MODEL, "an alarm", NOW - timedelta(days=2), "late news", {})
     assert [each.kind for each in note_messages(store, MODEL, NOW)] == ["incident"]
+
+
+def test_each_hold_tells_the_remedy_of_its_own_cause(store: Store, routes: Path) -> None:
+    for cause in REMEDIES:
+        put_hold(store, NOW, cause)
+    told = {message.cause: message.text for message in note_messages(store, MODEL, NOW)}
+    assert told == {
+        cause: f"{MODEL}: Retraining is held until a person has looked: labels of 3 days are missing."
+        f" {remedy[0].upper()}{remedy[1:].format(model=MODEL)}."
+        for cause, remedy in REMEDIES.items()
+    }
+    resumes = [cause for cause, text in told.items() if "cyclone resume" in text]
+    assert sorted(resumes) == ["budget", "failures", "pause"]
 
 
 def test_every_kind_of_event_becomes_a_message(store: Store, routes: Path) -> None:

@@ -72,7 +72,7 @@ def test_texts_are_filled_in_once_and_what_a_message_says_is_no_template() -> No
         "port": 25,
     }
     filled = fill_arguments({"body": "{text}", "html": "{html}", "odd": "{unknown} {"}, MESSAGE, "http://a/?a=1&b=2")
-    assert filled["body"].startswith("churn: {title} <b>stopped</b>. Look at the data first.")
+    assert filled["body"].startswith("churn: {title} <b>stopped</b>. `cyclone status churn` tells what to do.")
     assert filled["body"].endswith("\nhttp://a/?a=1&b=2")
     assert "&lt;b&gt;stopped" in filled["html"]
     assert 'href="http://a/?a=1&amp;b=2"' in filled["html"]
