@@ -64,7 +64,7 @@ RULES = (
     Rule(
         "log",
         "Log loses rows",
-        "less of the newest day's answered rows is in the log than the model's floor. Checks abstain below it",
+        "less of the newest day's answered rows is in the log than the share that its policy asks for",
         "note",
         "critical",
         "5m",
@@ -97,7 +97,7 @@ RULES = (
     Rule(
         "hold",
         "A hold waits for a person",
-        "the policy holds retrainings until somebody has looked. The board says why, and `cyclone resume` ends it",
+        "the policy holds retrainings until somebody has looked. The board says why, and `cyclone status` what to do",
         "note",
         "warning",
         "0s",

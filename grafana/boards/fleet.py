@@ -10,7 +10,8 @@ OUT = {
     "The version in MLflow": "${__data.fields.mlflow_url:raw}",
     "The revisions": "${__data.fields.revision_url:raw}",
 }
-RATIO = ((None, "green"), (1.25, "yellow"), (1.5, "red"))
+RATIO = ((None, "green"), (1.5, "yellow"), (2, "red"))
+"""Red from the default limit of the error trigger on."""
 COMPLETE = ((None, "red"), (0.95, "yellow"), (0.999, "green"))
 VERDICT_COLOURS = {"passed": "green", "no_data": "text", "failed": "red"}
 ATTENTION = {

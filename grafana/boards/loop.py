@@ -118,13 +118,13 @@ def build_holds() -> Placed:
     """Holds, open ones first."""
     sql = f"""
         SELECT opened_at, cause, reason, is_open, seconds AS lasted, closed_by, because,
-            'cyclone resume ' || model AS resume, explain
+            CASE WHEN cause IN ('pause', 'failures', 'budget') THEN 'cyclone resume ' || model END AS resume, explain
         FROM hold_history WHERE model = {MODEL} AND (is_open OR $__timeFilter(opened_at))
         ORDER BY is_open DESC, opened_at DESC
     """
     words = Words(
         "Holds",
-        "What a person had or has to look at. An open one waits, and `cyclone resume` ends it.",
+        "What a person had or has to look at. `cyclone status` says what to do about an open one.",
         "Nothing was held in this time.",
     )
     overrides = [
