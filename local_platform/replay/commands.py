@@ -52,7 +52,7 @@ def replay(
     """Replay a model's own history as live requests with late labels, and watch the whole loop at work.
 
     Each row of the history from history_until on is sent at its own time.
-    The monitor runs at the end of each day, and retrains when the error rose.
+    The monitor runs at the end of each day, and retrains when that is worth its price or the error has jumped.
     Ctrl-C stops it, and the same command goes on where it stopped.
     Where no platform runs, one is started, and the first version is trained.
 

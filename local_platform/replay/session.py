@@ -28,7 +28,8 @@ def train_model(console: Console, settings: Settings, spec: ModelSpec) -> None:
     record = find_platform(settings.work_dir)
     if not train_first(console, settings, spec, AirflowClient(record.airflow.address)):
         console.print(
-            f"The monitor asks for the next version when the error has risen. `cyclone retrain {spec.name}` asks now.",
+            "The monitor asks for the next version when a retraining is worth its price, or the error has jumped."
+            f" `cyclone retrain {spec.name}` asks now.",
             highlight=False,
         )
 
