@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import RUNTIME_VARIABLES
 from cyclone.sections.base import FromList, Section
+from cyclone.sections.faults import load_yaml
 from cyclone.settings import Settings
 
 SECRET = re.compile(r"(projects/[^/\s]+/secrets/)?[A-Za-z0-9_-]{1,255}(/versions/(latest|\d+))?")
@@ -28,9 +28,10 @@ def _check_secrets(secrets: dict[str, str]) -> dict[str, str]:
         if not VARIABLE.fullmatch(variable) or variable in RUNTIME_VARIABLES:
             raise ValueError(f"{variable!r} cannot be given. Cloud Run sets {', '.join(RUNTIME_VARIABLES)} itself")
         if not SECRET.fullmatch(secret):
+            # Without the value: whoever errs here has most likely written the secret itself.
             raise ValueError(
-                f"{variable} is {secret!r}, which names no secret. Write projects/PROJECT/secrets/NAME, and"
-                " /versions/NUMBER behind it if needed"
+                f"the value of {variable} names no secret. Write projects/PROJECT/secrets/NAME, and /versions/NUMBER"
+                " behind it if needed"
             )
     return secrets
 
@@ -137,10 +138,10 @@ def read_deployment(settings: Settings, model: str) -> Deployment:
 def read_installation(path: Path) -> Installation:
     """The deployment configuration in a file. Errors: as `read_deployment`."""
     try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        data = load_yaml(path)
+    except OSError as error:
         raise ConfigurationError(
-            f"{path}: not readable as YAML: {error}. CYCLONE_DEPLOYMENT_FILE has to name the deployment configuration"
+            f"{path}: not readable: {error}. CYCLONE_DEPLOYMENT_FILE has to name the deployment configuration"
         ) from error
     try:
         return Installation.model_validate(data or {})
@@ -154,4 +155,6 @@ def _describe(error: dict[str, Any]) -> str:
         allowed = ", ".join(sorted([*Deployment.model_fields, "models"]))
         return f"{where} is no key of a deployment. Known keys are {allowed}. Remove it or correct its spelling"
     said = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if error["type"] == "value_error" else f"{where} is {error['input']!r}: {said}"
+    # What stands below `secrets` may be a secret itself, so it is not shown.
+    is_shown = error["type"] != "value_error" and "secrets" not in error["loc"]
+    return f"{where} is {error['input']!r}: {said}" if is_shown else f"{where}: {said}"
