@@ -115,13 +115,13 @@ def test_a_loss_that_may_be_chance_waits_for_more_days(bike_demand: ModelSpec) -
 def test_where_refits_are_no_better_odd_days_start_few_retrainings() -> None:
     """Losses of no mean whose days differ as those of a model with one row a day: now and then one is very large."""
     rng = np.random.default_rng(0)
-    fired = sum(has_fired(rng.standard_t(3, 365) * 5) for _ in range(20))
+    fired = sum(has_fired((rng.standard_t(3, 365) * 5).tolist()) for _ in range(20))
     assert fired <= 12  # without a bound 18 of them fired
 
 
 def has_fired(losses: Sequence[float]) -> bool:
     """Whether a year of losses starts a retraining. There is a look each three days."""
-    days = score(list(losses))
+    days = score(losses)
     looks = (find_excess(Retrain(), CHAMPION, days[:count]) for count in range(3, len(days), 3))
     return any(excess is not None and pays(Retrain(), excess) for excess in looks)
 
