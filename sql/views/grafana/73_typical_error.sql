@@ -91,6 +91,17 @@ CROSS JOIN LATERAL (
         ) AS share
     ),
 
+    -- The oldest days may be too few labels for a block of their own. They then belong to the block after them.
+    oldest AS (
+        SELECT
+            joined.block,
+            joined.block > 1
+            AND joined.in_block * monitored_model.error_minimum_days < monitored_model.error_minimum_rows AS is_small
+        FROM joined
+        ORDER BY joined.place DESC
+        LIMIT 1
+    ),
+
     blocks AS (
         SELECT
             sum(newest.error * newest.labelled) / sum(newest.labelled) AS error,
@@ -98,7 +109,8 @@ CROSS JOIN LATERAL (
             sum(newest.labelled) AS labelled
         FROM newest
         INNER JOIN joined ON newest.place = joined.place
-        GROUP BY joined.block
+        CROSS JOIN oldest
+        GROUP BY CASE WHEN oldest.is_small THEN least(joined.block, oldest.block - 1) ELSE joined.block END
     )
 
     SELECT
