@@ -45,7 +45,7 @@ def read_source(place: str, query: str) -> DataSource:
 
     Errors: `DataError` with the line and what to do, when it is no table with names and rows.
     """
-    with _open(place, query) as (path, name):
+    with open_table(place, query) as (path, name):
         table = TableFile(path)
         _check_header(name, table.columns)
         rows: Thinned[tuple[int, list[str]]] = Thinned(max(1, KEPT_CELLS // len(table.columns)))
@@ -64,7 +64,7 @@ def read_source(place: str, query: str) -> DataSource:
 
 
 @contextmanager
-def _open(place: str, query: str) -> Iterator[tuple[Path, str]]:
+def open_table(place: str, query: str) -> Iterator[tuple[Path, str]]:
     """A file with the rows, and the name that errors give it."""
     if not place.startswith(DSN_SCHEMES):
         if query:
