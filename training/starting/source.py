@@ -69,6 +69,12 @@ def open_table(place: str, query: str) -> Iterator[tuple[Path, str]]:
     if not place.startswith(DSN_SCHEMES):
         if query:
             raise DataError(f"--query is for a Postgres, and --from {place} is a file. Leave one of them out")
+        if "://" in place:
+            scheme = place.partition("://")[0]
+            raise DataError(
+                f"--from {place}: {scheme} is not read. Allowed are a file of this machine, which may be downloaded"
+                " first, and the URI of a Postgres"
+            )
         yield Path(place), place
         return
     if not query:
