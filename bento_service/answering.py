@@ -26,11 +26,11 @@ from bento_service.log.spooled_rows import LogRow
 from bento_service.recent_ids import RecentIds
 from bento_service.request import PredictRequest, RequestError, read_predict_request, refuse_ids
 from cyclone.errors import CycloneError
-from cyclone.rows.validation import EARLIEST, EARLIEST_OF_HISTORY
+from cyclone.rows.validation import EARLIEST
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from cyclone.times import HOUR
+from cyclone.times import EARLIEST_OF_HISTORY, HOUR
 
 Predict = Callable[[Sequence[Mapping[str, Any]]], Awaitable[list[Any]]]
 """A function of rows that gives one prediction for each.

@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from bento_service.rehearsal import is_rehearsal
 from bento_service.request import RequestError
+from cyclone.rows.validation import show_value
 
 BODY_BYTES = 10 * 1024 * 1024
 """The largest body, in bytes. The value is a choice: no measurement stands behind it."""
@@ -35,9 +36,11 @@ class Body:
 async def read_content(request: Request) -> bytes:
     """The request's body, of at most `BODY_BYTES`.
 
-    Errors: `RequestError` with 413 when it is larger, 408 when it takes longer than `BODY_SECONDS`, and 400 when the
-    client leaves before its end.
+    Errors: `RequestError` with 415 when it is compressed, 413 when it is larger, 408 when it takes longer than
+    `BODY_SECONDS`, and 400 when the client leaves before its end.
     """
+    if (coding := request.headers.get("content-encoding", "")).strip().lower() not in ("", "identity"):
+        raise RequestError(415, f"the body is encoded as {show_value(coding)!r}. Send it without Content-Encoding")
     too_large = RequestError(413, f"the body is larger than {BODY_BYTES} bytes. Send fewer rows at a time")
     told = request.headers.get("content-length", "")
     if told.isdecimal() and float(told) > BODY_BYTES:

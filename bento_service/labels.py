@@ -11,9 +11,10 @@ from bento_service.answers import answer, fail, log_failure
 from bento_service.request import read_label_request
 from cyclone.errors import StoreError
 from cyclone.rows.labels import add_labels
-from cyclone.rows.validation import EARLIEST, EARLIEST_OF_HISTORY
+from cyclone.rows.validation import EARLIEST
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import EARLIEST_OF_HISTORY
 
 logger = logging.getLogger("bentoml.labels")
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from bento_service.bounds import find_excess
+from bento_service.repeated_keys import find_repeated
 from cyclone.errors import CycloneError
 from cyclone.rows.validation import (
     ALLOWED_ID,
@@ -14,7 +15,7 @@ from cyclone.rows.validation import (
     ERROR_LIMIT,
     LABEL_KEYS,
     RowError,
-    describe_time,
+    explain_time,
     find_label_faults,
     is_id,
     read_label,
@@ -71,15 +72,18 @@ def read_predict_request(
     """
     body = _read_object(spec, content, "rows", ("rows", "ids", "created_at"))
     try:
-        return _check_predict_request(spec, body, now, earliest)
+        return _check_predict_request(spec, content, body, now, earliest)
     except RequestError as refusal:
         refusal.at = _find_event_time(spec, body, now, earliest)
         raise
 
 
-def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime, earliest: datetime) -> PredictRequest:
+def _check_predict_request(
+    spec: ModelSpec, content: bytes, body: dict[str, Any], now: datetime, earliest: datetime
+) -> PredictRequest:
     _check_keys(body, "rows", ("rows", "ids", "created_at"))
     rows = _read_list(body, "rows", spec.serving.max_rows)
+    _refuse_repeated(content, body, rows)
     ids = _read_list_of(body, "ids", len(rows))
     times = _read_list_of(body, "created_at", len(rows))
     if times is not None and not spec.serving.accept_created_at:
@@ -90,7 +94,7 @@ def _check_predict_request(spec: ModelSpec, body: dict[str, Any], now: datetime,
     errors += _find_id_faults(spec, ids or [], rows)
     created_at = [read_time(value, now, earliest) for value in times or []]
     errors += [
-        RowError(index, "created_at", show_value(value), describe_time(earliest))
+        RowError(index, "created_at", show_value(value), explain_time(value, earliest))
         for index, value in enumerate(times or [])
         if created_at[index] is None
     ]
@@ -117,6 +121,7 @@ def read_label_request(
     body = _read_object(spec, content, "labels", ("labels",))
     _check_keys(body, "labels", ("labels",))
     labels = _read_list(body, "labels", spec.serving.max_rows)
+    _refuse_repeated(content, body, labels)
     errors = [
         error for index, entry in enumerate(labels) for error in find_label_faults(spec, index, entry, now, earliest)
     ]
@@ -164,6 +169,18 @@ def _read_list(body: dict[str, Any], key: str, max_rows: int) -> list[Any]:
     if len(entries) > max_rows:
         raise RequestError(413, f"{key} has {len(entries)} entries. One request may carry {max_rows}")
     return entries
+
+
+def _refuse_repeated(content: bytes, body: dict[str, Any], entries: list[Any]) -> None:
+    """Refuse a key that stands more than once. Errors: `RequestError` naming each, as far as errors are listed."""
+    errors = []
+    for item in find_repeated(content, body, entries):
+        key, count = show_value(item.key), len(item.values)
+        if item.index is None:
+            raise RequestError(400, f"the key {key!r} stands {count} times. Keep one")
+        errors.append(RowError(item.index, key, show_value(item.values), f"one value, not {count}"))
+    if errors:
+        raise _refuse_rows(len(entries), errors)
 
 
 def _read_list_of(body: dict[str, Any], key: str, length: int) -> list[Any] | None:

@@ -9,9 +9,10 @@ import typer
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
 from cyclone.store import Store
+from cyclone.wording import read_reason
 
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
-Because = Annotated[str, typer.Option("--because", help="The reason. It is kept with who asked.")]
+Because = Annotated[str, typer.Option("--because", callback=read_reason, help="The reason. It is kept with who asked.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs. Its keys stay.")]
 
 

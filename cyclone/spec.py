@@ -23,6 +23,7 @@ from cyclone.sections import (
     Webhook,
 )
 from cyclone.sections.faults import describe_faults, describe_keys, read_yaml
+from cyclone.wording import cut
 
 Task = Literal["regression", "binary", "multiclass"]
 DEFAULT_ERROR_CHECKS: dict[bool, dict[str, dict[str, float]]] = {
@@ -236,7 +237,15 @@ def replace_policy(spec: ModelSpec, path: Path) -> ModelSpec:
 
 def find_model(models_dir: Path, name: str) -> ModelSpec:
     """The spec of one model. Errors: `ConfigurationError` naming the models that exist."""
-    if not (models_dir / name / SPEC_FILE).is_file():
+    if not _has_folder(models_dir, name):
         known = ", ".join(sorted(path.parent.name for path in models_dir.glob(f"*/{SPEC_FILE}"))) or "none"
-        raise ConfigurationError(f"model {name!r} is not in {models_dir}. Models there: {known}")
+        raise ConfigurationError(f"model {cut(name)!r} is not in {models_dir}. Models there: {known}")
     return load_model_spec(models_dir / name)
+
+
+def _has_folder(models_dir: Path, name: str) -> bool:
+    """Whether a model has a folder of exactly this name, and not one that a path such as `name/` leads to."""
+    try:
+        return Path(name).name == name and (models_dir / name / SPEC_FILE).is_file()
+    except OSError:  # a name that is longer than one of a file may be
+        return False

@@ -6,6 +6,8 @@ DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The beginning of day 0, wherever days are numbers."""
+EARLIEST_OF_HISTORY = datetime(1900, 1, 1, tzinfo=UTC)
+"""The earliest time that is allowed in a history file and in its replay. A history may be older than any service."""
 
 
 def floor_hour(moment: datetime) -> datetime:

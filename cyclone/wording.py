@@ -1,6 +1,44 @@
-"""Numbers and lists in sentences."""
+"""Numbers, lists and texts of other people in sentences."""
 
 from collections.abc import Iterable
+
+from cyclone.errors import ConfigurationError
+
+REASON_CHARACTERS = 1000
+"""The most characters of a reason. Pages, messages and the time line show it whole, and nobody reads more of it."""
+SHOWN_CHARACTERS = 100
+"""The most characters that an error shows of a value."""
+
+
+def read_reason(text: str) -> str:
+    """A person's reason in one line, as it is kept. A line break or an invisible character becomes a blank.
+
+    Errors: `ConfigurationError` for more than `REASON_CHARACTERS`.
+
+    >>> read_reason("prices\\nchanged ")
+    'prices changed'
+    """
+    if len(text) > REASON_CHARACTERS:
+        raise ConfigurationError(
+            f"the reason has {len(text):,} characters, and at most {REASON_CHARACTERS:,} are kept. Shorten it"
+        )
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def show_marks(text: str) -> str:
+    """A text whose invisible characters are written out. A terminal would obey some of them.
+
+    >>> show_marks("a" + chr(27) + "[31m")
+    'a\\\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def cut(text: str) -> str:
+    """The beginning of a text, with a mark where it was cut."""
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
 
 
 def format_number(value: float | None) -> str:

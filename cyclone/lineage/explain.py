@@ -13,6 +13,7 @@ from typing import Any
 from cyclone.errors import LineageError
 from cyclone.releases import releases_of_version
 from cyclone.store import Row, Store, Transaction
+from cyclone.wording import cut
 
 FORMS = "a prediction's id, <model>:v<version>, or incident <number>"
 """The ways to name a subject."""
@@ -68,11 +69,11 @@ def explain_prediction(transaction: Transaction, models: Sequence[str], identity
     found = transaction.fetch("lineage/prediction", models=list(models), id=identity)
     if not found:
         raise LineageError(
-            f"{identity!r} is no prediction in the log of {', '.join(models) or 'any model'}. A subject is {FORMS}"
+            f"{cut(identity)!r} is no prediction in the log of {', '.join(models) or 'any model'}. A subject is {FORMS}"
         )
     if len(found) > 1:
         named = ", ".join(row["model"] for row in found)
-        raise LineageError(f"{identity!r} is a prediction of {named}: name one of them with --model")
+        raise LineageError(f"{cut(identity)!r} is a prediction of {named}: name one of them with --model")
     (row,) = found
     made = Lineage() if row["version"] is None else _explain_made(transaction, row["model"], row["version"])
     used = [item for item in made.calibrations if item["revision"] == row["revision"]]

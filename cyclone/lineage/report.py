@@ -7,7 +7,7 @@ from typing import Any
 
 from cyclone.lineage.explain import Lineage, list_asking, name_requester
 from cyclone.store import Row
-from cyclone.wording import count_of, format_number
+from cyclone.wording import count_of, format_number, show_marks
 
 NAME_WIDTH = 12
 """Characters of a fact's name. The longest, `fingerprint` and `calibration`, have 11."""
@@ -15,11 +15,14 @@ Facts = Iterator[tuple[str, str]]
 
 
 def format_lineage(lineage: Lineage) -> str:
-    """The text that `cyclone explain` prints. Things that the store does not have are left out or called missing."""
+    """The text that `cyclone explain` prints. Things that the store does not have are left out or called missing.
+
+    What clients sent, such as ids, is written without marks that a terminal obeys.
+    """
     lines: list[str] = []
     for title, facts in _list_sections(lineage):
-        lines += ["", title] if lines else [title]
-        lines += [f"  {name:<{NAME_WIDTH}}{text}".rstrip() for name, text in facts]
+        lines += ["", show_marks(title)] if lines else [show_marks(title)]
+        lines += [f"  {name:<{NAME_WIDTH}}{show_marks(text)}".rstrip() for name, text in facts]
     return "\n".join(lines)
 
 

@@ -5,11 +5,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from cyclone.errors import ConfigurationError
 from cyclone.messages.outbox import Message, Severity
+from cyclone.sections.faults import load_yaml
 
 FILE_VARIABLE = "CYCLONE_MESSAGES_FILE"
 
@@ -47,12 +47,10 @@ def read_routes(path: Path | None) -> tuple[Route, ...]:
     if path is None:
         return ()
     try:
-        content = yaml.safe_load(path.read_text())
+        content = load_yaml(path)
         routes = TypeAdapter(tuple[Route, ...]).validate_python(content)
     except OSError as error:
         raise ConfigurationError(f"{FILE_VARIABLE}={path}: the file cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: no YAML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

@@ -22,8 +22,6 @@ ID_CHARACTERS = 128
 """The most characters of a prediction's id. A UUID has 36. Longer ids make every row and its index larger."""
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 """The earliest time that is allowed. An earlier one is most likely a mistake, such as 1970 from an empty clock."""
-EARLIEST_OF_HISTORY = datetime(1900, 1, 1, tzinfo=UTC)
-"""The earliest time that is allowed in a history file and in its replay. A history may be older than any service."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future a time may be, as clocks of clients run ahead."""
 ALLOWED_ID = f"a text of 1 to {ID_CHARACTERS} characters, without \\u0000"
@@ -147,9 +145,11 @@ def is_id(value: Any) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= ID_CHARACTERS and "\0" not in value and _is_unicode(value)
 
 
-def describe_time(earliest: datetime) -> str:
-    """What `read_time` accepts, in words."""
-    return f"an ISO 8601 time with its zone, from {earliest:%Y-%m-%d} to now"
+def explain_time(value: Any, earliest: datetime) -> str:
+    """What `read_time` accepts in place of a refused value, and how a leap second is written if it is one."""
+    words = f"an ISO 8601 time with its zone, from {earliest:%Y-%m-%d} to now"
+    is_leap = isinstance(value, str) and ":60" in value
+    return words + (". A leap second is written as the second before it, which is 59" if is_leap else "")
 
 
 def read_time(value: Any, now: datetime, earliest: datetime = EARLIEST) -> datetime | None:
@@ -179,7 +179,7 @@ def find_label_faults(
         yield RowError(index, "label", show_value(entry.get("label")), explain_allowed(spec.label, entry.get("label")))
     at = entry.get("observed_at")
     if at is not None and read_time(at, now, earliest) is None:
-        yield RowError(index, "observed_at", show_value(at), describe_time(earliest))
+        yield RowError(index, "observed_at", show_value(at), explain_time(at, earliest))
     for key in entry.keys() - set(LABEL_KEYS):
         allowed = "no such key. The keys are " + ", ".join(LABEL_KEYS)
         yield RowError(index, show_value(key), show_value(entry[key]), allowed)

@@ -25,13 +25,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Errors: `ConfigurationError` with the line, when the file cannot be read, is no mapping, or has a key twice.
     """
     try:
-        data = yaml.load(path.read_bytes(), UniqueKeyLoader)  # noqa: S506 (it loads plain values only)
-    # Besides its own errors, PyYAML lets those of dates, of long numbers and of deep nesting through.
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        data = load_yaml(path)
+    except OSError as error:
         raise ConfigurationError(_describe_syntax(path, error)) from error
     if not isinstance(data, dict):
         raise ConfigurationError(f"{path}: it is no mapping of keys. {NEEDED}")
     return data
+
+
+def load_yaml(path: Path) -> Any:
+    """The plain values in a YAML file.
+
+    Errors: `OSError` when it cannot be read. `ConfigurationError` with the line, when it is no YAML or has a key twice.
+    """
+    content = path.read_bytes()
+    try:
+        return yaml.load(content, UniqueKeyLoader)  # noqa: S506 (it loads plain values only)
+    # Besides its own errors, PyYAML lets those of dates, of long numbers and of deep nesting through.
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigurationError(_describe_syntax(path, error)) from error
 
 
 class UniqueKeyLoader(yaml.SafeLoader):

@@ -11,6 +11,8 @@ from cyclone.settings import read_settings
 from cyclone.spec import find_model
 
 console = Console()
+MOST_DELAY_HOURS = 366 * 24
+"""The longest delay of labels, which is also the longest that a model.yaml may expect."""
 
 
 def train(model: ModelName) -> None:
@@ -40,7 +42,11 @@ def replay(
     ] = None,
     delay: Annotated[
         float | None,
-        typer.Option(min=0, help="The hours after which a label follows. Without it: label.expected_delay_hours."),
+        typer.Option(
+            min=0,
+            max=MOST_DELAY_HOURS,
+            help="The hours after which a label follows. Without it: label.expected_delay_hours.",
+        ),
     ] = None,
 ) -> None:
     """Replay a model's own history as live requests with late labels, and watch the whole loop at work.

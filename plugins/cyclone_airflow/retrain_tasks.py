@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.errors import CycloneError, HoldError
+from cyclone.errors import ConfigurationError, CycloneError, HoldError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -52,6 +52,7 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
     """The incident that this run answers. The monitor names its runs after it, and any other run is a request."""
     from cyclone.policy.incidents import find_named_incident
     from cyclone.policy.requests import ask, build_request
+    from cyclone.wording import read_reason
 
     named = find_named_incident(store, spec.name, context["run_id"])
     if named is not None:
@@ -59,10 +60,10 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
     run, params = context["dag_run"], context["params"]
     is_person = run.run_type == "manual"
     asked_by = (run.triggering_user_name if is_person else None) or run.run_id
-    said = {"because": params["because"], "despite": params["despite"]}
     try:
+        said = {"because": read_reason(params["because"]), "despite": params["despite"]}
         request = build_request(asked_by, is_person=is_person, waited_seconds=_measure_wait(run), **said)
-    except HoldError as error:
+    except (ConfigurationError, HoldError) as error:
         raise AirflowFailException(str(error)) from error
     answer = ask(store, spec, run.run_id, request, as_of)
     if answer.incident_id is None:

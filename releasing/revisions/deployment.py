@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cyclone.errors import ConfigurationError
 from cyclone.image_contract import RUNTIME_VARIABLES
 from cyclone.sections.base import FromList, Section
+from cyclone.sections.faults import load_yaml
 from cyclone.settings import Settings
 
 SECRET = re.compile(r"(projects/[^/\s]+/secrets/)?[A-Za-z0-9_-]{1,255}(/versions/(latest|\d+))?")
@@ -137,10 +137,10 @@ def read_deployment(settings: Settings, model: str) -> Deployment:
 def read_installation(path: Path) -> Installation:
     """The deployment configuration in a file. Errors: as `read_deployment`."""
     try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+        data = load_yaml(path)
+    except OSError as error:
         raise ConfigurationError(
-            f"{path}: not readable as YAML: {error}. CYCLONE_DEPLOYMENT_FILE has to name the deployment configuration"
+            f"{path}: not readable: {error}. CYCLONE_DEPLOYMENT_FILE has to name the deployment configuration"
         ) from error
     try:
         return Installation.model_validate(data or {})

@@ -105,7 +105,6 @@ MODULES: Places = {
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,
-    "benchmarks.page": SMALL,
     "benchmarks.release_canary": IMAGES,
     "benchmarks.release_layer": IMAGES,
     "local_platform.cloud_run": "tests/support/cloud_run_driver.py::build_command",

@@ -20,7 +20,6 @@ from cyclone.rows.frames import LABEL_TYPES, frame_from_rows
 from cyclone.rows.table_file import TableFile
 from cyclone.rows.validation import (
     CLOCK_SKEW,
-    EARLIEST_OF_HISTORY,
     describe_allowed,
     is_allowed,
     show_value,
@@ -29,7 +28,7 @@ from cyclone.rows.validation import (
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store, Transaction
-from cyclone.times import floor_month
+from cyclone.times import EARLIEST_OF_HISTORY, floor_month
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from cyclone.errors import DataError
-from cyclone.rows.validation import EARLIEST_OF_HISTORY
-from cyclone.times import DAY, floor_day
+from cyclone.times import DAY, EARLIEST_OF_HISTORY, floor_day
 from training.starting.columns import TextColumn
 from training.starting.moments import Moments, find_moments, read_numbers
 from training.starting.source import DataSource

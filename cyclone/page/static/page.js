@@ -82,8 +82,11 @@ document.addEventListener("DOMContentLoaded", () => {
   document.addEventListener("keydown", moveInGrid);
   document.querySelectorAll(".plot[data-since]").forEach(choosePeriod);
   document.querySelectorAll(".scroll.newest").forEach((box) => { box.scrollLeft = box.scrollWidth; });
-  document.querySelectorAll(".actions details").forEach((each) => each.addEventListener("toggle", () => {
-    if (each.open) each.querySelector("textarea")?.focus();
+  // At the click and not at the event "toggle", which comes later: a space that is typed meanwhile would close it again.
+  document.querySelectorAll(".actions summary").forEach((each) => each.addEventListener("click", (event) => {
+    event.preventDefault();
+    each.parentElement.open = !each.parentElement.open;
+    if (each.parentElement.open) each.parentElement.querySelector("textarea")?.focus();
   }));
   document.addEventListener("submit", (event) => {
     document.documentElement.classList.add("loading");

@@ -25,7 +25,7 @@ from cyclone.page.rendering import HEADERS, STATIC, quote_part, render
 from cyclone.page.verdicts import show_verdicts
 from cyclone.settings import Settings, read_settings
 from cyclone.store import Store
-from cyclone.wording import finish_sentence
+from cyclone.wording import finish_sentence, read_reason
 from cyclone_airflow.page.access import PageAccess, is_foreign
 from cyclone_airflow.page.doing import Do, do
 
@@ -141,8 +141,9 @@ class Page:
         form = await _read_form(request)
         if form is None:
             return _tell(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Too long", "The reason is too long.")
-        name, because = self._access.name_user(user), " ".join(form.get("because", [""])[0].split())
+        name = self._access.name_user(user)
         try:
+            because = read_reason(form.get("because", [""])[0])
             if not because:
                 raise ConfigurationError("Because is empty: say why. The reason is kept with your name")
             done = await asyncio.to_thread(

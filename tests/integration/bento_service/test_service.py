@@ -115,6 +115,8 @@ def test_a_bad_row_refuses_the_request_and_nothing_of_it_is_logged(service: Serv
         ("POST", "/predict", b"", 400),
         ("POST", "/predict", b'{"rows": [{"hour": NaN}]}', 400),
         ("POST", "/predict", b'{"rows": [{"hour": 1e999}]}', 400),
+        ("POST", "/predict", b'{"rows": [' + json.dumps(ROW).encode()[:-1] + b', "hour": 9}]}', 400),
+        ("POST", "/labels", b'{"labels": [{"id": "a", "label": 1, "label": 2}]}', 400),
         ("POST", "/predict", b'{"rows": [{"weather": "\\u0000"}]}', 400),
         ("POST", "/predict", {"rows": [ROW] * 1001}, 413),
         ("POST", "/predict", b'{"rows": "' + b" " * 10 * 1024 * 1024 + b'"}', 413),

@@ -20,3 +20,21 @@ def test_a_body_that_stalls_is_refused_after_a_while(monkeypatch: pytest.MonkeyP
     with pytest.raises(RequestError, match=r"the body was not complete after 0\.05 seconds\. Send fewer") as refused:
         asyncio.run(content.read_content(Request({"type": "http", "headers": []}, receive)))
     assert refused.value.status == 408
+
+
+@pytest.mark.parametrize(
+    ("coding", "is_refused"), [("gzip", True), ("br, gzip", True), ("identity", False), ("", False)]
+)
+def test_a_compressed_body_is_refused_as_one(coding: str, is_refused: bool) -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    request = Request({"type": "http", "headers": [(b"content-encoding", coding.encode())]}, receive)
+    body = asyncio.run(content.receive_body(request))
+    if not is_refused:
+        assert body.read() == b"{}"
+        return
+    with pytest.raises(RequestError) as refused:
+        body.read()
+    words = f"the body is encoded as {coding!r}. Send it without Content-Encoding"
+    assert (refused.value.status, str(refused.value)) == (415, words)

@@ -11,10 +11,11 @@ from bento_service.request import (
     read_label_request,
     read_predict_request,
 )
-from cyclone.rows.validation import EARLIEST_OF_HISTORY, RowError
+from cyclone.rows.validation import RowError
 from cyclone.sections import Feature, Label, Serving
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from cyclone.times import EARLIEST_OF_HISTORY
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LABEL = Label(name="sold", type="integer", range=(0, 9), expected_delay_hours=1)
@@ -104,6 +105,73 @@ def test_every_bad_row_is_named() -> None:
 @pytest.mark.parametrize("value", ["", "a" * 129, 7, None, "a\0b"])
 def test_an_id_is_a_short_text(value: Any) -> None:
     assert [(error.index, error.feature) for error in refuse({"rows": [ROW], "ids": [value]}).details] == [(0, "id")]
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"rows": [{"hour": 1}], "rows": [{"hour": 2}]}', "rows"),
+        (b'{"rows": [{"hour": 1}], "ids": ["a"], "ids": ["b"]}', "ids"),
+        (b'{"ids" : ["a"], "rows": [{"hour": 1}], "i\\u0064s": ["b"]}', "ids"),
+    ],
+)
+def test_a_key_of_the_body_that_stands_twice_is_refused_by_name(body: bytes, key: str) -> None:
+    refusal = refuse(body)
+    assert (refusal.status, str(refusal)) == (400, f"the key {key!r} stands 2 times. Keep one")
+
+
+@pytest.mark.parametrize(
+    ("second", "values"),
+    [
+        ('"hour":9', "[1, 9]"),
+        ('"hour" : 9', "[1, 9]"),
+        ('"hour"\n:9', "[1, 9]"),
+        ('"ho\\u0075r": 9', "[1, 9]"),
+        ('"hour":1', "[1, 1]"),
+        ('"hour":3,"hour": 9', "[1, 3, 9]"),
+        ('"hour":{"hour":9}', '[1, [["hour", 9]]]'),
+    ],
+)
+def test_a_feature_that_stands_twice_in_a_row_is_refused_by_name_with_its_values(second: str, values: str) -> None:
+    """Whatever else has colons, and however the key is written."""
+    body = (
+        f'{{"rows": [{{"hour": 2}}, {{"hour":1,{second}}}], "created_at": ["2011-01-01T00:00Z", "2011-01-02T00:00Z"]}}'
+    )
+    refusal = refuse(body.encode())
+    assert str(refusal) == "1 of 2 rows cannot be used. Nothing was kept"
+    count = values.count(",") if second.endswith("}") else values.count(",") + 1
+    assert refusal.details == [RowError(1, "hour", values, f"one value, not {count}")]
+    assert refusal.at == datetime(2011, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["a:b", 'say ":" :', '\\": {', "\\"])
+def test_colons_and_quotes_within_a_text_are_no_keys(text: str) -> None:
+    body = f'{{"rows" : [{{"hour":1}}], "ids":[{json.dumps(text)}]}}'
+    assert read_predict_request(SPEC, body.encode(), NOW) == PredictRequest([ROW], [text], None)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "details"),
+    [
+        ('{"labels": [], "labels": [{"id": "a", "label": 1}]}', "the key 'labels' stands 2 times. Keep one", []),
+        (
+            '{"labels": [{"id": "a", "label": 1, "label": 2}, {"id": "b", "id": "c", "label": 1}]}',
+            "2 of 2 rows cannot be used. Nothing was kept",
+            [RowError(0, "label", "[1, 2]", "one value, not 2"), RowError(1, "id", '["b", "c"]', "one value, not 2")],
+        ),
+    ],
+)
+def test_a_key_of_a_label_that_stands_twice_is_refused_by_name(body: str, error: str, details: list[RowError]) -> None:
+    with pytest.raises(RequestError) as raised:
+        read_label_request(SPEC, body.encode(), NOW)
+    assert (str(raised.value), raised.value.details) == (error, details)
+
+
+def test_a_leap_second_is_refused_with_what_to_send_instead() -> None:
+    """Neither Python nor the store tells it from the second after it."""
+    leap = "2016-12-31T23:59:60Z"
+    allowed = f"{TIME}. A leap second is written as the second before it, which is 59"
+    assert refuse({"rows": [ROW], "created_at": [leap]}).details == [RowError(0, "created_at", leap, allowed)]
 
 
 def test_an_id_is_used_once_in_a_request() -> None:

@@ -38,17 +38,22 @@ def test_a_route_carries_its_models_and_severities_and_without_any_all(tmp_path:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("- [", "no YAML: "),
-        ("", "the file: "),
-        ("- {name: a}", r"0\.notifier: Field required"),
-        ("- {name: a, notifier: Mail}", r"0\.notifier: String should match pattern"),
-        ("- {name: a, notifier: a.B, severities: [urgent]}", r"0\.severities\.0: Input should be 'info'"),
-        ("- {name: a, notifier: a.B, argument: {}}", r"0\.argument: Extra inputs"),
-        ("- {name: a, notifier: a.B}\n- {name: a, notifier: a.C}", "the name 'a' stands twice"),
+        ("- [", ", line 1: not readable as YAML: "),
+        (
+            "- {name: a, notifier: a.B, notifier: a.C}",
+            ", line 1: not readable as YAML: the key 'notifier' is there twice",
+        ),
+        ("- {name: 2011-02-31}", ": not readable as YAML: day is out of range"),
+        ("", ": the file: "),
+        ("- {name: a}", r": 0\.notifier: Field required"),
+        ("- {name: a, notifier: Mail}", r": 0\.notifier: String should match pattern"),
+        ("- {name: a, notifier: a.B, severities: [urgent]}", r": 0\.severities\.0: Input should be 'info'"),
+        ("- {name: a, notifier: a.B, argument: {}}", r": 0\.argument: Extra inputs"),
+        ("- {name: a, notifier: a.B}\n- {name: a, notifier: a.C}", ": the name 'a' stands twice"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_place(tmp_path: Path, text: str, fault: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"messages.yaml: {fault}"):
+    with pytest.raises(ConfigurationError, match=f"messages.yaml{fault}"):
         read_routes(write(tmp_path, text))
 
 

@@ -49,13 +49,20 @@ def test_without_a_file_nothing_is_stated() -> None:
         ("sidecars: [{name: model, image: x}]", "sidecars.0: sidecar 'model': this is the name of the model's own"),
         ("sidecars: [{name: a, image: x}, {name: a, image: y}]", "the file: sidecar 'a' is given twice"),
         ("models: {bike_demand: {models: {}}}", "models.bike_demand.models is no key of a deployment"),
-        ("a: b: c", "not readable as YAML"),
+        ("a: b: c", "line 1: not readable as YAML"),
+        (
+            "timeout_seconds: 4\ntimeout_seconds: 5",
+            "line 2: not readable as YAML: the key 'timeout_seconds' is there twice",
+        ),
+        ("labels: {team: a, team: b}", "line 1: not readable as YAML: the key 'team' is there twice"),
+        ("labels: {since: 2011-02-31}", "not readable as YAML: day is out of range for month"),
+        ("[" * 2000, "not readable as YAML: maximum recursion depth exceeded"),
     ],
 )
 def test_what_cannot_be_deployed_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         read_deployment(write(tmp_path, text), "bike_demand")
-    assert str(refused.value).startswith(f"{tmp_path / 'deployment.yaml'}: ")
+    assert str(refused.value).startswith(str(tmp_path / "deployment.yaml"))
     assert message in str(refused.value)
 
 
