@@ -44,9 +44,7 @@ console = Console(width=110)
 def measure_starts(rounds: int) -> dict[str, float]:
     """Print the table and return medians of rounds. Errors: `PlatformError`."""
     if not PYTHON.exists():
-        raise PlatformError(
-            f"{PYTHON} is missing. Make it with `make {PYTHON.parents[1].relative_to(Path.cwd())}/.ready`"
-        )
+        raise PlatformError(f"{PYTHON} is missing. `make bench-release` makes it")
     with temporary_state("bench-start") as folder:
         _, estimator, rows = fit_model()
         body = json.dumps({"rows": rows[:1]}).encode()
