@@ -1,4 +1,4 @@
-"""Each task of a retraining on a worker of its own: a process with a folder that no other has, and that is gone after."""
+"""Each task of a retraining on a worker of its own: a process whose folder no other has, and which is gone then."""
 
 import json
 import os
