@@ -102,6 +102,7 @@ CYCLONE: Places = {
 }
 MODULES: Places = {
     "bento_service.logging_proxy": "tests/integration/bento_service/test_logging_proxy.py::run_proxy",
+    "benchmarks.cold_start.measure": IMAGES,
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,
