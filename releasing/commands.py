@@ -15,6 +15,7 @@ from cyclone.errors import ReleaseError
 from cyclone.record_comparison import note_comparison
 from cyclone.settings import read_settings
 from cyclone.wording import count_of
+from releasing.batch.commands import predict
 
 console = Console(markup=False)
 MARKS = {"well": "well ", "fault": "FAULT", "absent": "-    "}
@@ -29,6 +30,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("withdraw-calibration")(withdraw_by_hand)
     app.command("retire")(retire_by_hand)
     app.command()(doctor)
+    app.command()(predict)
 
 
 def doctor(

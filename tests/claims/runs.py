@@ -80,6 +80,7 @@ CYCLONE: Places = {
     "monitor backfill": "tests/sql/test_backfill.py::test_the_command_tells_the_verdicts_of_each_day",
     "monitor what-if": "tests/sql/test_what_if.py::ask",
     "open": f"{STATUS}::test_the_platform_is_told_as_a_document_too",
+    "predict": "tests/integration/releasing/test_batch.py::run",
     "promote": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "reconcile": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "redeploy": "tests/integration/releasing/test_deployed_keys.py::"
@@ -101,6 +102,7 @@ CYCLONE: Places = {
 }
 MODULES: Places = {
     "bento_service.logging_proxy": "tests/integration/bento_service/test_logging_proxy.py::run_proxy",
+    "benchmarks.cold_start.measure": IMAGES,
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,

@@ -16,7 +16,7 @@ from cyclone.image_contract import SPEC_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.times import DAY
-from training.data.dataset import Dataset, read_dataset, split_features, split_newest_days
+from training.data.dataset import RECORD, ROWS, Dataset, read_dataset, split_features, split_newest_days
 from training.data.folds import SEED, assign_folds
 from training.fit.expected_errors import expect_errors
 from training.fit.model_code import describe_error, find_line, find_pipeline, load_builder, make_estimator
@@ -237,7 +237,7 @@ def _log_data(dataset: Dataset, *, is_page_kept: bool) -> None:
     import mlflow
 
     folder = Path(dataset.path).parent
-    for name in ("dataset.parquet", "dataset.json"):
+    for name in (ROWS, RECORD):
         mlflow.log_artifact(str(folder / name), "data")
     if is_page_kept:
         return
