@@ -1,4 +1,4 @@
--- The alert rule "log losing rows": 1 where less of the newest day's rows is in the log than the model's floor.
+-- The alert rule "log losing rows": 1 where less of the newest day's rows is in the log than the breaker asks for.
 CREATE OR REPLACE VIEW alarm_log AS
 SELECT
     monitored_model.model,
