@@ -2,8 +2,9 @@
 
 A refit is what a retraining would have made. It is scored on the days after its training, and never serves. The rule
 is that of renting or buying skis: buy once the rent that was paid would have bought them. The rent is what the version
-that serves has lost against refits. Whatever comes, the cost of that rule is at most twice that of the best schedule.
-Two things are added, with which this is no promise any more: a look ahead, and a test whether the loss may be chance.
+that serves has lost against refits. Where losses are seen at once, the cost of that rule is at most twice that of the
+best schedule. Here they are seen late. A look-ahead is added, and a test whether the loss may be chance. No bound is
+proved for that.
 Source: Karlin et al., *Competitive snoopy caching*, 1988.
 """
 

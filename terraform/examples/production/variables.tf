@@ -36,7 +36,7 @@ variable "mlflow_image" {
 }
 
 variable "grafana_image" {
-  description = "An image of Grafana with what grafana/ provisions."
+  description = "An image of Grafana whose data source reads CYCLONE_STORE_DSN. The files of grafana/provisioning do not fit as they are."
   type        = string
 }
 
