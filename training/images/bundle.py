@@ -86,14 +86,21 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
     estimator = folder / MODEL_PATH
     estimator.parent.mkdir()
     shutil.copy(model.path, estimator)
-    shutil.rmtree(download)
     release = {
         "model": spec.name,
         "version": version,
         "mlflow_run_id": origin.mlflow_run_id,
         "trusted_types": model.trusted_types,
+        "packages": model.find_packages(),
     }
+    shutil.rmtree(download)
     (folder / RELEASE_FILE).write_text(json.dumps(release, indent=2) + "\n")
+
+
+def read_packages(folder: Path) -> list[str]:
+    """The packages that a version needs beyond those of the base image, from the release.json in its folder."""
+    packages: list[str] = json.loads((folder / RELEASE_FILE).read_text())["packages"]
+    return packages
 
 
 def read_origin(settings: Settings, spec: ModelSpec, version: int) -> Origin:
