@@ -15,7 +15,7 @@ from cyclone.places import find_shipped
 
 EXTRAS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "onnxruntime": "onnx", "onnx": "onnx", "skl2onnx": "onnx"}
 """The extra of Cyclone that installs a module."""
-RUN_WITH = {"cyclone.estimators.onnx_model": ("onnxruntime",), "cyclone.estimators.pyfunc_model": ("mlflow",)}
+RUN_WITH = {"cyclone.estimators.onnx_model": ("onnxruntime",)}
 """The packages that a module of Cyclone imports only when it predicts."""
 
 

@@ -51,6 +51,21 @@ from cyclone.estimators.encoded_labels import EncodedLabels
 def build_estimator():
     return EncodedLabels(XGBClassifier(n_estimators=10))
 """
+ONNX = """
+from sklearn.linear_model import LogisticRegression
+from skl2onnx import to_onnx
+
+from cyclone.estimators.onnx_model import OnnxModel
+
+
+def train(features, labels):
+    fitted = LogisticRegression(max_iter=500).fit(features, labels)
+    return to_onnx(fitted, features[:1].astype("float32")).SerializeToString()
+
+
+def build_estimator():
+    return OnnxModel(train=train)
+"""
 
 
 @pytest.fixture
@@ -140,3 +155,12 @@ def test_a_library_that_is_not_installed_is_named_with_its_command(
         match=r"line 2: it cannot be imported: .*xgboost.* Run pip install 'cyclone-mlops\[xgboost\]'$",
     ):
         load_builder(own, find_model(own.models_dir, "tumour"))
+
+
+def test_an_onnx_model_that_each_training_makes_anew_turns_the_whole_loop(
+    own: Settings, store: Store, bento_home: Path, tmp_path: Path
+) -> None:
+    write_iris(own.models_dir)
+    write_pipeline(own, "iris", ONNX)
+    prepared = prepare(own, store, "iris")
+    assert_the_loop_turns(own, store, prepared, bento_home, tmp_path / "home", ["onnxruntime"])
