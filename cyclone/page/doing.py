@@ -60,13 +60,13 @@ ACTIONS = {action.name: action for action in (RETRAIN, RECALIBRATE, PROMOTE, ROL
 
 def offer_actions(status: Mapping[str, Any], under_way: Mapping[str, Any], is_held: bool) -> list[Action]:
     """The actions that make sense now, what is most likely wanted first."""
-    has_canary = under_way.get("version") is not None
+    has_candidate = under_way.get("version") is not None
     serves = status["version"] is not None
     offered = [
         (RESUME, is_held),
-        (PROMOTE, has_canary),
-        (ROLL_BACK, serves or has_canary),
+        (PROMOTE, under_way.get("state") == "canary"),
+        (ROLL_BACK, serves or has_candidate),
         (RETRAIN, True),
-        (RECALIBRATE, serves and not has_canary),
+        (RECALIBRATE, serves and not has_candidate),
     ]
     return [action for action, is_offered in offered if is_offered]
