@@ -126,7 +126,7 @@ $(VENV)/bench-policy/.ready: $(READY) requirements/bench-policy.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target $(@D) -r requirements/bench-policy.txt
 	@rm -rf $(@D)/tests && touch $@
 
-bench-policy: $(READY) $(VENV)/bench-policy/.ready ## the policy on eight real data sets and synthetic worlds, beside calendars, detectors and hindsight (ten minutes)
+bench-policy: $(READY) $(VENV)/bench-policy/.ready ## the policy on eight real data sets and synthetic worlds, beside calendars, detectors and hindsight (long: not yet run to its end with this policy)
 	@PYTHONPATH=$(VENV)/bench-policy $(BIN)/python -m benchmarks.policy $(SIZE)
 
 bench-newcomer: $(READY) $(VENV)/bench-policy/.ready ## from a CSV to a checked model and to a trained version, on three data sets (two minutes)
