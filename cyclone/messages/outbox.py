@@ -6,7 +6,7 @@ from typing import Literal
 
 from cyclone.store import Store
 
-Kind = Literal["incident", "hold", "retraining", "promotion", "roll_back", "log_loss"]
+Kind = Literal["incident", "hold", "retraining", "promotion", "roll_back", "log_loss", "approval"]
 Severity = Literal["info", "warning", "critical"]
 ATTEMPTS = 50
 """After so many monitor runs a message is given up: four hours at the default schedule, an outage of a mail server."""
@@ -16,6 +16,7 @@ REMEDIES: dict[Kind, str] = {
     "retraining": "What served before still serves. `cyclone timeline {model}` tells what happened.",
     "promotion": "Nothing has to be done. `cyclone rollback {model}` returns to the version before.",
     "roll_back": "The version before serves again. `cyclone explain {model}:v{subject}` tells why.",
+    "approval": "`cyclone approve {model} --because '…'` lets it go on, and `cyclone refuse {model} --because '…'` ends it.",
     "log_loss": "`cyclone log status {model}` names the instances and the reasons.",
 }
 """What to do about a message, by its kind."""
