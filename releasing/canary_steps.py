@@ -17,7 +17,7 @@ from cyclone.sections import ReleaseRules
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
-from releasing.approval import ask_person, find_question, is_asked_before
+from releasing.approval.questions import ask_person, find_question, is_asked_before
 from releasing.canary_judgement import CanaryVerdict, judge_canary
 from releasing.canary_measures import Window
 from releasing.candidate import give_share

@@ -74,7 +74,7 @@ def refuse(model: ModelName, version: Seen = None, because: Because = "") -> Non
 
 
 def _decide(model: str, is_approved: bool, version: int | None, because: str) -> None:
-    from releasing.approval import decide
+    from releasing.approval.answers import decide
 
     command = "approve" if is_approved else "refuse"
     if not because:

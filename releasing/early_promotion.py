@@ -5,7 +5,7 @@ from cyclone.releases import releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
-from releasing.approval import approve_by_promoting
+from releasing.approval.answers import approve_by_promoting
 from releasing.canary_steps import end_by_hand
 from releasing.candidate import candidate_of_run
 from releasing.promotion import promote

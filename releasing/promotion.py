@@ -23,7 +23,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.aliases import drop_alias, set_alias
-from releasing.approval import check_approved
+from releasing.approval.questions import check_approved
 from releasing.candidate import Candidate
 from releasing.cleaning import clean_up
 from releasing.cloud_run import CloudRun

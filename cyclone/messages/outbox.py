@@ -16,7 +16,8 @@ REMEDIES: dict[Kind, str] = {
     "retraining": "What served before still serves. `cyclone timeline {model}` tells what happened.",
     "promotion": "Nothing has to be done. `cyclone rollback {model}` returns to the version before.",
     "roll_back": "The version before serves again. `cyclone explain {model}:v{subject}` tells why.",
-    "approval": "`cyclone approve {model} --because '…'` lets it go on, and `cyclone refuse {model} --because '…'` ends it.",
+    "approval": "`cyclone approve {model} --because '…'` lets it go on, and `cyclone refuse {model} --because '…'`"
+    " ends it.",
     "log_loss": "`cyclone log status {model}` names the instances and the reasons.",
 }
 """What to do about a message, by its kind."""

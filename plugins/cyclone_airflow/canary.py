@@ -109,7 +109,7 @@ class CanaryOperator(HITLOperator):
         from cyclone.settings import read_settings
         from cyclone.spec import find_model
         from cyclone.store import Store
-        from releasing.approval import decide
+        from releasing.approval.answers import decide
 
         settings = read_settings()
         release = release_of_run(Store(settings.store_dsn), self.model, run_id)

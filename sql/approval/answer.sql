@@ -1,4 +1,5 @@
--- Answer a question. The first answer counts. A person can answer until the deadline, and after it only the deadline can.
+-- Answer a question. The first answer counts. A person can answer until the deadline, and after it only the deadline
+-- can.
 -- params: release_id bigint, answer text, answered_by text (NULL for the deadline), because text, at timestamptz
 --   (event time)
 -- returns: nothing

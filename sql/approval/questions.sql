@@ -1,7 +1,7 @@
 -- The questions about the releases of a model, or of one release, with their answers.
 -- params: model text, release_id bigint (NULL for all of the model)
--- returns: release_id, version, traffic_percent, deadline, words, answer, answered_by, because; is_late boolean says that
---   the deadline is over. The newest first
+-- returns: release_id, version, traffic_percent, deadline, words, answer, answered_by, because; is_late boolean says
+--   that the deadline is over. The newest first
 SELECT
     approval.release_id,
     release.version,

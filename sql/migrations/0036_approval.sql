@@ -1,4 +1,5 @@
--- The question to a person whether a candidate may go on, one for each release, and its answer. The first answer counts.
+-- The question to a person whether a candidate may go on, one for each release, and its answer.
+-- The first answer counts.
 
 CREATE TABLE approval (
     release_id bigint PRIMARY KEY REFERENCES release,

@@ -1,13 +1,13 @@
 -- Every model with what a person has to know of it. Those that need a person come first, then those whose error has
 -- risen most.
 -- params: none
--- returns: model, verdict, sentence text; attention integer; is_unwatched, is_held, is_canary, is_waiting, has_failed boolean;
---   version, canary_version, canary_percent integer; error, accepted_error, error_limit, error_ratio
+-- returns: model, verdict, sentence text; attention integer; is_unwatched, is_held, is_canary, is_waiting,
+--   has_failed boolean; version, canary_version, canary_percent integer; error, accepted_error, error_limit, error_ratio
 --   double precision; metric text; incident_id bigint; decided_at timestamptz; action, reason,
 --   canary_run text
 SELECT
     model_trouble.model,
-    CASE WHEN canary.is_waiting THEN greatest(model_trouble.attention, 3) ELSE model_trouble.attention END AS attention,
+    greatest(model_trouble.attention, CASE WHEN canary.is_waiting THEN 3 END) AS attention,
     model_trouble.verdict,
     model_trouble.sentence,
     model_trouble.is_unwatched,

@@ -79,7 +79,7 @@ def answer_question(
     settings: Settings, spec: ModelSpec, is_approved: bool, user: str, because: str, version: int | None
 ) -> str:
     """Approve or refuse a candidate that waits for a person, as `cyclone approve` and `cyclone refuse` do."""
-    from releasing.approval import decide
+    from releasing.approval.answers import decide
 
     release = decide(settings, spec, is_approved, user, because, version)
     end = "approved. Its release goes on" if is_approved else "refused. The champion has all traffic"

@@ -15,7 +15,8 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone_airflow.page.doing import do
-from releasing.approval import Question, decide, find_question
+from releasing.approval.answers import decide
+from releasing.approval.questions import Approval, find_question
 from releasing.canary_steps import CanaryState, CanaryWatch, advance_canary
 from releasing.candidate import candidate_of_run
 from releasing.commands import add_commands
@@ -39,7 +40,7 @@ def required(cloud: Settings, quick: ModelSpec) -> ModelSpec:
     return ask_for(quick, "required")
 
 
-def read_question(store: Store, version: int) -> Question:
+def read_question(store: Store, version: int) -> Approval:
     from cyclone.releases import release_of_run
 
     release = release_of_run(store, "bike_demand", f"run_{version}")
@@ -111,7 +112,7 @@ def test_a_decision_after_a_roll_back_or_a_newer_release_is_refused(
         decide(cloud, required, True, "ann", "yes", 2)
     deploy(cloud, quick, 3)
     advance_canary(cloud, required, "run_3")
-    with pytest.raises(StaleReleaseError, match="version 2 does not wait .* version 3"):
+    with pytest.raises(StaleReleaseError, match=r"version 2 does not wait .* version 3"):
         decide(cloud, required, True, "ann", "I still see version 2", 2)
     promote(cloud, quick, candidate_of_run(cloud, quick, "run_3"))
     with pytest.raises(StaleReleaseError, match="version 3 serves"):
@@ -120,7 +121,7 @@ def test_a_decision_after_a_roll_back_or_a_newer_release_is_refused(
 
 
 def test_nothing_is_promoted_without_the_word_that_it_needs(cloud: Settings, store: Store, required: ModelSpec) -> None:
-    with pytest.raises(ReleaseError, match="release.approval is required and no person has approved it"):
+    with pytest.raises(ReleaseError, match=r"release\.approval is required and no person has approved it"):
         promote(cloud, required, candidate_of_run(cloud, required, "run_2"))
     assert read_percents(cloud) == {"bike-demand-v1": 100}
     promote_early(cloud, required, "ann", "by hand (ann): I have looked")
