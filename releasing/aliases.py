@@ -3,11 +3,14 @@
 MLflow's REST API is asked directly. MLflow's own client takes seconds to import, and a roll-back would wait for that.
 The client is used if the direct way fails: with another kind of tracking URI or credentials, or when the server
 refuses.
-Errors: a server that does not answer is a `TrackingError`.
+Errors: a server that does not answer or that refuses is a `TrackingError`, as for a version that was deleted there.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from cyclone.errors import TrackingError
 from cyclone.settings import Settings
 from training.tracking.client import HTTP, MISSING, connect, find_version, request_server
 
@@ -21,7 +24,8 @@ def find_alias(settings: Settings, model: str, alias: str) -> int | None:
         return int(body["model_version"]["version"])
     if body.get("error_code") in MISSING:
         return None
-    found = find_version(connect(settings), model, alias)
+    with _told(settings, f"say what {model}'s alias {alias} names"):
+        found = find_version(connect(settings), model, alias)
     return None if found is None else int(found.version)
 
 
@@ -31,7 +35,8 @@ def set_alias(settings: Settings, model: str, alias: str, version: int) -> None:
         return
     is_done, _ = _ask(settings, "POST", name=model, alias=alias, version=str(version))
     if not is_done:
-        connect(settings).set_registered_model_alias(model, alias, str(version))
+        with _told(settings, f"let {model}'s alias {alias} name version {version}"):
+            connect(settings).set_registered_model_alias(model, alias, str(version))
 
 
 def drop_alias(settings: Settings, model: str, alias: str, version: int) -> None:
@@ -40,7 +45,22 @@ def drop_alias(settings: Settings, model: str, alias: str, version: int) -> None
         return
     is_done, _ = _ask(settings, "DELETE", name=model, alias=alias)
     if not is_done:
-        connect(settings).delete_registered_model_alias(model, alias)
+        with _told(settings, f"drop {model}'s alias {alias}"):
+            connect(settings).delete_registered_model_alias(model, alias)
+
+
+@contextmanager
+def _told(settings: Settings, what: str) -> Iterator[None]:
+    """Tell a refusal of MLflow's client with what it was asked for."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise TrackingError(
+            f"MLflow at {settings.mlflow_uri} cannot {what}: {error}. Nothing is decided by an alias. If the model or"
+            " the version was deleted or renamed there, restore it"
+        ) from error
 
 
 def _ask(settings: Settings, method: str, **fields: str) -> tuple[bool, dict[str, Any]]:

@@ -84,4 +84,4 @@ def _remove(settings: Settings, spec: ModelSpec, version: int, image: str | None
         for revision in revisions:
             cloud.delete_revision(spec.service_name, revision)
         if image is not None:
-            remove_image(image)
+            remove_image(image, version)

@@ -170,15 +170,24 @@ class CloudRun:
 
         A value that comes from a secret is read from there.
         """
-        found = self._get_revision(service, revision)
-        if found is None:
-            return ""
-        variable = next((each for each in find_model_container(found).env if each.name == name), None)
+        if secret := self.find_secret(service, revision, name):
+            return read_secret(secret, self._secret_manager)
+        variable = self._find_variable(service, revision, name)
+        return "" if variable is None else str(variable.value)
+
+    def find_secret(self, service: str, revision: str, name: str) -> str:
+        """The secret's version that gives a variable of a revision its value. Empty when none does."""
+        variable = self._find_variable(service, revision, name)
         if variable is None or "value_source" not in variable:
-            return "" if variable is None else str(variable.value)
+            return ""
         selected = variable.value_source.secret_key_ref
         secret = selected.secret if "/" in selected.secret else f"{self._api.project}/secrets/{selected.secret}"
-        return read_secret(f"{secret}/versions/{selected.version or 'latest'}", self._secret_manager)
+        return f"{secret}/versions/{selected.version or 'latest'}"
+
+    def _find_variable(self, service: str, revision: str, name: str) -> Any:
+        found = self._get_revision(service, revision)
+        variables = [] if found is None else find_model_container(found).env
+        return next((each for each in variables if each.name == name), None)
 
     def read_serving(self, service: str, revision: str, serving: Serving) -> Serving:
         """`serving` with the concurrency, most instances, CPU and memory that a revision was deployed with."""

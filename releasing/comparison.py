@@ -37,12 +37,20 @@ def compare(settings: Settings, spec: ModelSpec, run_id: str, at: datetime) -> l
     _, abandoned = releases_under_way(store, spec.name)
     try:
         if found and (spec.release.reconcile == "always" or abandoned):
-            reconcile(settings, spec)
+            _mend(settings, spec)
             left = find_differences(settings, spec)
     finally:
         is_mended = bool(found) and not left and not unwatched
         note_comparison(store, spec.name, run_id, at, found if is_mended else [*left, *unwatched], is_mended)
     return [*found, *unwatched]
+
+
+def _mend(settings: Settings, spec: ModelSpec) -> None:
+    """Make traffic and aliases follow the record. An alias that MLflow refuses to move stays a difference."""
+    try:
+        reconcile(settings, spec)
+    except TrackingError as error:
+        log.warning("%s: the aliases could not be mended: %s", spec.name, error)
 
 
 def find_lasting(settings: Settings, spec: ModelSpec) -> list[Difference]:

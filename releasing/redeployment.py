@@ -9,10 +9,12 @@ from datetime import datetime
 
 from cyclone.calibration.correction import Calibration
 from cyclone.errors import ReleaseError
+from cyclone.image_contract import API_KEYS_VARIABLE
 from cyclone.releases import current_release, releases_under_way
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from releasing.cloud_run import CloudRun
 from releasing.recalibration import deploy_calibration
 from releasing.revision_environment import find_keys, read_keys_of
 
@@ -24,7 +26,8 @@ def deploy_again(
 
     The new revision asks clients for `keys`. None stands for the configured keys, or else the keys of the present
     revision. An empty text stands for no keys.
-    Errors: `ReleaseError` when nothing serves, a release is under way, or the revision does not ask for its keys.
+    Errors: `ReleaseError` when nothing serves, a release is under way, the revision does not ask for its keys, or a
+    secret would give it keys although it is to have none.
     """
     store = Store(settings.store_dsn)
     champion = current_release(store, spec.name)
@@ -39,6 +42,11 @@ def deploy_again(
             f" {spec.name}`"
         )
     keys = find_keys(settings, spec) if keys is None else keys
+    if not keys and (secret := CloudRun(settings).find_secret(spec.service_name, champion.revision, API_KEYS_VARIABLE)):
+        raise ReleaseError(
+            f"{spec.name}: its keys come from {secret}, which every new revision keeps. Take {API_KEYS_VARIABLE} away"
+            " from the service and from the deployment configuration first"
+        )
     kept = store.fetch_one(
         "calibration/carry_on",
         model=spec.name,

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.fitting import find_memory_days
-from cyclone.errors import DataError
+from cyclone.errors import ConfigurationError, DataError
 from cyclone.losses import compute_error
 from cyclone.policy.refit_scores import ScoredDay, Stretch, record_scores
 from cyclone.policy.refits import list_windows
@@ -41,16 +41,22 @@ log = logging.getLogger(__name__)
 def score_refit(settings: Settings, spec: ModelSpec, stretch: Stretch) -> list[ScoredDay]:
     """Fit each window of training on what was known when a stretch began, score its days, and record the scores.
 
-    It can be repeated. Scores that were recorded before stay. A stretch whose refit breaks is recorded without scores,
-    so that a pipeline that cannot be fitted is tried once in three days. Its error is raised.
+    It can be repeated. Scores that were recorded before stay.
+    Errors: `ConfigurationError` or `DataError` when the pipeline cannot be fitted. The stretch is then recorded without
+    scores, so that such a pipeline is tried once in three days. Any other error leaves the stretch to the next run.
     """
-    began, scored = time.monotonic(), list[ScoredDay]()
+    began, store, nothing = time.monotonic(), Store(settings.store_dsn), _list_unscored(stretch)
     try:
-        scored = _score_windows(settings, spec, stretch)
-    finally:
-        kept = scored or [ScoredDay(day, None, 0, None, None) for day in stretch.list_days()]
-        record_scores(Store(settings.store_dsn), spec, stretch, kept, time.monotonic() - began)
-    return kept
+        scored = _score_windows(settings, spec, stretch) or nothing
+    except (ConfigurationError, DataError):
+        record_scores(store, spec, stretch, nothing, time.monotonic() - began)
+        raise
+    record_scores(store, spec, stretch, scored, time.monotonic() - began)
+    return scored
+
+
+def _list_unscored(stretch: Stretch) -> list[ScoredDay]:
+    return [ScoredDay(day, None, 0, None, None) for day in stretch.list_days()]
 
 
 def _score_windows(settings: Settings, spec: ModelSpec, stretch: Stretch) -> list[ScoredDay]:
@@ -104,14 +110,17 @@ def _read_windows(settings: Settings, spec: ModelSpec, stretch: Stretch) -> "dic
 def _refit(
     settings: Settings, spec: ModelSpec, stretch: Stretch, history: History, frame: "pd.DataFrame"
 ) -> Answers | None:
-    """What a version would have answered that was trained when the stretch began. None with too little to train on."""
+    """What a version would have answered that was trained when the stretch began. None with too little to train on.
+
+    Errors: those of `fit_estimator`.
+    """
     try:
         check_rows(spec, frame, stretch.trained_at)
         rows, _ = split_newest_days(frame, spec.retrain.holdout_days)
-        estimator = fit_estimator(spec, load_builder(settings, spec), *split_features(spec, rows), rows["created_at"])
     except DataError as error:
         log.info("%s: no refit on %d rows: %s", spec.name, len(frame), error)
         return None
+    estimator = fit_estimator(spec, load_builder(settings, spec), *split_features(spec, rows), rows["created_at"])
     first = int(history.created_at.searchsorted(rows["created_at"].iloc[-1], side="right"))
     answers = predict(spec, estimator, history.features[first:])
     return Answers(history.find_day(stretch.trained_at), history.day_count, first, answers)

@@ -16,6 +16,7 @@ from benchmarks.policy.figures import (
     find_stationary_rates,
     find_weekly_ratio,
 )
+from benchmarks.policy.late_labels import LabelsSize, measure_labels
 from benchmarks.policy.measure import Size, measure_all
 from cyclone.places import REPOSITORY
 from training.backtest.picture import draw_picture
@@ -23,6 +24,7 @@ from training.backtest.run import EQUAL_COUNT
 from training.backtest.walk import Run
 
 FULL = Size(NAMES, {}, shuffles=3, world_days=365, seeds=3)
+FULL_LABELS, SMALL_LABELS = LabelsSize(years=3, days=365), LabelsSize(years=1, days=40)
 SMALL = Size(
     ("electricity", "bikes_high"),
     {"electricity": "2014-02-12", "bikes_high": "2011-02-12"},
@@ -44,7 +46,8 @@ def main() -> None:
     folder = REPOSITORY / ".cyclone" / ("policy-small" if is_small else "policy")
     draw_pictures(sets, folder)
     console.print(f"Pictures: {folder}", highlight=False)
-    print_figures(compute_figures(sets, worlds), is_small=is_small)
+    late = measure_labels(SMALL_LABELS if is_small else FULL_LABELS)
+    print_figures(compute_figures(sets, worlds) | late, is_small=is_small)
 
 
 def build_set_table(sets: list[SetResult]) -> Table:

@@ -1,15 +1,15 @@
 """The messages of a model as the store keeps them: noted once, carried by each route once, given up in the end."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from cyclone.store import Store
 
 Kind = Literal["incident", "hold", "retraining", "promotion", "roll_back", "log_loss", "approval"]
 Severity = Literal["info", "warning", "critical"]
-ATTEMPTS = 50
-"""After so many monitor runs a message is given up: four hours at the default schedule, an outage of a mail server."""
+PATIENCE = timedelta(days=1)
+"""So long after it was noted a message is given up. A mail server may be away for a night."""
 REMEDIES: dict[Kind, str] = {
     "incident": "Nothing has to be done. `cyclone explain incident:{subject}` tells what led to it.",
     "hold": "Look at the data first. Then `cyclone resume {model} --because '…'` lets it retrain again.",
@@ -67,6 +67,6 @@ def note_carried(store: Store, message: Message, route: str) -> None:
 
 
 def note_tried(store: Store, message: Message, failure: str | None) -> bool:
-    """Keep the end of an attempt. True when the message is over: carried by all, or given up after `ATTEMPTS`."""
-    row = store.fetch_one("messages/tried", message_id=message.message_id, failure=failure, most=ATTEMPTS)
+    """Keep the end of an attempt. True when the message is over: carried by all, or given up after `PATIENCE`."""
+    row = store.fetch_one("messages/tried", message_id=message.message_id, failure=failure, patience=PATIENCE)
     return row is None or bool(row["is_over"])

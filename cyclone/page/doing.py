@@ -73,16 +73,16 @@ ACTIONS = {action.name: action for action in (RETRAIN, RECALIBRATE, APPROVE, REF
 
 def offer_actions(status: Mapping[str, Any], under_way: Mapping[str, Any], is_held: bool) -> list[Action]:
     """The actions that make sense now, what is most likely wanted first."""
-    has_canary = under_way.get("version") is not None
+    has_candidate = under_way.get("version") is not None
     serves = status["version"] is not None
     waits = under_way.get("question") is not None
     offered = [
         (RESUME, is_held),
         (APPROVE, waits),
         (REFUSE, waits),
-        (PROMOTE, has_canary and not waits),
-        (ROLL_BACK, (serves or has_canary) and not waits),
+        (PROMOTE, under_way.get("state") == "canary" and not waits),
+        (ROLL_BACK, (serves or has_candidate) and not waits),
         (RETRAIN, True),
-        (RECALIBRATE, serves and not has_canary),
+        (RECALIBRATE, serves and not has_candidate),
     ]
     return [action for action, is_offered in offered if is_offered]

@@ -152,6 +152,10 @@ def _join_small_days(days: Sequence[DailyError], least_rows: int) -> list[float]
             totals.append((total + day.error * day.rows, rows + day.rows))
         else:
             totals.append((day.error * day.rows, day.rows))
+    # The oldest days may be few rows by themselves, and one row must not count as much as a whole day.
+    if len(totals) > 1 and totals[-1][1] < least_rows:
+        total, rows = totals.pop()
+        totals[-1] = (totals[-1][0] + total, totals[-1][1] + rows)
     return [total / rows for total, rows in totals]
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from cyclone.errors import DataError, StoreError
 from cyclone.rows.cells import parse_cell
-from cyclone.rows.labels import add_labels
+from cyclone.rows.labels import Entry, add_labels
 from cyclone.rows.table_file import TableFile
-from cyclone.rows.validation import LABEL_KEYS, find_label_faults, read_time
+from cyclone.rows.validation import EARLIEST, LABEL_KEYS, find_label_faults, read_time
 from cyclone.sections import Label
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from cyclone.times import EARLIEST_OF_HISTORY
 
 BATCH_LABELS = 10_000
 """The labels of one transaction. More would use more memory, and lose more work when a load is interrupted."""
@@ -88,23 +89,27 @@ def load_labels(
 ) -> Summary:
     """Store every good label of a file, one transaction for each batch. Loading it again changes nothing.
 
-    `on_refused` is called with the number of a bad line and the reason. `on_progress` is called with the position up
-    to which everything is stored.
+    Labels of a replay may be as old as a history. `on_refused` is called with the number of a bad line and the reason.
+    `on_progress` is called with the position up to which everything is stored.
     Errors: `DataError` when the file is no file of labels. `StoreError` saying up to which line all is kept.
     """
     summary = Summary()
-    now, done = datetime.now(UTC), 0
+    now, earliest, done = datetime.now(UTC), EARLIEST if is_live else EARLIEST_OF_HISTORY, 0
     lines = iter(file)
     while batch := list(islice(lines, BATCH_LABELS)):
         good = []
         for line in batch:
-            if reason := line.fault or _find_fault(spec, line, now):
+            if reason := line.fault or _find_fault(spec, line, now, earliest):
                 summary.refused += 1
                 on_refused(line.number, reason)
             else:
                 good.append(line)
         try:
-            _store_batch(store, spec.name, good, now, summary, is_live=is_live)
+            # The order of the file decides between labels of one id.
+            entries = [
+                {**line.entry, "observed_at": read_time(line.entry["observed_at"], now, earliest)} for line in good
+            ]
+            _store_batch(store, spec.name, entries, summary, is_live=is_live)
         except StoreError as error:
             words = f"{error}. But every good label up to {file.unit} {done} is kept"
             raise StoreError(f"{words}: load the file again, and none is kept twice") from error
@@ -113,18 +118,14 @@ def load_labels(
     return summary
 
 
-def _find_fault(spec: ModelSpec, line: Line, now: datetime) -> str:
-    faults = find_label_faults(spec, line.number, line.entry, now)
+def _find_fault(spec: ModelSpec, line: Line, now: datetime, earliest: datetime) -> str:
+    faults = find_label_faults(spec, line.number, line.entry, now, earliest)
     return ". ".join(f"{fault.feature} is {fault.value!r}, allowed: {fault.allowed}" for fault in faults)
 
 
-def _store_batch(
-    store: Store, model: str, lines: Sequence[Line], now: datetime, summary: Summary, *, is_live: bool
-) -> None:
-    if not lines:
+def _store_batch(store: Store, model: str, entries: Sequence[Entry], summary: Summary, *, is_live: bool) -> None:
+    if not entries:
         return
-    # The order of the file decides between labels of one id.
-    entries = [{**line.entry, "observed_at": read_time(line.entry["observed_at"], now)} for line in lines]
     counts = add_labels(store, model, entries, is_live=is_live)
     summary.accepted += counts["added"]
     summary.repeated += counts["count"] - counts["added"]

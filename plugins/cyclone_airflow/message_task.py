@@ -37,7 +37,7 @@ def send_messages(model: str) -> list[str]:
             try:
                 carry(route, message, link)
             except Exception as error:  # whatever a notifier raises, the other routes go on
-                failed.append(f"{route.name}: {type(error).__name__}: {error}")
+                failed.append(f"{route.name}: {describe_failure(error)}")
             else:
                 note_carried(store, message, route.name)
                 told.append(message.text)
@@ -66,6 +66,18 @@ def carry(route: "Route", message: "Message", link: str) -> None:
         raise ConfigurationError(f"notifier {route.notifier!r} is no notifier of Airflow. Name a class of a provider")
     # Not by calling it, which would read the texts as templates of Jinja.
     kind(**fill_arguments(route.arguments, message, link)).notify({})
+
+
+def describe_failure(error: Exception) -> str:
+    """What went wrong, without the text of others' errors, which may hold an address with a secret in it."""
+    from cyclone.errors import CycloneError
+
+    if isinstance(error, CycloneError):
+        return str(error)
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) and isinstance(cause, Exception):
+        causes.append(cause)
+    return ", from ".join(type(each).__name__ for each in causes)
 
 
 def find_page(model: str) -> str:

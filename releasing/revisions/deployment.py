@@ -28,9 +28,10 @@ def _check_secrets(secrets: dict[str, str]) -> dict[str, str]:
         if not VARIABLE.fullmatch(variable) or variable in RUNTIME_VARIABLES:
             raise ValueError(f"{variable!r} cannot be given. Cloud Run sets {', '.join(RUNTIME_VARIABLES)} itself")
         if not SECRET.fullmatch(secret):
+            # Without the value: whoever errs here has most likely written the secret itself.
             raise ValueError(
-                f"{variable} is {secret!r}, which names no secret. Write projects/PROJECT/secrets/NAME, and"
-                " /versions/NUMBER behind it if needed"
+                f"the value of {variable} names no secret. Write projects/PROJECT/secrets/NAME, and /versions/NUMBER"
+                " behind it if needed"
             )
     return secrets
 
@@ -154,4 +155,6 @@ def _describe(error: dict[str, Any]) -> str:
         allowed = ", ".join(sorted([*Deployment.model_fields, "models"]))
         return f"{where} is no key of a deployment. Known keys are {allowed}. Remove it or correct its spelling"
     said = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if error["type"] == "value_error" else f"{where} is {error['input']!r}: {said}"
+    # What stands below `secrets` may be a secret itself, so it is not shown.
+    is_shown = error["type"] != "value_error" and "secrets" not in error["loc"]
+    return f"{where} is {error['input']!r}: {said}" if is_shown else f"{where}: {said}"

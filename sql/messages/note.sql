@@ -65,7 +65,13 @@ FROM (
         ended_at AS at,
         'Version ' || version || ' was rolled back: ' || reason AS words
     FROM release
-    WHERE state = 'rolled_back' AND ended_at IS NOT NULL
+    WHERE
+        state = 'rolled_back' AND ended_at IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM retirement
+            WHERE retirement.model = release.model AND retirement.at = release.ended_at
+        )
     UNION ALL
     SELECT
         release.model,

@@ -65,7 +65,7 @@ def test_a_revision_is_a_container_that_is_replaced_when_killed_and_gone_at_the_
 ) -> None:
     monkeypatch.setenv("CYCLONE_TRAINING_DSN", "postgresql://admin:secret@replica/cyclone")
     repository = ImageRepository(f"{images.image_repository}/bike_demand")
-    image = f"{repository.name}@{append_layer(images, repository, 'cloud-run', model, {})}"
+    image = f"{repository.name}@{append_layer(images, repository, 'v3', model, {})}"
     port = free_port(0)
     cloud = CloudRun(images.model_copy(update={"cloud_run_endpoint": f"http://127.0.0.1:{port}"}))
     serving = bike_demand.serving.model_copy(update={"min_instances": 1, "max_instances": 1})
@@ -85,6 +85,6 @@ def test_a_revision_is_a_container_that_is_replaced_when_killed_and_gone_at_the_
     with run_cloud_run(tmp_path, port):
         assert predict(running.address) == REVISION
         assert len(list_containers(tmp_path)) == 1
-    remove_image(image)
-    assert repository.read_manifest("cloud-run") is None
-    remove_image(image)
+    remove_image(image, 3)
+    assert repository.read_manifest("v3") is None
+    remove_image(image, 3)

@@ -127,8 +127,8 @@ def fit_estimator(
     estimator = make_estimator(spec, build_estimator)
     try:
         return _fit(spec, seed(estimator), features, labels, created_at)
-    except CycloneError:
-        raise
+    except (CycloneError, MemoryError, OSError):
+        raise  # the machine's, and no word of the estimator on these rows
     except Exception as error:
         rows = f"{len(labels)} rows" + (f" ({_count_classes(labels)})" if spec.task != "regression" else "")
         raise DataError(

@@ -126,8 +126,8 @@ def list_images(settings: Settings, spec: ModelSpec) -> dict[int, str]:
     return {version: references[tag] for tag, version in versions.items() if version is not None}
 
 
-def remove_image(image: str) -> None:
-    """Remove an image, which is a Bento or one in a registry. Nothing happens if it is gone already.
+def remove_image(image: str, version: int) -> None:
+    """Remove the image of a version, which is a Bento or one in a registry. Nothing happens if it is gone already.
 
     What it shares with other images stays. A registry that allows no deletion keeps the image.
     """
@@ -135,7 +135,7 @@ def remove_image(image: str) -> None:
     if digest:
         from training.images.repository import ImageRepository
 
-        ImageRepository(name).delete_image(digest)
+        ImageRepository(name).delete_image(digest, name_tag(version))
     elif "/" not in name and (bento := find_bento(name)) is not None:
         import bentoml
 

@@ -130,16 +130,15 @@ class ImageRepository:
             url = urljoin(response.url, following).removeprefix(f"{self._client.prefix}://") if following else ""
         return tags
 
-    def delete_image(self, digest: str) -> None:
-        """Delete an image with its tags, if it is there and the registry allows it.
+    def delete_image(self, digest: str, tag: str) -> None:
+        """Delete an image with its tag, if it is there and the registry allows it.
 
-        Google's registry deletes no image to which a tag points, and others delete no tag by itself. So each tag is
+        Google's registry deletes no image to which a tag points, and others delete no tag by itself. So the tag is
         tried first. The registry's next clean-up removes the blobs that no other image has.
         """
-        for tag in self.list_tags():
-            found = self.read_manifest(tag)
-            if found is not None and found[1] == digest:
-                self._ask("DELETE", self._place.manifest_url(tag), {}, (202, 400, 404, 405))
+        found = self.read_manifest(tag)
+        if found is not None and found[1] == digest:
+            self._ask("DELETE", self._place.manifest_url(tag), {}, (202, 400, 404, 405))
         self._ask("DELETE", self._place.manifest_url(digest), {}, (202, 404, 405))
 
     def _has(self, blob: Blob) -> bool:

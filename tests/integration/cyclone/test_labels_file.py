@@ -64,6 +64,15 @@ def test_labels_land_before_and_after_their_prediction_once_with_the_last_one_sh
     assert execute(store, "SELECT count(*) FROM label") == [(4,)]
 
 
+def test_a_replay_takes_labels_that_are_as_old_as_its_history(
+    store: Store, bike_demand: ModelSpec, tmp_path: Path
+) -> None:
+    """As its service does."""
+    file = LabelFile(write(tmp_path, "old,10,1955-01-02T00:00Z"), bike_demand.label)
+    assert load_labels(store, bike_demand, file) == Summary(refused=1)
+    assert load_labels(store, bike_demand, file, is_live=False) == Summary(accepted=1, unknown_so_far=1)
+
+
 def test_undated_labels_are_observed_now_in_the_files_order_and_only_changes_are_new(
     store: Store, bike_demand: ModelSpec, tmp_path: Path
 ) -> None:

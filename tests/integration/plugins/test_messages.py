@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from aiosmtpd.controller import Controller
 from airflow.sdk.exceptions import AirflowFailException
 
-from cyclone.messages.outbox import ATTEMPTS, list_messages, note_messages
+from cyclone.messages.outbox import list_messages, note_messages
 from cyclone.policy.incidents import join_incident
+from cyclone.releases import retire_releases
 from cyclone.settings import Settings
 from cyclone.store import Store
-from cyclone_airflow.message_task import send_messages
+from cyclone_airflow.message_task import describe_failure, send_messages
 from local_platform.processes import free_port
 from tests.support.statements import execute, put_champion
 
@@ -164,17 +166,41 @@ def test_a_service_of_apprise_that_is_away_is_a_failure_and_not_silence(
     connection = json.dumps({"conn_type": "apprise", "extra": {"config": config}})
     monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", connection)
     put_hold(store, NOW)
-    with pytest.raises(AirflowFailException, match="chat: MessageError: a service of the connection apprise_default"):
+    with pytest.raises(AirflowFailException, match="chat: a service of the connection apprise_default"):
         send(store, NOW)
 
 
 def test_a_message_is_given_up_in_the_end(store: Store, routes: Path) -> None:
     routes.write_text(yaml.safe_dump([{"name": "none", "notifier": "json.JSONDecoder"}]))
     put_hold(store, NOW)
-    for _ in range(ATTEMPTS):
+    for _ in range(60):
         with pytest.raises(AirflowFailException, match=r"'json\.JSONDecoder' is no notifier of Airflow"):
             send(store, NOW)
+    execute(store, "UPDATE message SET noted_at = now() - interval '25 hours'")
+    with pytest.raises(AirflowFailException):
+        send(store, NOW)
     assert send(store, NOW) == []
+
+
+def test_a_failure_is_kept_without_the_address_that_holds_a_secret() -> None:
+    try:
+        requests.post("http://127.0.0.1:9/services/T000/B000/SECRETTOKEN", timeout=1)
+    except requests.RequestException as error:
+        said = describe_failure(error)
+    assert said == "ConnectionError, from MaxRetryError, from NewConnectionError, from ConnectionRefusedError"
+
+
+def test_the_releases_that_a_retirement_ends_are_no_roll_backs(store: Store, routes: Path) -> None:
+    put_champion(store, NOW)
+    execute(
+        store,
+        "INSERT INTO release (model, version, revision, image, image_digest, run_id, state, traffic_percent,"
+        " created_at) VALUES (%(model)s, 2, 'v2', 'image', 'digest', 'second', 'canary', 20, %(at)s)",
+        model=MODEL,
+        at=NOW,
+    )
+    retire_releases(store, MODEL, NOW, "ada", "it is not needed any more")
+    assert [each.kind for each in note_messages(store, MODEL, NOW)] == ["promotion"]
 
 
 def test_a_past_from_before_the_first_look_is_told_to_nobody(store: Store, routes: Path) -> None:

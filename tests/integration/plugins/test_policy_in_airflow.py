@@ -10,7 +10,7 @@ import pytest
 
 from cyclone.alerts.payload import Alert
 from cyclone.alerts.records import record
-from cyclone.errors import ConfigurationError
+from cyclone.errors import ConfigurationError, DataError, StoreError
 from cyclone.names import name_retraining
 from cyclone.policy.holds import list_holds, resume
 from cyclone.policy.incidents import Incident, join_incident, start_retraining
@@ -392,15 +392,39 @@ def test_a_refit_that_is_scored_by_one_run_is_what_the_next_run_decides_by(
     assert ("retrain", reason) in execute(store, "SELECT action, reason FROM decision")
 
 
+UNFIT = """
+from sklearn.dummy import DummyRegressor
+
+class Odd(DummyRegressor):
+    def fit(self, X, y, sample_weight=None):
+        raise KeyError("a column that is gone")
+
+def build_estimator():
+    return Odd()
+"""
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "message"),
+    [
+        ("def build_estimator():\n    raise RuntimeError('no licence')\n", "no licence"),
+        (UNFIT, "a column that is gone"),
+    ],
+)
 def test_a_pipeline_that_breaks_is_refitted_once_for_each_stretch_of_days(
-    shop: dict[str, str], settings: Settings, store: Store
+    shop: dict[str, str], settings: Settings, store: Store, pipeline: str, message: str
 ) -> None:
     folder = Path(shop["CYCLONE_MODELS_DIR"], "shop")
-    (folder / "pipeline.py").write_text("def build_estimator():\n    raise RuntimeError('no licence')\n")
+    (folder / "pipeline.py").write_text(pipeline)
     spec = load_model_spec(folder)
     due = find_due_stretch(store, spec, NOW)
     assert due is not None
-    with pytest.raises(ConfigurationError, match="no licence"):
-        score_refit(settings.model_copy(update={"models_dir": folder.parent}), spec, due)
+    local = settings.model_copy(update={"models_dir": folder.parent})
+    # Nothing is wrong with the pipeline while its data cannot be read, so that says nothing of these days.
+    with pytest.raises(StoreError):
+        score_refit(local.model_copy(update={"training_dsn": "postgresql://postgres@127.0.0.1:9/none"}), spec, due)
+    assert execute(store, "SELECT row_count FROM refit_score") == []
+    with pytest.raises((ConfigurationError, DataError), match=message):
+        score_refit(local, spec, due)
     assert execute(store, "SELECT row_count, refit_error FROM refit_score") == [(0, None)] * 3
     assert find_due_stretch(store, spec, NOW) is None

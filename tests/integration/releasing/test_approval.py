@@ -124,7 +124,9 @@ def test_nothing_is_promoted_without_the_word_that_it_needs(cloud: Settings, sto
     with pytest.raises(ReleaseError, match=r"release\.approval is required and no person has approved it"):
         promote(cloud, required, candidate_of_run(cloud, required, "run_2"))
     assert read_percents(cloud) == {"bike-demand-v1": 100}
-    promote_early(cloud, required, "ann", "by hand (ann): I have looked")
+    spec = ask_for(required, "canary_only")
+    assert advance_canary(cloud, spec, "run_2").reason == "the candidate has 5 % of the traffic"
+    promote_early(cloud, spec, "ann", "by hand (ann): I have looked")
     assert read_percents(cloud) == {"bike-demand-v2": 100}
     question = read_question(store, 2)
     assert (question.answer, question.answered_by) == ("approved", "ann")

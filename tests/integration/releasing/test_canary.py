@@ -22,6 +22,7 @@ from local_platform.status.fleet import describe_event
 from releasing.canary_steps import PAUSE_SECONDS, CanaryState, CanaryWatch, advance_canary
 from releasing.cloud_run import CloudRun
 from releasing.commands import add_commands
+from releasing.early_promotion import promote_early
 from tests.support.staged_releases import SERVICE, answer, deploy, read_percents, register_versions, release_version
 
 
@@ -149,6 +150,22 @@ def test_a_person_may_promote_before_the_canary_is_over_and_return(
     )
     assert "mended: traffic" in cyclone("reconcile", "bike_demand")
     assert read_percents(under_way) == {"bike-demand-v1": 100}
+
+
+def test_a_candidate_that_was_not_rehearsed_is_not_promoted(cloud: Settings, store: Store, quick: ModelSpec) -> None:
+    register_versions(cloud, 2)
+    release_version(cloud, quick, 1)
+    deploy(cloud, quick, 2)
+    with pytest.raises(ReleaseError, match="version 2 is not in its canary yet, so nobody knows that it answers"):
+        promote_early(cloud, quick, "ada is in a hurry")
+    assert read_percents(cloud) == {"bike-demand-v1": 100}
+
+
+def test_a_promotion_that_fails_lets_no_step_pass(under_way: Settings, store: Store, quick: ModelSpec) -> None:
+    unreachable = under_way.model_copy(update={"cloud_run_endpoint": "http://127.0.0.1:9"})
+    with pytest.raises(ReleaseError, match=r"127\.0\.0\.1"):
+        promote_early(unreachable, quick, "ada is in a hurry")
+    assert read_steps(store) == [(5, "inconclusive", None)]
 
 
 def test_a_condemned_candidate_is_rolled_back_by_whoever_sees_it(

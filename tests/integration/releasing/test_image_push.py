@@ -159,7 +159,7 @@ def test_images_are_listed_by_version_over_pages_and_removed(
     images = list_images(settings, bike_demand)
     assert images == {3: f"{repository.name}@{digests['v3']}", 12: f"{repository.name}@{digests['v12']}"}
     for _ in range(2):
-        remove_image(images[3])
+        remove_image(images[3], 3)
     assert list_images(settings, bike_demand) == {12: images[12]}
 
 

@@ -28,7 +28,7 @@ def test_an_image_goes_after_its_tags(model: Path, tmp_path: Path, bike_demand: 
             append_layer(settings, repository, tag, model, {"cyclone.version": tag})
         images = list_images(settings, bike_demand)
         for _ in range(2):
-            remove_image(images[3])
+            remove_image(images[3], 3)
         assert list_images(settings, bike_demand) == {4: images[4]}
         digest = images[3].partition("@")[2]
         manifests = "/v2/strict/bike_demand/manifests"

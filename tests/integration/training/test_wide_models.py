@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import psycopg2
 import pytest
 
 from bento_service.prediction import build_probe_row
@@ -18,12 +20,20 @@ from cyclone.checks.rollups import rebuild, roll_up
 from cyclone.checks.verdicts import CheckResult
 from cyclone.lineage.explain import explain
 from cyclone.lineage.report import format_lineage
+from cyclone.page.incident import show_incident
+from cyclone.page.log import show_log
+from cyclone.page.model import Visit, show_model
+from cyclone.page.verdicts import show_verdicts
 from cyclone.policy.evidence import collect_evidence
 from cyclone.policy.incidents import join_incident
 from cyclone.rows.validation import validate_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
+from grafana.trial.asking import ask, last, read_choices
+from grafana.trial.expansion import Variable
+from grafana.trial.questions import list_questions
+from local_platform.status.model import read_model_status
 from tests.support.statements import execute
 from training.data.dataset import build_dataset, read_dataset
 from training.fit.null_distributions import flatten_null
@@ -125,6 +135,20 @@ def assert_explained(store: Store, spec: ModelSpec, results: list[CheckResult]) 
     assert format_lineage(raised)
 
 
+def assert_shown(store: Store, spec: ModelSpec) -> None:
+    """The pages, the status and every question of Grafana's boards are answered, with all features chosen."""
+    visit = Visit(root="", query={"days": "365", "number": "1"}, may_act=True, message=None, is_replay=True)
+    for show in (show_model, show_verdicts, show_log, show_incident):
+        assert "<html" in show(store, "wide", visit), show.__name__
+    assert read_model_status(Settings(store_dsn=store.dsn), spec)["model"] == "wide"
+    span, questions = last(DAYS, NOW), list_questions()
+    with closing(psycopg2.connect(store.dsn)) as raw:
+        for question in questions:
+            of_board = [item for item in questions if item.board == question.board]
+            chosen = read_choices(raw, of_board, span, {"model": Variable(["wide"])})
+            ask(raw, question, chosen, span)
+
+
 TYPES = ("number", "integer", "category", "boolean", "text")
 WIDE = [*((kind, count, 5) for kind in TYPES for count in (1, 31)), ("number", 100, 0), ("category", 1, 5000)]
 """What a minute allows. The rest goes the same ways, and the wider a model, the slower its loop over features."""
@@ -152,6 +176,7 @@ def test_a_model_of_many_features_is_trained_counted_and_judged(
         spec.feature_names
     )
     assert_explained(store, spec, results)
+    assert_shown(store, spec)
     described = build_predict_body(spec).model_json_schema()["$defs"]["Row"]["properties"]
     assert list(described) == spec.feature_names
     assert validate_rows(spec, [build_probe_row(spec)]) == []

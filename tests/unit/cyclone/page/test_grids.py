@@ -81,9 +81,11 @@ def test_an_interval_on_its_limit_divides_by_nothing() -> None:
 
 
 def test_only_what_makes_sense_now_is_offered() -> None:
-    def offer(version: int | None, canary: int | None, *, is_held: bool) -> list[str]:
-        return [action.name for action in offer_actions({"version": version}, {"version": canary}, is_held)]
+    def offer(version: int | None, led: int | None, *, is_held: bool, state: str = "canary") -> list[str]:
+        under_way = {"version": led, "state": state if led else None}
+        return [action.name for action in offer_actions({"version": version}, under_way, is_held)]
 
     assert offer(None, None, is_held=False) == ["retrain"]
     assert offer(1, None, is_held=True) == ["resume", "roll-back", "retrain", "recalibrate"]
     assert offer(1, 2, is_held=False) == ["promote", "roll-back", "retrain"]
+    assert offer(1, 2, is_held=False, state="candidate") == ["roll-back", "retrain"], "it is not rehearsed yet"

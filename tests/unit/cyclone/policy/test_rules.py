@@ -96,6 +96,14 @@ def test_days_outside_the_window_or_not_over_yet_do_not_count() -> None:
     assert (round(typical[0], 6), typical[1]) == (30, 7)
 
 
+def test_one_label_of_the_oldest_day_does_not_count_as_a_day() -> None:
+    days = tuple(DailyError(NOW - age * DAY, error, rows) for age, error, rows in ((3, 9, 1), (2, 1, 12), (1, 1, 12)))
+    typical = find_typical_error(replace(build_champion([], 1.0), days=days), NOW, ErrorTrigger())
+    assert typical is not None
+    # The oldest row counts with the day after it: (9 + 12) / 13 there, and 1 on the newest day.
+    assert typical.error == pytest.approx((21 / 13) ** 0.5)
+
+
 @pytest.mark.parametrize("minutes", [0, 5, 23 * 60 + 55])
 @pytest.mark.parametrize(("window_days", "errors"), [(7, [40.0] * 7), (1, [40.0])])
 def test_a_decision_is_the_same_all_day_long(

@@ -44,7 +44,7 @@ def test_without_a_file_nothing_is_stated() -> None:
         ("network: {egress: all-traffic}", "network: neither network nor subnetwork is given. Name one of them"),
         ("cloud_sql: [store]", "cloud_sql.0 is 'store'"),
         ("secrets: {PORT: projects/p/secrets/x}", "secrets: 'PORT' cannot be given. Cloud Run sets PORT"),
-        ("secrets: {A: a b}", "secrets: A is 'a b', which names no secret. Write projects/PROJECT/secrets/NAME"),
+        ("secrets: {A: a b}", "secrets: the value of A names no secret. Write projects/PROJECT/secrets/NAME"),
         ("labels: {Team: x}", "labels: Team: 'x' is no label. A key begins with a lowercase letter"),
         ("sidecars: [{name: model, image: x}]", "sidecars.0: sidecar 'model': this is the name of the model's own"),
         ("sidecars: [{name: a, image: x}, {name: a, image: y}]", "the file: sidecar 'a' is given twice"),
