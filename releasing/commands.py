@@ -63,7 +63,7 @@ def doctor(
 def approve(model: ModelName, version: Seen = None, because: Because = "") -> None:
     """Let a candidate go on that waits for a person, as `release.approval` asks.
 
-    Example: [bold]cyclone approve bike_demand --because 'its error is a third less'[/bold]
+    Example: [bold]cyclone approve bike_demand --because better[/bold]
     """
     _decide(model, True, version, because)
 
@@ -76,12 +76,8 @@ def refuse(model: ModelName, version: Seen = None, because: Because = "") -> Non
 def _decide(model: str, is_approved: bool, version: int | None, because: str) -> None:
     from releasing.approval.answers import decide
 
-    command = "approve" if is_approved else "refuse"
     if not because:
-        raise ReleaseError(
-            f"{model}: --because is empty. Run `cyclone {command} {model} --because …`. The reason is kept with your"
-            " name"
-        )
+        raise ReleaseError(f"{model}: --because is empty. Say why. The reason is kept with your name")
     settings, spec, _ = open_model(model)
     release = decide(settings, spec, is_approved, getpass.getuser(), because, version)
     end = "approved, and its release goes on" if is_approved else "refused, and the champion has all traffic"

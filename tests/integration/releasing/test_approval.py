@@ -189,7 +189,7 @@ def test_the_commands_answer_with_a_reason(
         return done.output
 
     advance_canary(cloud, required, "run_2")
-    assert "--because is empty. Run `cyclone approve bike_demand" in run("approve", "bike_demand")
+    assert "--because is empty. Say why" in run("approve", "bike_demand")
     assert "version 1 does not wait" in run("approve", "bike_demand", "--version", "1", "--because", "yes")
     assert run("approve", "bike_demand", "--because", "yes").startswith("version 2 of bike_demand is approved")
     assert "The first answer counts" in run("refuse", "bike_demand", "--because", "no")
