@@ -2,8 +2,8 @@
 -- risen most.
 -- params: none
 -- returns: model, verdict, sentence text; attention integer; is_unwatched, is_held, is_canary, is_waiting,
---   has_failed boolean; version, canary_version, canary_percent integer; error, accepted_error, error_limit, error_ratio
---   double precision; metric text; incident_id bigint; decided_at timestamptz; action, reason,
+--   has_failed boolean; version, canary_version, canary_percent integer; error, accepted_error, error_limit,
+--   error_ratio double precision; metric text; incident_id bigint; decided_at timestamptz; action, reason,
 --   canary_run text
 SELECT
     model_trouble.model,
