@@ -106,7 +106,13 @@ bench-serving: $(READY) ## the service beside no log, the original design, MLflo
 	@command -v wrk >/dev/null || { echo "wrk is missing: apt-get install wrk (or brew install wrk)"; exit 1; }
 	@$(BIN)/python -m benchmarks.serving $(SIZE)
 
-bench-release: $(READY) ## a model layer beside a rebuild, the canary's judgement, load through releases, alarm to answer (fifteen minutes; needs Docker, or root on Debian)
+# What the base image installs, compiled as there: a start is measured with it, and with nothing else.
+$(VENV)/serving/.ready: requirements/serving.txt $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r requirements/serving.txt
+	@touch $@
+
+bench-release: $(READY) $(VENV)/serving/.ready ## a cold start, a model layer beside a rebuild, the canary's judgement, load through releases, alarm to answer (fifteen minutes; needs Docker, or root on Debian)
 	@if docker version >/dev/null 2>&1; then $(BIN)/python -m benchmarks.release $(SIZE); else .ci/container-engine $(BIN)/python -m benchmarks.release $(SIZE); fi
 
 bench-monitoring: $(READY) ## false alarms, power and cost of the checks beside Evidently and NannyML; 200 models on one Airflow (about sixteen minutes)

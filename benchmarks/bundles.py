@@ -5,13 +5,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cyclone.image_contract import MODEL_PATH, PIPELINE_FILE, RELEASE_FILE, SPEC_FILE, SPECS_FOLDER
+from cyclone.image_contract import (
+    MODEL_PATH,
+    PIPELINE_FILE,
+    RELEASE_FILE,
+    SPEC_FILE,
+    SPECS_FOLDER,
+    TREES_KEY,
+    TREES_PATH,
+)
 from cyclone.places import REPOSITORY
 from cyclone.rows.frames import inputs_from_rows
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec, load_model_spec
 from training.data.history import parse_time, read_history
 from training.fit.model_code import load_builder
+from training.images.trees import write_trees
 
 MODEL = REPOSITORY / "models" / "bike_demand"
 
@@ -29,8 +38,11 @@ def fit_model() -> tuple[ModelSpec, Any, list[dict[str, Any]]]:
     return spec, build().fit(inputs_from_rows(spec, rows), [row["label"] for row in history]), rows
 
 
-def pack_bundle(root: Path, estimator: Any, durability: str) -> Path:
-    """Make the folder `root` with what an image holds, with this `serving.durability`, and with the peers beside it."""
+def pack_bundle(root: Path, estimator: Any, durability: str, *, with_trees: bool = False) -> Path:
+    """Make the folder `root` with what an image holds, with this `serving.durability`, and with the peers beside it.
+
+    Without its trees the estimator itself answers, as it does in the peers. So what is compared is the rest.
+    """
     import skops.io
 
     ignored = shutil.ignore_patterns("__pycache__")
@@ -45,6 +57,8 @@ def pack_bundle(root: Path, estimator: Any, durability: str) -> Path:
     skops.io.dump(estimator, root / MODEL_PATH)
     trusted = skops.io.get_untrusted_types(file=root / MODEL_PATH)
     release = {"model": MODEL.name, "version": 1, "mlflow_run_id": "none", "trusted_types": trusted}
+    if with_trees and (link := write_trees(load_model_spec(MODEL), estimator, root / TREES_PATH)):
+        release[TREES_KEY] = link
     (root / RELEASE_FILE).write_text(json.dumps(release))
     for path in (REPOSITORY / "benchmarks" / "peers").glob("*.py"):
         shutil.copy(path, root)

@@ -1,4 +1,4 @@
-"""`make bench-release`: a layer beside a rebuild, the canary's judgement, load through releases, alarm to answer.
+"""`make bench-release`: a cold start, a layer beside a rebuild, the canary, load through releases, alarm to answer.
 
 Each part runs in a process of its own, because BentoML knows one store a process. A part prints its table and ends with
 its figures. The last line here has the figures of all.
@@ -7,10 +7,12 @@ its figures. The last line here has the figures of all.
 from typing import Any
 
 from benchmarks import release_canary, release_layer, release_loop, release_traffic
+from benchmarks.cold_start import measure
 from benchmarks.figures import print_figures, read_small
 from benchmarks.parts import run_part
 
 PARTS = {
+    "cold_start.measure": measure.KEYS,
     "release_layer": release_layer.KEYS,
     "release_canary": release_canary.KEYS,
     "release_traffic": release_traffic.KEYS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
-from bento_service.rehearsal import is_rehearsal
+from bento_service.rehearsal import is_expired, is_rehearsal
 from bento_service.request import RequestError
 from cyclone.rows.validation import show_value
 
@@ -63,6 +63,9 @@ async def read_content(request: Request) -> bytes:
 async def receive_body(request: Request) -> Body:
     """The body of a request, or its refusal. No error leaves this function."""
     is_marked = is_rehearsal(request.headers)
+    if is_marked and is_expired():  # never logged instead: these rows are no client's
+        over = "the token of this revision's rehearsal is over. Start the retraining again: `cyclone retrain`"
+        return Body(refusal=RequestError(403, over), is_rehearsal=True)
     try:
         return Body(await read_content(request), is_rehearsal=is_marked)
     except RequestError as refusal:

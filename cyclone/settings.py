@@ -1,5 +1,6 @@
 """Settings: the addresses, folders and credentials of a process, from `CYCLONE_*` environment variables."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,11 @@ class Settings(BaseSettings):
     """The folder with one folder a model. By default it is `models` in the checkout or in the working directory."""
     work_dir: Path = Field(default_factory=lambda: find_home() / ".cyclone", validate_default=True)
     """The folder for the files of a retraining: datasets, build contexts and validation pages."""
+    handover_url: str = ""
+    """Where tasks hand files to each other: an address of fsspec, as `gs://bucket/folder`, `s3://…` or `file:///…`.
+
+    Empty means `work_dir`, which all workers then have to share.
+    """
     spool_dir: Path | None = None
     """The folder in which one serving instance keeps answered rows until they are stored.
 
@@ -67,6 +73,14 @@ class Settings(BaseSettings):
         if "$" in str(work_dir.absolute()):
             raise ValueError("its path has a $, which Airflow and BentoML read as a variable: use another folder")
         return work_dir
+
+    @field_validator("handover_url")
+    @classmethod
+    def refuse_other_places(cls, handover_url: str) -> str:
+        """Refuse what is no address below a bucket or a root folder."""
+        if handover_url and re.fullmatch(r"(gs|s3)://[^/]+(/.*)?|file:///.+", handover_url) is None:
+            raise ValueError("an address as gs://bucket/folder, s3://bucket/folder or file:///folder is needed")
+        return handover_url
 
     @field_validator("store_dsn", "training_dsn", "api_keys")
     @classmethod

@@ -132,7 +132,7 @@ class ModelSpec(Section):
         self._check_rhythm()
         regression_only = self.recalibrate.method in ("ratio", "bias")
         if self.recalibrate.method != "auto" and regression_only != (self.task == "regression"):
-            allowed = "ratio or bias" if self.task == "regression" else "prior_shift or temperature"
+            allowed = "ratio or bias" if self.task == "regression" else "shift_and_slope, prior_shift or temperature"
             raise ValueError(f"recalibrate.method {self.recalibrate.method!r}: a {self.task} takes {allowed}")
         return self
 

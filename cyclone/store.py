@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, Protocol, 
 
 from cyclone.errors import StatementError, StoreError
 from cyclone.places import find_shipped
-from cyclone.store_faults import explain_refusal, name_fault
+from cyclone.store_faults import explain_refusal, join_lines, name_fault
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -206,7 +206,7 @@ class LockTransaction(Transaction):
         try:
             return super().fetch(statement, **parameters)
         except psycopg2.Error as error:
-            raise StoreError(f"the connection that holds a lock has ended: {str(error).strip()}") from error
+            raise StoreError(f"the connection that holds a lock has ended: {join_lines(error)}") from error
 
 
 class Store:
@@ -333,6 +333,6 @@ class Store:
         try:
             return connect(self.dsn, min(CONNECT_TIMEOUT_SECONDS, self._patience_seconds), self._patience_seconds)
         except psycopg2.OperationalError as error:
-            raise StoreError(f"the store at {self.address} does not answer: {str(error).strip()}") from error
+            raise StoreError(f"the store at {self.address} does not answer: {join_lines(error)}") from error
         except psycopg2.ProgrammingError as error:
-            raise StoreError(f"CYCLONE_STORE_DSN is not a Postgres URI or DSN: {str(error).strip()}") from error
+            raise StoreError(f"CYCLONE_STORE_DSN is not a Postgres URI or DSN: {join_lines(error)}") from error

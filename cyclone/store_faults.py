@@ -24,7 +24,7 @@ def name_fault(error: "psycopg2.Error", address: str, statement: str) -> StoreEr
     """
     import psycopg2
 
-    text = str(error).strip()
+    text = join_lines(error)
     if _is_outage(error):
         return StoreError(f"the store at {address} stopped answering: {text}")
     if isinstance(error, psycopg2.errors.UndefinedTable):
@@ -38,6 +38,11 @@ def name_fault(error: "psycopg2.Error", address: str, statement: str) -> StoreEr
     )
 
 
+def join_lines(error: Exception) -> str:
+    """What an error says, in one line. Postgres tells its details and hints in lines of their own."""
+    return " ".join(str(error).split())
+
+
 def explain_refusal(error: "psycopg2.Error") -> Exception:
     """The `StatementError` for SQL that has no name. An outage, or a trouble of the moment, is returned as it is.
 
@@ -45,7 +50,7 @@ def explain_refusal(error: "psycopg2.Error") -> Exception:
     """
     import psycopg2
 
-    text = str(error).strip()
+    text = join_lines(error)
     if isinstance(error, psycopg2.errors.QueryCanceled):
         return StatementError(text, "stopped")
     if _is_outage(error) or _is_of_the_moment(error):

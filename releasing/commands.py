@@ -15,6 +15,7 @@ from cyclone.errors import ReleaseError
 from cyclone.record_comparison import note_comparison
 from cyclone.settings import read_settings
 from cyclone.wording import count_of
+from releasing.batch.commands import predict
 
 console = Console(markup=False)
 Seen = Annotated[int | None, typer.Option("--version", help="The version that you have looked at. A newer is refused.")]
@@ -32,6 +33,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("withdraw-calibration")(withdraw_by_hand)
     app.command("retire")(retire_by_hand)
     app.command()(doctor)
+    app.command()(predict)
 
 
 def doctor(

@@ -1,6 +1,7 @@
 """The environment variables of a revision. An instance gets these and inherits no others."""
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 
 from cyclone.calibration.correction import Calibration
@@ -23,6 +24,8 @@ from releasing.cloud_run import CloudRun
 
 # How long the one request waits for its answer. The revision is ready, so seconds are plenty.
 REQUEST_SECONDS = 30
+# A rehearsal follows its deployment within minutes. A day lets a person clear its task after a night.
+TOKEN_SECONDS = 24 * 3600
 UNAUTHORIZED, FORBIDDEN = 401, 403
 """The answers to a client without a key, by the service, and without the right to call it, by Cloud Run before it."""
 
@@ -36,12 +39,17 @@ def build_environment(settings: Settings, keys: str, calibration: Calibration | 
         STORE_DSN_VARIABLE: settings.store_dsn,
         API_KEYS_VARIABLE: keys,
         CALIBRATION_VARIABLE: calibration.to_json() if calibration else "",
-        REHEARSAL_TOKEN_VARIABLE: secrets.token_urlsafe(),
+        REHEARSAL_TOKEN_VARIABLE: draw_token(),
         BENTOML_OPTIONS_VARIABLE: settings.bentoml_options,
         CLOCK_VARIABLE: settings.clock if settings.clock != "wall" else "",
         **SERVING_SWITCHES,
     }
     return {name: value for name, value in told.items() if value}
+
+
+def draw_token() -> str:
+    """A token for the rehearsal of a new revision, and behind a dot the Unix time at which it ends."""
+    return f"{secrets.token_urlsafe()}.{int(time.time()) + TOKEN_SECONDS}"
 
 
 def find_keys(settings: Settings, spec: ModelSpec) -> str:

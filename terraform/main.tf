@@ -11,6 +11,7 @@ locals {
     project             = var.project
     region              = var.region
     image_repository    = module.registry.models
+    handover_url        = "gs://${module.airflow.bucket}/handover"
     mlflow_uri          = module.mlflow.url
     store_dsn_secret    = module.store.dsn_secrets["airflow"]
     training_dsn_secret = module.store.dsn_secrets["training"]

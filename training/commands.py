@@ -1,10 +1,11 @@
 """The `cyclone` commands of training."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from cyclone.command_line import ModelName
+from cyclone.command_line import AsJson, ModelName, print_json
 from cyclone.settings import read_settings
 from training.backtest.commands import backtest
 from training.checking.commands import check
@@ -20,12 +21,17 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def show_reproduction(
-    model: ModelName, version: Annotated[int, typer.Option(min=1, help="The registered version to make again.")]
+    model: ModelName,
+    version: Annotated[int, typer.Option(min=1, help="The registered version to make again.")],
+    as_json: AsJson = False,
 ) -> None:
     """Train a version again on the same data and compare. It fails unless both are the same, bit for bit."""
     from training.reproduction import reproduce
 
     made = reproduce(read_settings(), model, version)
+    if as_json:
+        print_json({"model": model, **asdict(made), "is_same": not made.differing})
+        raise typer.Exit(1 if made.differing else 0)
     lines = {
         "MLflow run": made.mlflow_run_id,
         "fingerprint": made.fingerprint,

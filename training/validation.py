@@ -13,6 +13,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.wording import count_of
 from training.data.dataset import Dataset, read_dataset
+from training.data.handover import share_files
 from training.fit.model_code import load_function
 from training.tracking.client import connect
 from training.tracking.runs import (
@@ -72,6 +73,7 @@ def validate_dataset(settings: Settings, spec: ModelSpec, dataset: Dataset, run_
     folder = Path(dataset.path).parent
     (folder / VALIDATION_RESULT).write_text(text)
     (folder / VALIDATION_PAGE).write_text(_render(spec, outcome))
+    share_files(settings, folder, VALIDATION_FILES)
     failed = [item for item in outcome["results"] if not item["success"]]
     is_critical = [item["expectation_config"].get("severity", "critical") == "critical" for item in failed]
     failures = tuple(

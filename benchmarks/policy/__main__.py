@@ -13,6 +13,7 @@ from benchmarks.policy.figures import (
     compute_figures,
     find_cost_ratios,
     find_equal_count_ratio,
+    find_settled_rate,
     find_stationary_rates,
     find_weekly_ratio,
 )
@@ -40,7 +41,8 @@ def main() -> None:
     size = SMALL if is_small else FULL
     sets, worlds = measure_all(size)
     console = Console(width=max(Console().width, 150))
-    console.print(build_set_table(sets), build_cost_table(sets), build_world_table(worlds))
+    console.print(build_set_table(sets), build_cost_table(sets), build_shuffled_table(sets))
+    console.print(build_world_table(worlds))
     rates = find_stationary_rates(sets, worlds)
     console.print(f"Retrainings a year where nothing changes: {rates}", highlight=False)
     folder = REPOSITORY / ".cyclone" / ("policy-small" if is_small else "policy")
@@ -80,6 +82,23 @@ def build_cost_table(sets: list[SetResult]) -> Table:
         ratios = find_equal_count_ratio(test), find_weekly_ratio(test), *find_cost_ratios(test, 1.0)
         best = (test.hindsight.find_error(count) for count in counts)
         table.add_row(item.name, *(f"{ratio:.3f}" for ratio in ratios), *(f"{error:.4g}" for error in best))
+    return table
+
+
+def build_shuffled_table(sets: list[SetResult]) -> Table:
+    """Sums and means over the random orders of each data set's days, where time teaches nothing."""
+    table = Table(title="The same days in random order, where a retraining costs what cost_days says")
+    table.add_column("data")
+    for heading in ("worlds", "retrainings", "without gain", "a year, settled", "error to never", "cost to never"):
+        table.add_column(heading, justify="right")
+    for item in sets:
+        worlds, start = item.shuffled, item.backtest.start
+        made = [retraining for world in worlds for retraining in world.policy.retrainings]
+        rate = find_settled_rate([(world.policy, start, world.days) for world in worlds])
+        errors = sum(world.policy.error / world.never.error for world in worlds) / len(worlds)
+        costs = sum(world.cost_ratio for world in worlds) / len(worlds)
+        counts = len(worlds), len(made), sum(one.is_false for one in made)
+        table.add_row(item.name, *map(str, counts), f"{rate:.2f}", f"{errors:.3f}", f"{costs:.3f}")
     return table
 
 

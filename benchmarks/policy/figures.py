@@ -21,11 +21,34 @@ SETTLED_DAYS = 90
 
 
 @dataclass(frozen=True)
+class ShuffledWorld:
+    """The days of a real data set in random order, `days` of them after the first version's training.
+
+    Nothing changes there, and each day is as real as before. `price` is what a retraining costs by `cost_days`, in the
+    unit of the error a day.
+    """
+
+    policy: Run
+    never: Run
+    price: float
+    days: int
+
+    @property
+    def cost_ratio(self) -> float:
+        """What the errors and retrainings cost, divided by what the errors of never retraining cost.
+
+        More days make a better version even where nothing changes, so that it may be below 1.
+        """
+        own = total_cost(self.policy.error, len(self.policy.retrainings), self.days, self.price)
+        return own / total_cost(self.never.error, 0, self.days, self.price)
+
+
+@dataclass(frozen=True)
 class SetResult:
-    """One real data set: its backtest, and the policy's retrainings in worlds of the same days in random order."""
+    """One real data set: its backtest, and the policy in worlds of the same days in random order."""
 
     backtest: Backtest
-    shuffled: tuple[Run, ...]
+    shuffled: tuple[ShuffledWorld, ...]
 
     @property
     def name(self) -> str:
@@ -140,15 +163,18 @@ def find_stationary_rates(sets: Sequence[SetResult], worlds: Sequence[WorldResul
     These are the synthetic worlds `nothing`, and the days of each data set in random order. Those of a task are taken
     together: all retrainings divided by all years.
     """
-    found = [(item.task, run, item.backtest.start, item.backtest.days) for item in sets for run in item.shuffled]
-    found += [(item.task, item.policy, item.start, item.days) for item in worlds if item.name == "nothing"]
-    counts: dict[str, list[tuple[int, int]]] = {}
-    for task, run, start, days in found:
-        late = sum(item.day >= start + SETTLED_DAYS for item in run.retrainings)
-        counts.setdefault(task, []).append((late, max(1, days - SETTLED_DAYS)))
-    return {
-        task: 365 * sum(count for count, _ in pairs) / sum(days for _, days in pairs) for task, pairs in counts.items()
-    }
+    found = [(item.task, (world.policy, item.backtest.start, world.days)) for item in sets for world in item.shuffled]
+    found += [(item.task, (item.policy, item.start, item.days)) for item in worlds if item.name == "nothing"]
+    runs: dict[str, list[tuple[Run, int, int]]] = {}
+    for task, run in found:
+        runs.setdefault(task, []).append(run)
+    return {task: find_settled_rate(of_task) for task, of_task in runs.items()}
+
+
+def find_settled_rate(runs: Sequence[tuple[Run, int, int]]) -> float:
+    """The retrainings a year after the first `SETTLED_DAYS` days, of runs with their first day and their length."""
+    late = sum(item.day >= start + SETTLED_DAYS for run, start, _ in runs for item in run.retrainings)
+    return 365 * late / sum(max(1, days - SETTLED_DAYS) for _, _, days in runs)
 
 
 def find_share_won(worlds: Sequence[WorldResult], name: str) -> float:

@@ -14,6 +14,7 @@ from benchmarks.policy.data import load_set
 from benchmarks.policy.detectors import build_detectors
 from benchmarks.policy.figures import (
     SetResult,
+    ShuffledWorld,
     WorldResult,
 )
 from benchmarks.policy.worlds import FIRST_DAYS, WORLDS, build_linear, build_logistic, draw_world
@@ -72,8 +73,15 @@ def measure_set(name: str, until: str | None, shuffles: int) -> SetResult:
     detected = {title: follow(matrix, data.start, rule) for title, rule in build_detectors().items()}
     count = 1 if len(data.history.days) > MOST_SHUFFLED_ROWS else shuffles
     worlds = (Matrix(data.history.shuffle_days(seed), data.build) for seed in range(count))
-    shuffled = tuple(replay(world, data.start) for world in worlds)
+    shuffled = tuple(measure_shuffled(world, data.start) for world in worlds)
     return SetResult(replace(result, peers=result.peers | detected), shuffled)
+
+
+def measure_shuffled(matrix: Matrix, start: int) -> ShuffledWorld:
+    """The policy where the days of a data set are in random order, beside never retraining."""
+    policy, never = replay(matrix, start), follow_schedule(matrix, start, Schedule("never", ()))
+    price = matrix.spec.retrain.cost_days * matrix.find_accepted_error(start)
+    return ShuffledWorld(policy, never, price, matrix.history.day_count - start)
 
 
 def measure_world(place: int, days: int, seed: int) -> WorldResult:

@@ -1,9 +1,9 @@
 """Fitting of calibrations: small corrections of a version's predictions, from labels that it was not trained on.
 
 A regression is multiplied by a shrunk ratio of sums, or shifted by a shrunk mean error. Class probabilities have their
-prior shifted or their temperature changed.
-Sources: Saerens et al., *Adjusting the outputs of a classifier to new a priori probabilities*, 2002. Guo et al., *On
-calibration of modern neural networks*, 2017.
+log odds shifted, multiplied by a slope, or both.
+Sources: Platt, *Probabilistic outputs for support vector machines*, 1999. Saerens et al., *Adjusting the outputs of a
+classifier to new a priori probabilities*, 2002. Guo et al., *On calibration of modern neural networks*, 2017.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cyclone.calibration.correction import Calibration
-from cyclone.calibration.log_odds import fit_shift, fit_temperature, to_log_odds
+from cyclone.calibration.log_odds import fit_shift, fit_shift_and_slope, fit_temperature, to_log_odds
 from cyclone.error_ratio import ErrorRatio, compare_days
 from cyclone.losses import measure_losses
 from cyclone.sections import CalibrationMethod, Recalibrate
@@ -83,13 +83,13 @@ class CalibrationChoice:
 def choose_method(spec: ModelSpec) -> CalibrationMethod:
     """The method of `model.yaml`, or the usual one of the task if that is `auto`.
 
-    The usual one is `prior_shift` for classes. For a regression it is `ratio` if labels cannot be negative, else
+    The usual one is `shift_and_slope` for classes. For a regression it is `ratio` if labels cannot be negative, else
     `bias`.
     """
     if spec.recalibrate.method != "auto":
         return spec.recalibrate.method
     if spec.task != "regression":
-        return "prior_shift"
+        return "shift_and_slope"
     return "ratio" if spec.label.range is not None and spec.label.range[0] >= 0 else "bias"
 
 
@@ -206,8 +206,8 @@ def fit_calibration(method: CalibrationMethod, policy: Recalibrate, rows: Labell
         return Calibration(method, ((labels + pull) / (predictions + pull),)) if is_positive else None
     if method == "bias":
         return Calibration(method, (float((rows.label - rows.prediction).mean() / (1 + weight)),))
-    fit = fit_shift if method == "prior_shift" else fit_temperature
-    return Calibration(method, fit(to_log_odds(rows.prediction), rows.label.astype(int), weight * len(rows)))
+    fits = {"prior_shift": fit_shift, "temperature": fit_temperature, "shift_and_slope": fit_shift_and_slope}
+    return Calibration(method, fits[method](to_log_odds(rows.prediction), rows.label.astype(int), weight * len(rows)))
 
 
 def _try_on_past_days(

@@ -1,4 +1,4 @@
-"""Class probabilities as log odds, and the maximum likelihood fits of a shift and of a temperature."""
+"""Class probabilities as log odds, and the maximum likelihood fits of a shift, of a temperature, and of both."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,10 @@ SMALLEST_PROBABILITY = 1e-12
 
 It is small enough that a shift of the prior can still tell a surely wrong class from an unlikely one.
 """
+SMALLEST_SLOPE = 0.05
+"""The smallest slope. With 0 or less a prediction would say nothing, or the opposite."""
+LEAST_SLOPE_ROWS = 100
+"""A slope is shrunk by at least so many rows. With fewer, the slope of a model with a row a day is mostly chance."""
 NEWTON_STEPS = 50
 """The most steps of a fit. It ends the loop where rounding keeps steps above the tolerance."""
 NEWTON_TOLERANCE = 1e-10
@@ -87,6 +91,38 @@ def fit_temperature(log_odds: "Array", labels: "Array", shrinkage_rows: float) -
         return np.array([slope]), np.array([[scale**2 * float(variance.sum()) + pull]])
 
     return (float(np.exp(_climb(np.zeros(1), slope_and_curvature)[0])),)
+
+
+def fit_shift_and_slope(log_odds: "Array", labels: "Array", shrinkage_rows: float) -> tuple[float, ...]:
+    """The shift of each class and one slope of the log odds by maximum likelihood, the slope last.
+
+    The shifts are shrunk towards 0 and the slope towards 1, by `shrinkage_rows` more rows on which the predictions were
+    right. For the slope these are `LEAST_SLOPE_ROWS` or more.
+    """
+    import numpy as np
+
+    classes, weight = log_odds.shape[1], max(shrinkage_rows, 1e-3)
+    wanted, raw = np.bincount(labels, minlength=classes), softmax(log_odds)
+    spread = float(((raw * log_odds**2).sum(axis=1) - (raw * log_odds).sum(axis=1) ** 2).mean())
+    of_slope = max(weight, LEAST_SLOPE_ROWS) * max(spread, 1e-6)
+    pull = np.append(weight * np.clip(raw.mean(axis=0), 1e-6, None), of_slope)
+    own, plain = float(log_odds[np.arange(len(labels)), labels].sum()), np.append(np.zeros(classes), 1.0)
+
+    def slope_and_curvature(place: "Array") -> "tuple[Array, Array]":
+        given = softmax(log_odds * place[-1] + place[:-1])
+        mean = (given * log_odds).sum(axis=1)
+        slope = np.append(wanted - given.sum(axis=0), own - mean.sum())
+        mixed = ((log_odds - mean[:, None]) * given).sum(axis=0)
+        curvature = np.zeros((classes + 1, classes + 1))
+        curvature[:-1, :-1] = np.diag(given.sum(axis=0)) - given.T @ given
+        curvature[:-1, -1] = curvature[-1, :-1] = mixed
+        curvature[-1, -1] = float((given * log_odds**2).sum() - (mean**2).sum())
+        return slope - pull * (place - plain), curvature + np.diag(pull)
+
+    found = _climb(plain, slope_and_curvature)
+    if found[-1] < SMALLEST_SLOPE:
+        return *fit_shift(log_odds * SMALLEST_SLOPE, labels, shrinkage_rows), SMALLEST_SLOPE
+    return tuple(float(value) for value in found)
 
 
 def _climb(start: "Array", slope_and_curvature: "Callable[[Array], tuple[Array, Array]]") -> "Array":

@@ -27,6 +27,7 @@ OUTPUTS = {
     "project": Output("CYCLONE_CLOUD_RUN_PROJECT"),
     "region": Output("CYCLONE_CLOUD_RUN_LOCATION"),
     "image_repository": Output("CYCLONE_IMAGE_REPOSITORY"),
+    "handover_url": Output("CYCLONE_HANDOVER_URL"),
     "mlflow_uri": Output("MLFLOW_TRACKING_URI"),
     "store_dsn_secret": Output(STORE_DSN_VARIABLE, is_secret=True),
     "training_dsn_secret": Output("CYCLONE_TRAINING_DSN", is_secret=True),

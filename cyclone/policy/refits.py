@@ -2,13 +2,15 @@
 
 A refit is what a retraining would have made. It is scored on the days after its training, and never serves. The rule
 is that of renting or buying skis: buy once the rent that was paid would have bought them. The rent is what the version
-that serves has lost against refits. Whatever comes, its cost is then at most twice that of the best schedule.
+that serves has lost against refits. Whatever comes, the cost of that rule is at most twice that of the best schedule.
+Two things are added, with which this is no promise any more: a look ahead, and a test whether the loss may be chance.
 Source: Karlin et al., *Competitive snoopy caching*, 1988.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cyclone.policy.facts import RefitDay, ServingVersion
 from cyclone.sections import Retrain, Window
@@ -32,6 +34,12 @@ RATE_DAYS = 7
 """The newest scored days whose mean is the present rate. A week has each weekday once."""
 LEAST_DAYS = 3
 """The scored days of a version that are needed before it is judged. With fewer, one odd day is most of the evidence."""
+STANDARD_ERRORS = 1.5
+"""By how many standard errors the expected loss has to be above 0. Days differ by chance.
+
+With none, one odd day of a model with a row a day starts a retraining. With 2, a version that really loses is kept for
+longer, which costs more than the retrainings that are saved.
+"""
 WINDOW_MARGIN = 0.05
 """By how much a shorter window has to be better than all days. Less is often chance."""
 PICK_DAYS = 28
@@ -43,12 +51,21 @@ class Excess:
     """What the version that serves has lost against refits, in days of its accepted error.
 
     `debt` is the sum over its `days` scored days. `rate` is what it loses a day now. `window` is that of the refits.
+    `daily_noise` is by how much the loss of a day differs by chance.
     """
 
     window: Window
     days: int
     debt: float
     rate: float
+    daily_noise: float = 0.0
+
+    @property
+    def is_by_chance(self) -> bool:
+        """Whether the expected loss may be chance. Each of the newest days counts in the debt and in the rate."""
+        newest = min(self.days, RATE_DAYS)
+        weight = self.days - newest + newest * (1 + LOOK_AHEAD_DAYS / newest) ** 2
+        return self.expected < STANDARD_ERRORS * self.daily_noise * math.sqrt(weight)
 
     @property
     def expected(self) -> float:
@@ -93,20 +110,39 @@ def find_excess(retrain: Retrain, champion: ServingVersion, days: Sequence[Refit
     """
     window, since = choose_window(retrain, days), floor_day(champion.promoted_at)
     own = [day for day in days if day.version == champion.version and day.start >= since]
-    losses = [day.error - day.refit_errors[window] for day in own if window in day.refit_errors]
+    losses = [_find_loss(window, day) for day in own if window in day.refit_errors]
     if len(losses) < LEAST_DAYS:
         return None
-    newest = losses[-RATE_DAYS:]
-    debt, rate = (_in_days(total, champion.accepted_error) for total in (sum(losses), sum(newest) / len(newest)))
-    return Excess(window, len(losses), debt, rate)
+    newest, noise = losses[-RATE_DAYS:], _measure_noise(window, days[-max(len(own), PICK_DAYS) :])
+    found = (_in_days(total, champion.accepted_error) for total in (sum(losses), sum(newest) / len(newest), noise))
+    return Excess(window, len(losses), *found)
+
+
+def _measure_noise(window: Window, days: Sequence[RefitDay]) -> float:
+    """By how much the loss of a day differs by chance: the standard deviation, from days that follow each other.
+
+    A lasting change is one step among many, and hardly counts. Only steps within a version do.
+    Source: von Neumann, *Distribution of the ratio of the mean square successive difference to the variance*, 1941.
+    """
+    pairs = [
+        (before, after)
+        for before, after in pairwise(days)
+        if before.version == after.version and window in before.refit_errors and window in after.refit_errors
+    ]
+    steps = [_find_loss(window, after) - _find_loss(window, before) for before, after in pairs]
+    return math.sqrt(sum(step**2 for step in steps) / (2 * len(steps))) if steps else math.inf
+
+
+def _find_loss(window: Window, day: RefitDay) -> float:
+    return day.error - day.refit_errors[window]
 
 
 def pays(retrain: Retrain, excess: Excess) -> bool:
     """Whether a retraining is worth its price now.
 
-    A version that loses nothing any more is kept, whatever it has lost before.
+    A version that loses nothing any more is kept, whatever it has lost before. So is one whose loss may be chance.
     """
-    return excess.rate > 0 and excess.expected >= retrain.cost_days
+    return excess.rate > 0 and excess.expected >= retrain.cost_days and not excess.is_by_chance
 
 
 def describe_excess(retrain: Retrain, champion: ServingVersion, excess: Excess) -> str:
@@ -130,9 +166,13 @@ def describe_change(retrain: Retrain, excess: Excess) -> str:
 
     >>> describe_change(Retrain(), Excess(None, 12, 1.0, 0.05)), describe_change(Retrain(), Excess(None, 12, 1.0, -0.1))
     ('at this rate one pays in 33 days', 'none pays while refits are no better')
+    >>> describe_change(Retrain(), Excess(None, 12, 3.0, 0.5, daily_noise=2.0))
+    'days differ so much that this may be chance: more days will show'
     """
     if excess.rate <= 0:
         return "none pays while refits are no better"
+    if excess.expected >= retrain.cost_days:
+        return "days differ so much that this may be chance: more days will show"
     days = (retrain.cost_days - excess.expected) / excess.rate
     return f"at this rate one pays in {count_of(max(1, round(days)), 'day')}"
 

@@ -6,14 +6,14 @@ from pydantic import Field, model_validator
 
 from cyclone.sections.base import Section
 
-CalibrationMethod = Literal["ratio", "bias", "prior_shift", "temperature"]
+CalibrationMethod = Literal["ratio", "bias", "prior_shift", "temperature", "shift_and_slope"]
 
 
 class Recalibrate(Section):
     """How calibrations are fitted on a version's newest labels. `auto` takes the usual method of the task."""
 
     enabled: bool = True
-    method: Literal["auto", "ratio", "bias", "prior_shift", "temperature"] = "auto"
+    method: Literal["auto", "ratio", "bias", "prior_shift", "temperature", "shift_and_slope"] = "auto"
     memory_days: int = Field(default=7, ge=2, le=366)
     """The most labelled days that a calibration is fitted on. More days are surer, and follow changes later."""
     minimum_days: int = Field(default=2, ge=2)

@@ -113,11 +113,11 @@ def validate(model: str, data: Values, **context: Any) -> Values:
 
     Invalid rows stop the run before anything is trained.
     """
-    from training.data.dataset import Dataset
+    from training.data.dataset import take_dataset
     from training.validation import check_report, list_assertions, validate_dataset
 
     settings, spec = read_model(model)
-    frozen = Dataset(**data)
+    frozen = take_dataset(settings, model, context["run_id"], data)
     report = validate_dataset(settings, spec, frozen, context["run_id"])
     context["ti"].xcom_push(ValidationLink.PAGE, report.page)
     lineage_events.tell([lineage_events.locate_frame(spec, data, list_assertions(frozen))])
@@ -134,11 +134,11 @@ def train(model: str, data: Values, **context: Any) -> Values:
     First pipeline.py is fitted on some of the rows and asked as a service would ask it. Its mistakes end here.
     """
     from training.checking.pipeline import check_pipeline
-    from training.data.dataset import Dataset, read_dataset
+    from training.data.dataset import read_dataset, take_dataset
     from training.fit.train import train_challenger
 
     settings, spec = read_model(model)
-    frozen = Dataset(**data)
+    frozen = take_dataset(settings, model, context["run_id"], data)
     with fail_without_retry():
         check_pipeline(settings, spec, read_dataset(spec, frozen))
         challenger = show_result(train_challenger(settings, spec, frozen, context["run_id"]))
@@ -152,14 +152,15 @@ def gate(model: str, data: Values, challenger: Values, **context: Any) -> Values
 
     The numbers are the XCom `decision`, whatever the decision is. An extra link leads to them in MLflow.
     """
-    from training.data.dataset import Dataset
+    from training.data.dataset import take_dataset
     from training.fit.train import Challenger
     from training.gate.comparison import GATE_FILE, compare_with_champion
     from training.tracking.client import connect
     from training.tracking.runs import find_page
 
     settings, spec = read_model(model)
-    decision = show_result(compare_with_champion(settings, spec, Dataset(**data), Challenger(**challenger)))
+    frozen = take_dataset(settings, model, context["run_id"], data)
+    decision = show_result(compare_with_champion(settings, spec, frozen, Challenger(**challenger)))
     context["ti"].xcom_push("decision", decision)
     page = find_page(settings, connect(settings), challenger["mlflow_run_id"], GATE_FILE)
     context["ti"].xcom_push(GateLink.PAGE, page)

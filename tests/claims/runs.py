@@ -81,6 +81,7 @@ CYCLONE: Places = {
     "monitor backfill": "tests/sql/test_backfill.py::test_the_command_tells_the_verdicts_of_each_day",
     "monitor what-if": "tests/sql/test_what_if.py::ask",
     "open": f"{STATUS}::test_the_platform_is_told_as_a_document_too",
+    "predict": "tests/integration/releasing/test_batch.py::run",
     "promote": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "refuse": "tests/integration/releasing/test_approval.py::test_the_commands_answer_with_a_reason",
     "reconcile": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
@@ -103,6 +104,7 @@ CYCLONE: Places = {
 }
 MODULES: Places = {
     "bento_service.logging_proxy": "tests/integration/bento_service/test_logging_proxy.py::run_proxy",
+    "benchmarks.cold_start.measure": IMAGES,
     "benchmarks.monitoring_airflow": SMALL,
     "benchmarks.monitoring_alarms": SMALL,
     "benchmarks.monitoring_cost": SMALL,

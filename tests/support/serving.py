@@ -25,12 +25,15 @@ from cyclone.image_contract import (
     SPEC_FILE,
     SPECS_FOLDER,
     STORE_DSN_VARIABLE,
+    TREES_KEY,
+    TREES_PATH,
 )
 from cyclone.rows.frames import inputs_from_rows
 from cyclone.sections import Feature
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
 from local_platform.processes import GuardedProcess, free_port, wait_until_ready
+from training.images.trees import write_trees
 
 TARGET = SERVICE_TARGET
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -132,6 +135,8 @@ def pack_bundle(root: Path, model: Path = MODEL, estimator: Any = None) -> None:
     skops.io.dump(estimator, root / MODEL_PATH)
     trusted = skops.io.get_untrusted_types(file=root / MODEL_PATH)
     release = {"model": model.name, "version": 3, "mlflow_run_id": "run", "trusted_types": trusted}
+    if link := write_trees(load_model_spec(model), estimator, root / TREES_PATH):
+        release[TREES_KEY] = link
     (root / RELEASE_FILE).write_text(json.dumps(release))
 
 

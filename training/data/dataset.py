@@ -4,8 +4,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,14 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from training.data.folds import check_folds
+from training.data.handover import share_files, take_files
 from training.data.known_rows import build_parameters, read_known_rows, read_query
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS, RECORD = "dataset.parquet", "dataset.json"
+"""The files of a dataset: its rows, and what they are."""
 # Up to half of the rows may repeat another in every value. A file that is in the log twice repeats just half of them,
 # and rows of few categories repeat each other honestly.
 REPEATED_SHARE = 0.5
@@ -55,10 +58,10 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     Errors: `DataError` when there are too few labelled rows or days, a constant label, a class without rows, a feature
     that is the label, too many repeated rows, or a row without the spec's types. Then nothing is written.
     """
-    folder = find_run_folder(settings, spec.name, run_id)
-    record = folder / "dataset.json"
+    folder = take_files(settings, find_run_folder(settings, spec.name, run_id))
+    record, path = folder / RECORD, folder / ROWS
     if record.is_file():
-        built = Dataset(**json.loads(record.read_text())["dataset"])
+        built = replace(Dataset(**json.loads(record.read_text())["dataset"]), path=str(path))
         if built.as_of == as_of.astimezone(UTC).isoformat() and Path(built.path).is_file():
             return built
     window = find_window(Store(settings.store_dsn), spec, as_of)
@@ -66,7 +69,6 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     known = read_known_rows(settings, spec, **bounds)
     frame = known.frame
     check_rows(spec, frame, as_of)
-    path = folder / "dataset.parquet"
     _write(path, lambda partial: frame.to_parquet(partial, index=False))
     dataset = Dataset(
         path=str(path),
@@ -79,7 +81,20 @@ def build_dataset(settings: Settings, spec: ModelSpec, run_id: str, as_of: datet
     _record(settings, spec, run_id, dataset, bounds["since"])
     described = {"dataset": asdict(dataset), "query": read_query(), "parameters": build_parameters(spec, **bounds)}
     _write(record, lambda partial: partial.write_text(json.dumps(described, indent=2)))
+    share_files(settings, folder, (ROWS, RECORD))  # the record last: it says that the rows are whole
     return dataset
+
+
+def take_dataset(settings: Settings, model: str, run_id: str, told: Mapping[str, Any]) -> Dataset:
+    """The dataset that an earlier task of the run told of, with its files on this worker.
+
+    Errors: `ConfigurationError` when they cannot be brought here.
+    """
+    folder = find_run_folder(settings, model, run_id)
+    dataset = Dataset(**told)
+    if not settings.handover_url:
+        return dataset
+    return replace(dataset, path=str(take_files(settings, folder) / ROWS))
 
 
 def read_dataset(spec: ModelSpec, dataset: Dataset) -> "pd.DataFrame":

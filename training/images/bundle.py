@@ -6,12 +6,22 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclone.image_contract import MODEL_PATH, PIPELINE_FILE, RELEASE_FILE, REQUIREMENTS_FILE, SPEC_FILE, SPECS_FOLDER
+from cyclone.image_contract import (
+    MODEL_PATH,
+    PIPELINE_FILE,
+    RELEASE_FILE,
+    REQUIREMENTS_FILE,
+    SPEC_FILE,
+    SPECS_FOLDER,
+    TREES_KEY,
+    TREES_PATH,
+)
 from cyclone.names import name_tag
 from cyclone.places import REPOSITORY, find_shipped
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.fit.model_code import find_pipeline
+from training.images.trees import write_trees
 from training.tracking.client import connect, fetch_model
 from training.tracking.runs import FINGERPRINT_TAG
 from training.tracking.versions import fetch_model_yaml, find_training_run
@@ -74,7 +84,7 @@ def find_requirements() -> Path:
 def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path) -> None:
     """Write what is the version's own to a folder: pipeline.py, model.yaml, the estimator and release.json.
 
-    The model.yaml is that of the version's training.
+    The model.yaml is that of the version's training. The estimator's trees come along where they predict the same.
     """
     target = folder / SPECS_FOLDER / spec.name
     target.mkdir(parents=True)
@@ -86,14 +96,23 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
     estimator = folder / MODEL_PATH
     estimator.parent.mkdir()
     shutil.copy(model.path, estimator)
-    shutil.rmtree(download)
+    link = write_trees(spec, model.load(), folder / TREES_PATH)
     release = {
         "model": spec.name,
         "version": version,
         "mlflow_run_id": origin.mlflow_run_id,
         "trusted_types": model.trusted_types,
+        "packages": model.find_packages(),
+        **({TREES_KEY: link} if link else {}),
     }
+    shutil.rmtree(download)
     (folder / RELEASE_FILE).write_text(json.dumps(release, indent=2) + "\n")
+
+
+def read_packages(folder: Path) -> list[str]:
+    """The packages that a version needs beyond those of the base image, from the release.json in its folder."""
+    packages: list[str] = json.loads((folder / RELEASE_FILE).read_text())["packages"]
+    return packages
 
 
 def read_origin(settings: Settings, spec: ModelSpec, version: int) -> Origin:

@@ -106,5 +106,5 @@ def _refuse_mixed(source: DataSource, name: str, texts: list[str], counts: Count
     place = source.place(next(row for row, text in enumerate(texts) if text in set(others)))
     raise DataError(
         f"{place}: column {name!r} is {others[0]!r}, where {total - count:,} of {total:,} cells are numbers. Correct"
-        f" the {count:,} others, or leave them empty"
+        f" {'the other one' if count == 1 else f'the {count:,} others'}, or leave the cell empty"
     )

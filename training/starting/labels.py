@@ -68,7 +68,8 @@ def _guess_classes(column: TextColumn, place: str) -> LabelGuess:
     if len(column.counts) > MOST_CLASSES:
         raise DataError(
             f"{place}: the label {column.name!r} has {len(column.counts):,} different texts, and {MOST_CLASSES} classes"
-            " are allowed. Name another column, or join classes"
+            f" are allowed, such as {next(iter(column.counts))!r}. Name another column, join classes, or write numbers"
+            " without words and units"
         )
     spelling = {text: column.spell(text) for text in column.counts if column.counts[text] >= CLASS_ROWS}
     values = sorted(

@@ -11,6 +11,8 @@ COMMA_NUMBER = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]+)?([eE]
 """A number with a decimal comma, and perhaps with points between thousands."""
 GROUPED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 """A number with commas between thousands."""
+SIGNS = ("$", "€", "£", "¥", "%")
+"""Signs that may stand before or behind each number of a column."""
 CODE = re.compile(r"0[0-9]+")
 """Digits with a zero in front, as in postal codes. As a number it would lose the zero."""
 
@@ -54,4 +56,16 @@ def find_style(texts: Iterable[str]) -> tuple[Callable[[str], str], str] | None:
         return _read_grouped, "with commas between thousands"
     if all(COMMA_NUMBER.fullmatch(text) for text in stripped):
         return _read_comma, "with decimal commas"
-    return None
+    return _find_signed(stripped)
+
+
+def _find_signed(texts: list[str]) -> tuple[Callable[[str], str], str] | None:
+    """The style of numbers that all have the same sign, such as $5 or 12%. None if they have none."""
+    sign = next((sign for sign in SIGNS if all(text.count(sign) == 1 for text in texts)), None)
+    if sign is None or not all(text.startswith(sign) or text.endswith(sign) for text in texts):
+        return None
+    style = find_style(text.replace(sign, "") for text in texts)
+    if style is None:
+        return None
+    read, words = style
+    return lambda text: read(text.replace(sign, "")), f"with {sign}, which is left out{', ' + words if words else ''}"

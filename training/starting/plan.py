@@ -58,7 +58,8 @@ def build_plan(source: DataSource, name: str, label_name: str, time_name: str) -
     others = [column for column in columns if column.name != label_name]
     timing = find_timing(source, others, time_name)
     left = {timing.label_column: "it is when the label came, so it is known too late"} if timing.label_column else {}
-    others = [column for column in others if column.name not in (timing.column, timing.label_column)]
+    times = {timing.column, timing.label_column} - {""}
+    others = [column for column in others if column.name not in times]
     features = guess_features(others, left)
     known = {item.name for item in features}
     leaks = find_leaks([item for item in others if item.name in known], label_column, label.task == "regression")

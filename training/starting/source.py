@@ -45,7 +45,7 @@ def read_source(place: str, query: str) -> DataSource:
 
     Errors: `DataError` with the line and what to do, when it is no table with names and rows.
     """
-    with _open(place, query) as (path, name):
+    with open_table(place, query) as (path, name):
         table = TableFile(path)
         _check_header(name, table.columns)
         rows: Thinned[tuple[int, list[str]]] = Thinned(max(1, KEPT_CELLS // len(table.columns)))
@@ -64,11 +64,17 @@ def read_source(place: str, query: str) -> DataSource:
 
 
 @contextmanager
-def _open(place: str, query: str) -> Iterator[tuple[Path, str]]:
+def open_table(place: str, query: str) -> Iterator[tuple[Path, str]]:
     """A file with the rows, and the name that errors give it."""
     if not place.startswith(DSN_SCHEMES):
         if query:
             raise DataError(f"--query is for a Postgres, and --from {place} is a file. Leave one of them out")
+        if "://" in place:
+            scheme = place.partition("://")[0]
+            raise DataError(
+                f"--from {place}: {scheme} is not read. Allowed are a file of this machine, which may be downloaded"
+                " first, and the URI of a Postgres"
+            )
         yield Path(place), place
         return
     if not query:

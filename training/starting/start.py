@@ -118,7 +118,9 @@ def _write(plan: Plan, settings: Settings) -> str:
         if not reason:
             check_pipeline(settings, spec, frame)
             return until
-    raise DataError(f"{plan.source.name}: no first version could be trained: {reason}")
+    # The rest of the reason speaks of keys of a model.yaml that is not kept.
+    cause = reason.partition(". ")[0].removeprefix(f"{plan.name}: ")
+    raise DataError(f"{plan.source.name}: no first version could be trained: {cause}. Add rows, or rows of more days")
 
 
 def _list_tries(plan: Plan) -> Iterator[tuple[str, dict[str, int]]]:

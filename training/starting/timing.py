@@ -54,7 +54,7 @@ def find_timing(source: DataSource, columns: Sequence[TextColumn], named: str) -
     times = {column.name: column.moments for column in columns if column.moments}
     column = _choose(columns, times, named)
     if column is None:
-        return _spread(len(source.numbers))
+        return _spread(len(source.numbers), columns)
     moments = times.get(column.name) or _read_named(source, column)
     in_utc = [moments.in_utc(text) if text else None for text in column.texts]
     clock = [moments.times[text].replace(tzinfo=None) if text else None for text in column.texts]
@@ -104,7 +104,7 @@ def _find_shift(source: DataSource, name: str, times: Sequence[datetime]) -> tup
     return shift, [f"{words} Weekdays and seasons are the same"]
 
 
-def _spread(rows: int) -> Timing:
+def _spread(rows: int, columns: Sequence[TextColumn]) -> Timing:
     """Made-up times: each row gets a random day of the last ones, so that no day differs from another."""
     places = list(range(rows))
     random.Random(SEED).shuffle(places)  # noqa: S311 (any order does, and the same one every time)
@@ -115,6 +115,11 @@ def _spread(rows: int) -> Timing:
         f"no time column: rows were spread over {SPREAD_DAYS} days in random order. That is enough to train and serve"
     ]
     notes += ["a backtest and the monitor need true times: begin again with --time COLUMN once you have them"]
+    notes += [
+        f"{column.name!r} could be times ({moments.format}): if it is, begin again with --time {column.name}"
+        for column in columns
+        if column.kind == "integer" and (moments := read_numbers(column.counts))
+    ]
     return Timing("", created_at, [], why, notes=notes)
 
 

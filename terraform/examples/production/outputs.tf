@@ -15,6 +15,11 @@ output "image_repository" {
   value       = module.cyclone.settings["image_repository"]
 }
 
+output "handover_url" {
+  description = "Where Airflow's tasks hand files to each other."
+  value       = module.cyclone.settings["handover_url"]
+}
+
 output "mlflow_uri" {
   description = "MLflow's address."
   value       = module.cyclone.settings["mlflow_uri"]

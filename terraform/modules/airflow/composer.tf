@@ -30,7 +30,8 @@ resource "google_composer_environment" "airflow" {
         CYCLONE_CLOUD_RUN_LOCATION = var.settings["region"]
         CYCLONE_IMAGE_REPOSITORY   = var.settings["image_repository"]
         CYCLONE_MODELS_DIR         = "/home/airflow/gcs/data/models"
-        CYCLONE_WORK_DIR           = "/home/airflow/gcs/data/work" # shared by the workers: tasks hand files over
+        CYCLONE_WORK_DIR           = "/tmp/cyclone" # each worker's own: tasks hand files over in the bucket
+        CYCLONE_HANDOVER_URL       = var.settings["handover_url"]
       }, var.has_api_keys ? { CYCLONE_API_KEYS = "${var.settings["api_keys_secret"]}/versions/latest" } : {})
     }
 

@@ -25,6 +25,17 @@ resource "google_storage_bucket" "work" {
       days_since_noncurrent_time = 7
     }
   }
+
+  # What tasks hand over is needed until their run has ended. MLflow keeps the rows of each training.
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      age            = 30
+      matches_prefix = ["handover/"]
+    }
+  }
 }
 
 resource "google_storage_bucket_iam_member" "work" {

@@ -187,6 +187,24 @@ def test_a_typical_error_in_sql_is_that_of_the_policy(filled: Store) -> None:
     assert found == (pytest.approx(typical.error), typical.days, typical.rows, True)
 
 
+def test_a_typical_error_in_sql_reaches_further_back_where_days_have_few_labels(filled: Store) -> None:
+    """700 labels are twelve of the model's days, and three blocks of four days."""
+    trigger = DEMAND.retrain.error.model_copy(update={"minimum_rows": 700})
+    spec = DEMAND.model_copy(update={"retrain": DEMAND.retrain.model_copy(update={"error": trigger})})
+    change = "UPDATE monitored_model SET error_minimum_rows = %(rows)s WHERE model = 'demand'"
+    execute(filled, change, rows=700)
+    try:
+        (found,) = execute(filled, "SELECT error, days, labelled FROM typical_error WHERE model = 'demand'")
+    finally:
+        execute(filled, change, rows=DEMAND.retrain.error.minimum_rows)
+    evidence = collect_evidence(filled, spec, [], UNTIL)
+    assert evidence.champion is not None
+    typical = find_typical_error(evidence.champion, UNTIL, trigger)
+    assert typical is not None
+    assert typical.days > trigger.window_days
+    assert found == (pytest.approx(typical.error), typical.days, typical.rows)
+
+
 def test_errors_by_day_are_those_that_the_policy_reads(filled: Store) -> None:
     evidence = collect_evidence(filled, DEMAND, [], UNTIL)
     assert evidence.champion is not None

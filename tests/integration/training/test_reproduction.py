@@ -1,5 +1,6 @@
 """A version trained again, on a real Postgres and a real MLflow, is the same. Where it cannot be, that is said."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -188,6 +189,9 @@ def test_the_command_says_the_same_only_of_what_it_compared(
     told = CliRunner().invoke(app, ["reproduce", "bike_demand", "--version", "1"])
     assert told.exit_code == code
     assert told.output.endswith(ends_with)
+    told = CliRunner().invoke(app, ["reproduce", "bike_demand", "--version", "1", "--json"])
+    document = json.loads(told.stdout)
+    assert (told.exit_code, document["is_same"], document["version"]) == (code, code == 0, 1)
 
 
 def test_a_version_that_there_is_not_is_named(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.policy.figures import (
     COSTS,
     SetResult,
+    ShuffledWorld,
     WorldResult,
     compute_figures,
     find_cost_ratios,
@@ -41,7 +42,8 @@ def build_set(own: Run, equal: float, task: str = "regression") -> SetResult:
     }
     hindsight = Hindsight(7, (4.0, 2.5, 1.8), ((), (20,), (20, 30)))
     policy: Any = own
-    return SetResult(Backtest(history, START, policy, peers, {1: 3.5}, hindsight, []), (build_run(1.0, 20, 105),))
+    shuffled = ShuffledWorld(build_run(1.0, 20, 105), build_run(1.5), 30.0, DAYS)
+    return SetResult(Backtest(history, START, policy, peers, {1: 3.5}, hindsight, []), (shuffled,))
 
 
 def build_world(name: str, own: Run) -> WorldResult:
@@ -93,3 +95,8 @@ def test_without_retrainings_no_share_of_them_is_useless() -> None:
     sets = [build_set(build_run(4.0), equal=4.0)]
     worlds = [build_world(name, build_run(1.0)) for name in ("abrupt", "gradual", "nothing")]
     assert compute_figures(sets, worlds)["useless_retrainings_share"] is None
+
+
+def test_a_world_of_shuffled_days_costs_its_errors_and_its_retrainings_beside_never() -> None:
+    world = ShuffledWorld(build_run(1.0, 20, 105), build_run(1.5), price=30.0, days=DAYS)
+    assert world.cost_ratio == pytest.approx((100 + 2 * 30) / 150)

@@ -13,6 +13,7 @@ from cyclone.calibration.fitting import (
     choose_method,
     fit_calibration,
 )
+from cyclone.calibration.log_odds import SMALLEST_SLOPE
 from cyclone.errors import ConfigurationError
 from cyclone.sections import Recalibrate
 from cyclone.spec import ModelSpec
@@ -64,7 +65,8 @@ def build_classes(count: int, shift: tuple[float, ...], temperature: float = 1.0
         ("regression", {"range": [-5, 100]}, "auto", "bias"),
         ("regression", {}, "auto", "bias"),
         ("regression", {}, "ratio", "ratio"),
-        ("binary", {}, "auto", "prior_shift"),
+        ("binary", {}, "auto", "shift_and_slope"),
+        ("multiclass", {}, "prior_shift", "prior_shift"),
         ("multiclass", {}, "temperature", "temperature"),
     ],
 )
@@ -120,6 +122,24 @@ def test_a_temperature_is_found_again(classes: int, temperature: float) -> None:
     assert 1 / found.values[0] == pytest.approx(temperature, rel=0.08)
 
 
+@pytest.mark.parametrize("shift", [(-0.5, 0.5), (0.5, -0.5, 0.0)])
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_a_shift_and_a_slope_are_found_again(shift: tuple[float, ...], temperature: float) -> None:
+    found = fit_calibration("shift_and_slope", PLAIN, build_classes(40_000, shift, temperature))
+    assert found is not None
+    *shifts, slope = found.values
+    assert np.array(shifts) - np.mean(shifts) == pytest.approx(np.array(shift) - np.mean(shift), abs=0.06)
+    assert 1 / slope == pytest.approx(temperature, rel=0.08)
+
+
+def test_a_slope_never_turns_predictions_around() -> None:
+    """Each prediction says the opposite of its label. The best slope would be below 0."""
+    rows = LabelledDays(np.arange(2000) // 200, np.tile([0, 1], 1000), np.tile([0.9, 0.1], 1000))
+    found = fit_calibration("shift_and_slope", Recalibrate(), rows)
+    assert found is not None
+    assert found.values == pytest.approx((0, 0, SMALLEST_SLOPE), abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("calibration", "predictions"),
     [
@@ -128,6 +148,8 @@ def test_a_temperature_is_found_again(classes: int, temperature: float) -> None:
         (Calibration("prior_shift", (-0.7, 0.7)), [0.01, 0.5, 0.9]),
         (Calibration("temperature", (0.4,)), [0.01, 0.5, 0.9]),
         (Calibration("prior_shift", (-0.7, 0.0, 0.7)), [[0.2, 0.3, 0.5], [0.9, 0.05, 0.05]]),
+        (Calibration("shift_and_slope", (-0.7, 0.7, 2.0)), [0.01, 0.5, 0.9]),
+        (Calibration("shift_and_slope", (-0.7, 0.0, 0.7, 0.5)), [[0.2, 0.3, 0.5], [0.9, 0.05, 0.05]]),
         (Calibration("temperature", (2.5,)), [[0.2, 0.3, 0.5], [0.9, 0.05, 0.05]]),
     ],
 )
@@ -150,6 +172,7 @@ def test_a_calibration_changes_predictions_and_can_be_sent_as_json(
         '{"method": "magic", "values": [1]}',
         '{"method": "ratio", "values": [0]}',
         '{"method": "ratio", "values": []}',
+        '{"method": "shift_and_slope", "values": [0.5, 0.5, 0]}',
         '{"method": "bias", "values": [NaN]}',
         '{"method": "bias", "values": ["x"]}',
     ],
@@ -168,6 +191,7 @@ def test_what_is_no_calibration_is_refused(text: str) -> None:
         ("binary", Calibration("prior_shift", (0.5,))),
         ("multiclass", Calibration("prior_shift", (0.5, -0.5))),
         ("multiclass", Calibration("temperature", (1.0, 1.0, 1.0))),
+        ("multiclass", Calibration("shift_and_slope", (0.5, 0.5, 1.0))),
     ],
 )
 def test_a_calibration_of_another_task_or_of_other_classes_is_refused(task: str, calibration: Calibration) -> None:
@@ -272,7 +296,7 @@ def test_too_few_days_and_a_model_that_turned_it_off_have_no_calibration() -> No
 def test_a_classifier_whose_prior_has_moved_is_calibrated() -> None:
     choice = choose_calibration(build_spec("binary", memory_days=10), build_classes(2400, (0.0, 1.0)), today=11)
     assert choice.calibration is not None
-    assert choice.calibration.method == "prior_shift"
+    assert choice.calibration.method == "shift_and_slope"
 
 
 def test_the_examples_hold() -> None:

@@ -16,6 +16,7 @@ OUTPUTS: dict[str, object] = {
     "project": "p",
     "region": "us-central1",
     "image_repository": "us-central1-docker.pkg.dev/p/cyclone",
+    "handover_url": "gs://p-cyclone-work/handover",
     "mlflow_uri": "https://cyclone-mlflow-x.a.run.app",
     "store_dsn_secret": "projects/p/secrets/dsn",
     "training_dsn_secret": "projects/p/secrets/training",
@@ -24,6 +25,7 @@ SETTINGS = {
     "CYCLONE_CLOUD_RUN_PROJECT": "p",
     "CYCLONE_CLOUD_RUN_LOCATION": "us-central1",
     "CYCLONE_IMAGE_REPOSITORY": "us-central1-docker.pkg.dev/p/cyclone",
+    "CYCLONE_HANDOVER_URL": "gs://p-cyclone-work/handover",
     "MLFLOW_TRACKING_URI": "https://cyclone-mlflow-x.a.run.app",
     "CYCLONE_STORE_DSN": DSN,
     "CYCLONE_TRAINING_DSN": DSN.replace("0.3", "0.4"),
@@ -105,5 +107,5 @@ def test_the_command_refuses_before_it_writes(
     monkeypatch.setattr(sys, "argv", ["cyclone", "configure", "--from-terraform", str(path), "--to", str(to)])
     with pytest.raises(SystemExit, match="1"):
         main()
-    assert "without output region, image_repository, mlflow_uri" in capsys.readouterr().err
+    assert "without output region, image_repository, handover_url, mlflow_uri" in capsys.readouterr().err
     assert not to.exists()

@@ -3,12 +3,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 import cyclone.policy.refits
 from cyclone.policy.decisions import Decision
 from cyclone.policy.facts import Evidence, RefitDay, ServingVersion
-from cyclone.policy.refits import choose_window, find_excess
+from cyclone.policy.refits import choose_window, find_excess, pays
 from cyclone.policy.rules import decide
 from cyclone.sections import Retrain, Window
 from cyclone.spec import ModelSpec
@@ -100,3 +101,34 @@ def test_a_window_that_was_not_always_scored_is_not_chosen() -> None:
     auto = Retrain(window_days="auto")
     days = [*widen({None: 20.0, 91: 30.0}, 1), *widen({None: 20.0, 28: 1.0, 91: 30.0}, 20)]
     assert choose_window(auto, days) is None
+
+
+def test_a_loss_that_may_be_chance_waits_for_more_days(bike_demand: ModelSpec) -> None:
+    """Days that lose 5 on average and differ by 25: by chance the price is reached after six, and the loss is real."""
+    losses = np.random.default_rng(4).normal(5, 25, 200)
+    waiting = decide_on(bike_demand, score(list(losses[:6])))
+    assert waiting.action == "wait"
+    assert waiting.reason.endswith("days differ so much that this may be chance: more days will show")
+    assert decide_on(bike_demand, score(list(losses))).should_retrain
+
+
+def test_where_refits_are_no_better_odd_days_start_few_retrainings() -> None:
+    """Losses of no mean whose days differ as those of a model with one row a day: now and then one is very large."""
+    rng = np.random.default_rng(0)
+    fired = sum(has_fired((rng.standard_t(3, 365) * 5).tolist()) for _ in range(20))
+    assert fired <= 12  # without a bound 18 of them fired
+
+
+def has_fired(losses: Sequence[float]) -> bool:
+    """Whether a year of losses starts a retraining. There is a look each three days."""
+    days = score(losses)
+    looks = (find_excess(Retrain(), CHAMPION, days[:count]) for count in range(3, len(days), 3))
+    return any(excess is not None and pays(Retrain(), excess) for excess in looks)
+
+
+def test_a_jump_after_many_calm_days_is_not_taken_for_chance() -> None:
+    """The step of the jump is one among many, so that it is no noise."""
+    calm = [1.0, -1.0] * 50
+    found = find_excess(Retrain(), CHAMPION, score([*calm, *[12.0] * 3]))
+    assert found is not None
+    assert pays(Retrain(), found)

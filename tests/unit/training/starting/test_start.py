@@ -19,7 +19,7 @@ from training.backtest.run import check_start
 from training.checking.check import check_model
 from training.data.history import parse_time, read_history_frame
 from training.fit.model_code import load_function
-from training.starting.start import start_model
+from training.starting.start import Started, start_model
 
 HOUR = timedelta(hours=1)
 START = datetime(2011, 1, 1, tzinfo=UTC)
@@ -50,6 +50,12 @@ def start(
     start_model(settings, name, str(path), label, time)
     assert check_model(settings, name).faults == []
     return load_model_spec(folder / "models" / name)
+
+
+def start_from(folder: Path, content: bytes) -> Started:
+    """Begin a model, and give what the command tells."""
+    (folder / "rows.csv").write_bytes(content)
+    return start_model(Settings(models_dir=folder / "models"), "shop", str(folder / "rows.csv"), "sold")
 
 
 def read_yaml(folder: Path) -> str:
@@ -177,6 +183,34 @@ def test_rows_without_a_time_are_spread_and_it_is_said(tmp_path: Path) -> None:
     assert by_day.std() < rows["sold"].std() / 2
 
 
+def test_signs_of_money_and_of_percent_are_no_part_of_a_number(tmp_path: Path) -> None:
+    frame = build_frame(300).assign(temperature=[f"{number % 90}%" for number in range(300)])
+    start(tmp_path, write(frame.assign(sold=[f"${number}.50" for number in range(300)])))
+    spec = load_model_spec(tmp_path / "models/shop")
+    assert (spec.task, spec.label.type) == ("regression", "number")
+    assert {"temperature": "integer"}.items() <= {feature.name: feature.type for feature in spec.features}.items()
+
+
+def test_numbers_that_could_be_times_are_named(tmp_path: Path) -> None:
+    frame = build_frame(300)
+    seconds = [1_300_000_000_000 + 3_600_000 * number for number in range(300)]
+    started = start_from(tmp_path, write(frame.assign(at=seconds)))
+    assert any("'at' could be times (1000 a second since 1970)" in guess for guess in started.guesses)
+
+
+def test_a_column_without_a_name_is_left_out_aloud(tmp_path: Path) -> None:
+    started = start_from(tmp_path, write(build_frame(300).rename(columns={"temperature": ""})))
+    assert any("no feature may have the name ''" in guess for guess in started.guesses)
+
+
+def test_a_store_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CycloneError, match=r"does not answer: .*refused") as raised:
+        start_model(
+            Settings(models_dir=tmp_path), "shop", "postgresql://nobody@127.0.0.1:1/x", "sold", query="SELECT 1"
+        )
+    assert "\n" not in str(raised.value)
+
+
 def test_empty_cells_wide_names_and_sentences_are_taken(tmp_path: Path) -> None:
     frame = build_frame(1500)
     rng = random.Random(1)
@@ -273,6 +307,19 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "an empty file": (lambda: b"", "the file is empty"),
     "names alone": (lambda: b"at,kind,sold\n", "names of columns, but no row"),
+    "prices in words": (
+        lambda: write(FRAME.assign(sold=[f"about {number}" for number in range(300)])),
+        r"50 classes are allowed, such as 'about 0'\. .*or write numbers without words and units",
+    ),
+    "an endless label": (lambda: replace_some("sold", "inf"), r"column 'sold' is 'inf', where .*Correct the other one"),
+    "JSON": (
+        lambda: FRAME.to_json(orient="records", date_format="iso").encode(),
+        r"line 1: not CSV: .*Needed is a CSV",
+    ),
+    "another alphabet": (
+        lambda: write(FRAME.assign(kind="Größe")).decode().encode("latin-1"),
+        "Save the file as UTF-8",
+    ),
     "a binary file": (lambda: b"\x7fELF\x02\x01\x01\x00\x00\x00\x00", "it has zero bytes"),
     "an Excel file": (lambda: b"PK\x03\x04 and more", "it is a zip archive"),
     "a broken line": (lambda: write(FRAME) + b"2011-09-09\n", "line 302: 1 value, where the header has 4 columns"),
@@ -288,7 +335,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "nothing but a label": (lambda: write(FRAME[["sold"]]), "no column is left as a feature"),
     "one day": (
         lambda: write(FRAME.assign(at=[START + timedelta(minutes=number) for number in range(300)])),
-        "no first version could be trained: .*rows lie on 1 days",
+        r"no first version could be trained: rows lie on 1 days .*train on\. Add rows, or rows of more days",
     ),
 }
 
@@ -307,6 +354,7 @@ def test_bad_data_are_refused_in_one_line_and_nothing_is_written(tmp_path: Path,
     [
         ("shop", "", "it is no file but a folder"),
         ("shop", "nothing.csv", "there is no such file"),
+        ("shop", "https://example.org/rows.csv", r"https is not read\. Allowed are a file of this machine"),
         ("Shop", "rows.csv", "'Shop' cannot name a model. Allowed are small letters"),
         ("../shop", "rows.csv", "cannot name a model"),
     ],
@@ -315,7 +363,9 @@ def test_a_wrong_name_or_place_is_refused(tmp_path: Path, name: str, place: str,
     write_to = tmp_path / "rows.csv"
     write_to.write_bytes(write(FRAME))
     with pytest.raises(CycloneError, match=message):
-        start_model(Settings(models_dir=tmp_path / "models"), name, str(tmp_path / place), "sold")
+        start_model(
+            Settings(models_dir=tmp_path / "models"), name, place if "://" in place else str(tmp_path / place), "sold"
+        )
 
 
 def test_a_model_that_exists_is_never_overwritten(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""A cold start of a service: a part of `make bench-release`."""
