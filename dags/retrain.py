@@ -81,7 +81,7 @@ def build_retrain_dag(spec: ModelSpec) -> DAG:
         built = image(model, version)
         deployed = candidate(model, version, built)
         rehearsed = rehearse_task(model, version, deployed)
-        judged = CanaryOperator(task_id="canary", model=model)
+        judged = CanaryOperator(task_id="canary", model=model, is_approved=spec.release.approval != "none")
         promoted = promote_task(model, deployed)
         rolled_back = roll_back_task(model)
         closed = close(model, started)

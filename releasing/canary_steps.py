@@ -17,6 +17,7 @@ from cyclone.sections import ReleaseRules
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Row, Store
+from releasing.approval.questions import ask_person, find_question, is_asked_before
 from releasing.canary_judgement import CanaryVerdict, judge_canary
 from releasing.canary_measures import Window
 from releasing.candidate import give_share
@@ -40,6 +41,8 @@ class CanaryState:
     is_over: bool
     is_passed: bool
     reason: str
+    asks: str = ""
+    """What a person is asked while it waits for one, with the numbers."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +106,23 @@ def advance_canary(settings: Settings, spec: ModelSpec, run_id: str) -> CanarySt
         return CanaryState(True, False, f"it is {release.state}: {release.reason}")
     champion = current_release(store, spec.name)
     if champion is None:
-        return CanaryState(True, True, "there is no champion to compare with: the first release")
+        passed = CanaryState(True, True, "there is no champion to compare with: the first release")
+        return _wait_for_person(settings, spec, release, 100) or passed
     if over := _find_end(release, champion):
         return over
     steps = store.fetch("release/canary_steps", release_id=release.release_id)
     if steps and steps[-1]["ended_at"] is None:
-        return _judge_step(store, spec, release, champion, steps)
+        return _judge_step(settings, store, spec, release, champion, steps)
     if steps and not steps[-1]["goes_on"]:
         share, reason = steps[-1]["traffic_percent"], steps[-1]["detail"].get("reason", "no reason was kept")
         return CanaryState(True, False, f"the step of {share} % ended: {reason}")
     shares = spec.release.steps[:-1]
     if len(steps) >= len(shares):
-        return CanaryState(True, True, f"went through {len(shares)} steps")
-    return _begin_step(settings, store, spec, release, len(steps) + 1, shares[len(steps)])
+        passed = CanaryState(True, True, f"went through {len(shares)} steps")
+        return _wait_for_person(settings, spec, release, 100) or passed
+    share = shares[len(steps)]
+    waiting = _wait_for_person(settings, spec, release, share)
+    return waiting or _begin_step(settings, store, spec, release, len(steps) + 1, share)
 
 
 def end_by_hand(settings: Settings, model: str, run_id: str, goes_on: bool, reason: str) -> None:
@@ -179,7 +186,43 @@ def _begin_step(
     return CanaryState(False, False, f"the candidate has {share} % of the traffic")
 
 
-def _judge_step(store: Store, spec: ModelSpec, release: Release, champion: Release, steps: list[Row]) -> CanaryState:
+def _wait_for_person(
+    settings: Settings, spec: ModelSpec, release: Release, share: int, canary: str = ""
+) -> CanaryState | None:
+    """How a canary stands that a person has to approve before `share`. None when nobody has to, or has approved."""
+    if not is_asked_before(spec, share):
+        return None
+    question = ask_person(settings, spec, release, share, canary)
+    if question.answer == "approved":
+        return None
+    if question.answer is not None:
+        return CanaryState(True, False, question.describe_answer())
+    reason = f"waits until {question.deadline:%Y-%m-%d %H:%M %Z} for a person's approval"
+    return CanaryState(False, False, reason, question.words)
+
+
+def _end_last_step(
+    settings: Settings, spec: ModelSpec, release: Release, steps: list[Row], verdict: CanaryVerdict, end: StepEnd
+) -> StepEnd | CanaryState:
+    """The end of a step, or the state of a last one that has passed and waits for a person.
+
+    It is judged while it waits, so that a candidate that turns out bad is rolled back. Once a person was asked, only a
+    failure ends it without an answer.
+    """
+    is_last = len(steps) == len(spec.release.steps) - 1
+    if not is_last or not is_asked_before(spec, 100) or verdict.verdict == "failed":
+        return end
+    if not end.goes_on and find_question(Store(settings.store_dsn), release) is None:
+        return end
+    waiting = _wait_for_person(settings, spec, release, 100, end.reason)
+    if waiting is None:
+        return StepEnd(True, "a person approved it") if end.goes_on is not True else end
+    return StepEnd(False, waiting.reason) if waiting.is_over else waiting
+
+
+def _judge_step(
+    settings: Settings, store: Store, spec: ModelSpec, release: Release, champion: Release, steps: list[Row]
+) -> CanaryState:
     now, step = read_store_clock(store), steps[-1]
     window = Window(steps[0]["started_at"], step["started_at"], now)
     verdict = judge_canary(store, spec, release.revision, champion.revision, window)
@@ -190,7 +233,10 @@ def _judge_step(store: Store, spec: ModelSpec, release: Release, champion: Relea
     )
     if looked is None:
         return CanaryState(False, False, "somebody else judged this step")
-    end = decide_step(verdict, spec.release, now - step["started_at"] - timedelta(seconds=looked["paused_seconds"]))
+    elapsed = now - step["started_at"] - timedelta(seconds=looked["paused_seconds"])
+    end = _end_last_step(settings, spec, release, steps, verdict, decide_step(verdict, spec.release, elapsed))
+    if isinstance(end, CanaryState):
+        return end
     if end.goes_on is None:
         return CanaryState(False, False, end.reason)
     detail = json.dumps({"reason": end.reason, "numbers": verdict.numbers})

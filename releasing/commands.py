@@ -18,11 +18,14 @@ from cyclone.wording import count_of
 from releasing.batch.commands import predict
 
 console = Console(markup=False)
+Seen = Annotated[int | None, typer.Option("--version", help="The version that you have looked at. A newer is refused.")]
 MARKS = {"well": "well ", "fault": "FAULT", "absent": "-    "}
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of releases to the `cyclone` command, which calls this at its start."""
+    app.command()(approve)
+    app.command()(refuse)
     app.command("promote")(promote_by_hand)
     app.command("rollback")(roll_back_by_hand)
     app.command()(redeploy)
@@ -59,12 +62,36 @@ def doctor(
         raise typer.Exit(1)
 
 
+def approve(model: ModelName, version: Seen = None, because: Because = "") -> None:
+    """Let a candidate go on that waits for a person, as `release.approval` asks.
+
+    Example: [bold]cyclone approve bike_demand --because better[/bold]
+    """
+    _decide(model, True, version, because)
+
+
+def refuse(model: ModelName, version: Seen = None, because: Because = "") -> None:
+    """End a candidate that waits for a person. The champion has all traffic again."""
+    _decide(model, False, version, because)
+
+
+def _decide(model: str, is_approved: bool, version: int | None, because: str) -> None:
+    from releasing.approval.answers import decide
+
+    if not because:
+        raise ReleaseError(f"{model}: --because is empty. Say why. The reason is kept with your name")
+    settings, spec, _ = open_model(model)
+    release = decide(settings, spec, is_approved, getpass.getuser(), because, version)
+    end = "approved, and its release goes on" if is_approved else "refused, and the champion has all traffic"
+    console.print(f"version {release.version} of {spec.name} is {end}", highlight=False, soft_wrap=True)
+
+
 def promote_by_hand(model: ModelName, because: Because = "") -> None:
     """Give the candidate in its canary all traffic now, without waiting for the rest of the canary."""
     from releasing.early_promotion import promote_early
 
     settings, spec, _ = open_model(model)
-    version = promote_early(settings, spec, _sign(because))
+    version = promote_early(settings, spec, getpass.getuser(), _sign(because))
     console.print(f"version {version} of {spec.name} has all traffic", highlight=False)
 
 

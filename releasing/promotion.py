@@ -23,6 +23,7 @@ from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from releasing.aliases import drop_alias, set_alias
+from releasing.approval.questions import check_approved
 from releasing.candidate import Candidate
 from releasing.cleaning import clean_up
 from releasing.cloud_run import CloudRun
@@ -42,6 +43,8 @@ def promote(settings: Settings, spec: ModelSpec, candidate: Candidate) -> None:
         release = read_release(held, candidate.release_id)
         try:
             check_promotable(held, release)
+            if release.state != "champion":
+                check_approved(held, spec, release)
             led, _ = releases_under_way(held, spec.name)
             newer = [item for item in led if item.release_id > release.release_id]
             CloudRun(settings, held).set_traffic(spec.service_name, split_traffic(release, newer))

@@ -9,7 +9,7 @@ from cyclone.policy.holds import describe_remedy
 from cyclone.store import Store
 from cyclone.wording import capitalise, finish_sentence
 
-Kind = Literal["incident", "hold", "retraining", "promotion", "roll_back", "log_loss"]
+Kind = Literal["incident", "hold", "retraining", "promotion", "roll_back", "log_loss", "approval"]
 Severity = Literal["info", "warning", "critical"]
 PATIENCE = timedelta(days=1)
 """So long after it was noted a message is given up. A mail server may be away for a night."""
@@ -19,6 +19,8 @@ REMEDIES: dict[Kind, str] = {
     "retraining": "What served before still serves. `cyclone timeline {model}` tells what happened.",
     "promotion": "Nothing has to be done. `cyclone rollback {model}` returns to the version before.",
     "roll_back": "The version before serves again. `cyclone explain {model}:v{subject}` tells why.",
+    "approval": "`cyclone approve {model} --because '…'` lets it go on, and `cyclone refuse {model} --because '…'`"
+    " ends it.",
     "log_loss": "`cyclone log status {model}` names the instances and the reasons.",
 }
 """What to do about a message, by its kind. Of a hold, its cause tells more."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from cyclone.names import name_dag
@@ -59,6 +59,9 @@ def find_answer(model: str, status: Row, decision: Row | None, under_way: Row, h
 
 def _tell_way(under_way: Row) -> list[str]:
     """How far the answer to an incident is."""
+    if under_way.get("question") is not None:
+        until = f"Without an answer it is refused at {under_way['deadline'].astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+        return [under_way["question"], until]
     if under_way["version"] is not None and under_way["state"] == "canary":
         version, percent = under_way["version"], under_way["traffic_percent"]
         return [f"Version {version} is in its canary with {percent} % of the traffic. It takes all of it if it passes."]

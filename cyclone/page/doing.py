@@ -40,6 +40,19 @@ PROMOTE = Action(
     " minute.",
     "Promote now",
 )
+APPROVE = Action(
+    "approve",
+    "Approve",
+    "The release of this version goes on. Before its first share, its canary begins. After its canary, it gets all"
+    " traffic.",
+    "Approve it",
+)
+REFUSE = Action(
+    "refuse",
+    "Refuse",
+    "This version is rolled back. The version that serves has all traffic. This may take a minute.",
+    "Refuse it",
+)
 ROLL_BACK = Action(
     "roll-back",
     "Roll back",
@@ -54,7 +67,7 @@ RESUME = Action(
     " stay held.",
     "Resume",
 )
-ACTIONS = {action.name: action for action in (RETRAIN, RECALIBRATE, PROMOTE, ROLL_BACK, RESUME)}
+ACTIONS = {action.name: action for action in (RETRAIN, RECALIBRATE, APPROVE, REFUSE, PROMOTE, ROLL_BACK, RESUME)}
 """Every action by its name in addresses."""
 
 
@@ -62,10 +75,13 @@ def offer_actions(status: Mapping[str, Any], under_way: Mapping[str, Any], is_he
     """The actions that make sense now, what is most likely wanted first."""
     has_candidate = under_way.get("version") is not None
     serves = status["version"] is not None
+    waits = under_way.get("question") is not None
     offered = [
         (RESUME, is_held),
-        (PROMOTE, under_way.get("state") == "canary"),
-        (ROLL_BACK, serves or has_candidate),
+        (APPROVE, waits),
+        (REFUSE, waits),
+        (PROMOTE, under_way.get("state") == "canary" and not waits),
+        (ROLL_BACK, (serves or has_candidate) and not waits),
         (RETRAIN, True),
         (RECALIBRATE, serves and not has_candidate),
     ]

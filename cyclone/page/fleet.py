@@ -68,7 +68,7 @@ def find_need(row: Row) -> Need:
         return Need("nothing", "good")
     if row["is_unwatched"]:
         return Need("its monitor", "bad")
-    if row["is_held"]:
+    if row["is_held"] or row.get("is_waiting"):
         return Need("a person", "warn")
     if row["is_canary"]:
         return Need("canary", "plain")
@@ -79,6 +79,8 @@ def find_need(row: Row) -> Need:
 
 def tell(row: Row) -> str:
     """What stands beside a model: what troubles it, or the reason of its newest decision."""
+    if row.get("is_waiting"):
+        return f"Version {row['canary_version']} waits for a person's approval"
     words: str = row["sentence"] or row["reason"] or "The monitor has not decided yet"
     return re.sub(r"(^|\. )([a-z])", lambda found: found[0].upper(), words)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclone.errors import LineageError
-from cyclone.page.doing import PROMOTE, ROLL_BACK
+from cyclone.page.doing import APPROVE, PROMOTE, REFUSE, ROLL_BACK, Action
 from cyclone.page.model import Visit, read_known, render_view
 from cyclone.page.rendering import NOTHING, format_share
 from cyclone.releases import UNDER_WAY
@@ -17,6 +17,8 @@ SHARES = ("failure_share", "lost_share")
 """Measures of a canary that are shares, and are shown in percent."""
 DECISIONS = (PROMOTE, ROLL_BACK)
 """What a person can do about a canary, whose forms are open beside its numbers."""
+ANSWERS = (APPROVE, REFUSE)
+"""What a person can say to a candidate that waits for approval."""
 UNITS = {"latency_mean_ms": "ms", "vanished_instances": "instances"}
 MEASURES = {
     "failure_share": "failed requests",
@@ -79,8 +81,15 @@ def _show(store: Store, model: str, visit: Visit, run_id: str | None, incident: 
         measures=[_tell_measure(row) for row in measures],
         ratio_interval=find_ratio_interval,
         metric=known["metric"] or "error",
-        actions=DECISIONS if visit.may_act and retraining and retraining["state"] in UNDER_WAY else (),
+        actions=find_decisions(visit, retraining),
     )
+
+
+def find_decisions(visit: Visit, retraining: Row | None) -> Sequence[Action]:
+    """What a person can decide about a retraining that is under way: its question, or else its canary."""
+    if not visit.may_act or retraining is None or retraining["state"] not in UNDER_WAY:
+        return ()
+    return DECISIONS if retraining["question"] is None else ANSWERS
 
 
 def _scale_stages(stages: Sequence[Row]) -> list[Row]:

@@ -47,6 +47,14 @@ class ReleaseRules(Section):
 
     `never` only tells a person, because somebody may have moved them on purpose.
     """
+    approval: Literal["none", "required", "canary_only"] = "none"
+    """Whether a person has to approve a candidate.
+
+    `required` asks before its first share of live traffic. `canary_only` lets the canary go on alone, and asks before
+    all traffic. A model's first release has one share, which is the first and the last.
+    """
+    approval_hours: float = Field(default=24, gt=0, le=720)
+    """The hours in which a person may answer. Then the candidate counts as refused. A day has everybody's morning."""
     kept_champions: int = Field(default=2, ge=1, le=100)
     """The number of earlier champions that a roll-back can return to. Their revisions and images are kept."""
 

@@ -8,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 MARKS = {
     "incident opened": ("yellow", "incident {} opened"),
     "candidate": ("cyan", "version {} deployed at 0 %"),
+    "waits for approval": ("yellow", "version {} waits for a person"),
+    "approval answered": ("cyan", "the question about version {} is answered"),
     "promoted": ("green", "version {} has all traffic"),
     "rolled back": ("red", "version {} rolled back"),
     "incident closed": ("dim", "incident {} closed"),

@@ -74,6 +74,18 @@ FROM (
         )
     UNION ALL
     SELECT
+        release.model,
+        'approval' AS kind,
+        release.version::text AS subject,
+        'critical' AS severity,
+        approval.at,
+        approval.words || ' Who answers until ' || to_char(approval.deadline AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+        || ' UTC decides. After that it is refused' AS words
+    FROM approval
+    INNER JOIN release ON approval.release_id = release.release_id
+    WHERE approval.answer IS NULL AND release.state IN ('candidate', 'canary')
+    UNION ALL
+    SELECT
         alarm_log.model,
         'log_loss' AS kind,
         %(present)s::timestamptz::date::text AS subject,

@@ -1,13 +1,13 @@
 -- Every model with what a person has to know of it. Those that need a person come first, then those whose error has
 -- risen most.
 -- params: none
--- returns: model, verdict, sentence text; attention integer; is_unwatched, is_held, is_canary, has_failed boolean;
---   version, canary_version, canary_percent integer; error, accepted_error, error_limit, error_ratio
---   double precision; metric text; incident_id bigint; decided_at timestamptz; action, reason,
+-- returns: model, verdict, sentence text; attention integer; is_unwatched, is_held, is_canary, is_waiting,
+--   has_failed boolean; version, canary_version, canary_percent integer; error, accepted_error, error_limit,
+--   error_ratio double precision; metric text; incident_id bigint; decided_at timestamptz; action, reason,
 --   canary_run text
 SELECT
     model_trouble.model,
-    model_trouble.attention,
+    greatest(model_trouble.attention, CASE WHEN canary.is_waiting THEN 3 END) AS attention,
     model_trouble.verdict,
     model_trouble.sentence,
     model_trouble.is_unwatched,
@@ -26,6 +26,7 @@ SELECT
     canary.traffic_percent AS canary_percent,
     canary.run_id AS canary_run,
     canary.version IS NOT NULL AS is_canary,
+    coalesce(canary.is_waiting, false) AS is_waiting,
     coalesce(ended.outcome = 'failed', false) AS has_failed
 FROM model_trouble
 LEFT JOIN serving_version ON model_trouble.model = serving_version.model
@@ -45,8 +46,10 @@ LEFT JOIN LATERAL (
     SELECT
         release.version,
         release.traffic_percent,
-        release.run_id
+        release.run_id,
+        approval.release_id IS NOT NULL AS is_waiting
     FROM release
+    LEFT JOIN approval ON release.release_id = approval.release_id AND approval.answer IS NULL
     WHERE release.model = model_trouble.model AND release.state IN ('candidate', 'canary')
     ORDER BY release.release_id DESC
     LIMIT 1
@@ -59,7 +62,7 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS ended ON true
 ORDER BY
-    model_trouble.attention DESC,
+    attention DESC,
     is_canary DESC,
     error_ratio DESC NULLS LAST,
     model_trouble.model ASC

@@ -1,7 +1,8 @@
 -- What is under way of a model: the open incident, the retraining that answers it, and its newest candidate.
 -- params: model text
 -- returns: incident_id bigint, opened_at timestamptz, reason text, all NULL without an open incident; run_id text,
---   version, traffic_percent integer, state text, NULL without a candidate; started_at timestamptz. One row.
+--   version, traffic_percent integer, state text, NULL without a candidate; started_at timestamptz;
+--   question text, deadline timestamptz, NULL unless it waits for a person. One row.
 SELECT
     incident.incident_id,
     incident.opened_at,
@@ -10,6 +11,8 @@ SELECT
     candidate.version,
     candidate.traffic_percent,
     candidate.state,
+    candidate.question,
+    candidate.deadline,
     coalesce(candidate.run_id, retraining.run_id) AS run_id
 FROM (SELECT %(model)s::text AS model) AS of_model
 LEFT JOIN incident ON of_model.model = incident.model AND incident.closed_at IS NULL
@@ -19,8 +22,11 @@ LEFT JOIN LATERAL (
         release.version,
         release.traffic_percent,
         release.state,
-        release.run_id
+        release.run_id,
+        approval.words AS question,
+        approval.deadline
     FROM release
+    LEFT JOIN approval ON release.release_id = approval.release_id AND approval.answer IS NULL
     WHERE release.model = of_model.model AND release.state IN ('candidate', 'canary')
     ORDER BY release.release_id DESC
     LIMIT 1

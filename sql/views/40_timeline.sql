@@ -70,6 +70,27 @@ FROM release
 WHERE state = 'rolled_back'
 UNION ALL
 SELECT
+    release.model,
+    approval.at,
+    3 AS rank,
+    'waits for approval' AS event,
+    release.version AS subject,
+    approval.words AS detail
+FROM approval
+INNER JOIN release ON approval.release_id = release.release_id
+UNION ALL
+SELECT
+    release.model,
+    approval.answered_at AS at,
+    3 AS rank,
+    'approval answered' AS event,
+    release.version AS subject,
+    concat_ws(': ', concat_ws(' by ', approval.answer, approval.answered_by), nullif(approval.because, '')) AS detail
+FROM approval
+INNER JOIN release ON approval.release_id = release.release_id
+WHERE approval.answer IS NOT NULL
+UNION ALL
+SELECT
     model,
     at,
     0 AS rank,

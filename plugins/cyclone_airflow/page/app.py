@@ -147,7 +147,14 @@ class Page:
             if not because:
                 raise ConfigurationError("Because is empty: say why. The reason is kept with your name")
             done = await asyncio.to_thread(
-                self._do, self._settings, action.name, model, name, because, form.get("despite", [])
+                self._do,
+                self._settings,
+                action.name,
+                model,
+                name,
+                because,
+                form.get("despite", []),
+                _read_version(form),
             )
             message = Notice(done, is_fault=False)
             log.info("%s of %s by %s: %s", action.name, model, name, done)
@@ -179,6 +186,14 @@ async def _read_form(request: Request) -> dict[str, list[str]] | None:
         if len(body) > MOST_BYTES:
             return None
     return parse_qs(body.decode(errors="replace"), keep_blank_values=True)
+
+
+def _read_version(form: dict[str, list[str]]) -> int | None:
+    """The version that a user has seen beside a form. Errors: `ConfigurationError` for what is no number."""
+    text = form.get("version", [""])[0]
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ConfigurationError(f"version is {text[:20]!r}: it must be a version's number. Load the page again")
+    return int(text) if text else None
 
 
 def _lead_back(request: Request, model: str, message: Notice) -> Response:

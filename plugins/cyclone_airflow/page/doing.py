@@ -13,14 +13,22 @@ from cyclone.store import Store
 from cyclone.wording import capitalise, join_sentences
 from cyclone_airflow.waking import wake_monitor
 
-Do = Callable[[Settings, str, str, str, str, Sequence[str]], str]
-"""Does an action: the settings, its name, the model, the user, the reason, and what a request ignores. Says what came
-of it. Errors: those of Cyclone."""
+Do = Callable[[Settings, str, str, str, str, Sequence[str], int | None], str]
+"""Does an action: the settings, its name, the model, the user, the reason, what a request ignores, and the version that
+the user has seen. Says what came of it. Errors: those of Cyclone."""
 Wake = Callable[[str, str, str], bool]
 """Starts a run of a model's monitor under an id and in the name of a user. False when Airflow cannot be asked."""
 
 
-def do(settings: Settings, action: str, model: str, user: str, because: str, despite: Sequence[str]) -> str:
+def do(
+    settings: Settings,
+    action: str,
+    model: str,
+    user: str,
+    because: str,
+    despite: Sequence[str],
+    version: int | None = None,
+) -> str:
     """Do an action in a thread of the API server, and say in words what became of it.
 
     Errors: `HoldError` and `ReleaseError` with the reason why nothing was done, and whatever the parts of Cyclone raise
@@ -31,8 +39,10 @@ def do(settings: Settings, action: str, model: str, user: str, because: str, des
         return request_retraining(settings, spec, user, because, despite)
     if action == "resume":
         return end_holds(settings, spec, user, because)
+    if action in ("approve", "refuse"):
+        return answer_question(settings, spec, action == "approve", user, because, version)
     if action == "promote":
-        return promote_canary(settings, spec, sign(user, because))
+        return promote_canary(settings, spec, user, sign(user, because))
     if action == "roll-back":
         return return_to_former(settings, spec, user, sign(user, because))
     return correct_now(settings, spec, user, because)
@@ -65,11 +75,22 @@ def end_holds(settings: Settings, spec: ModelSpec, user: str, because: str) -> s
     return f"No longer held: {join_sentences(ended)}."
 
 
-def promote_canary(settings: Settings, spec: ModelSpec, reason: str) -> str:
+def answer_question(
+    settings: Settings, spec: ModelSpec, is_approved: bool, user: str, because: str, version: int | None
+) -> str:
+    """Approve or refuse a candidate that waits for a person, as `cyclone approve` and `cyclone refuse` do."""
+    from releasing.approval.answers import decide
+
+    release = decide(settings, spec, is_approved, user, because, version)
+    end = "approved. Its release goes on" if is_approved else "refused. The champion has all traffic"
+    return f"Version {release.version} of {spec.name} is {end}."
+
+
+def promote_canary(settings: Settings, spec: ModelSpec, user: str, reason: str) -> str:
     """Give the candidate in its canary all traffic, as `cyclone promote` does."""
     from releasing.early_promotion import promote_early
 
-    version = promote_early(settings, spec, reason)
+    version = promote_early(settings, spec, user, reason)
     return f"Version {version} of {spec.name} has all traffic."
 
 

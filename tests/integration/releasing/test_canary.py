@@ -157,14 +157,14 @@ def test_a_candidate_that_was_not_rehearsed_is_not_promoted(cloud: Settings, sto
     release_version(cloud, quick, 1)
     deploy(cloud, quick, 2)
     with pytest.raises(ReleaseError, match="version 2 is not in its canary yet, so nobody knows that it answers"):
-        promote_early(cloud, quick, "ada is in a hurry")
+        promote_early(cloud, quick, "ada", "ada is in a hurry")
     assert read_percents(cloud) == {"bike-demand-v1": 100}
 
 
 def test_a_promotion_that_fails_lets_no_step_pass(under_way: Settings, store: Store, quick: ModelSpec) -> None:
     unreachable = under_way.model_copy(update={"cloud_run_endpoint": "http://127.0.0.1:9"})
     with pytest.raises(ReleaseError, match=r"127\.0\.0\.1"):
-        promote_early(unreachable, quick, "ada is in a hurry")
+        promote_early(unreachable, quick, "ada", "ada is in a hurry")
     assert read_steps(store) == [(5, "inconclusive", None)]
 
 

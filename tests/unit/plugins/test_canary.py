@@ -27,7 +27,7 @@ def conclude(event: dict[str, Any]) -> str:
 def test_airflow_keeps_the_trigger_and_makes_it_again() -> None:
     path, arguments, made = store_trigger(CanaryTrigger(model="bike_demand", retraining=RUN))
     assert path == "cyclone_airflow.canary.CanaryTrigger"
-    assert arguments == {"model": "bike_demand", "retraining": RUN}
+    assert arguments == {"model": "bike_demand", "retraining": RUN, "is_asked": False}
     assert (type(made), made.serialize()) == (CanaryTrigger, (path, arguments))
 
 

@@ -26,6 +26,8 @@ def test_every_event_of_the_timeline_can_be_told() -> None:
         "candidate": "[cyan]version 1 deployed at 0 %[/cyan]",
         "promoted": "[green]version 1 has all traffic[/green]",
         "rolled back": "[red]version 1 rolled back[/red]",
+        "waits for approval": "[yellow]version 1 waits for a person[/yellow]",
+        "approval answered": "[cyan]the question about version 1 is answered[/cyan]",
         "asked for": "[dim]a retraining is asked for[/dim]",
         "alert": "[yellow]alert 1[/yellow]",
         "hold": "[red]held: a person must look[/red]",
