@@ -80,3 +80,7 @@ class PlatformError(CycloneError):
 
 class MessageError(CycloneError):
     """A message that a service for people did not take."""
+
+
+class HandoverError(CycloneError):
+    """Files that one task could not hand to the next. Another try may succeed."""

@@ -89,7 +89,7 @@ def reproduce(settings: Settings, model: str, version: int) -> Reproduction:
             largest_difference=_compare(then, now),
             metrics=(sum(again.metrics[name] == value for name, value in known.items()), len(known)),
             arrays=_compare_arrays(stored, again.estimator),
-            packages=_compare_packages(run.data.params),
+            packages=_compare_packages(run.data.params, again.estimator),
         )
 
 
@@ -224,7 +224,7 @@ def _compare(then: Any, now: Any) -> float:
 
 
 def _compare_arrays(stored: StoredModel, estimator: Any) -> tuple[int, int]:
-    """How many arrays both model files have, and how many the larger one has.
+    """How many arrays both model files have, and how many the larger one has. The trees of XGBoost are one array.
 
     The rest of a skops file is not compared. It holds times and addresses, which differ each time.
     """
@@ -236,11 +236,11 @@ def _compare_arrays(stored: StoredModel, estimator: Any) -> tuple[int, int]:
 
 def _hash_arrays(content: bytes) -> Counter[str]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = [name for name in archive.namelist() if name.endswith((".npy", ".npz"))]
+        names = [name for name in archive.namelist() if name.endswith((".npy", ".npz", ".bin"))]
         return Counter(hashlib.sha256(archive.read(name)).hexdigest() for name in names)
 
 
-def _compare_packages(params: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    now = list_packages()
+def _compare_packages(params: Mapping[str, str], estimator: Any) -> dict[str, tuple[str, str]]:
+    now = list_packages(estimator)
     then = {name: params.get(f"{PACKAGE_PARAM}{name}", "unknown") for name in now}
     return {name: (then[name], now[name]) for name in now if then[name] != now[name]}

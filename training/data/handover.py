@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cyclone.errors import ConfigurationError
+from cyclone.errors import ConfigurationError, HandoverError
 from cyclone.settings import Settings
 
 
 def share_files(settings: Settings, folder: Path, names: tuple[str, ...]) -> None:
     """Put files of a run's folder where other workers find them, in this order. What was there is replaced.
 
-    Errors: `ConfigurationError` when the place cannot be written to.
+    Errors: `ConfigurationError` for an address that nothing here can open. `HandoverError` when the place cannot be
+    written to, which another try may mend.
     """
     if not settings.handover_url:
         return
@@ -30,7 +31,7 @@ def share_files(settings: Settings, folder: Path, names: tuple[str, ...]) -> Non
 def take_files(settings: Settings, folder: Path) -> Path:
     """Bring into a run's folder what earlier tasks put elsewhere. What is there under the same name is replaced.
 
-    Nothing has been put there before the first task. Errors: `ConfigurationError` when the place cannot be read.
+    Nothing has been put there before the first task. Errors: as `share_files`.
     """
     if not settings.handover_url:
         return folder
@@ -51,10 +52,16 @@ def _open_place(settings: Settings, folder: Path) -> Iterator[tuple[Any, str]]:
 
     try:
         files, root = url_to_fs(settings.handover_url)
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(
+            f"CYCLONE_HANDOVER_URL={settings.handover_url!r} cannot be opened: {error}. Allowed are gs://, s3:// and"
+            " file:// addresses. For s3:// install s3fs"
+        ) from error
+    try:
         yield files, "/".join((root.rstrip("/"), folder.parent.name, folder.name))
     # Each service has errors of its own, and which one is configured is only known here.
     except Exception as error:
-        raise ConfigurationError(
+        raise HandoverError(
             f"CYCLONE_HANDOVER_URL={settings.handover_url!r}: files of {folder.parent.name} cannot be handed over:"
-            f" {type(error).__name__}: {error}. Let the worker read, write and list there. For s3:// install s3fs"
+            f" {type(error).__name__}: {error}. Let the worker read, write and list there"
         ) from error

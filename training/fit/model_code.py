@@ -11,6 +11,7 @@ from cyclone.errors import ConfigurationError
 from cyclone.image_contract import PIPELINE_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from training.tracking.packages import advise_install
 
 ERROR_CHARACTERS = 400
 """The most characters of an error of a library that a message shows. scikit-learn's begin with the reason."""
@@ -45,8 +46,7 @@ def load_function(path: Path, module_name: str, function: str) -> Callable[..., 
         found.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise ConfigurationError(
-            f"{locate(path, error)}: it cannot be imported: {describe_error(error)}. Correct it there, or install what"
-            " is missing"
+            f"{locate(path, error)}: it cannot be imported: {describe_error(error)}. {_advise(error)}"
         ) from error
     value = getattr(module, function, None)
     if not callable(value):
@@ -66,7 +66,7 @@ def make_estimator(spec: ModelSpec, build_estimator: Callable[[], Any]) -> Any:
         raise
     except (Exception, SystemExit) as error:
         raise ConfigurationError(
-            f"{place} fails{find_line(spec, error)}: {describe_error(error)}. Correct it there"
+            f"{place} fails{find_line(spec, error)}: {describe_error(error)}. {_advise(error)}"
         ) from error
     if isinstance(estimator, type):
         raise ConfigurationError(f"{place} returns the class {estimator.__name__}. Return one: {estimator.__name__}()")
@@ -87,6 +87,14 @@ def is_fitted(estimator: Any) -> bool:
     return any(
         name.endswith("_") and not name.startswith("_") for part in parts for name in getattr(part, "__dict__", ())
     )
+
+
+def _advise(error: BaseException) -> str:
+    """What to do about an error of pipeline.py."""
+    if not isinstance(error, ModuleNotFoundError):
+        return "Correct it there"
+    command = advise_install(error.name or "")
+    return f"Run {command}" if command else "Correct it there, or install what is missing"
 
 
 def find_line(spec: ModelSpec, error: BaseException) -> str:

@@ -18,19 +18,21 @@ these waits is long. On two such cores 2,000 rows took 5 s, and on one thread 0.
 """
 
 
-def seed(estimator: Any) -> Any:
-    """The estimator with every `random_state` set to `SEED` that pipeline.py left open, in its steps too.
+OPEN = {"random_state": SEED, "n_jobs": 1}
+"""What a parameter becomes that pipeline.py left open, by its name."""
 
-    An open seed is drawn anew in each fit. Then nobody could train the same version again.
+
+def seed(estimator: Any) -> Any:
+    """The estimator with what pipeline.py left open set, in its steps too: `random_state` to `SEED`, `n_jobs` to 1.
+
+    An open seed is drawn anew in each fit. Then nobody could train the same version again. An open number of jobs is
+    one in scikit-learn. XGBoost and LightGBM would take every core, and their sums depend on how many there are.
     """
     if not hasattr(estimator, "get_params"):
         return estimator
-    names = [
-        name
-        for name, value in estimator.get_params().items()
-        if value is None and name.split("__")[-1] == "random_state"
-    ]
-    return estimator.set_params(**dict.fromkeys(names, SEED)) if names else estimator
+    is_open = [name for name, value in estimator.get_params().items() if value is None]
+    found = {name: OPEN[name.split("__")[-1]] for name in is_open if name.split("__")[-1] in OPEN}
+    return estimator.set_params(**found) if found else estimator
 
 
 @contextmanager

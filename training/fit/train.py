@@ -25,6 +25,7 @@ from training.fit.profile import Bin, build_profile
 from training.fit.repeatable import limit_threads, seed
 from training.fit.scores import measure, predict
 from training.tracking.client import connect
+from training.tracking.packages import find_packages
 from training.tracking.runs import (
     EXPECTATIONS_FILE,
     MODEL_TAG,
@@ -36,7 +37,7 @@ from training.tracking.runs import (
     find_finished_run,
     open_run,
 )
-from training.tracking.trusted_types import require_trusted
+from training.tracking.trusted_types import list_types, require_trusted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,9 +165,10 @@ def _fit(spec: ModelSpec, estimator: Any, features: Any, labels: "pd.Series[Any]
         ) from error
 
 
-def list_packages() -> dict[str, str]:
-    """The installed versions of Python and of `PACKAGES`, by name."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+def list_packages(estimator: Any) -> dict[str, str]:
+    """The installed versions of Python, of `PACKAGES`, and of what else the fitted estimator needs, by name."""
+    others = dict(package.split("==") for package in find_packages(list_types(estimator)))
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **others}
 
 
 def weigh_rows(created_at: "pd.Series[Any]", half_life_days: float) -> "np.ndarray[Any, Any]":
@@ -268,7 +270,7 @@ def _list_params(spec: ModelSpec, dataset: Dataset, fit: Fit) -> dict[str, Any]:
         "first_created_at": dataset.first_created_at,
         "last_created_at": dataset.last_created_at,
         "seed": SEED,
-        **{f"{PACKAGE_PARAM}{name}": number for name, number in list_packages().items()},
+        **{f"{PACKAGE_PARAM}{name}": number for name, number in list_packages(fit.estimator).items()},
         **{f"retrain.{name}": value for name, value in spec.retrain.model_dump(mode="json").items()},
     }
 
@@ -290,6 +292,6 @@ def _log_model(spec: ModelSpec, fit: Fit) -> str:
             skops_trusted_types=trusted,
             signature=infer_signature(features, fit.estimator.predict(example)),
             input_example=example,
-            pip_requirements=["scikit-learn", "skops"],
+            pip_requirements=["scikit-learn", "skops", *find_packages(trusted)],
         )
     return str(logged.model_uri)

@@ -39,29 +39,36 @@ PLACEHOLDER = "placeholder"
 COMMAND = "python -m training.images.base"
 
 
-def name_base(settings: Settings) -> str:
-    """The tag of this source's base image: sixteen digits of a hash over code, requirements, Python and foundation."""
+def name_base(settings: Settings, packages: Sequence[str] = ()) -> str:
+    """The tag of this source's base image: sixteen digits of a hash over code, requirements, Python and foundation.
+
+    `packages` are installed beside the requirements, as `xgboost-cpu==3.2.0`. They give a base image of their own.
+    """
     with TemporaryDirectory() as folder:
         stage_code(Path(folder))  # the files as an image gets them, so a checkout and a wheel give the same name
         code = compute_digest(Path(folder))
-    parts = [code, RECIPE.read_text(), settings.image_foundation, str(sys.version_info[:2])]
+    parts = [code, RECIPE.read_text(), settings.image_foundation, str(sys.version_info[:2]), *packages]
     # Sixteen digits never meet by chance, and a person can still read the tag.
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def find_base(settings: Settings) -> tuple["ImageRepository", dict[str, Any]]:
+def find_base(settings: Settings, packages: Sequence[str] = ()) -> tuple["ImageRepository", dict[str, Any]]:
     """The repository of the base images, and the manifest of this source's base image.
 
     Errors: `ReleaseError` when nobody has pushed it.
     """
-    repository, version = open_repository(settings), name_base(settings)
+    repository, version = open_repository(settings), name_base(settings, packages)
     found = repository.read_manifest(version)
     if found is None:
         raise ReleaseError(
             f"the base image {repository.name}:{version} is not in the registry, because code, requirements or Python"
-            f" have changed since the last was pushed. Build and push it with `{COMMAND}`"
+            f" have changed since the last was pushed. Build and push it with `{_word(packages)}`"
         )
     return repository, found[0]
+
+
+def _word(packages: Sequence[str]) -> str:
+    return " ".join([COMMAND, *(f"--package {package}" for package in packages)])
 
 
 def open_repository(settings: Settings) -> "ImageRepository":
@@ -75,15 +82,15 @@ def open_repository(settings: Settings) -> "ImageRepository":
     return ImageRepository(f"{settings.image_repository}/{NAME}")
 
 
-def push_base(settings: Settings) -> str:
+def push_base(settings: Settings, packages: Sequence[str] = ()) -> str:
     """Build the base image with the local container engine and push it, unless the registry has it. Its reference.
 
     Errors: `ReleaseError` when the engine or the registry fails.
     """
-    repository, version = open_repository(settings), name_base(settings)
+    repository, version = open_repository(settings), name_base(settings, packages)
     reference = f"{repository.name}:{version}"
     if repository.read_manifest(version) is None:
-        bento = _find_or_build(settings, version)
+        bento = _find_or_build(settings, version, packages)
         label = f"label=org.opencontainers.image.revision={_read_revision()}"
         containerize = [sys.executable, "-m", "bentoml", "containerize", str(bento.tag), "--backend", "docker"]
         _run([*containerize, "-t", reference, "--opt", "network=host", "--opt", label])
@@ -96,7 +103,7 @@ def push_base(settings: Settings) -> str:
     return reference
 
 
-def write_context(settings: Settings, folder: Path) -> None:
+def write_context(settings: Settings, folder: Path, packages: Sequence[str] = ()) -> None:
     """Write the Dockerfile and all files of the base image to an empty or new folder, for an engine elsewhere.
 
     Errors: `ConfigurationError` when the folder is not empty.
@@ -105,12 +112,12 @@ def write_context(settings: Settings, folder: Path) -> None:
 
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"--context {folder}: the folder is not empty. Name a new one")
-    bento = _find_or_build(settings, name_base(settings))
+    bento = _find_or_build(settings, name_base(settings, packages), packages)
     shutil.copytree(bento.path, folder, dirs_exist_ok=True)
     bentoml.container.get_containerfile(str(bento.tag), output_path=str(folder / "Dockerfile"), enable_buildkit=False)
 
 
-def _find_or_build(settings: Settings, version: str) -> Any:
+def _find_or_build(settings: Settings, version: str, packages: Sequence[str]) -> Any:
     """The Bento of the base image. It is built if the local store has none.
 
     BentoML imports the service to build it, and the service needs a model. So a placeholder is there for the build, and
@@ -125,7 +132,7 @@ def _find_or_build(settings: Settings, version: str) -> Any:
     stage_code(bundle)
     _stage_placeholder(bundle)
     recipe = [sys.executable, "-B", "-P", str(RECIPE), NAME, version, settings.image_foundation, SERVICE_TARGET]
-    _run(recipe, bundle, {**os.environ, "PYTHONPATH": str(bundle)})
+    _run([*recipe, *packages], bundle, {**os.environ, "PYTHONPATH": str(bundle)})
     bento = bentoml.bentos.get(f"{NAME}:{version}")
     source = Path(bento.path) / "src"
     (source / RELEASE_FILE).unlink()
@@ -176,11 +183,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("--context", type=Path, help="write Dockerfile and files to this folder, build nothing")
+    parser.add_argument("--package", action="append", default=[], help="install this too, as xgboost-cpu==3.2.0")
     options, settings = parser.parse_args(arguments), read_settings()
+    packages = sorted(options.package)
     try:
         if options.context:
-            write_context(settings, options.context)
-        print(push_base(settings) if not options.context else f"{open_repository(settings).name}:{name_base(settings)}")
+            write_context(settings, options.context, packages)
+            print(f"{open_repository(settings).name}:{name_base(settings, packages)}")
+        else:
+            print(push_base(settings, packages))
     except CycloneError as error:
         print(f"{COMMAND}: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
 """A script that builds the Bento of a base image. It runs in a process of its own, in the folder of the bundle.
 
-`python -B -P base_recipe.py NAME VERSION FOUNDATION SERVICE`. The foundation is complete, and nothing is to be
-installed with apt. BentoML takes such a thing from the service alone and from no file, so a script has to say it.
+`python -B -P base_recipe.py NAME VERSION FOUNDATION SERVICE [PACKAGE …]`. The foundation is complete, and nothing is
+to be installed with apt. BentoML takes such a thing from the service alone and from no file, so a script has to say it.
 """
 
 import sys
@@ -18,7 +18,7 @@ would compile two hundred files again, in half a second of processor time.
 """
 
 
-def main(name: str, version: str, foundation: str, target: str) -> None:
+def main(name: str, version: str, foundation: str, target: str, *packages: str) -> None:
     """Build the Bento `name:version` into the local store."""
     import bentoml
     from bentoml.images import Image
@@ -27,7 +27,9 @@ def main(name: str, version: str, foundation: str, target: str) -> None:
 
     module, service = target.split(":")
     image = Image(base_image=foundation, distro="none", lock_python_packages=False)
-    getattr(import_module(module), service).image = image.requirements_file(REQUIREMENTS_FILE).run(COMPILE)
+    image = image.requirements_file(REQUIREMENTS_FILE)
+    image = image.python_packages(*packages) if packages else image
+    getattr(import_module(module), service).image = image.run(COMPILE)
     bentoml.build(target, name=name, version=version)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from cyclone.errors import ReleaseError
 from cyclone.image_contract import REQUIREMENTS_FILE
+from training.images.bundle import read_packages
 
 # So much of a failed build's output is shown. Its end has the error, and a whole build would fill the log.
 SHOWN_CHARACTERS = 2000
@@ -45,7 +46,8 @@ def build_bento(bundle: Path, version: str, plan: dict[str, Any]) -> Any:
     import yaml
 
     # BentoML reads no requirements file below a hidden folder. The local platform keeps its state in one.
-    plan = {**plan, "python": {"packages": list_packages(bundle / REQUIREMENTS_FILE), "lock_packages": False}}
+    packages = [*list_packages(bundle / REQUIREMENTS_FILE), *read_packages(bundle)]
+    plan = {**plan, "python": {"packages": packages, "lock_packages": False}}
     plan_path = bundle.with_name(f"{version}.bentofile.yaml")
     plan_path.write_text(yaml.safe_dump(plan))
     command = [sys.executable, "-B", "-m", "bentoml", "build", str(bundle), "--bentofile", str(plan_path)]

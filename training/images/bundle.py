@@ -97,15 +97,22 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
     estimator.parent.mkdir()
     shutil.copy(model.path, estimator)
     link = write_trees(spec, model.load(), folder / TREES_PATH)
-    shutil.rmtree(download)
     release = {
         "model": spec.name,
         "version": version,
         "mlflow_run_id": origin.mlflow_run_id,
         "trusted_types": model.trusted_types,
+        "packages": model.find_packages(),
         **({TREES_KEY: link} if link else {}),
     }
+    shutil.rmtree(download)
     (folder / RELEASE_FILE).write_text(json.dumps(release, indent=2) + "\n")
+
+
+def read_packages(folder: Path) -> list[str]:
+    """The packages that a version needs beyond those of the base image, from the release.json in its folder."""
+    packages: list[str] = json.loads((folder / RELEASE_FILE).read_text())["packages"]
+    return packages
 
 
 def read_origin(settings: Settings, spec: ModelSpec, version: int) -> Origin:

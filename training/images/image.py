@@ -11,7 +11,15 @@ from cyclone.names import name_tag, read_tag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from training.images.bento import build_bento, find_bento, list_bentos
-from training.images.bundle import Origin, clear_folder, compute_digest, read_origin, stage_bundle, stage_model
+from training.images.bundle import (
+    Origin,
+    clear_folder,
+    compute_digest,
+    read_origin,
+    read_packages,
+    stage_bundle,
+    stage_model,
+)
 
 if TYPE_CHECKING:
     from training.images.repository import ImageRepository
@@ -98,7 +106,7 @@ def append_layer(
     from training.images.base import find_base
     from training.images.layer import CONFIG_TYPE, Blob, extend_config, extend_manifest, write_layer
 
-    base, manifest = find_base(settings)
+    base, manifest = find_base(settings, read_packages(folder))
     for part in manifest["layers"]:
         repository.take_blob(Blob.from_json(part), base)
     path = folder.with_name(f"{folder.name}.tar")

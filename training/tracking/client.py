@@ -10,6 +10,7 @@ from cyclone.errors import ConfigurationError, DataError, TrackingError
 from cyclone.image_contract import MODEL_FILE
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
+from training.tracking.packages import find_packages
 from training.tracking.trusted_types import list_trusted
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class StoredModel:
 
     path: Path
     trusted_types: list[str]
+
+    def find_packages(self) -> list[str]:
+        """What has to be installed for the file beyond the packages of every image. Nothing of the file is run."""
+        import skops.io
+
+        return find_packages(skops.io.get_untrusted_types(file=self.path))
 
     def load(self) -> Any:
         """The estimator. Errors: `DataError` when the file holds a type that is not trusted."""

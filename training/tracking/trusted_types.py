@@ -13,6 +13,8 @@ from cyclone.spec import ModelSpec
 # that skops can save was fitted with its defaults, and these are the types that skops did not know.
 KNOWN_TYPES = (
     "builtins.object",
+    "cyclone.estimators.encoded_labels.EncodedLabels",
+    "cyclone.estimators.onnx_model.OnnxModel",
     "functools.partial",
     "numpy.dtype",
     "scipy.interpolate._bsplines.BSpline",
@@ -34,6 +36,20 @@ KNOWN_TYPES = (
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
 )
+# Read in XGBoost 3.2 and LightGBM 4.7: an estimator keeps its parameters and a Booster. A Booster keeps its trees in
+# the library's own binary form or text, which the library parses. Nothing of it is called. A loss that is a function
+# of pipeline.py is a type of its own, and is asked about.
+BOOSTED_TREES = (
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+    "xgboost.core.Booster",
+    "xgboost.sklearn.XGBClassifier",
+    "xgboost.sklearn.XGBRFClassifier",
+    "xgboost.sklearn.XGBRFRegressor",
+    "xgboost.sklearn.XGBRegressor",
+)
 
 
 def list_trusted(spec: ModelSpec) -> list[str]:
@@ -41,7 +57,15 @@ def list_trusted(spec: ModelSpec) -> list[str]:
 
     `spec` has to be the model.yaml of the models' folder. What MLflow keeps of a training is no reviewed source.
     """
-    return sorted({*KNOWN_TYPES, *spec.trusted_types})
+    return sorted({*KNOWN_TYPES, *BOOSTED_TREES, *spec.trusted_types})
+
+
+def list_types(estimator: Any) -> list[str]:
+    """The types of a fitted estimator that skops does not trust by itself, by their full names."""
+    import skops.io
+
+    found: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
+    return found
 
 
 def require_trusted(spec: ModelSpec, estimator: Any) -> list[str]:
@@ -49,9 +73,7 @@ def require_trusted(spec: ModelSpec, estimator: Any) -> list[str]:
 
     Errors: `DataError` naming the types that model.yaml has to list before the estimator can be kept.
     """
-    import skops.io
-
-    found: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
+    found = list_types(estimator)
     unknown = sorted({*found} - {*list_trusted(spec)})
     if unknown:
         raise DataError(

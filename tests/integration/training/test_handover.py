@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cyclone.errors import ConfigurationError
+from cyclone.errors import ConfigurationError, HandoverError
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from tests.support.datasets import FEBRUARY, make_dataset
@@ -79,12 +79,24 @@ def test_a_worker_with_the_files_of_an_earlier_try_takes_the_newer_ones(
     assert len(read_dataset(bike_demand, taken)) == second.rows > first.rows
 
 
-@pytest.mark.parametrize("place", ["file:///proc/version/cyclone", "s3://bucket/cyclone"])
+@pytest.mark.parametrize(
+    ("place", "kind", "said"),
+    [
+        ("file:///proc/version/cyclone", HandoverError, ": files of bike_demand cannot be handed over"),
+        ("s3://bucket/cyclone", ConfigurationError, " cannot be opened: Install s3fs"),
+    ],
+)
 def test_a_place_that_cannot_be_used_is_named(
-    place: str, settings: Settings, bike_demand: ModelSpec, january: int, monkeypatch: pytest.MonkeyPatch
+    place: str,
+    kind: type[Exception],
+    said: str,
+    settings: Settings,
+    bike_demand: ModelSpec,
+    january: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)  # where it happens to be installed
     there = settings.model_copy(update={"handover_url": place})
-    with pytest.raises(ConfigurationError, match=f"CYCLONE_HANDOVER_URL='{place}': files of bike_demand cannot be"):
+    with pytest.raises(kind, match=f"CYCLONE_HANDOVER_URL='{place}'{said}"):
         make_dataset(there, bike_demand)
     find_run_folder(settings, "bike_demand", "run_1")  # it is still a folder that the next try can use

@@ -26,7 +26,7 @@ from training.images.bundle import compute_digest, stage_bundle
 from training.images.image import build_image
 from training.registry import _store_profile, register_challenger
 from training.tracking.client import CHALLENGER, connect, fetch_model
-from training.tracking.trusted_types import KNOWN_TYPES, require_trusted
+from training.tracking.trusted_types import BOOSTED_TREES, KNOWN_TYPES, require_trusted
 from training.validation import validate_dataset
 
 PASSED = GateDecision(True, None, 1.0, 72, "there is no champion to compare with")
@@ -171,7 +171,8 @@ def test_an_image_is_built_once_and_its_digest_follows_its_content(
         "model": "bike_demand",
         "version": 1,
         "mlflow_run_id": challenger.mlflow_run_id,
-        "trusted_types": list(KNOWN_TYPES),
+        "trusted_types": sorted((*KNOWN_TYPES, *BOOSTED_TREES)),
+        "packages": [],
     }
     assert not (source / "models" / "bike_demand" / "data").exists()
     compiled = [path.name for path in source.glob("bento_service/__pycache__/service.*.pyc")]

@@ -48,15 +48,16 @@ def test_a_training_gives_the_same_bits_on_any_number_of_threads() -> None:
     assert few == many
 
 
-def test_only_seeds_that_were_left_open_are_set() -> None:
+def test_only_seeds_and_jobs_that_were_left_open_are_set() -> None:
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import QuantileTransformer
 
-    chosen = make_pipeline(QuantileTransformer(), RandomForestRegressor(random_state=7))
+    chosen = make_pipeline(QuantileTransformer(), RandomForestRegressor(random_state=7, n_jobs=2))
     found = seed(chosen).get_params()
     assert found["quantiletransformer__random_state"] == SEED
-    assert found["randomforestregressor__random_state"] == 7
+    assert (found["randomforestregressor__random_state"], found["randomforestregressor__n_jobs"]) == (7, 2)
+    assert seed(RandomForestRegressor()).get_params()["n_jobs"] == 1
 
 
 def test_an_estimator_without_parameters_is_left_alone() -> None:

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,20 +133,20 @@ def spoil(**fields: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "link", "message"),
+    ("build", "link", "message"),
     [
-        (spoil(left=10**6), "identity", "a node has a left child that is none"),
-        (spoil(right=0), "identity", "a node has a right child that is none"),
-        (spoil(left=90), "identity", "a node has a left child that is none"),
-        (spoil(feature=FEATURES), "identity", "it asks for feature 5, and there are 5"),
-        (spoil(), "logit", "its link is 'logit'"),
-        (np.zeros(3), "identity", "its nodes are float64"),
-        (np.zeros(0, np.dtype(NODE)), "identity", "the first node is no root"),
-        (np.array([object()]), "identity", "Object arrays cannot be loaded"),
+        (lambda: spoil(left=10**6), "identity", "a node has a left child that is none"),
+        (lambda: spoil(right=0), "identity", "a node has a right child that is none"),
+        (lambda: spoil(left=90), "identity", "a node has a left child that is none"),
+        (lambda: spoil(feature=FEATURES), "identity", "it asks for feature 5, and there are 5"),
+        (lambda: spoil(), "logit", "its link is 'logit'"),
+        (lambda: np.zeros(3), "identity", "its nodes are float64"),
+        (lambda: np.zeros(0, np.dtype(NODE)), "identity", "the first node is no root"),
+        (lambda: np.array([object()]), "identity", "Object arrays cannot be loaded"),
     ],
-    ids=str,
 )
-def test_a_spoiled_file_is_refused(nodes: Any, link: str, message: str, tmp_path: Path) -> None:
+def test_a_spoiled_file_is_refused(build: Callable[[], Any], link: str, message: str, tmp_path: Path) -> None:
+    nodes = build()
     np.save(tmp_path / "trees.npy", nodes, allow_pickle=True)
     with pytest.raises(ConfigurationError, match=rf"trees\.npy: the trees cannot be loaded.*{message}"):
         Trees.load(tmp_path / "trees.npy", link, FEATURES)
