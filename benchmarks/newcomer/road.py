@@ -23,7 +23,7 @@ from local_platform.platform_record import PlatformRecord
 from local_platform.status.model import read_model_status
 
 DEADLINE_SECONDS = 1200
-"""How long a road may take. Ten minutes are promised on two idle cores, and a machine with other work takes twice that."""
+"""How long a road may take. Ten minutes are promised on two idle cores, and other work may double that."""
 COMMAND_SECONDS = 180
 """How long a command may take that is no replay. Each takes seconds on an idle machine."""
 LOOK_SECONDS = 2.0

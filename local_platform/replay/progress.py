@@ -23,9 +23,9 @@ class ReplayProgress:
         self._console, self.days, self._clock = console, days, clock
         self._began = self._told_at = clock()
         self.done = 0
-        self._words = {"day": "", "error": "", "split": ""}
+        self._told = f"0 of {count_of(days, 'day')}"
         self._live = build_live_line(console)
-        self._task = self._live.add_task("", total=days, **self._words)
+        self._task = self._live.add_task("", total=days, day="", error="", split="")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -44,8 +44,8 @@ class ReplayProgress:
         """Take note that a day has been replayed. More days than were foreseen are counted too."""
         self.done += 1
         self.days = max(self.days, self.done)
-        self._words = {"day": day, "error": error, "split": split}
-        self._live.update(self._task, completed=self.done, total=self.days, **self._words)
+        self._told = f"{day}  {self.done} of {count_of(self.days, 'day')}, error over 7 days {error.strip()}  {split}"
+        self._live.update(self._task, completed=self.done, total=self.days, day=day, error=error, split=split)
         if self.done == ESTIMATE_DAYS < self.days:
             self._tell_estimate()
         if self.done == self.days:
@@ -62,10 +62,7 @@ class ReplayProgress:
         if self._console.is_terminal:
             return
         elapsed = timedelta(seconds=round(self._clock() - self._began))
-        day, error, split = self._words.values()
-        told = f"{day}  {self.done} of {count_of(self.days, 'day')}, error over 7 days {error.strip()}  {split}"
-        told = told if self.done else f"0 of {count_of(self.days, 'day')}"
-        self._console.print(f"{told}  {elapsed}", style="dim", highlight=False, soft_wrap=True)
+        self._console.print(f"{self._told}  {elapsed}", style="dim", highlight=False, soft_wrap=True)
 
     def _tell_estimate(self) -> None:
         a_day = (self._clock() - self._began) / self.done
