@@ -4,6 +4,8 @@ import re
 from typing import Literal
 
 DagKind = Literal["monitor", "retrain"]
+ASKED_BY_KEY = "asked_by"
+"""The key in a run's conf with which a command names its user to an Airflow that asks for no password."""
 
 
 def name_dag(kind: DagKind, model: str) -> str:

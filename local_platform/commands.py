@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,8 @@ from cyclone.spec import find_model
 if TYPE_CHECKING:
     from local_platform.airflow import AirflowPlace
 
-console = Console()
+console = Console(soft_wrap=not sys.stdout.isatty())
+"""A line that goes into a pipe or a file is not cut at 80 characters."""
 
 
 def add_commands(app: typer.Typer) -> None:

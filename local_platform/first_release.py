@@ -1,12 +1,13 @@
 """The first version of a model: Airflow's retrain DAG trains and releases it, and its steps are followed."""
 
+import getpass
 import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple
 
 from cyclone.errors import PlatformError
-from cyclone.names import DagKind, name_dag
+from cyclone.names import ASKED_BY_KEY, DagKind, name_dag
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -52,7 +53,7 @@ def release_first_version(
         airflow.wait_until_dag_known(name_dag(kind, spec.name), DAG_DEADLINE_SECONDS)
     dag_id = name_dag("retrain", spec.name)
     run_id = _find_run_id(airflow, dag_id)
-    airflow.trigger_dag_run(dag_id, run_id)
+    airflow.trigger_dag_run(dag_id, run_id, conf={ASKED_BY_KEY: getpass.getuser()})
     state = _follow(airflow, dag_id, run_id, on_step)
     failed = [step for step in _list_ended(airflow, dag_id, run_id) if step.state == "failed"]
     if failed or state != "success":

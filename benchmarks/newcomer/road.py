@@ -22,8 +22,10 @@ from cyclone.store import Row, Store
 from local_platform.platform_record import PlatformRecord
 from local_platform.status.model import read_model_status
 
-DEADLINE_SECONDS = 1800
-"""How long a milestone is waited for. Ten minutes are promised on two idle cores."""
+DEADLINE_SECONDS = 1200
+"""How long a road may take. Ten minutes are promised on two idle cores, and other work may double that."""
+COMMAND_SECONDS = 180
+"""How long a command may take that is no replay. Each takes seconds on an idle machine."""
 LOOK_SECONDS = 2.0
 """The pause between two looks at the store. A look takes milliseconds."""
 MILESTONES = ("prediction", "verdicts", "alarm", "retrained")
@@ -86,12 +88,17 @@ def replaying(env: Mapping[str, str], name: str, log: Path) -> Iterator[Callable
             yield lambda: process.poll() is None
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
-            type_command(env, "down")
+            try:
+                process.wait(COMMAND_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            type_command(env, "down", may_fail=True)
     if process.returncode not in (0, 130):
         print(log.read_text())
 
 
 def type_command(env: Mapping[str, str], *words: str, may_fail: bool = False) -> None:
     """Run a command as a person types it. It has to end well, unless it says how a model is."""
-    subprocess.run([sys.executable, "-m", "cyclone", *words], env=env, check=not may_fail, capture_output=True)
+    command = [sys.executable, "-m", "cyclone", *words]
+    subprocess.run(command, env=env, check=not may_fail, capture_output=True, timeout=COMMAND_SECONDS)

@@ -1,9 +1,8 @@
-"""What a replay shows: the events of a model's timeline as lines, and the line of its progress."""
+"""What a replay shows of a model's timeline: its events as lines, and its error."""
 
 from datetime import datetime
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 
 MARKS = {
     "incident opened": ("yellow", "incident {} opened"),
@@ -29,19 +28,7 @@ MARKS = {
 def format_event(at: datetime, event: str, subject: int | None, detail: str | None) -> str:
     """An event of the timeline as one coloured line. Some events are about no number."""
     colour, text = MARKS[event]
-    return f"{at:%Y-%m-%d %H:%M}  [{colour}]{text.format(subject)}[/{colour}]  {detail or ''}"
-
-
-def build_progress(console: Console) -> Progress:
-    """The line that shows the replayed day, the error of the last seven days, and the traffic of each version."""
-    return Progress(
-        TextColumn("[bold]{task.fields[day]}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TextColumn("days   error over 7 days [bold]{task.fields[error]}[/bold]   {task.fields[split]}"),
-        TimeElapsedColumn(),
-        console=console,
-    )
+    return f"{at:%Y-%m-%d %H:%M}  [{colour}]{text.format(subject)}[/{colour}]  {escape(detail or '')}"
 
 
 def format_error(error: float | None) -> str:

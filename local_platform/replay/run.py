@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from cyclone.errors import PlatformError
 from cyclone.names import name_dag
@@ -17,7 +16,8 @@ from cyclone.spec import ModelSpec
 from cyclone.store import Store
 from cyclone.times import DAY, HOUR, floor_day
 from local_platform.airflow_client import AirflowClient
-from local_platform.replay.events import build_progress, format_error, format_event
+from local_platform.replay.events import format_error, format_event
+from local_platform.replay.progress import ReplayProgress
 from local_platform.replay.traffic import HistoryRow, Replay
 
 MONITOR_DEADLINE_SECONDS = 180
@@ -84,15 +84,15 @@ class ReplayRun:
         """
         by_day = [(day, list(group)) for day, group in groupby(self.rows, key=lambda row: row.created_at.date())]
         days = len(by_day) if days is None else days
-        with build_progress(self.console) as progress:
-            bar = progress.add_task("", total=days, day="", error="", split="")
+        progress = ReplayProgress(self.console, days)
+        with progress.shown():
             for number, (day, rows) in enumerate(by_day):
                 is_released = until_release and bool(self.seconds_to_full_traffic)
                 if (number >= days or is_released) and not self.is_retraining():
                     break
-                self._replay_day(rows)
+                self._replay_day(rows, progress)
                 self._look_at(rows[0].created_at)
-                self._show_progress(progress, bar, day, max(days, number + 1))
+                progress.end_day(f"{day:%Y-%m-%d}", format_error(self.replay.recent_error()), self._describe_split())
                 self._show_events()
             self._await_monitor()
             self.replay.send_last_labels()
@@ -102,8 +102,9 @@ class ReplayRun:
         """Whether an incident is open."""
         return find_open_incident(self.store, self.spec.name) is not None
 
-    def _replay_day(self, day: list[HistoryRow]) -> None:
+    def _replay_day(self, day: list[HistoryRow], progress: ReplayProgress) -> None:
         for row in day:
+            progress.tick()
             self._pause(row.created_at - (self._present or row.created_at))
             self.replay.send(row)
             self._present = row.created_at
@@ -169,16 +170,6 @@ class ReplayRun:
             raise PlatformError(f"{dag_id} {self._monitor_run} ended as {run['state']}. Its logs are in Airflow")
         self._monitor_run = None
 
-    def _show_progress(self, progress: Progress, bar: TaskID, day: date, total: int) -> None:
-        progress.update(
-            bar,
-            advance=1,
-            total=total,
-            day=f"{day:%Y-%m-%d}",
-            error=format_error(self.replay.recent_error()),
-            split=self._describe_split(),
-        )
-
     def _show_events(self) -> None:
         """Print what happened since the last look. Note the seconds that an alarm took to full traffic."""
         events = self.store.fetch("lineage/timeline", model=self.spec.name)
@@ -187,7 +178,8 @@ class ReplayRun:
             if key in self._events_shown:
                 continue
             self._events_shown.add(key)
-            self.console.print(format_event(event["at"], event["event"], event["subject"], event["detail"]))
+            told = format_event(event["at"], event["event"], event["subject"], event["detail"])
+            self.console.print(told, soft_wrap=True)
             if event["event"] == "promoted" and self._alarm_at is not None:
                 self.seconds_to_full_traffic.append(time.monotonic() - self._alarm_at)
         if self._alarm_at is not None and not self.is_retraining():

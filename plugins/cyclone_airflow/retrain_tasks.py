@@ -9,6 +9,7 @@ from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from cyclone.errors import ConfigurationError, CycloneError, HoldError
+from cyclone.names import ASKED_BY_KEY
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from cyclone.releases import Release
 
 log = logging.getLogger(__name__)
+NOBODY = "Anonymous"
+"""What Airflow calls everyone where it asks for no password, as it does on one machine."""
 
 
 @task.short_circuit(ignore_downstream_trigger_rules=True)
@@ -59,7 +62,7 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
         return named
     run, params = context["dag_run"], context["params"]
     is_person = run.run_type == "manual"
-    asked_by = (run.triggering_user_name if is_person else None) or run.run_id
+    asked_by = (_name_person(run) if is_person else None) or run.run_id
     try:
         said = {"because": read_reason(params["because"]), "despite": params["despite"]}
         request = build_request(asked_by, is_person=is_person, waited_seconds=_measure_wait(run), **said)
@@ -69,6 +72,13 @@ def _find_incident(store: Store, spec: ModelSpec, as_of: "datetime", context: An
     if answer.incident_id is None:
         raise AirflowFailException(answer.describe_refusal(spec.name))
     return answer.incident_id
+
+
+def _name_person(run: Any) -> str | None:
+    """Who triggered a run. A command may name its user only where Airflow knows nobody, for it asks for no password."""
+    if run.triggering_user_name != NOBODY:
+        return run.triggering_user_name  # type: ignore[no-any-return]
+    return str((run.conf or {}).get(ASKED_BY_KEY) or NOBODY)
 
 
 def _measure_wait(run: Any) -> float:

@@ -116,5 +116,6 @@ def check_module(name: str, words: list[str]) -> str | None:
 @cache
 def list_options() -> set[str]:
     """Of `cyclone`, and of what else is started from a terminal."""
-    options = {option for _, command in list_commands() for parameter in command.params for option in parameter.opts}
+    commands = [build_command_line(), *(command for _, command in list_commands())]
+    options = {option for command in commands for parameter in command.params for option in parameter.opts}
     return options | set(re.findall(r'add_argument\("(--[a-z-]+)"', read_sources())) | FOREIGN_OPTIONS

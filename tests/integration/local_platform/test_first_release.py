@@ -1,5 +1,6 @@
 """The first release as Airflow tells of it: its steps one by one, what failed and why, and how it is tried again."""
 
+import getpass
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -51,6 +52,7 @@ def test_each_step_is_told_once_in_the_order_of_their_ends_and_without_those_tha
     release_first_version(settings, bike_demand, AirflowClient(airflow.address), told.append)
     assert told == [Step("dataset", "success", 1.5), Step("train", "success", 1.5)]
     assert list(airflow.runs) == [(DAG, "first_release")]
+    assert airflow.runs[DAG, "first_release"]["conf"] == {"asked_by": getpass.getuser()}
     # The history is there before the run begins: in a replay, its newest row is the present of the training.
     assert execute(store, "SELECT max(created_at) FROM prediction_log") == [(datetime(2011, 1, 31, 23, tzinfo=UTC),)]
 

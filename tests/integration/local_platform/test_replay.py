@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,24 @@ def test_a_day_whose_monitor_failed_gets_another_run(
     run.rows = make_rows(1)
     run.run()
     assert airflow.runs["monitor__bike_demand", "replay__1955-02-01__again"]["state"] == "success"
+
+
+def test_a_pipe_gets_each_event_in_one_line_and_how_far_it_is(
+    bike_demand: ModelSpec, service: Service, airflow: AirflowApi
+) -> None:
+    because = "requested by ada: " + "the prices of the new season are in force, " * 5
+    statement = (
+        "INSERT INTO hold (model, cause, opened_at, reason, run_id)"
+        f" VALUES ('bike_demand', 'budget', '1955-02-01', '{because}', 'r')"
+    )
+    execute(service.store, statement)
+    pipe = StringIO()
+    run = replace(make_run(bike_demand, service, airflow), console=Console(file=pipe, width=80), rows=make_rows(1))
+    run.run()
+    lines = pipe.getvalue().splitlines()
+    assert lines[0] == "1 day to replay."
+    assert [line for line in lines if "held" in line] == [line for line in lines if because.strip() in line]
+    assert any(line.startswith("1955-02-01  1 of 1 day, error over 7 days") for line in lines)
 
 
 def test_the_world_goes_as_slowly_as_it_is_told(bike_demand: ModelSpec, service: Service, airflow: AirflowApi) -> None:

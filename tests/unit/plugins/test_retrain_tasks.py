@@ -26,8 +26,10 @@ def incident_id(store: Store, settings: Settings) -> int:
     return join_incident(store, MODEL, "an alarm", NOW - timedelta(days=1), "the error is high", {}).incident_id
 
 
-def begin(run_id: str, run_type: str = "manual", **params: Any) -> Any:
-    triggered = {"run_after": datetime.now(UTC), "clear_number": 0, "triggering_user_name": "ada"}
+def begin(
+    run_id: str, run_type: str = "manual", by: str = "ada", conf: dict[str, Any] | None = None, **params: Any
+) -> Any:
+    triggered = {"run_after": datetime.now(UTC), "clear_number": 0, "triggering_user_name": by, "conf": conf}
     dag_run = SimpleNamespace(run_id=run_id, run_type=run_type, **triggered)
     return start.function(MODEL, run_id=run_id, dag_run=dag_run, params={"because": "", "despite": [], **params})
 
@@ -54,6 +56,22 @@ def test_a_person_whose_incident_another_run_answers_has_nothing_to_do(store: St
     start_retraining(store, name_retraining(MODEL, incident_id), MODEL, incident_id, NOW)
     assert begin("manual__2011") is None
     assert execute(store, "SELECT asked_by FROM decision WHERE run_id = 'manual__2011'") == [("ada",)]
+
+
+@pytest.mark.parametrize(
+    ("by", "conf", "told"),
+    [
+        ("Anonymous", {"asked_by": "ada"}, "ada"),
+        ("Anonymous", None, "Anonymous"),
+        ("bert", {"asked_by": "ada"}, "bert"),  # who has logged in cannot pass for another
+    ],
+)
+def test_a_command_names_its_user_where_airflow_knows_nobody(
+    store: Store, settings: Settings, by: str, conf: dict[str, Any] | None, told: str
+) -> None:
+    put_newest_row(store, NOW)
+    begin("first_release", by=by, conf=conf)
+    assert execute(store, "SELECT asked_by FROM decision WHERE run_id = 'first_release'") == [(told,)]
 
 
 @pytest.mark.parametrize(

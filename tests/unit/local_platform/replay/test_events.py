@@ -2,6 +2,9 @@
 
 import re
 from datetime import UTC, datetime
+from io import StringIO
+
+from rich.console import Console
 
 from cyclone.places import REPOSITORY
 from local_platform.replay.events import format_event
@@ -13,6 +16,12 @@ def test_an_event_is_told_in_words() -> None:
     assert format_event(MOMENT, "promoted", 2, "bike-demand-v2") == (
         "2011-02-16 00:00  [green]version 2 has all traffic[/green]  bike-demand-v2"
     )
+
+
+def test_the_words_of_a_person_are_no_markup() -> None:
+    console = Console(file=StringIO(), width=200)
+    console.print(format_event(MOMENT, "hold", None, "by ada: see [/notes]"))
+    assert console.file.getvalue() == "2011-02-16 00:00  held: a person must look  by ada: see [/notes]\n"  # type: ignore[attr-defined]
 
 
 def test_every_event_of_the_timeline_can_be_told() -> None:
