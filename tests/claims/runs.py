@@ -57,7 +57,7 @@ TARGETS: Places = {
     "up": f"{LOOP}::platform",
 }
 CYCLONE: Places = {
-    "approve": "tests/integration/releasing/test_approval.py::test_the_commands_answer_with_a_reason",
+    "approve": "tests/integration/plugins/test_approval.py::test_the_commands_answer_with_a_reason",
     "backtest": f"{COMMANDS}::test_a_policy_is_tried_on_two_weeks",
     "check": f"{COMMANDS}::test_a_model_is_begun_from_a_file_and_found_without_fault",
     "configure": "tests/unit/cyclone/installation/test_secret_manager.py::"
@@ -83,7 +83,7 @@ CYCLONE: Places = {
     "open": f"{STATUS}::test_the_platform_is_told_as_a_document_too",
     "predict": "tests/integration/releasing/test_batch.py::run",
     "promote": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
-    "refuse": "tests/integration/releasing/test_approval.py::test_the_commands_answer_with_a_reason",
+    "refuse": "tests/integration/plugins/test_approval.py::test_the_commands_answer_with_a_reason",
     "reconcile": f"{CANARY}::test_a_person_may_promote_before_the_canary_is_over_and_return",
     "redeploy": "tests/integration/releasing/test_deployed_keys.py::"
     "test_changed_keys_reach_what_serves_when_it_is_deployed_again",

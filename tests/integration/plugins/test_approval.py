@@ -11,6 +11,9 @@ from typer.testing import CliRunner
 from cyclone.clock import read_now
 from cyclone.errors import ReleaseError, StaleReleaseError
 from cyclone.messages.outbox import note_messages
+from cyclone.page.fleet import show_fleet
+from cyclone.page.incident import show_run
+from cyclone.page.model import Visit, show_model
 from cyclone.settings import Settings
 from cyclone.spec import ModelSpec
 from cyclone.store import Store
@@ -25,6 +28,7 @@ from releasing.promotion import promote
 from releasing.returning import return_traffic
 from tests.support.staged_releases import answer, begin_earlier, deploy, read_percents, register_versions
 from tests.support.statements import execute
+from tests.unit.plugins.test_page import watch
 
 
 def ask_for(spec: ModelSpec, approval: str) -> ModelSpec:
@@ -205,6 +209,23 @@ def test_the_page_answers_for_the_version_that_was_seen(cloud: Settings, store: 
     said = do(cloud, "approve", "bike_demand", "ann", "yes", [], 2)
     assert said == "Version 2 of bike_demand is approved. Its release goes on."
     assert (read_question(store, 2).answered_by, read_question(store, 2).because) == ("ann", "yes")
+
+
+def test_the_page_shows_what_is_asked_and_offers_both_answers(
+    cloud: Settings, store: Store, required: ModelSpec
+) -> None:
+    watch(store, "bike_demand")
+    advance_canary(cloud, required, "run_2")
+    visit = Visit(root="/cyclone", query={"run_id": "run_2"}, may_act=True)
+    html = show_run(store, "bike_demand", visit)
+    assert "Version 2 waits for approval before it gets 5 % of the traffic. Canary: not begun." in html
+    assert html.count('<input type="hidden" name="version" value="2">') == 2
+    assert "/models/bike_demand/approve" in html
+    assert "/models/bike_demand/promote" not in html
+    assert "/models/bike_demand/refuse" in show_model(store, "bike_demand", visit)
+    assert "Version 2 waits for a person's approval".replace("'", "&#39;") in show_fleet(
+        store, "/cyclone", ["bike_demand"], "person"
+    )
 
 
 def reach_the_last_share(settings: Settings, store: Store, spec: ModelSpec) -> None:
