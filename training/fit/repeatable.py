@@ -18,20 +18,23 @@ these waits is long. On two such cores 2,000 rows took 5 s, and on one thread 0.
 """
 
 
-OPEN = {"random_state": SEED, "n_jobs": 1}
-"""What a parameter becomes that pipeline.py left open, by its name."""
-
-
 def seed(estimator: Any) -> Any:
     """The estimator with what pipeline.py left open set, in its steps too: `random_state` to `SEED`, `n_jobs` to 1.
 
     An open seed is drawn anew in each fit. Then nobody could train the same version again. An open number of jobs is
-    one in scikit-learn. XGBoost and LightGBM would take every core, and their sums depend on how many there are.
+    one in scikit-learn, and some of its estimators warn of any other value. XGBoost and LightGBM would take every core,
+    and their sums depend on how many there are.
     """
     if not hasattr(estimator, "get_params"):
         return estimator
-    is_open = [name for name, value in estimator.get_params().items() if value is None]
-    found = {name: OPEN[name.split("__")[-1]] for name in is_open if name.split("__")[-1] in OPEN}
+    given, found = estimator.get_params(), {}
+    for name in (name for name, value in given.items() if value is None):
+        place, _, parameter = name.rpartition("__")
+        owner = given[place] if place else estimator
+        if parameter == "random_state":
+            found[name] = SEED
+        elif parameter == "n_jobs" and not type(owner).__module__.startswith("sklearn."):
+            found[name] = 1
     return estimator.set_params(**found) if found else estimator
 
 

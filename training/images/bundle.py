@@ -111,7 +111,7 @@ def stage_model(settings: Settings, spec: ModelSpec, version: int, folder: Path)
 
 def read_packages(folder: Path) -> list[str]:
     """The packages that a version needs beyond those of the base image, from the release.json in its folder."""
-    packages: list[str] = json.loads((folder / RELEASE_FILE).read_text())["packages"]
+    packages: list[str] = json.loads((folder / RELEASE_FILE).read_text()).get("packages", [])
     return packages
 
 

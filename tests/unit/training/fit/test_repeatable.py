@@ -49,6 +49,7 @@ def test_a_training_gives_the_same_bits_on_any_number_of_threads() -> None:
 
 
 def test_only_seeds_and_jobs_that_were_left_open_are_set() -> None:
+    from lightgbm import LGBMRegressor
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import QuantileTransformer
@@ -57,7 +58,8 @@ def test_only_seeds_and_jobs_that_were_left_open_are_set() -> None:
     found = seed(chosen).get_params()
     assert found["quantiletransformer__random_state"] == SEED
     assert (found["randomforestregressor__random_state"], found["randomforestregressor__n_jobs"]) == (7, 2)
-    assert seed(RandomForestRegressor()).get_params()["n_jobs"] == 1
+    assert seed(RandomForestRegressor()).get_params()["n_jobs"] is None, "one, and some warn of any number"
+    assert seed(make_pipeline(LGBMRegressor())).get_params()["lgbmregressor__n_jobs"] == 1
 
 
 def test_an_estimator_without_parameters_is_left_alone() -> None:
