@@ -8,10 +8,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cyclone.store import Store
@@ -44,11 +45,11 @@ class DagRunner:
     folder: Path
     lines: "queue.Queue[str]" = field(default_factory=queue.Queue)
 
-    def start(self, store: Store, source: str) -> None:
+    def start(self, store: Store, source: str, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         """Run the one DAG in `source`. Nothing is waited for."""
         file = self.folder / f"dag_{len(list(self.folder.iterdir()))}.py"
         file.write_text(source)
-        self._ask(file, {"CYCLONE_STORE_DSN": store.dsn, "CYCLONE_CLOCK": "wall"})
+        self._ask(file, {"CYCLONE_STORE_DSN": store.dsn, "CYCLONE_CLOCK": "wall", **environment})
 
     def run(
         self, name: str, environment: dict[str, str], moment: str = "", conf: dict[str, Any] | None = None
