@@ -29,7 +29,9 @@ def write_trees(spec: ModelSpec, estimator: Any, path: Path) -> Link | None:
     """
     import numpy as np
 
-    found = list_nodes(estimator) if spec.inputs == "matrix" else None
+    # A version that was trained before the features were edited answers by itself.
+    is_of_spec = getattr(estimator, "n_features_in_", None) == len(spec.features)
+    found = list_nodes(estimator) if spec.inputs == "matrix" and is_of_spec else None
     if found is None:
         return None
     nodes, link = found
