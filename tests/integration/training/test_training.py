@@ -172,6 +172,7 @@ def test_an_image_is_built_once_and_its_digest_follows_its_content(
         "version": 1,
         "mlflow_run_id": challenger.mlflow_run_id,
         "trusted_types": sorted((*KNOWN_TYPES, *BOOSTED_TREES)),
+        "trees": "log",
         "packages": [],
     }
     assert not (source / "models" / "bike_demand" / "data").exists()
