@@ -25,6 +25,8 @@ from cyclone.checks.rollups import RollupSummary, rebuild, roll_up
 from cyclone.errors import StoreError
 from cyclone.spec import ModelSpec, load_model_spec
 from cyclone.store import Store
+from local_platform.postgres import EmbeddedPostgres
+from local_platform.processes import free_port
 from tests.support.statements import execute
 from tests.upgrade.make_dump import REPOSITORY, describe_place, find_program
 from tests.upgrade.story import find_changes, read_rollups, tell_story, to_plain
@@ -60,9 +62,19 @@ class Upgraded:
         return json.loads(lzma.decompress((self.folder / f"{name}.json.xz").read_bytes()))
 
 
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a server with few transactions of its own. These dumps have no name of their server.
+
+    The one of the session has thousands after some tests, and takes such a dump for one of its own.
+    """
+    with EmbeddedPostgres.start(tmp_path_factory.mktemp("new_server"), free_port(0), ()) as server:
+        yield server.dsn("postgres") + "?application_name=tests"
+
+
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda path: path.name)
 def upgraded(
-    request: pytest.FixtureRequest, postgres_uri: str, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, new_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Upgraded]:
     folder: Path = request.param
     models = tmp_path_factory.mktemp("models")
@@ -71,10 +83,10 @@ def upgraded(
     (models / "bike_demand" / "model.yaml").write_text(yaml.safe_dump({"monitor": OLD_CHECKS, **own}))
     (models / "bike_demand" / "pipeline.py").write_text("def build_estimator(): ...\n")
     name = "release_" + re.sub(r"\W", "_", folder.name)
-    with closing(psycopg2.connect(postgres_uri)) as raw:
+    with closing(psycopg2.connect(new_server)) as raw:
         raw.autocommit = True
         raw.cursor().execute(f"CREATE DATABASE {name}")
-        uri = postgres_uri.replace("/postgres?", f"/{name}?")
+        uri = new_server.replace("/postgres?", f"/{name}?")
         psql: list[str | Path] = [find_program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", uri]
         text = lzma.decompress((folder / "store.sql.xz").read_bytes())
         subprocess.run(psql, input=text, capture_output=True, check=True)
