@@ -9,9 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+import pytest
 import requests
 
-from local_platform.addresses import build_store_dsn, claim_ports
+from local_platform.addresses import USUAL_PORTS, build_store_dsn, claim_ports
 from local_platform.processes import free_port
 from tests.support.cloud_run_driver import (
     DEADLINE_SECONDS,
@@ -69,8 +70,12 @@ def test_an_address_whose_port_is_taken_moves_and_the_service_says_where_to(tmp_
         assert cloud_run.get("moved") == moved
 
 
-def test_a_revision_is_told_where_the_store_is_now_and_asks_nobody_else(tmp_path: Path) -> None:
+def test_a_revision_is_told_where_the_store_is_now_and_asks_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another platform's store may answer at the port that it was deployed with."""
+    # A platform that runs beside the test may take the usual ones meanwhile.
+    monkeypatch.setattr("local_platform.addresses.USUAL_PORTS", {name: free_port(0) for name in USUAL_PORTS})
     before = choose_ports(tmp_path)
     with run_cloud_run(tmp_path / "cloud_run") as cloud_run:
         service = cloud_run.create("told", env={"GREETING": build_store_dsn(before, "cyclone")})
