@@ -6,8 +6,11 @@ figures mean nothing, and its last line says so.
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from cyclone.errors import PlatformError
 
 
 def read_small(description: str | None) -> bool:
@@ -26,3 +29,17 @@ def print_figures(figures: Mapping[str, Any], keys: Iterable[str] | None = None,
     """Print the figures under `keys`, or all of them, as one line of JSON. Errors: `KeyError` where one is missing."""
     chosen = {key: figures[key] for key in (figures if keys is None else keys)}
     print(json.dumps(chosen | ({"small": True} if is_small else {})))
+
+
+def run_part_alone(
+    name: str, description: str | None, keys: Iterable[str], measure: Callable[[bool], Mapping[str, Any]]
+) -> int:
+    """Measure a part of a benchmark, in its small size or not, and print its figures. Return the exit code."""
+    is_small = read_small(description)
+    try:
+        figures = measure(is_small)
+    except PlatformError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    print_figures(figures, keys, is_small=is_small)
+    return 0

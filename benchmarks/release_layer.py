@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle
-from benchmarks.figures import print_figures, read_small
+from benchmarks.figures import run_part_alone
 from cyclone.errors import PlatformError
 from cyclone.image_contract import REQUIREMENTS_FILE, SERVICE_TARGET
 from cyclone.settings import Settings, read_settings
@@ -178,14 +178,9 @@ def report(layers: list[Seconds], peers: list[Seconds], size: int) -> dict[str, 
 
 def main() -> int:
     """Print the table and one line of JSON. Return the exit code."""
-    is_small = read_small(__doc__)
-    try:
-        figures = measure_layer(SMALL_ROUNDS if is_small else ROUNDS)
-    except PlatformError as error:
-        print(f"release_layer: {error}", file=sys.stderr)
-        return 1
-    print_figures(figures, KEYS, is_small=is_small)
-    return 0
+    return run_part_alone(
+        "release_layer", __doc__, KEYS, lambda is_small: measure_layer(SMALL_ROUNDS if is_small else ROUNDS)
+    )
 
 
 if __name__ == "__main__":

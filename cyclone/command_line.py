@@ -1,10 +1,12 @@
 """The arguments that commands of several packages take, and what they open from them."""
 
 import json
+import sys
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import ModelSpec, find_model
@@ -14,6 +16,11 @@ from cyclone.wording import read_reason
 ModelName = Annotated[str, typer.Argument(help="The model's name, as in models/<name>/.")]
 Because = Annotated[str, typer.Option("--because", callback=read_reason, help="The reason. It is kept with who asked.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs. Its keys stay.")]
+
+
+def build_console() -> Console:
+    """A console whose lines are not cut at 80 characters where they go into a pipe or a file."""
+    return Console(soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(document: Any) -> None:

@@ -2,13 +2,11 @@
 
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from cyclone.command_line import AsJson, print_json
+from cyclone.command_line import AsJson, build_console, print_json
 from cyclone.errors import PlatformError
 from cyclone.settings import read_settings
 from cyclone.spec import find_model
@@ -16,8 +14,7 @@ from cyclone.spec import find_model
 if TYPE_CHECKING:
     from local_platform.airflow import AirflowPlace
 
-console = Console(soft_wrap=not sys.stdout.isatty())
-"""A line that goes into a pipe or a file is not cut at 80 characters."""
+console = build_console()
 
 
 def add_commands(app: typer.Typer) -> None:

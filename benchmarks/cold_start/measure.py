@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bundles import fit_model, pack_bundle
-from benchmarks.figures import print_figures, read_small
+from benchmarks.figures import run_part_alone
 from cyclone.errors import PlatformError
 from cyclone.image_contract import BENTOML_HOME_VARIABLE, PORT_VARIABLE, SPOOL_DIR_VARIABLE, STORE_DSN_VARIABLE
 from cyclone.store import Store
@@ -122,14 +122,9 @@ def report(taken: list[dict[str, Start]]) -> dict[str, float]:
 
 def main() -> int:
     """Print the table and one line of JSON. Return the exit code."""
-    is_small = read_small(__doc__)
-    try:
-        figures = measure_starts(SMALL_ROUNDS if is_small else ROUNDS)
-    except PlatformError as error:
-        print(f"cold_start: {error}", file=sys.stderr)
-        return 1
-    print_figures(figures, KEYS, is_small=is_small)
-    return 0
+    return run_part_alone(
+        "cold_start", __doc__, KEYS, lambda is_small: measure_starts(SMALL_ROUNDS if is_small else ROUNDS)
+    )
 
 
 if __name__ == "__main__":

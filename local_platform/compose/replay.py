@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
 
+from cyclone.command_line import build_console
 from cyclone.errors import ConfigurationError, CycloneError
 from cyclone.settings import Settings, read_settings
 from cyclone.spec import find_model
@@ -53,7 +53,7 @@ def replay(settings: Settings, model: str, until: str) -> None:
             " stack with CYCLONE_CLOCK=replay and CYCLONE_MONITOR_SCHEDULE='0 0 * * *'. One that has released nothing"
             " may be started again so"
         )
-    console, spec = Console(soft_wrap=not sys.stdout.isatty()), find_model(settings.models_dir, model)
+    console, spec = build_console(), find_model(settings.models_dir, model)
     known = read_rows(settings, spec)
     rows = cut_rows(spec, known, None, parse_day("--to", until))
     logins = json.loads((SECRETS_DIR / "airflow" / "logins.json").read_text())

@@ -1,18 +1,15 @@
 """The `cyclone` commands `train` and `replay`, which bring a model into service and play its history."""
 
-import sys
 from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from cyclone.command_line import ModelName
+from cyclone.command_line import ModelName, build_console
 from cyclone.settings import read_settings
 from cyclone.spec import find_model
 
-console = Console(soft_wrap=not sys.stdout.isatty())
-"""A line that goes into a pipe or a file is not cut at 80 characters."""
+console = build_console()
 MOST_DELAY_HOURS = 366 * 24
 """The longest delay of labels, which is also the longest that a model.yaml may expect."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
 from cyclone.names import name_revision
 from cyclone.releases import create_candidate, promote_release
@@ -41,6 +42,14 @@ def register_versions(settings: Settings, count: int) -> None:
     for number in range(1, count + 1):
         client.create_model_version("bike_demand", source=f"file:///nowhere/{number}")
         client.set_registered_model_alias("bike_demand", CHALLENGER, str(number))
+
+
+def write_model(spec: ModelSpec, models_dir: Path) -> None:
+    """Write the model.yaml of a spec, beside an empty pipeline.py."""
+    folder = models_dir / spec.name
+    folder.mkdir(parents=True)
+    (folder / "model.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json", exclude_defaults=True)))
+    (folder / "pipeline.py").touch()
 
 
 def record_champion(store: Store, model: str, version: int, at: datetime) -> None:

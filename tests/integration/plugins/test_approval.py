@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import typer
-import yaml
 from typer.testing import CliRunner
 
 from cyclone.clock import read_now
@@ -26,7 +25,7 @@ from releasing.commands import add_commands
 from releasing.early_promotion import promote_early
 from releasing.promotion import promote
 from releasing.returning import return_traffic
-from tests.support.staged_releases import answer, begin_earlier, deploy, read_percents, register_versions
+from tests.support.staged_releases import answer, begin_earlier, deploy, read_percents, register_versions, write_model
 from tests.support.statements import execute
 from tests.unit.plugins.test_page import watch
 
@@ -177,11 +176,8 @@ def test_the_first_release_of_a_model_waits_too(cloud: Settings, store: Store, q
 def test_the_commands_answer_with_a_reason(
     cloud: Settings, store: Store, required: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "models" / required.name
-    folder.mkdir(parents=True)
-    (folder / "model.yaml").write_text(yaml.safe_dump(required.model_dump(mode="json", exclude_defaults=True)))
-    (folder / "pipeline.py").touch()
-    monkeypatch.setenv("CYCLONE_MODELS_DIR", str(folder.parent))
+    write_model(required, tmp_path / "models")
+    monkeypatch.setenv("CYCLONE_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("CYCLONE_CLOUD_RUN_ENDPOINT", cloud.cloud_run_endpoint)
     app = typer.Typer()
     add_commands(app)

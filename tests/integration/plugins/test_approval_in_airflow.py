@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cyclone.releases import release_of_run
 from cyclone.settings import Settings
@@ -18,7 +17,7 @@ from releasing.approval.answers import decide
 from releasing.approval.questions import Approval, find_question
 from releasing.promotion import promote
 from tests.support.dag_runner import DagRunner, run_dag_runner
-from tests.support.staged_releases import deploy, read_percents, register_versions
+from tests.support.staged_releases import deploy, read_percents, register_versions, write_model
 from tests.support.statements import execute
 
 DAG = """
@@ -51,10 +50,7 @@ def test_a_person_is_asked_under_required_actions_and_the_run_follows_the_answer
     cloud: Settings, store: Store, quick: ModelSpec, runner: DagRunner, tmp_path: Path
 ) -> None:
     asked = quick.model_copy(update={"release": quick.release.model_copy(update={"approval": "required"})})
-    folder = tmp_path / "models" / "bike_demand"
-    folder.mkdir(parents=True)
-    (folder / "model.yaml").write_text(yaml.safe_dump(asked.model_dump(mode="json", exclude_defaults=True)))
-    (folder / "pipeline.py").touch()
+    write_model(asked, tmp_path / "models")
     register_versions(cloud, 2)
     promote(cloud, quick, deploy(cloud, quick, 1))
     deploy(cloud, quick, 2)
@@ -62,7 +58,7 @@ def test_a_person_is_asked_under_required_actions_and_the_run_follows_the_answer
         store,
         DAG,
         {
-            "CYCLONE_MODELS_DIR": str(folder.parent),
+            "CYCLONE_MODELS_DIR": str(tmp_path / "models"),
             "CYCLONE_CLOUD_RUN_ENDPOINT": cloud.cloud_run_endpoint,
             "MLFLOW_TRACKING_URI": cloud.mlflow_uri,
         },

@@ -10,7 +10,6 @@ from typing import Any
 import psycopg2
 import pytest
 import typer
-import yaml
 from typer.testing import CliRunner
 
 from cyclone.errors import ReleaseError
@@ -23,7 +22,15 @@ from releasing.canary_steps import PAUSE_SECONDS, CanaryState, CanaryWatch, adva
 from releasing.cloud_run import CloudRun
 from releasing.commands import add_commands
 from releasing.early_promotion import promote_early
-from tests.support.staged_releases import SERVICE, answer, deploy, read_percents, register_versions, release_version
+from tests.support.staged_releases import (
+    SERVICE,
+    answer,
+    deploy,
+    read_percents,
+    register_versions,
+    release_version,
+    write_model,
+)
 
 
 @pytest.fixture
@@ -100,11 +107,8 @@ def cyclone(
     under_way: Settings, quick: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., str]:
     """The `cyclone` command with the commands of releases."""
-    folder = tmp_path / "models" / quick.name
-    folder.mkdir(parents=True)
-    (folder / "model.yaml").write_text(yaml.safe_dump(quick.model_dump(mode="json", exclude_defaults=True)))
-    (folder / "pipeline.py").touch()
-    monkeypatch.setenv("CYCLONE_MODELS_DIR", str(folder.parent))
+    write_model(quick, tmp_path / "models")
+    monkeypatch.setenv("CYCLONE_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("CYCLONE_CLOUD_RUN_ENDPOINT", under_way.cloud_run_endpoint)
     app = typer.Typer()
     add_commands(app)
