@@ -12,8 +12,6 @@ from cyclone.rows.csv_records import FileRecord
 from cyclone.rows.table_file import TableFile
 from cyclone.spec import ModelSpec
 
-BLOCK_BYTES = 2**20
-"""The file is hashed in blocks of this size, so that it never has to fit in memory."""
 ID_DIGITS = 16
 """The digits of a file's hash in its rows' ids. 64 bits keep the ids of a million files apart."""
 
@@ -49,7 +47,8 @@ class BatchRows:
             )
         self._features = [item for item in spec.features if item.name in columns]
         self._has_id, self._has_time = "id" in columns, "created_at" in columns
-        self._prefix = f"batch-{_hash(path)[:ID_DIGITS]}"
+        with path.open("rb") as file:
+            self._prefix = f"batch-{hashlib.file_digest(file, 'sha256').hexdigest()[:ID_DIGITS]}"
 
     def __iter__(self) -> Iterator[tuple[BatchRow, int]]:
         """Each row, with the position in the file at its end."""
@@ -64,11 +63,3 @@ class BatchRows:
         features = {item.name: parse_cell(item, cells[item.name]) for item in self._features}
         time = cells["created_at"] if self._has_time else None
         return BatchRow(record.number, cells["id"] if self._has_id else own, features, time, "")
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while content := file.read(BLOCK_BYTES):
-            digest.update(content)
-    return digest.hexdigest()

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 # So many rows are checked together. It bounds the memory of the checks, and fewer calls are faster.
 BATCH_ROWS = 5000
-# The file is hashed in blocks of this size, so that it never has to fit in memory.
-BLOCK_BYTES = 2**20
 
 
 def read_history(spec: ModelSpec, folder: Path) -> Iterator[Row]:
@@ -129,11 +127,8 @@ def parse_time(text: str) -> datetime:
 def _compute_fingerprint(spec: ModelSpec, folder: Path) -> str:
     """The sha256 of the history file, and of what model.yaml makes of it."""
     read_as = spec.model_dump_json(include={"features", "label", "history_until"})
-    digest = hashlib.sha256(read_as.encode())
     with find_history(spec, folder).open("rb") as file:
-        while content := file.read(BLOCK_BYTES):
-            digest.update(content)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.sha256(read_as.encode())).hexdigest()
 
 
 def find_history(spec: ModelSpec, folder: Path) -> Path:
