@@ -97,8 +97,10 @@ def check_approved(store: Store, spec: ModelSpec, release: Release) -> None:
 
     Errors: `ReleaseError` when it has not.
     """
-    question = find_question(store, release) if is_asked_before(spec, 100) else None
-    if is_asked_before(spec, 100) and (question is None or question.answer != "approved"):
+    if not is_asked_before(spec, 100):
+        return
+    question = find_question(store, release)
+    if question is None or question.answer != "approved":
         stands = question.describe_answer() if question and question.answer else "no person has approved it"
         raise ReleaseError(
             f"{spec.name}: version {release.version} may not be promoted, because release.approval is"
